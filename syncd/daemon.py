@@ -127,6 +127,7 @@ def make_context(
         stop=stop,
         mailer=make_post(configuration, transport, clock),
         expires=settings.expires,
+        former_accounts=settings.former_accounts,
     )
 
 

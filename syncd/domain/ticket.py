@@ -82,7 +82,8 @@ class Issue(Value):
     """One issue as one answer described it.
 
     `updated` is Jira's own text, compared only for equality. `comments` is None where the answer holds only
-    some of them. `fields` holds the custom fields that syncd asked for, as Jira sent them.
+    some of them. `fields` holds the custom fields that syncd asked for, as Jira sent them. `creator` is read
+    by probes alone, and no snapshot keeps it.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Issue(Value):
     updated: str = ""
     comments: tuple[Comment, ...] | None = None
     mark: Mark | None = None
+    creator: Account | None = Field(default=None, exclude=True)
     fields: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property

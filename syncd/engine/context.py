@@ -20,6 +20,7 @@ from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
 from syncd.domain.ticket import Account
 from syncd.engine.jira_knowledge.cache import Cache
+from syncd.engine.jira_knowledge.marked_issues import MarkedIssues
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Mailer
@@ -152,10 +153,10 @@ class EngineContext:
     """The frozen context of the engine; `build_context` creates it.
 
     `accounts` maps addresses to Jira accounts, `nobodies` holds the accounts that belong to no person
-    (`observe.accounts`). `skew` returns by how many seconds a service's clock differs from ours, `now_of` the
-    present time by a service's clock (UTC), `date_of` the time of its last answer to this thread. `counts`
-    are the transport's. `expires` holds the days on which the services' credentials end, as far as they are
-    known.
+    (`observe.accounts`), `former_accounts` those that syncd had in Jira before, as the operator wrote them.
+    `skew` returns by how many seconds a service's clock differs from ours, `now_of` the present time by a
+    service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's.
+    `expires` holds the days on which the services' credentials end, as far as they are known.
     """
 
     ledger: Ledger
@@ -165,6 +166,8 @@ class EngineContext:
     facts: JiraFacts
     accounts: Cache[tuple[str, str], Account | None]
     nobodies: Cache[str, frozenset[str]]
+    former_accounts: tuple[str, ...]
+    marked_issues: MarkedIssues
     health: Health
     budgets: Budget
     brakes: Brakes
@@ -263,6 +266,7 @@ def build_context(
     stop: threading.Event | None = None,
     mailer: Mailer | None = None,
     expires: dict[str, date] | None = None,
+    former_accounts: tuple[str, ...] = (),
 ) -> EngineContext:
     """Return the engine's context, given an open ledger, the factories of both clients and their transport.
 
@@ -285,6 +289,8 @@ def build_context(
         facts=JiraFacts(lambda: services.jira, clock),
         accounts=Cache(clock, ACCOUNTS_AT_HAND),
         nobodies=Cache(clock, ACCOUNTS_AT_HAND),
+        former_accounts=former_accounts,
+        marked_issues=MarkedIssues(clock),
         health=health,
         budgets=transport.budget,
         brakes=Brakes(ledger, clock),

@@ -59,7 +59,7 @@ def probe_without_base(loop: ControlLoop) -> None:
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         project, incident = row.rendered_as(RenderedCreate).project, row.incident_id
         base = highest_seen(context, project)
-        issue = find_made(context, project, base, op_of(ticket_key(incident)), incident_label(incident))
+        issue = find_made(context, project, base, op_of(ticket_key(incident)), row.decided_at)
         return Outcome(issue.id, key=issue.key) if issue else None
 
     _look_by(look)

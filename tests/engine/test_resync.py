@@ -162,7 +162,7 @@ def test_an_issue_that_people_made_for_the_incident_is_adopted(house: Rig) -> No
     house.world.jira.create("Ines Carvalho", "By hand", type="Incident", labels=[f"pd-{old.id}"])
     house.swap_rules(mapping(enforce_from="2026-10-01"))
     result = resync(house, since=(START - 30 * DAY).isoformat())
-    assert said(result, "follow") == ["found by its label; syncd uses it as the ticket from now on"]
+    assert said(result, "follow") == ["found by its mark or label; syncd uses it as the ticket from now on"]
     assert len(issues(house)) == 1
     assert issue_of(house)["fields"]["summary"] == "By hand"
     a_second_run_does_nothing(house)

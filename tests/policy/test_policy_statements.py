@@ -65,7 +65,7 @@ def waiver(**changes: Any) -> Waiver:
 
 
 def believed(*comments: Comment, place: str = POSTMORTEM) -> list[CommentFact]:
-    found = facts_in_comments(comments, US.id, "P1", place)
+    found = facts_in_comments(comments, {US.id}, "P1", place)
     return [one for one in found if isinstance(one, CommentFact)]
 
 
@@ -206,7 +206,7 @@ def test_what_anybody_changed_or_wrote_themselves_states_nothing(
     (comment,) = of_waivers(waiver())
     assert len(believed(comment)) == 1
     forged = change(comment)
-    assert list(facts_in_comments([forged], US.id, "P1", POSTMORTEM)) == [forged]
+    assert list(facts_in_comments([forged], {US.id}, "P1", POSTMORTEM)) == [forged]
 
 
 def test_a_comment_that_was_copied_to_another_issue_states_nothing_there() -> None:
@@ -218,7 +218,7 @@ def test_comments_of_people_and_those_of_ours_that_state_nothing_are_passed_over
     bare = Mark(op="ab", kind="comment_on_postmortem", incident="P1", instance="x")
     ours = Comment(id="1", author=US, body="due soon", created_at=NOW, mark=bare)
     theirs = Comment(id="2", author=APPROVER, body=f"waived\n{mark_line('a' * 16)}", created_at=NOW)
-    assert list(facts_in_comments([ours, theirs], US.id, "P1", POSTMORTEM)) == []
+    assert list(facts_in_comments([ours, theirs], {US.id}, "P1", POSTMORTEM)) == []
 
 
 def test_of_a_restricted_incident_nobodys_words_are_said() -> None:

@@ -32,6 +32,7 @@ from syncd.config.settings.values import (
     address,
     as_day,
     as_duration,
+    as_names,
     as_secrets,
     file,
     folder,
@@ -53,6 +54,7 @@ WebAddress = Annotated[str, AfterValidator(web_address)]
 Folder = Annotated[Path, AfterValidator(folder)]
 Duration = Annotated[timedelta, BeforeValidator(as_duration)]
 Day = Annotated[date, BeforeValidator(as_day)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_names)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(as_secrets)]
 
 
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
     )
     jira_token: SecretStr | None = Field(
         None, description="Jira Cloud: API token; Data Center: personal access token."
+    )
+    former_accounts: Names = Field(
+        (),
+        description="Accounts that syncd had in Jira before this one, comma-separated: account ids (Data"
+        " Center: user names), addresses or names.",
     )
     jira_webhook_secret: SecretStr | None = Field(None, description="Secret of Jira's webhook.")
     pagerduty_token_expires: Day | None = Field(

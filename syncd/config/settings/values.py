@@ -138,6 +138,13 @@ def as_secrets(value: object) -> object:
     return value
 
 
+def as_names(value: object) -> object:
+    """Return comma-separated text as its parts, without empty ones."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 def upper(value: object) -> object:
     """Return a text in upper case."""
     return value.strip().upper() if isinstance(value, str) else value

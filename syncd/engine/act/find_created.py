@@ -1,16 +1,20 @@
 """Find an issue whose create was never answered: read the project's keys after the last key that was seen.
 
 Jira's search lags behind its writes, so syncd reads keys in bulk, a hundred at a time, until two pages in a
-row are empty. Data Center has no bulk read: there syncd reads a few keys one by one and then searches. The
-ledger keeps for each project the highest issue number that any answer has shown.
+row are empty. Data Center has no bulk read: there syncd reads a few keys one by one and then searches by
+creator, because nobody can remove one. The ledger keeps for each project the highest issue number that any
+answer has shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.accounts import our_accounts
+from syncd.engine.observe.earlier_ledger.created_by_us import created_by, created_since
 from syncd.engine.observe.issues import saw_numbers
 from syncd.ledger.store.key_values import highest_number
 from syncd.remote.errors import Cause, Unknown
@@ -37,11 +41,10 @@ def highest_seen(context: EngineContext, project: str) -> int:
     return number
 
 
-def find_made(context: EngineContext, project: str, base: int, op: str, label: str) -> Issue | None:
+def find_made(context: EngineContext, project: str, base: int, op: str, since: datetime) -> Issue | None:
     """Return the issue above number `base` with the mark of a create, None where Jira shows none.
 
-    `label` is a label that the create set; Data Center is searched for it last. Raise `RemoteError` where
-    this look tells nothing.
+    The create left at `since` (UTC) or later. Raise `RemoteError` where this look tells nothing.
     """
     for issue in keys_from(context, project, base):
         if issue.mark is not None and issue.mark.op == op:
@@ -49,7 +52,21 @@ def find_made(context: EngineContext, project: str, base: int, op: str, label: s
     # Cloud's bulk read is complete, so the search would add nothing
     if context.services.jira.server().edition == "cloud":
         return None
-    return find_labelled(context, project, op, label)
+    return _find_by_creator(context, project, base, op, since)
+
+
+def _find_by_creator(
+    context: EngineContext, project: str, base: int, op: str, since: datetime
+) -> Issue | None:
+    place = f'project = "{project}" AND {created_since(context, since)}'
+    for hits in created_by(context, our_accounts(context), place):
+        # the keys up to `base` existed before the create left
+        keys = [hit.key for hit in hits if int(hit.key.rpartition("-")[2]) > base]
+        for start in range(0, len(keys), PAGE):
+            for issue in _read(context, keys[start : start + PAGE]):
+                if issue.mark is not None and issue.mark.op == op:
+                    return issue
+    return None
 
 
 def keys_from(context: EngineContext, project: str, base: int) -> Iterator[Issue]:
@@ -78,18 +95,3 @@ def _read(context: EngineContext, keys: list[str]) -> tuple[Issue, ...]:
     if fetched.unread:
         raise Unknown("jira", "bulk fetch", Cause.BROKEN, f"{len(fetched.unread)} keys could not be read")
     return fetched.issues
-
-
-def find_labelled(context: EngineContext, project: str, op: str, label: str) -> Issue | None:
-    """Return the issue with a label and the mark of a create, as far as Jira's index shows it; the older of
-    two.
-
-    Raise `RemoteError` where Jira cannot answer.
-    """
-    issues = [issue for issue in _labelled(context, project, label) if issue.mark and issue.mark.op == op]
-    return min(issues, key=lambda issue: int(issue.id), default=None)
-
-
-def _labelled(context: EngineContext, project: str, label: str) -> tuple[Issue, ...]:
-    page = context.services.jira.search(f'project = "{project}" AND labels = "{label}"')
-    return _read(context, [hit.key for hit in page.hits]) if page.hits else ()

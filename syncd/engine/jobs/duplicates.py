@@ -16,6 +16,8 @@ from syncd.domain.operation import CloseDuplicate, LinkDuplicate, Operation
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.accounts import our_accounts
+from syncd.engine.observe.earlier_ledger.created_by_us import created_by
 from syncd.engine.observe.issues import PAGE, in_projects, search_pages
 from syncd.ledger.store.jobs import Duplicate, last_sweep, store_sweep
 from syncd.ledger.store.lookups import ticket_projects
@@ -71,10 +73,12 @@ def _keys(context: EngineContext) -> Iterator[str]:
     if not projects:
         return
     jql = f"{in_projects(projects)} AND created >= -{DAYS}d"
-    # Data Center has no bulk read, so marks are read one by one: the label narrows the search
-    if context.services.jira.server().edition != "cloud":
-        jql += ' AND labels = "syncd"'
-    for hits in search_pages(context.services, f"{jql} ORDER BY key"):
+    if context.services.jira.server().edition == "cloud":
+        pages = search_pages(context.services, f"{jql} ORDER BY key")
+    else:
+        # Data Center has no bulk read, so marks are read one by one: the creator narrows the search
+        pages = created_by(context, our_accounts(context), jql, order="key")
+    for hits in pages:
         yield from (hit.key for hit in hits)
         if context.stop.is_set():
             return

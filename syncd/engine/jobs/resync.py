@@ -37,7 +37,7 @@ from syncd.policy.ticket.status import wanted_word
 from syncd.remote.errors import Unreadable
 
 AT_ONCE = 50
-"""Incidents whose labels one search names."""
+"""Incidents that are searched for together; one search names the labels of as many."""
 
 
 class What(StrEnum):
@@ -212,6 +212,8 @@ class Resync:
         """Search for tickets that this ledger does not know, of incidents without a ticket."""
         context = self._context
         missing = jobs.without_ticket(context.ledger, ids)
+        # a person asks what stands there now
+        context.marked_issues.forget_search()
         for start in range(0, len(missing), AT_ONCE):
             if context.stop.is_set():
                 return
@@ -240,7 +242,7 @@ class Resync:
         key = ticket.key if ticket else None
         say = self._report.found.append
         if ticket is not None and before is None and ticket.origin == "adopted":
-            why = "found by its label; syncd uses it as the ticket from now on"
+            why = "found by its mark or label; syncd uses it as the ticket from now on"
             say(Found(What.FOLLOW, incident.id, key, why))
         if before is not None and key != before:
             say(Found(What.FOLLOW, incident.id, key, f"it was {before}, and was moved"))

@@ -80,12 +80,65 @@ def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | Non
 
 
 def remember_ours(context: EngineContext, account: Account) -> None:
-    """Store our own account's id beside those that syncd had before: the bot account may change."""
+    """Store our own account beside those that syncd had before: the bot account may change.
+
+    The former accounts are those on record, and those that the settings name. Raise `RemoteError`.
+    """
+    stored = get_value(context.ledger, _OURS)
+    names = _names(stored)
     before = our_accounts(context)
+    if before and account.id not in before:
+        others = ", ".join(names.get(account_id) or account_id for account_id in sorted(before))
+        logger.warning("syncd's account in Jira has changed to {}; former: {}", account.name, others)
+    accounts = [account, *(former_account(context, entry) for entry in context.former_accounts)]
+    ours = {each.id: each.name for each in accounts}
     # a former account's writes must never count as a person's
-    if account.id not in before:
-        set_value(context.ledger, _OURS, ids=sorted(before | {account.id}))
+    if not ours.keys() <= before or stored.get("present") != account.id:
+        ids = sorted(before | ours.keys())
+        set_value(context.ledger, _OURS, ids=ids, names={**names, **ours}, present=account.id)
         context.nobodies.clear()
+
+
+def former_account(context: EngineContext, entry: str) -> Account:
+    """Return the account that an entry of `SYNCD_FORMER_ACCOUNTS` means.
+
+    If Jira knows no such account, the entry itself is its id: Jira forgets who had a closed account. Raise
+    `RemoteError`.
+    """
+    known_by = _names(get_value(context.ledger, _OURS))
+    if entry in known_by:
+        return Account(id=entry, name=known_by[entry])
+    try:
+        account = pick_former(entry, context.services.jira.accounts_named(entry))
+    except RemoteError as error:
+        # our account may not look people up
+        if not error.not_for_us:
+            raise
+        account = None
+    if account is None:
+        logger.warning(
+            "SYNCD_FORMER_ACCOUNTS: Jira names no single account for {}: give the account id"
+            " (Data Center: the user name)",
+            entry,
+        )
+    return account or Account(id=entry)
+
+
+def pick_former(entry: str, matches: Collection[Account]) -> Account | None:
+    """Return the one account that an entry means, open or closed, None where that is in doubt."""
+    wanted = entry.casefold()
+    exact = [
+        account
+        for account in matches
+        if wanted in (account.id.casefold(), (account.email or "").casefold(), account.name.casefold())
+    ]
+    chosen = exact or list(matches)
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _names(stored: dict[str, object]) -> dict[str, str]:
+    names = stored.get("names")
+    return {str(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}
 
 
 def our_accounts(context: EngineContext) -> frozenset[str]:

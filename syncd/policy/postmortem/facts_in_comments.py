@@ -11,7 +11,7 @@ with the same words states nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Literal
@@ -138,11 +138,12 @@ def facts_of(stated: Stated) -> dict[str, JsonValue]:
 
 
 def facts_in_comments(
-    comments: Iterable[Comment], ours: str, incident: str, place: str
+    comments: Iterable[Comment], ours: Collection[str], incident: str, place: str
 ) -> Iterator[CommentFact | Comment]:
     """Yield the statements in one issue's comments, in the order of the comments.
 
-    Of a statement that syncd does not believe, yield the comment itself. `ours` is the id of syncd's account.
+    Of a statement that syncd does not believe, yield the comment itself. `ours` are the ids of the accounts
+    that syncd has and had.
     """
     for comment in comments:
         mark = comment.mark
@@ -164,9 +165,9 @@ def facts_in_comments(
             )
 
 
-def _untouched(comment: Comment, ours: str) -> bool:
+def _untouched(comment: Comment, ours: Collection[str]) -> bool:
     edited = comment.updated_at is not None and comment.updated_at - comment.created_at > UNEDITED
-    return comment.author is not None and comment.author.id == ours and not edited
+    return comment.author is not None and comment.author.id in ours and not edited
 
 
 def _read(facts: dict[str, JsonValue]) -> Stated | None:

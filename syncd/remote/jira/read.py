@@ -191,7 +191,10 @@ class JiraReading(JiraSession):
         return name
 
     def probe(self, keys: Sequence[str]) -> Fetched:
-        """Return the issues that exist among these keys, with their marks; status and type are empty."""
+        """Return the issues that exist among these keys (or ids), with their creators and marks.
+
+        Status and type are empty.
+        """
         return self._bulk(keys, wire.PROBE_FIELDS, wire.probed)
 
     def _bulk(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
@@ -327,6 +330,27 @@ class JiraReading(JiraSession):
             items = self._get("project")
         with reading(SERVICE, "GET project"):
             return listed(items, lambda raw: Reference(id=raw["key"], name=raw.get("name") or ""), "projects")
+
+    def accounts_named(self, name: str) -> tuple[Account, ...]:
+        """Return the accounts that an account id (Data Center: a user name), an address or a name means.
+
+        Closed accounts count, too. Jira may hide addresses: then an address finds nobody.
+        """
+        cloud = self.edition == "cloud"
+        try:
+            body = self._get("user", {"accountId" if cloud else "username": name})
+        except NotDone as error:
+            # an address is no id
+            if not (error.absent or error.cause is Cause.REJECTED):
+                raise
+        else:
+            with reading(SERVICE, "GET user"):
+                return (wire.account(body),)
+        # Data Center leaves out closed accounts unless asked
+        asked = {"query": name} if cloud else {"username": name, "includeInactive": "true"}
+        body = self._get("user/search", {**asked, "maxResults": 50})
+        with reading(SERVICE, "GET user/search"):
+            return listed(body, wire.account, "users")
 
     def assignable(self, query: str, project: str) -> tuple[Account, ...]:
         """Return active people who can be assigned in the project and match an address or a name.

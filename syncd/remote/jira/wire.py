@@ -48,7 +48,7 @@ USUAL_FIELDS = (
     "subtasks",
 )
 """The fields that each bulk read asks for."""
-PROBE_FIELDS = ("project",)
+PROBE_FIELDS = ("project", "creator")
 
 INTERNAL_PROPERTY = "sd.public.comment"
 """The comment property that hides a comment from a service project's customers."""
@@ -88,13 +88,14 @@ def issue(raw: Wire, custom: Collection[str] = ()) -> Issue:
 
 
 def probed(raw: Wire) -> Issue:
-    """Return an issue with key, project and mark alone, as a probe asks for it; its status is empty."""
+    """Return an issue with key, project, creator and mark, as a probe asks for it; its status is empty."""
     return Issue(
         id=ident(raw),
         key=raw["key"],
         project=raw["fields"]["project"]["key"],
         type_id="",
         status=Status(id="", name=""),
+        creator=maybe_account(raw["fields"].get("creator")),
         mark=mark(raw.get("properties")),
     )
 

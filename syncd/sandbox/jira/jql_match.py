@@ -160,6 +160,7 @@ def _meant(ask: Ask, field: str, value: str, function: bool) -> str:
         "issuetype": lambda name: _any(site.types(), name),
         "priority": lambda name: _any(site.priorities, name),
         "resolution": lambda name: name.lower() == "unresolved" or _any(site.resolutions, name),
+        **dict.fromkeys(("creator", "assignee", "reporter"), lambda name: _is_person(site, name)),
     }
     if field in lookups and not lookups[field](value):
         if field in ("key", "id"):
@@ -169,6 +170,11 @@ def _meant(ask: Ask, field: str, value: str, function: bool) -> str:
     if field == "key" and (issue := site.find(value)):
         return issue.key.lower()
     return "empty" if field == "resolution" and value.lower() == "unresolved" else value.lower()
+
+
+def _is_person(site: Site, name: str) -> bool:
+    text = name.lower()
+    return any(text in map(str.lower, _people(site, account_id)) for account_id in site.people)
 
 
 def _any(rows: dict[str, Any], name: str) -> bool:

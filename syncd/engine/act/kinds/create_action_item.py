@@ -14,14 +14,15 @@ from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import CreateActionItem
 from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.domain.text import escape_wiki, one_line
-from syncd.engine.act.find_created import find_labelled
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
 from syncd.engine.act.kind import Outcome, book_of_basis
 from syncd.engine.act.kinds.create_issue import CreateKind
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.records import OperationRecord
+from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
+from syncd.engine.observe.issues import PAGE, read_page
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewActionItem, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
@@ -84,13 +85,14 @@ class CreateActionItemKind(CreateKind):
     def done_before(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> Outcome | None:
-        """Return the issue of an earlier ledger, searched by label: a person may have unlinked it since."""
-        postmortem = read(context.ledger, PostmortemState, operation.incident_id)
-        if postmortem is None:
+        """Return the issue of an earlier ledger, found by its mark: a person may have unlinked it since."""
+        record = read(context.ledger, IncidentRecord, operation.incident_id)
+        if record is None:
             return None
-        issue = find_labelled(
-            context, postmortem.project, operation.op, incident_label(operation.incident_id)
-        )
+        ids = marked_issues(context, [operation.op], record.created_at)
+        # the ids may be of issues that somebody deleted since
+        page = read_page(context, ids[:PAGE]) if ids else None
+        issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
         return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:

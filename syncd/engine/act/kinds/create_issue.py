@@ -23,7 +23,6 @@ from syncd.engine.errors import CannotRender
 from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NewTicket, NoticeChange
-from syncd.policy.marks import incident_label
 from syncd.remote.errors import NotDone
 
 
@@ -50,8 +49,8 @@ class CreateKind(BaseKind[RenderedCreate], ABC):
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Return the issue with our mark among the keys after `probe_from`."""
         project = operation.rendered_as(RenderedCreate).project
-        label = incident_label(operation.incident_id)
-        issue = find_made(context, project, operation.probe_from or 0, operation.op, label)
+        base, since = operation.probe_from or 0, operation.decided_at
+        issue = find_made(context, project, base, operation.op, since)
         return Outcome(issue.id, key=issue.key) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Find a postmortem that exists already: from an earlier ledger, or written by a person.
 
-syncd searches before the create: by label if the incident is older than this ledger, and among the ticket's
-links. It adopts an issue with the create's own mark, else a single postmortem of the mapped type that is
-younger than the incident; it logs all other candidates and leaves them.
+syncd searches before the create: by creator and label if the incident is older than this ledger, and among
+the ticket's links. It adopts an issue with the create's own mark, else a single postmortem of the mapped type
+that is younger than the incident; it logs all other candidates and leaves them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from loguru import logger
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.earlier_ledger.adopt_tickets import choice_of
+from syncd.engine.observe.earlier_ledger.adopt_tickets import choice_of, has_mark
+from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
 from syncd.engine.observe.issues import PAGE, read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store import adoptions
@@ -30,20 +31,21 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
     Raise `RemoteError` where Jira cannot answer.
     """
     issue = case.ticket.issue if case.ticket else None
+    op, incident_id = op_of(postmortem_key(case.incident.id)), case.incident.id
     ids = [link.other_id for link in issue.links] if issue else []
     if context.predates_ledger(case.incident.created_at):
-        label = incident_label(case.incident.id)
+        label = incident_label(incident_id)
         page = context.services.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
-        ids += [hit.id for hit in page.hits]
+        # the mark decides, so what bears it comes before what only carries the label
+        ids = [*marked_issues(context, [op], case.incident.created_at), *ids, *(hit.id for hit in page.hits)]
     ids = [issue_id for issue_id in dict.fromkeys(ids) if not case.ticket or issue_id != case.ticket.issue_id]
     if not ids:
         return False
     read = read_page(context, ids[:PAGE], description=True)
-    looked_at = [issue for issue in read.issues if _may_be(issue, case, book)]
-    op, incident_id = op_of(postmortem_key(case.incident.id)), case.incident.id
+    looked_at = [issue for issue in read.issues if has_mark(issue, op) or _may_be(issue, case, book)]
 
     def choose(free: list[Issue]) -> Choice:
-        candidates = [issue for issue in free if issue.mark is None or issue.mark.op == op]
+        candidates = [issue for issue in free if issue.mark is None or has_mark(issue, op)]
         return choice_of(op, candidates, candidates, by="type")
 
     reading = Reading(read.read_seq, context.clock.now(), context.date_of("jira"))

@@ -1,7 +1,8 @@
 """Find tickets that this ledger does not know, of incidents older than the ledger's birth or restore.
 
-syncd searches before the first create for such an incident, fifty incidents in one search. It adopts a ticket
-with our mark, else a single candidate of the mapped type with the label; it logs all others and leaves them.
+syncd searches before the first create for such an incident: by label, fifty incidents in one search, and by
+creator, all incidents in one search, because labels can be missing. It adopts a ticket with our mark, else a
+single candidate of the mapped type with the label; it logs all others and leaves them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
 from syncd.engine.observe.issues import read_pages, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
@@ -48,6 +50,10 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
         if book is not None and not left_in_peace(incident, book):
             by_project.setdefault(book.project.key, []).append((row, book))
     settled: set[str] = set()
+    # one search by creator answers for all projects: it reaches back to the oldest incident
+    since = min((row.created_at for pairs in by_project.values() for row, _book in pairs), default=None)
+    if since is not None:
+        marked_issues(context, (), since)
     for project, incidents in by_project.items():
         for start in range(0, len(incidents), A_SEARCH):
             settled |= _search(context, project, incidents[start : start + A_SEARCH])
@@ -55,12 +61,15 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
 
 
 def _search(
-    context: EngineContext, project: str, part: Iterable[tuple[IncidentRecord, Rulebook]]
+    context: EngineContext, project: str, part: Sequence[tuple[IncidentRecord, Rulebook]]
 ) -> set[str]:
     books = {row.id: book for row, book in part}
     labels = ", ".join(f'"{incident_label(incident_id)}"' for incident_id in books)
     jql = f'project = "{project}" AND labels in ({labels})'
     ids = [hit.id for hits in search_pages(context.services, jql) for hit in hits]
+    ops = [op_of(ticket_key(incident_id)) for incident_id in books]
+    ids += marked_issues(context, ops, min(row.created_at for row, _book in part))
+    ids = list(dict.fromkeys(ids))
     read_seq = context.ledger.logical_clock.next()
     issues = [issue for page in read_pages(context, ids) for issue in page.issues]
 
@@ -100,17 +109,26 @@ def _is_postmortem_or_item(issue: Issue) -> bool:
 
 def _choose(incident_id: str, book: Rulebook, free: list[Issue]) -> Choice | None:
     """Return which of these issues is an incident's ticket, None if no candidate is among them."""
-    label = incident_label(incident_id)
-    candidates = [issue for issue in free if label in issue.labels and not _is_postmortem_or_item(issue)]
+    op, label = op_of(ticket_key(incident_id)), incident_label(incident_id)
+    candidates = [
+        issue
+        for issue in free
+        if has_mark(issue, op) or (label in issue.labels and not _is_postmortem_or_item(issue))
+    ]
     if not candidates:
         return None
     typed = [issue for issue in candidates if issue.type_id == book.project.incident_type.id]
-    return choice_of(op_of(ticket_key(incident_id)), candidates, typed, by="label")
+    return choice_of(op, candidates, typed, by="label")
+
+
+def has_mark(issue: Issue, op: str) -> bool:
+    """Return True if the create `op` made an issue."""
+    return issue.mark is not None and issue.mark.op == op
 
 
 def choice_of(op: str, candidates: Sequence[Issue], fitting: Sequence[Issue], by: str) -> Choice:
     """Return the oldest candidate with the mark of the create `op`, else the only one that fits."""
-    marked = [issue for issue in candidates if issue.mark is not None and issue.mark.op == op]
+    marked = [issue for issue in candidates if has_mark(issue, op)]
     if marked:
         return Choice(min(marked, key=lambda issue: int(issue.id)), by="mark")
     if len(fitting) == 1:

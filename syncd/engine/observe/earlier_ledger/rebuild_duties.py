@@ -17,6 +17,7 @@ from syncd.domain.operation import Operation
 from syncd.domain.operation.postmortem import comment_on_duty_issue
 from syncd.domain.ticket import Comment
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.accounts import our_accounts
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import adopt_postmortem
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.earlier_ledger import Recalled, Written, note_sought, store_recalled
@@ -89,7 +90,7 @@ def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, loo
     if "items" in look:
         duty_issues += followers.items
     unasked = [duty_issue for duty_issue in duty_issues if _unasked(context, duty_issue)]
-    ours = context.services.jira.myself().id if unasked else ""
+    ours = our_accounts(context)
     for duty_issue in unasked:
         item = duty_issue.issue_id if isinstance(duty_issue, ItemState) else None
         comments = context.services.jira.comments(duty_issue.issue_id)

@@ -19,7 +19,8 @@ from loguru import logger
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.issues import PAGE, in_projects, search_pages
+from syncd.engine.observe.earlier_ledger.created_by_us import created_by
+from syncd.engine.observe.issues import PAGE, in_projects
 from syncd.ledger.store.earlier_ledger import first_and_projects, judge_rival, rivals
 
 OURSELVES = "syncd"
@@ -40,7 +41,7 @@ def watch(context: EngineContext, issues: Iterable[Issue]) -> None:
             fresh[issue.mark.instance] = issue
     for instance, issue in fresh.items():
         before = on_record.by_instance.get(instance, {})
-        first = _first_of(context, instance, min(int(issue.id), int(before.get("first", issue.id))))
+        first = _first_of(context, issue, min(int(issue.id), int(before.get("first", issue.id))))
         _judge(context, instance, issue, first, on_record.stopped)
 
 
@@ -51,13 +52,16 @@ def _made_beside_us(context: EngineContext, issue: Issue) -> bool:
     return issue.created_at is not None and issue.created_at > context.ledger.born
 
 
-def _first_of(context: EngineContext, instance: str, first: int) -> int:
-    """Return the lowest id of an issue that the other ledger created, as far as the search shows it."""
+def _first_of(context: EngineContext, latest: Issue, first: int) -> int:
+    """Return the lowest id of an issue of the ledger that created `latest`, as far as the search shows it."""
     ours, projects = first_and_projects(context.ledger)
     if ours is None or not projects:
         return first
-    jql = f'{in_projects(projects)} AND labels = "syncd" ORDER BY created'
-    for hits in search_pages(context.services, jql):
+    instance = latest.mark.instance if latest.mark is not None else ""
+    # the other ledger may write with an account that is not ours, and its labels may be missing
+    probed = context.services.jira.probe([latest.id]).issues
+    creators = {issue.creator.id for issue in probed if issue.creator is not None}
+    for hits in created_by(context, creators, in_projects(projects)):
         earlier = [hit.id for hit in hits if int(hit.id) < min(ours, first)]
         for start in range(0, len(earlier), PAGE):
             for issue in context.services.jira.probe(earlier[start : start + PAGE]).issues:
