@@ -27,6 +27,8 @@ class Cause(StrEnum):
     """400, 405, 413, 422: the service refuses the request itself."""
     MISSING = "missing"
     """404 and 410."""
+    NO_EFFECT = "answered as done, and nothing changed"
+    """2xx, and a read by id shows the value from before."""
     CONFLICT = "conflict"
     """409."""
     LIMITED = "limited"

@@ -7,7 +7,7 @@ says whether the service did its work first: the caller cannot know that.
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -16,7 +16,9 @@ from typing import Any, Literal
 
 from syncd.sandbox.wire import Call, Reply
 
-Way = Literal["error", "reset_before", "refuse", "lose_answer", "delay", "cut", "empty", "html", "trickle"]
+Way = Literal[
+    "error", "reset_before", "refuse", "lose_answer", "delay", "cut", "empty", "html", "trickle", "alter"
+]
 
 # A page of a proxy says nothing about an object: syncd must read it as an outage.
 PROXY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
@@ -27,7 +29,8 @@ class Strike:
     """How a request fails.
 
     `reply` is the answer that is sent instead. `after` says that the service did its work first. `seconds`
-    are real seconds. `keep` is the share of a cut body that still arrives.
+    are real seconds. `keep` is the share of a cut body that still arrives. An `alter` gives the service
+    another request than the caller sent: `change` returns its body.
     """
 
     way: Way
@@ -35,6 +38,7 @@ class Strike:
     after: bool = False
     seconds: float = 0.0
     keep: float = 0.5
+    change: Callable[[Any], Any] | None = None
 
 
 def error(
@@ -84,6 +88,45 @@ def html(status: int = 502, *, after: bool = False) -> Strike:
 def trickle() -> Strike:
     """Do the work and send the answer at one byte a second."""
     return Strike("trickle", after=True)
+
+
+def no_effect(status: int = 204, body: Any = None) -> Strike:
+    """Do nothing, and answer as if it were done: a move, a link, or a whole edit without effect."""
+    return Strike("error", Reply(status) if body is None else Reply.of(body, status))
+
+
+def ignore(*fields: str) -> Strike:
+    """Do the work without these fields (none named: without any), and answer as usual.
+
+    The fields are those of an edit of an issue (`fields`, `update`) or of a change of an incident.
+    """
+    return Strike("alter", after=True, change=lambda body: _without(body, fields))
+
+
+def normalise(**values: Any) -> Strike:
+    """Store these values where the request sets other values for the same fields, and answer as usual."""
+    return Strike("alter", after=True, change=lambda body: _with(body, values))
+
+
+_HOLDERS = ("fields", "update", "incident")
+_ALWAYS = ("type",)
+"""Keys without which PagerDuty refuses a change of an incident."""
+
+
+def _without(body: Any, names: tuple[str, ...]) -> Any:
+    def left(values: dict[str, Any]) -> dict[str, Any]:
+        if not names:
+            return {name: value for name, value in values.items() if name in _ALWAYS}
+        return {name: value for name, value in values.items() if name not in names}
+
+    return {name: left(value) if name in _HOLDERS else value for name, value in body.items()}
+
+
+def _with(body: Any, values: dict[str, Any]) -> Any:
+    def stored(asked: dict[str, Any]) -> dict[str, Any]:
+        return {name: values.get(name, value) for name, value in asked.items()}
+
+    return {name: stored(value) if name in _HOLDERS else value for name, value in body.items()}
 
 
 def pagerduty_429(reset: int = 20) -> Strike:

@@ -4,9 +4,10 @@ Every HTTP request, over a socket or in process, enters through `World.answer`. 
 how the answer travels. Faults happen here and in the server, never inside a service.
 """
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -87,7 +88,7 @@ class World:
         reply = None
         # The service does its work first; the caller cannot tell this case from the next one.
         if strike.after or strike.way == "delay":
-            reply = service.handle(call, strike.way)
+            reply = service.handle(_altered(call, strike), strike.way)
         else:
             # The service never sees the request, so the journal is written here. Status 0: no answer left.
             status = strike.reply.status if strike.reply else 0
@@ -96,6 +97,13 @@ class World:
         if strike.seconds and strike.after:
             sleep(strike.seconds)
         return _delivery(strike, reply)
+
+
+def _altered(call: Call, strike: Strike) -> Call:
+    """Return the request as it reaches the service."""
+    if strike.change is None:
+        return call
+    return replace(call, body=json.dumps(strike.change(call.json())).encode())
 
 
 def _delivery(strike: Strike, reply: Reply | None) -> Delivery:

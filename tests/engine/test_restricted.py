@@ -12,11 +12,12 @@ from sqlmodel import col, select
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
+from syncd.ledger.requests.answers import ask
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, WaiverRow
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
-from syncd.sandbox import faults
+from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.model import Project, SecurityLevel
 
 CANARY = "KANARIENVOGEL"
@@ -208,6 +209,42 @@ def test_a_level_that_jira_refuses_on_a_ticket_is_parked_and_holds_nothing_back_
     assert (parked.aspect, status(rig)) == ("security", "In Progress")
     assert CANARY not in str(parked.error)
     assert secured(rig) is None
+
+
+@pytest.mark.parametrize("edition", ["cloud", "datacenter"])
+def test_a_level_that_jira_takes_and_does_not_set_is_seen_at_once_and_parked(
+    careful: Any, edition: str
+) -> None:
+    rig = careful(presets.data_center if edition == "datacenter" else lambda _world: None)
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", priority="P3")
+    rig.settle(3)
+    ignored = rig.world.faults.add(
+        faults.ignore("security"), service="jira", method="PUT", body="security", times=None
+    )
+    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    rig.cycle(0)
+    (parked,) = rig.operations("parked")
+    assert (parked.aspect, secured(rig)) == ("security", None)
+    assert "answered as done, and nothing changed" in str(parked.error)
+    assert len([one for one in writes_to(rig) if one[0] == "PUT"]) >= 2
+    rig.settle(4)
+    nothing_more_is_written(rig)
+    rig.world.faults.remove(ignored.id)
+    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
+    rig.settle(3)
+    assert secured(rig) == "Security incident"
+    nothing_more_is_written(rig)
+
+
+def test_a_stub_whose_level_jira_takes_and_does_not_set_gets_no_text(careful: Any) -> None:
+    rig = careful(without_level)
+    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
+    rig.settle(3)
+    rig.world.faults.add(faults.ignore("security"), service="jira", method="PUT", times=None)
+    with_level(rig)
+    assert (secured(rig), CANARY in str(issue_of(rig))) == (None, False)
+    assert [row.kind for row in rig.operations("parked") if row.aspect == "security"] == ["edit_ticket"]
+    hidden(rig)
 
 
 def test_a_ticket_whose_level_our_account_may_not_set_is_left_and_the_lead_has_to_hear_of_it(

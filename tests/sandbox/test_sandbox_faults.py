@@ -1,11 +1,12 @@
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from syncd.sandbox import faults
-from syncd.sandbox.cast import PAGERDUTY_KEY, default_world
-from syncd.sandbox.wire import Call
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
+from syncd.sandbox.wire import Call, Reply
 from syncd.sandbox.world import Delivery, World
 
 KEY = {"Authorization": f"Token token={PAGERDUTY_KEY}", "From": "syncd@qrpay.example"}
@@ -135,3 +136,26 @@ def test_the_same_seed_and_acts_make_the_same_world() -> None:
             (made.id, [entry.id for entry in world.pagerduty.account.log], sorted(world.jira.site.issues))
         )
     assert dumps[0] == dumps[1]
+
+
+def edit(world: World, issue: str, body: dict[str, Any]) -> Reply:
+    login = base64.b64encode(f"{BOT_EMAIL}:{JIRA_KEY}".encode()).decode()
+    headers = {"Authorization": f"Basic {login}"}
+    call = Call.to("PUT", f"/rest/api/2/issue/{issue}", headers=headers, body=body)
+    reply = world.answer("jira", call).reply
+    assert reply is not None
+    return reply
+
+
+def test_a_service_may_ignore_fields_or_store_other_values_and_answer_as_usual(world: Any) -> None:
+    issue = world.jira.create("Ines Carvalho", "Before")
+    asked = {"fields": {"summary": " After ", "labels": ["a"]}}
+    world.faults.add(faults.ignore("summary"))
+    assert edit(world, issue.key, asked).status == 204
+    assert (issue.now.values["summary"], issue.now.values["labels"]) == ("Before", ("a",))
+    world.faults.add(faults.normalise(summary="After"))
+    assert edit(world, issue.key, asked).status == 204
+    assert issue.now.values["summary"] == "After"
+    world.faults.add(faults.no_effect())
+    assert edit(world, issue.key, {"fields": {"summary": "Later"}}).status == 204
+    assert issue.now.values["summary"] == "After"

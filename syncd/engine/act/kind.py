@@ -8,6 +8,7 @@ it: syncd decides a state operation with an unknown outcome anew from a fresh re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,7 +17,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.operation import OperationBase
 from syncd.domain.operation.rendered import Rendered
-from syncd.domain.ticket import Mark
+from syncd.domain.ticket import Issue, Mark
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.engine.rulebook import book_for
@@ -28,7 +29,7 @@ from syncd.ledger.store.confirming import duty_issue_of
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.loading import read
 from syncd.policy.case import DutyIssueState, ItemState, PostmortemState, Rulebook, TicketState
-from syncd.remote.errors import NotDone, RemoteError
+from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 
 R = TypeVar("R", bound=Rendered)
 Failure = TypeVar("Failure", bound=RemoteError)
@@ -151,6 +152,23 @@ class BaseKind(Generic[R]):
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Return nothing: the request needs each of its fields."""
         return []
+
+
+def look_back(context: EngineContext, issue_id: str, arrived: Callable[[Issue], bool], what: str) -> None:
+    """Read an issue by its id after a write that must have arrived before anything else leaves.
+
+    Raise `NotDone` where the issue does not show it, and `Unknown` where the look tells nothing.
+    """
+    request = f"{what} of issue {issue_id}"
+    try:
+        issues = context.services.jira.fetch_by_id(issue_id).issues
+    except RemoteError as error:
+        raise Unknown("jira", request, error.cause, error.message, status=error.status) from error
+    # a security level may have hidden the issue from us
+    if not issues:
+        raise Unknown("jira", request, Cause.MISSING, "Jira does not show the issue any more")
+    if not arrived(issues[0]):
+        raise NotDone("jira", request, Cause.NO_EFFECT)
 
 
 def mark_of(context: EngineContext, operation: OperationRecord) -> Mark:

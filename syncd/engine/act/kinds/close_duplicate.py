@@ -10,7 +10,7 @@ from syncd.domain.operation.rendered import RenderedTransition
 from syncd.domain.operation.ticket import Duplicate
 from syncd.domain.ticket import Issue
 from syncd.engine.act.jira_write.transition_screen import fill, with_resolution
-from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis
+from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis, look_back
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
@@ -48,8 +48,9 @@ class CloseDuplicateKind(BaseKind[RenderedTransition]):
     def send(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedTransition
     ) -> Outcome:
-        """Send one transition."""
+        """Send one transition, and look if it arrived: nothing decides this move again."""
         context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
+        look_back(context, rendered.issue, lambda issue: issue.status.category == "done", "move")
         return Outcome(rendered.issue)
 
     def confirmation(

@@ -14,7 +14,8 @@ from syncd.domain.base import JsonValue
 from syncd.domain.operation import EditTicket
 from syncd.domain.operation.postmortem import DutyIssueEdit
 from syncd.domain.operation.rendered import FieldValues, RenderedEdit, assignee_in
-from syncd.engine.act.kind import BaseKind, Outcome, agreed_on, duty_issue_for, there, written
+from syncd.domain.ticket import Issue
+from syncd.engine.act.kind import BaseKind, Outcome, agreed_on, duty_issue_for, look_back, there, written
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
@@ -25,13 +26,17 @@ from syncd.policy.ticket.revert_counter import remembered
 from syncd.remote.errors import NotDone
 
 LABELS = "labels"
+SECURITY = "security"
 
 
 class EditKind(BaseKind[RenderedEdit]):
     """One edit of an issue."""
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
-        """Send one edit; send nothing where Jira refused each field before."""
+        """Send one edit; send nothing where Jira refused each field before.
+
+        A security level protects texts that leave next, so syncd looks at once if it is there.
+        """
         fields, update = self.request(rendered)
         if fields or update:
             try:
@@ -39,6 +44,9 @@ class EditKind(BaseKind[RenderedEdit]):
             except NotDone as error:
                 forget_refused_assignee(context, fields, error)
                 raise
+        level = fields.get(SECURITY)
+        if isinstance(level, dict):
+            look_back(context, rendered.issue, lambda issue: _level_of(issue) == level["id"], "level")
         return Outcome(rendered.issue)
 
     def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
@@ -49,7 +57,7 @@ class EditKind(BaseKind[RenderedEdit]):
         """Return the refused fields that syncd sent: an edit can leave out any field but a security level."""
         rendered = operation.rendered_as(RenderedEdit)
         sent = {*rendered.fields, *rendered.update}
-        return [name for name in refused if name in sent and name != "security"]
+        return [name for name in refused if name in sent and name != SECURITY]
 
 
 class EditTicketKind(EditKind):
@@ -95,6 +103,10 @@ class EditDutyIssueKind(EditKind):
         """Store that both sides agree on the written fields, and put them into the snapshot."""
         moment = context.ledger.logical_clock.next()
         return Confirmation(duty_issue=partial(_change_duty_issue, operation, moment))
+
+
+def _level_of(issue: Issue) -> str | None:
+    return issue.security_level.id if issue.security_level is not None else None
 
 
 def _without(values: FieldValues, left_out: Collection[str]) -> FieldValues:
@@ -184,7 +196,7 @@ def _duty_issue_as_written(snapshot: dict[str, Any], rendered: RenderedEdit) -> 
 
 def _as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> dict[str, JsonValue]:
     """Return the snapshot with the assignee and security level that syncd wrote."""
-    after, level = dict(snapshot), fields.get("security")
+    after, level = dict(snapshot), fields.get(SECURITY)
     if "assignee" in fields:
         account = assignee_in(fields)
         after["assignee"] = {"id": account} if account is not None else None

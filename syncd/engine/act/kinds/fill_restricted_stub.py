@@ -13,7 +13,7 @@ from functools import partial
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import stub_title
 from syncd.domain.operation.rendered import RenderedEdit
-from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, there
+from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, look_back, there
 from syncd.engine.act.kinds.create_issue import stub_description
 from syncd.engine.act.kinds.create_ticket import texts_of
 from syncd.engine.context import EngineContext
@@ -21,7 +21,7 @@ from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.confirming import change_ticket
-from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.leaving import Basis, basis_of
 from syncd.policy.case import TicketState
 from syncd.policy.restricted import KEPT, STUB
 
@@ -37,7 +37,8 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit
     ) -> RenderedEdit:
         """Return the texts; raise `DecideAgain` where a person wrote there or removed the level since."""
-        issues = context.services.jira.fetch([rendered.issue], fields=["description"]).issues
+        # by its id: a bulk read may show a level that a person has removed since
+        issues = context.services.jira.fetch_by_id(rendered.issue, fields=["description"]).issues
         if not issues or issues[0].security_level is None:
             raise DecideAgain
         stored, book = incident_and_book(context, operation)
@@ -53,8 +54,11 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         return rendered.model_copy(update={"fields": {"summary": summary, "description": text}})
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
-        """Send one edit."""
+        """Send one edit, and look if it arrived: the ledger keeps none of its texts to compare later."""
+        stored = basis_of(context.ledger, operation.incident_id).incident
+        stub = stub_title(stored.number) if stored is not None else ""
         context.services.jira.edit(rendered.issue, rendered.fields)
+        look_back(context, rendered.issue, lambda issue: issue.summary != stub, "texts")
         return Outcome(rendered.issue)
 
     def confirmation(
