@@ -7,6 +7,10 @@ class CannotRender(Exception):
     """syncd cannot turn an operation into a request: park the operation with this text."""
 
 
+class OutOfSight(CannotRender):
+    """Jira does not show the issue that an operation writes to: park it until the issue is back."""
+
+
 class DecideAgain(Exception):
     """The incident or issue changed since the decision: supersede the operation and decide anew."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from rig import Rig, mapping
 
+from engine.mail_rig import MakeRig
 from engine.test_faults import ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from engine.test_sweep import DAY, double, sweep, sweeping
 from syncd.ledger.requests.answers import ask
 from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
+from syncd.sandbox.jira.model import SecurityLevel
 
 REFUSAL = faults.error(400, body={"errorMessages": ["Linking is switched off."], "errors": {}})
 
@@ -100,3 +103,41 @@ def test_a_parked_create_is_waited_for_however_long_it_takes(house: Rig) -> None
     assert len(ours(house)) == 1
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
+
+
+def hide(rig: Rig) -> None:
+    """A person puts the ticket under a security level that our account is not in."""
+    site = rig.world.jira.site
+    project = site.project("OPS")
+    assert project is not None
+    project.levels.append(SecurityLevel("10777", "Board only", frozenset({ines(rig)})))
+    rig.world.jira.set_security("OPS-1", "Board only", "Ines Carvalho")
+
+
+def ines(rig: Rig) -> str:
+    return rig.world.jira.account_id("Ines Carvalho")
+
+
+def show_again(rig: Rig) -> None:
+    rig.world.jira.set_security("OPS-1", None, "Ines Carvalho")
+
+
+@pytest.mark.parametrize("edition", ["cloud", "datacenter"])
+def test_what_was_parked_because_its_ticket_was_hidden_leaves_when_the_ticket_is_back(
+    make_rig: MakeRig, edition: str
+) -> None:
+    rig = make_rig(data_center_edition=edition == "datacenter")
+    rig.cycle()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    rig.settle(3)
+    hide(rig)
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.world.pagerduty.note(made.id, "on it", "Amara Osei")
+    rig.settle(4)
+    assert {row.kind for row in rig.operations("parked")} == {"move_ticket", "mirror_note"}
+    show_again(rig)
+    rig.settle(3)
+    assert rig.operations("parked", "pending") == []
+    assert status(rig) == "In Progress"
+    assert sum("on it" in one["body"] for one in issue_of(rig)["comments"]) == 1
+    nothing_more_is_written(rig)

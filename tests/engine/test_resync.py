@@ -99,6 +99,31 @@ def test_a_status_that_a_person_chose_is_listed_and_left(house: Rig) -> None:
     assert (status(house), result["operations"]) == ("In Progress", [])
 
 
+def test_it_believes_a_read_by_id_and_no_bulk_read_that_lags(house: Rig) -> None:
+    one = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    house.world.jira.site.options.fetch_lag = house.world.jira.site.options.search_lag = 3600.0
+    house.world.jira.transition("OPS-1", "In Progress", "Ines Carvalho")
+    (why,) = said(resync(house), "left")
+    assert why.startswith("it is at In Progress, and syncd did not move it there")
+    house.world.pagerduty.set_title(one.id, "Latency high", "Amara Osei")
+    assert [kind for kind, _ in made(resync(house))] == ["edit_ticket"]
+    a_second_run_does_nothing(house)
+
+
+def test_a_ticket_that_cannot_be_read_is_named_and_the_others_are_compared(house: Rig) -> None:
+    first = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    other = house.world.pagerduty.trigger("BluBank Integration", "Latency")
+    house.settle(2)
+    house.world.faults.add(faults.error(200, body={"id": "10001"}), path=r"/issue/10001$", times=1)
+    for incident in (first, other):
+        house.world.pagerduty.acknowledge(incident.id, "Amara Osei")
+    result = resync(house)
+    assert said(result, "left") == ["syncd cannot read its ticket this time"]
+    assert (status(house), status(house, 2)) == ("In Progress", "In Progress")
+    nothing_more_is_written(house)
+
+
 def test_a_ticket_that_a_person_closed_is_not_reopened(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)

@@ -256,13 +256,19 @@ def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(wit
     assert (kept.snapshot["status"]["id"], kept.written_seq, kept.read_seq) == ("3", 50, 20)
 
 
-def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: Ledger) -> None:
+def test_the_same_ticket_again_is_no_news_but_fresher(with_ticket: Ledger) -> None:
+    with with_ticket.write() as session:
+        assert not save_issue(session, stored_ticket(with_ticket), issue(), 31, NOW)
+    assert stored_ticket(with_ticket).read_seq == 31
+
+
+def test_the_same_ticket_back_in_sight_is_news(with_ticket: Ledger) -> None:
     with with_ticket.write() as session:
         row = session.get(TicketRow, "P1")
         assert row is not None
         row.out_of_sight_since = NOW
     with with_ticket.write() as session:
-        assert not save_issue(session, stored_ticket(with_ticket), issue(), 31, NOW)
+        assert save_issue(session, stored_ticket(with_ticket), issue(), 31, NOW)
     kept = stored_ticket(with_ticket)
     assert (kept.read_seq, kept.out_of_sight_since) == (31, None)
 

@@ -23,9 +23,10 @@ from syncd.engine.act.kind import OperationKind, Outcome, shown
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.refusals import LATER, is_final, words_of
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import CannotRender, DecideAgain, NotYet
+from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
+from syncd.engine.observe.issues import look_by_id
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import leaving
+from syncd.ledger.store import confirming, leaving
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.lookups import display_name
@@ -82,7 +83,7 @@ class Executor:
         except NotYet:
             return self._keep_for_later(operation)
         except CannotRender as error:
-            return self._park(operation, str(error))
+            return self._park(operation, str(error), hidden=isinstance(error, OutOfSight))
         except RemoteError as error:
             context.health.failed(error.service, shown(context, operation, error))
             return Verdict.WAIT
@@ -205,7 +206,7 @@ class Executor:
             # a refused create may mean new required fields: read the project's screens again
             if not state:
                 context.facts.forget_projects()
-            return self._park(operation, words_of(operation, error), changed)
+            return self._park(operation, words_of(operation, error), changed, hidden=error.absent)
         # a state operation is never repeated blindly: a fresh read may show that it is not needed
         if state:
             return self._read_again(operation, error)
@@ -297,9 +298,19 @@ class Executor:
             leaving.render_anew(self._context.ledger, operation)
         return Verdict.NOT_YET
 
-    def _park(self, operation: OperationRecord, words: str, changed: OperationBase | None = None) -> Verdict:
+    def _park(
+        self,
+        operation: OperationRecord,
+        words: str,
+        changed: OperationBase | None = None,
+        *,
+        hidden: bool = False,
+    ) -> Verdict:
+        """Park an operation with the reason; `hidden`: its issue is out of sight, and frees it when back."""
         context = self._context
         leaving.park(context.ledger, operation, context.clock.now(), words, changed=changed)
+        if hidden:
+            look_by_id(context, confirming.issue_of(context.ledger, operation))
         _log(operation).error(
             "{}: could not {}: {}; parked, fix the cause and run `syncd outbox retry {}`",
             self._name(operation),

@@ -1,8 +1,10 @@
 """A resync: compare ledger, PagerDuty and Jira afresh for a window of time or for some incidents.
 
-syncd reads everything and decides anew on each incident. It repairs what the rules want on fresh facts, so a
-second run does nothing. It also decides again on a link of ours that is gone. It lists changes that people
-made since both sides agreed, and leaves them.
+syncd reads everything and decides anew on each incident. Lists only name incidents: syncd decides on a read
+of each incident and of each ticket by its id, because a list and a bulk read may lag behind, and a repair of
+what they show would undo what is right. It repairs what the rules want on fresh facts, so a second run does
+nothing. It also decides again on a link of ours that is gone. It lists changes that people made since both
+sides agreed, and leaves them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from syncd.engine.decide.case_builder import build_case
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.incident import note_unread
 from syncd.engine.observe.incident_windows import pagerduty_now, read_created
-from syncd.engine.observe.issues import PAGE, read_pages
+from syncd.engine.observe.issues import PAGE, read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
 from syncd.engine.work_queue import WorkQueue
@@ -31,7 +33,7 @@ from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.jobs import Compared
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.pages import store_tickets
-from syncd.policy.case import Rulebook
+from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.ticket.before_enforcement import left_in_peace
 from syncd.policy.ticket.status import wanted_word
 from syncd.remote.errors import Unreadable
@@ -132,11 +134,14 @@ class Resync:
         self._report.looked_at = len(ids)
         tickets = jobs.tickets_of(self._context.ledger, ids)
         self._keys = {ticket.incident_id: ticket.key for ticket in tickets}
-        self._read_tickets(ids)
+        self._read_tickets(tickets)
         self._search(ids)
         if self._context.stop.is_set():
             return self._report
-        notice_changes(self._context.ledger, ids, self._context.clock.now(), 0, RESYNC)
+        clock, ledger = self._context.clock, self._context.ledger
+        # a list only named them: the workers read each by its id before they decide
+        read_since = 0 if scope.incidents else ledger.logical_clock.next()
+        notice_changes(ledger, ids, clock.now(), read_since, RESYNC)
         self._progress(f"deciding on {len(ids)} incidents")
         self._work(ids)
         self._report_all(ids)
@@ -188,25 +193,29 @@ class Resync:
         self._report.unclaimed += len(read) - len(claimed)
         return claimed
 
-    def _read_tickets(self, ids: Sequence[str]) -> None:
+    def _read_tickets(self, tickets: Sequence[TicketState]) -> None:
         """Read each ticket by its id; let syncd decide again on a link of ours that is gone."""
         context, rules = self._context, storage_rules(self._context)
-        issue_ids = [ticket.issue_id for ticket in jobs.tickets_of(context.ledger, ids)]
-        read = 0
-        for page in read_pages(context, issue_ids, until_stop=True):
-            now, jira_now = context.clock.now(), context.date_of("jira")
+        for read, ticket in enumerate(tickets, start=1):
+            if context.stop.is_set():
+                return
+            page = read_page(context, [ticket.issue_id], by_id=True)
+            if page.unread:
+                why = "syncd cannot read its ticket this time"
+                self._report.found.append(Found(What.LEFT, ticket.incident_id, ticket.key, why))
             store_tickets(
                 context.ledger,
                 rules,
                 page.issues,
                 page.read_seq,
-                now,
-                jira_now,
+                context.clock.now(),
+                context.date_of("jira"),
                 missing=page.absent,
                 relink=True,
+                by_id=True,
             )
-            read = min(read + PAGE, len(issue_ids))
-            self._progress(f"{read} of {len(issue_ids)} tickets read")
+            if read % PAGE == 0 or read == len(tickets):
+                self._progress(f"{read} of {len(tickets)} tickets read")
 
     def _search(self, ids: Sequence[str]) -> None:
         """Search for tickets that this ledger does not know, of incidents without a ticket."""

@@ -149,5 +149,6 @@ def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState
         context.clock.now(),
         context.date_of("jira"),
         gone=bool(page.absent),
+        by_id=doubted,
     )
     return True

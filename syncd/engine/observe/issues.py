@@ -17,11 +17,12 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
 from syncd.ledger.store.lookups import find_ticket
+from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.answers import Hit
-from syncd.remote.errors import Cause, Unknown
+from syncd.remote.errors import Cause, RemoteError, Unknown
 
 PAGE = 100
 """Issues in one bulk fetch: Jira's limit."""
@@ -75,6 +76,27 @@ def read_page(
     seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
     absent = tuple(issue_id for issue_id in ids if issue_id not in seen)
     return IssuePage(read_seq, began, fetched.issues, fetched.unread, absent)
+
+
+def look_by_id(context: EngineContext, issue_id: str | None) -> None:
+    """Read an issue of ours as it stands now, and store it, or that Jira hides it; no failure matters."""
+    if issue_id is None:
+        return
+    try:
+        page = read_page(context, [issue_id], by_id=True)
+    except RemoteError as error:
+        context.health.failed(error.service, error)
+        return
+    store_by_id(context, page)
+
+
+def store_by_id(context: EngineContext, page: IssuePage) -> None:
+    """Store an issue of ours that was read by its id; news of it gets a change notice."""
+    ledger, rules, now = context.ledger, storage_rules(context), context.clock.now()
+    seq, why, missing = page.read_seq, "it was read by its id", page.absent
+    jira_now = context.date_of("jira")
+    store_tickets(ledger, rules, page.issues, seq, now, jira_now, missing=missing, by_id=True)
+    store_papers(ledger, rules, page.issues, seq, now, why, missing=missing, by_id=True)
 
 
 def search_pages(services: Services, jql: str) -> Iterator[tuple[Hit, ...]]:

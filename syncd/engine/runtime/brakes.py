@@ -11,7 +11,7 @@ deciding always go on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -140,15 +140,24 @@ def settled_fingerprint(row: IncidentRecord, version: str, again: float | None, 
     `again`: seconds from `now` after which time alone may make something due.
     """
     until = None if again is None else (now + timedelta(seconds=again)).replace(microsecond=0).isoformat()
-    return {"print": print_of(row), "rules": version, "until": until}
+    unknown = [name for name in ONLY_BY_ID if row.snapshot.get(name) is None]
+    return {"print": print_of(row, unknown), "rules": version, "until": until, "unknown": unknown}
 
 
-def print_of(row: IncidentRecord) -> str:
-    """Return a hash of the incident and of people's notes.
+ONLY_BY_ID = ("custom_fields", "incident_type")
+"""Facts that lists of incidents leave out: a read by id that brings them shows no change."""
 
-    Our own notes and the time of the last update do not count: each note of ours moves that time.
+
+def print_of(row: IncidentRecord, unknown: Collection[str] | None = None) -> str:
+    """Return a hash of the incident and of people's notes, without the facts that are `unknown`.
+
+    None: without those that were unknown when nothing was left to do. Our own notes and the time of the last
+    update do not count: each note of ours moves that time.
     """
-    facts = {name: value for name, value in row.snapshot.items() if name != "updated_at"}
+    if unknown is None:
+        unknown = (row.settled_fingerprint or {}).get("unknown", ())
+    left_out = {"updated_at", *unknown}
+    facts = {name: value for name, value in row.snapshot.items() if name not in left_out}
     notes = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
     text = json.dumps([facts, notes, row.merged_into], sort_keys=True, ensure_ascii=True)
     return sha256(text.encode()).hexdigest()[:32]

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
+from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.texts import Rewrite
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
@@ -226,6 +227,18 @@ def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssue
     with ledger.read() as session:
         row = _duty_issue_row(session, operation)
         return _duty_issue(row) if row is not None else None
+
+
+def issue_of(ledger: Transactions, operation: OperationRecord) -> str | None:
+    """Return the id of the ticket, postmortem or action item that an operation changes, None if unknown."""
+    with ledger.read() as session:
+        row = session.get(TicketRow, operation.incident_id) if _changes_ticket(operation) else None
+        changed = row or _duty_issue_row(session, operation)
+        return changed.issue_id if changed is not None else None
+
+
+def _changes_ticket(operation: OperationRecord) -> bool:
+    return operation.object == object_of_ticket(operation.incident_id)
 
 
 def _duty_issue_row(session: Session, operation: OperationRecord) -> DutyIssueRow | None:

@@ -70,11 +70,12 @@ def store_issue_in(
     jira_now: datetime | None,
     *,
     fresh: bool = False,
+    by_id: bool = False,
 ) -> bool:
     """Store a ticket as read; return True if that was news.
 
     If a person marked it as restricted, its incident becomes restricted first. `jira_now` is the time of
-    Jira's own clock (UTC), if it is known; `fresh` as for `save_issue`.
+    Jira's own clock (UTC), if it is known; `fresh` and `by_id` as for `save_issue`.
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
@@ -83,7 +84,8 @@ def store_issue_in(
         why = rules.restricted_by_person(issue, team)
         if why is not None:
             _restrict_known(session, rules, incident, why, now)
-    return save_issue(session, row, rules.issue(issue, team), read_seq, now, jira_now, fresh=fresh)
+    stored = rules.issue(issue, team)
+    return save_issue(session, row, stored, read_seq, now, jira_now, fresh=fresh, by_id=by_id)
 
 
 def store_duty_issue_in(
@@ -95,6 +97,7 @@ def store_duty_issue_in(
     now: datetime,
     *,
     fresh: bool = False,
+    by_id: bool = False,
 ) -> bool:
     """Store a postmortem or an action item as read; return True if that was news.
 
@@ -106,7 +109,7 @@ def store_duty_issue_in(
     asked, text = "description" in issue.fields, issue.fields.get("description")
     fields = {name: value for name, value in issue.fields.items() if name != "description"}
     masked = rules.issue(issue.model_copy(update={"fields": fields}), team)
-    news = save_issue(session, row, masked, read_seq, now, fresh=fresh)
+    news = save_issue(session, row, masked, read_seq, now, fresh=fresh, by_id=by_id)
     membership = rules.membership(team)
     # another moment means that `save_issue` refused an older answer: it says nothing about today
     if membership is not None and isinstance(row, ActionItemRow) and row.read_seq == read_seq:

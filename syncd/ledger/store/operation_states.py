@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import bindparam, func, or_, update
 from sqlalchemy import select as columns
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import OPEN_STATES, Operation, OperationState
+from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import OperationRecord
@@ -207,16 +207,45 @@ def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) ->
     return sorted({operation.incident_id for operation in operations})
 
 
+def put_back(session: Session, operation: _Stored) -> _Stored:
+    """Make a parked operation pending again; the service refused its request, so it is rendered anew."""
+    return _move(session, operation, OperationState.PENDING, rendered=None, error=None)
+
+
 def retry(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> int:
     """Make parked operations pending again, to be rendered anew; return how many. `by` asked for it."""
     count = 0
     for operation in operations:
         if operation.state == OperationState.PARKED:
-            # the service refused the old request, so the next one is rendered anew
-            moved = _move(session, operation, OperationState.PENDING, rendered=None, error=None)
+            moved = put_back(session, operation)
             say(session, now, "operation.retried", moved, {"by": audit.salted(session, by)})
             count += 1
     return count
+
+
+UNNOTICED = timedelta(minutes=30)
+"""How long an issue may be out of sight before a read notices it: two slow polls."""
+
+
+def free_parked(session: Session, incident_id: str, object_: str, since: datetime, now: datetime) -> None:
+    """Free what was parked about an object that was out of sight since a moment (UTC) and is back.
+
+    A once-operation leaves again. A state operation ends, because the rules decide it anew.
+    """
+    query = select(OperationRow).where(
+        OperationRow.incident_id == incident_id,
+        OperationRow.object == object_,
+        OperationRow.state == OperationState.PARKED,
+        # one that was parked long before has another cause, which a person has to mend
+        # an operation can be parked before it ever leaves: then its decision counts
+        func.coalesce(col(OperationRow.claimed_at), col(OperationRow.decided_at)) >= since - UNNOTICED,
+    )
+    for row in session.exec(query.order_by(col(OperationRow.id))).all():
+        why = "the issue was out of sight and is back"
+        if row.op_class == OperationClass.ONCE:
+            say(session, now, "operation.freed", put_back(session, row), {"why": why})
+        else:
+            finish(session, row, OperationState.SUPERSEDED, now, why=why)
 
 
 def release(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> None:

@@ -224,12 +224,13 @@ def store_tickets(
     *,
     missing: Sequence[str] = (),
     relink: bool = False,
+    by_id: bool = False,
 ) -> list[StoredTicket]:
     """Store those issues of a page that are tickets; each ticket with news gets a change notice.
 
     `jira_now` is the time of Jira's own clock (UTC), if it is known. `missing` are issues that Jira does not
     show: a ticket among them is out of sight from now on. `relink`: if a person removed our link to a
-    duplicate, the link is decided on again.
+    duplicate, the link is decided on again. `by_id`: Jira answered for one issue alone.
     """
     stored = []
     with ledger.write() as session:
@@ -240,7 +241,9 @@ def store_tickets(
             row = rows.get(issue.id)
             if row is None:
                 continue
-            news = store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
+            news = store_issue_in(
+                session, rules, row, issue, read_seq, now, jira_now, fresh=True, by_id=by_id
+            )
             if news:
                 notice_changes_in(session, [row.incident_id], now, 0, "its ticket changed")
             if relink:
@@ -276,11 +279,12 @@ def store_ticket(
     jira_now: datetime | None,
     *,
     gone: bool,
+    by_id: bool = False,
 ) -> None:
     """Store an incident's ticket as read, `issue` None if it was not read.
 
     `gone`: Jira does not show it, so it is out of sight from now on. `jira_now` is the time of Jira's own
-    clock (UTC), if it is known.
+    clock (UTC), if it is known. `by_id`: Jira answered for this issue alone.
     """
     with ledger.write() as session:
         row = session.get(TicketRow, incident_id)
@@ -288,7 +292,7 @@ def store_ticket(
             return
         # the incident may have got another ticket while the answer was on its way
         if issue is not None and issue.id == row.issue_id:
-            store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
+            store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True, by_id=by_id)
         if gone:
             mark_out_of_sight(session, row, now)
 
@@ -302,16 +306,20 @@ def store_papers(
     why: str,
     *,
     missing: Sequence[str] = (),
+    by_id: bool = False,
 ) -> None:
     """Store those issues of a page that are postmortems or action items; news gets a change notice (`why`).
 
-    `missing` are issues that Jira does not show: those on record are out of sight from now on.
+    `missing` are issues that Jira does not show: those on record are out of sight from now on. `by_id`: Jira
+    answered for one issue alone.
     """
     with ledger.write() as session:
         rows = duty_issues_by_id(session, [*(issue.id for issue in issues), *missing])
         for issue in issues:
             row = rows.get(issue.id)
-            if row is not None and store_duty_issue_in(session, rules, row, issue, read_seq, now, fresh=True):
+            if row is not None and store_duty_issue_in(
+                session, rules, row, issue, read_seq, now, fresh=True, by_id=by_id
+            ):
                 # the changelog is read again before the next decision
                 row.changes_until = None
                 notice_changes_in(session, [row.incident_id], now, 0, why)

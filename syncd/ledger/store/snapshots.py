@@ -15,9 +15,12 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
+from syncd.domain.operation import ObjectKind
+from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
+from syncd.ledger.store.operation_states import free_parked
 from syncd.ledger.store.restrict import restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.ticket.status import with_left
@@ -198,34 +201,49 @@ def save_issue(
     jira_now: datetime | None = None,
     *,
     fresh: bool = False,
+    by_id: bool = False,
 ) -> bool:
     """Store an issue of ours as read, also its new key if it was moved; return True if that was news.
 
-    The issue is in sight from now on. `jira_now` is the time of Jira's own clock (UTC), if it is known.
-    `fresh`: `row` was read in this transaction. Otherwise it is read again, because a write of ours may have
-    been confirmed since.
+    The issue is in sight from now on; one that comes back is news, and what was parked while it was out of
+    sight is freed. `jira_now` is the time of Jira's own clock (UTC), if it is known. `fresh`: `row` was read
+    in this transaction. Otherwise it is read again, because a write of ours may have been confirmed since.
+    `by_id`: Jira answered for this issue alone, and such an answer never lags behind a write.
     """
     if fresh:
         session.add(row)
     else:
         _fresh(session, row)
-    if read_seq <= max(row.read_seq, row.written_seq) or _lags(row, issue, jira_now):
+    if read_seq <= max(row.read_seq, row.written_seq) or (not by_id and _lags(row, issue, jira_now)):
         return False
     dumped = issue.model_dump(mode="json")
     incident = session.get(IncidentRow, row.incident_id)
     # a restricted incident's texts are replaced before they enter the row
     if incident is not None and incident.restricted:
         dumped = {**dumped, **texts_withheld(incident.number)}
-    news = dumped != row.snapshot
+    changed, back = dumped != row.snapshot, row.out_of_sight_since
     row.read_seq = read_seq
-    if row.out_of_sight_since is not None:
+    if back is not None:
         _set_sight(session, row, None, now)
-    if news:
+        free_parked(session, row.incident_id, object_of(_KINDS[type(row)], _named_by(row)), back, now)
+    if changed:
         if isinstance(row, TicketRow):
             _note_move(row, issue)
         row.snapshot, row.key, row.project = dumped, issue.key, issue.project
     session.add(row)
-    return news
+    return changed or back is not None
+
+
+_KINDS: dict[type[IssueRow], ObjectKind] = {
+    TicketRow: ObjectKind.TICKET,
+    PostmortemRow: ObjectKind.POSTMORTEM,
+    ActionItemRow: ObjectKind.ACTION_ITEM,
+}
+
+
+def _named_by(row: IssueRow) -> str:
+    """Return the id by which operations name an issue: its incident's, or an action item's own."""
+    return row.issue_id if isinstance(row, ActionItemRow) else row.incident_id
 
 
 def _note_move(row: TicketRow, issue: Issue) -> None:

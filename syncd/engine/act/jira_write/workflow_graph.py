@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import CannotRender
+from syncd.engine.errors import CannotRender, OutOfSight
 from syncd.ledger.store.key_values import store_ways, ways_of
 from syncd.remote.errors import NotDone
 
@@ -42,7 +42,8 @@ def ways_from(context: EngineContext, issue: Issue, *, fresh: bool = False) -> t
         # a service that is down says nothing about the issue
         if not error.not_for_us:
             raise
-        raise CannotRender(f"Jira does not show {issue.key} to us: {error.describe()}") from None
+        hidden = OutOfSight if error.absent else CannotRender
+        raise hidden(f"Jira does not show {issue.key} to us: {error.describe()}") from None
     move = "TRANSITION_ISSUES"
     # without the right to move, Jira answers with an empty list instead of an error
     if not offered and context.services.jira.rights(issue.project, [move])[move] is not True:
