@@ -8,14 +8,12 @@ and that it is alive, as long as its loop is running and the ledger answers.
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
 from syncd.config.load import Configuration
@@ -36,6 +34,7 @@ from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
+from syncd.engine.runtime.ticker import Ticker
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.loaded_rules import Loaded
@@ -54,6 +53,8 @@ from syncd.web.source import Source
 GRACE_SECONDS = 8.0
 """Seconds that running requests get after SIGTERM."""
 
+CLOCK_CHECKED_EVERY = 1.0
+"""Seconds between two looks whether the system's clock was set."""
 REPORTS_EVERY = 5.0
 """Seconds between two checks whether a report is due or was requested."""
 
@@ -207,9 +208,8 @@ class Daemon:
         self._poll_seconds = poll_seconds
         self._asked_to_stop = Event()
         self._failed: Exception | None = None
-        self._ticker = BackgroundScheduler(
-            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-        )
+        # APScheduler waits by the system's clock, also when a test gives the engine another one
+        self._ticker = Ticker(SystemClock())
 
     def run(self) -> bool:
         """Run until SIGTERM or SIGINT; return True if all running requests ended.
@@ -224,7 +224,8 @@ class Daemon:
         # The first contact may wait for a service that hangs; SIGTERM must end the process all the same.
         starting = Thread(target=self._start, name="start", daemon=True)
         starting.start()
-        self._asked_to_stop.wait()
+        while not self._asked_to_stop.wait(CLOCK_CHECKED_EVERY):
+            self._ticker.mind_clock()
         if self._failed is None:
             logger.info("stopping: starting nothing new; running requests get {:.0f} s", GRACE_SECONDS)
         self.supervisor.stopping()
@@ -248,18 +249,7 @@ class Daemon:
         if self._asked_to_stop.is_set():
             return
         self.loop.work_queue.start(WORKERS)
-        # APScheduler warns about each cycle that is longer than the poll interval; only errors are news.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        # APScheduler waits by the system's clock, also when a test gives the engine another one.
-        ticker, now = self._ticker, SystemClock().now()
-        ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
-        ticker.add_job(_unless_unwritable(self.loop.tick), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.loop.jobs.run_jobs), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self._reloads), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.loop.jobs.reports), "interval", seconds=REPORTS_EVERY)
-        ticker.add_job(_unless_unwritable(self.loop.slow), "interval", seconds=EVERY_SECONDS)
-        ticker.add_job(_unless_unwritable(self.loop.jobs.nightly), "interval", seconds=EVERY_SECONDS)
-        ticker.start()
+        self._arm_ticker()
         if self.listener is not None:
             self.listener.start()
         self.supervisor.ready()
@@ -268,6 +258,16 @@ class Daemon:
             Thread(
                 target=self._watch, args=(self.supervisor.watchdog / 2,), name="watch", daemon=True
             ).start()
+
+    def _arm_ticker(self) -> None:
+        ticker, jobs = self._ticker, self.loop.jobs
+        ticker.every(self._poll_seconds, self._cycle, at_once=True)
+        for job in (self.loop.tick, jobs.run_jobs, self._reloads):
+            ticker.every(1, _unless_unwritable(job))
+        ticker.every(REPORTS_EVERY, _unless_unwritable(jobs.reports))
+        for job in (self.loop.slow, jobs.nightly):
+            ticker.every(EVERY_SECONDS, _unless_unwritable(job))
+        ticker.start()
 
     def _watch(self, every: float) -> None:
         """Tell the service manager that the daemon is alive, as long as it is healthy."""
@@ -309,12 +309,8 @@ class Daemon:
         if self.listener is not None:
             # in a thread of its own: open webhooks must not use up the grace of running writes
             Thread(target=self.listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
-        ending = Thread(target=self._end_ticker, name="stop", daemon=True)
+        ending = Thread(target=self._ticker.stop, name="stop", daemon=True)
         ending.start()
         ended = self.loop.work_queue.stop(limit - clock.boottime())
         ending.join(max(0.0, limit - clock.boottime()))
         return ended and not ending.is_alive()
-
-    def _end_ticker(self) -> None:
-        if self._ticker.running:
-            self._ticker.shutdown(wait=True)

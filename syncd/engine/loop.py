@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from loguru import logger
@@ -32,6 +32,7 @@ from syncd.engine.observe.first_contact import make_first_contact
 from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.reconcile import Later, Reconciler
+from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.status import limits
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
@@ -94,6 +95,7 @@ class ControlLoop:
             work_on=self.work_on,
             read_side=self._side,
         )
+        self._clock_jumps = ClockJumps(context.clock)
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
@@ -153,6 +155,7 @@ class ControlLoop:
             return CycleResult(pagerduty=False, jira=False)
 
     def _cycle(self) -> CycleResult:
+        self._mind_clock()
         self.serve_requests()
         self._mind_restore()
         self.work_queue.wake()
@@ -235,11 +238,27 @@ class ControlLoop:
 
     def tick(self) -> None:
         """Take up due incidents, mails and requests; called once a second between cycles."""
+        self._mind_clock()
         self.serve_requests()
         self.work_queue.submit(self._due())
         self.work_queue.submit(self.mail_schedule.due())
         self.work_queue.wake()
         self._judge()
+
+    def _mind_clock(self) -> None:
+        """Decide on all incidents anew if the clock was set: the old one gave them their due times."""
+        jump = self._clock_jumps.latest()
+        if not jump:
+            return
+        logger.warning(
+            "the system's clock was set {} by {:.0f} s; syncd goes on by the new time",
+            "forward" if jump > 0 else "back",
+            abs(jump),
+        )
+        # as the new clock would have shown them
+        self.good.update({side: at + timedelta(seconds=jump) for side, at in self.good.items()})
+        self.mail_schedule.operator.clock_was_set(jump)
+        self.take_up()
 
     def _due(self) -> list[str]:
         """Return the due incidents, without those that syncd tried in vain in the last 30 seconds."""

@@ -44,8 +44,8 @@ class Source:
         """Return True if both services were read lately."""
         limit = max(READY_FOR, timedelta(seconds=3 * self.poll_seconds))
         now = self.context.clock.now()
-        # a service that was never read has no entry
-        return len(good) == 2 and all(now - at <= limit for at in good.values())
+        # a service that was never read has no entry; a read in the future was made before the clock was set
+        return len(good) == 2 and all(timedelta() <= now - at <= limit for at in good.values())
 
     def refused(self) -> set[str]:
         """Return the services that refuse our credentials."""

@@ -92,7 +92,8 @@ class MailRate:
             return 0.0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (operation.attempts - 1))
         passed = (self._context.clock.now() - operation.claimed_at).total_seconds()
-        return max(0.0, pause - max(0.0, passed))
+        # negative where the clock was set back since: then nobody knows how long it waited
+        return max(0.0, pause - passed) if passed >= 0 else 0.0
 
     def _log_wait(self, operation: OperationRecord, why: str, changed: SendMail | None = None) -> None:
         if mails.wait(self._context.ledger, operation, self._context.clock.now(), why, changed):
@@ -105,7 +106,9 @@ class MailRate:
         left = sorted(
             mail.claimed_at
             for mail in mails_since(self._context.ledger, now - HOUR)
+            # a mail of the future left before the clock was set back
             if mail.claimed_at is not None
+            and mail.claimed_at <= now
             and mail.id not in taken
             and _is_counted(mail)
             and may_have_left(mail)

@@ -49,15 +49,17 @@ def bundle_due(
     others = [other for other in _notices_to(context, mail) if other.id != operation.id]
     waiting = [other for other in others if _waits(other)]
     if not mail.bundled:
-        since = context.clock.now() - WINDOW
-        recent = [other for other in others if _counts(other, since)]
+        now = context.clock.now()
+        recent = [other for other in others if _counts(other, now - WINDOW, now)]
         counted = {other.id for other in recent}
         begun = [
             other for other in leaving if other.typed(SendMail).to == mail.to and other.id not in counted
         ]
         if not _is_beyond(context, operation, [*recent, *begun]):
             return None
-    return min(other.decided_at for other in (operation, *waiting)) + WINDOW
+    first, now = min(other.decided_at for other in (operation, *waiting)), context.clock.now()
+    # a decision of the future was made before the clock was set back: nobody knows how long it waited
+    return first + WINDOW if first <= now else now
 
 
 def told_with(context: EngineContext, operation: OperationRecord) -> list[OperationRecord]:
@@ -116,11 +118,11 @@ def _waits(notice: OperationRecord) -> bool:
     return notice.state == OperationState.PENDING and mail.bundled and not mail.unsure and not alone
 
 
-def _counts(notice: OperationRecord, since: datetime) -> bool:
-    """Return True if a notice left after a moment, or was decided after it and waits for its bundle."""
+def _counts(notice: OperationRecord, since: datetime, until: datetime) -> bool:
+    """Return True if a notice left in (since, until], or was decided then and waits for its bundle."""
     if _waits(notice):
-        return notice.decided_at > since
-    return may_have_left(notice) and notice.claimed_at is not None and notice.claimed_at > since
+        return since < notice.decided_at <= until
+    return may_have_left(notice) and notice.claimed_at is not None and since < notice.claimed_at <= until
 
 
 def _is_beyond(context: EngineContext, notice: OperationRecord, recent: list[OperationRecord]) -> bool:

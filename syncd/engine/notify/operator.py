@@ -7,7 +7,7 @@ the same transaction.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
 from loguru import logger
@@ -36,6 +36,10 @@ class OperatorAlarms:
         self._told: list[str] | None = None
         # a cycle and a tick may look at the same time
         self._telling = Lock()
+
+    def clock_was_set(self, seconds: float) -> None:
+        """Count the start of this run by a wall clock that was set by `seconds`."""
+        self._started += timedelta(seconds=seconds)
 
     def tell_due(self) -> bool:
         """Tell the present alarms that were not told; return True if a mail has to leave."""

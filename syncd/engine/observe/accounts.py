@@ -72,7 +72,7 @@ def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | Non
     if at_hand is not None:
         return at_hand[0]
     stored = account_known(context.ledger, email, project)
-    if stored is not None and context.clock.now() - stored[1] < KEPT:
+    if stored is not None and timedelta() <= context.clock.now() - stored[1] < KEPT:
         account = stored[0]
     else:
         account = _ask(context, email, book)

@@ -15,6 +15,8 @@ from syncd.domain.clock import Clock
 
 STUCK_AFTER = 180.0
 """Seconds without a step. One step is a request of 30 s at most, after a wait of 30 s for the budget."""
+POLLS, LEAST_REST = 2, 30.0
+"""The rest between two cycles after which the loop counts as stuck: in polls, and at least in seconds."""
 LONGEST_CYCLE = 6 * 3600.0
 """Seconds that one cycle may take: the first backfill of a large account takes hours, no more."""
 
@@ -62,6 +64,6 @@ class Watchdog:
             return f"a cycle has been under way for {whole:.0f} s"
         if under_way and since > STUCK_AFTER:
             return f"the current cycle has made no progress for {since:.0f} s"
-        if not under_way and since > self._poll_seconds + STUCK_AFTER:
+        if not under_way and since > max(POLLS * self._poll_seconds, LEAST_REST):
             return f"no cycle has begun for {since:.0f} s"
         return None

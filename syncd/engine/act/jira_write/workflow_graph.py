@@ -62,11 +62,13 @@ def _keep(context: EngineContext, workflow: str, status_id: str, offered: tuple[
 def graph_of(context: EngineContext, issue: Issue) -> tuple[Graph, frozenset[str]]:
     """Return the known targets of each status of the issue's workflow, and the statuses explored lately."""
     stored = ways_of(context.ledger, workflow_of(issue))
-    limit = context.clock.now() - BELIEVED
+    now = context.clock.now()
     graph = {
         status_id: tuple(Status.model_validate(status) for status in entry["to"])
         for status_id, entry in stored.items()
     }
     return graph, frozenset(
-        status_id for status_id, entry in stored.items() if datetime.fromisoformat(entry["at"]) > limit
+        status_id
+        for status_id, entry in stored.items()
+        if timedelta() <= now - datetime.fromisoformat(entry["at"]) < BELIEVED
     )

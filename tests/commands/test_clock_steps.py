@@ -1,0 +1,71 @@
+"""The machine's wall clock is set while the daemon runs: a preloaded library moves CLOCK_REALTIME alone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from commandline import House
+from waiting import wait_for
+
+SOURCE = Path(__file__).with_name("clock_shim.c")
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+HOUR, DAY = 3600, 86400
+STEPS = (-7, HOUR, -HOUR, 3 * DAY, -3 * DAY, 7)
+"""Seconds by which the clock is set, one after the other: back, forward, and right again in the end."""
+
+
+class WallClock:
+    """The wall clock of a process that the test started, moved while it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "moved"
+        self.library = folder / "clock_shim.so"
+        self._seconds = 0
+        self.set_by(0)
+
+    def set_by(self, seconds: int) -> None:
+        """Set the clock forward, or back by a negative number of seconds."""
+        self._seconds += seconds
+        with self.file.open("r+b" if self.file.exists() else "wb") as file:
+            file.write((self._seconds * 10**9).to_bytes(8, "little", signed=True))
+
+
+@pytest.fixture
+def wall(house: House) -> Iterator[WallClock]:
+    if COMPILER is None:
+        pytest.skip("no C compiler builds the library that moves the clock")
+    clock = WallClock(house.folder)
+    command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(clock.library), str(SOURCE), "-ldl"]
+    subprocess.run(command, check=True)
+    house.set("LD_PRELOAD", str(clock.library))
+    house.set("CLOCK_SHIM", str(clock.file))
+    yield clock
+
+
+def test_every_incident_gets_its_ticket_and_the_daemon_stays_ready_whenever_the_clock_is_set(
+    house: House, started: Callable[..., subprocess.Popen[str]], wall: WallClock
+) -> None:
+    house.set("SYNCD_POLL_SECONDS", "0.2")
+    house.set("SYNCD_HTTP_LISTEN", "127.0.0.1:0")
+    # the engine as well goes by the clock that is set
+    house.clock.by_wall = True
+    started("run")
+    address = re.compile(r"listening on (\S+) ")
+    (where,) = wait_for(lambda: address.findall(house.err("run")))
+    for number, seconds in enumerate(STEPS):
+        incident = house.trigger(f"Before step {number}", priority="P1")
+        wait_for(lambda incident=incident: house.tickets(incident))
+        wall.set_by(seconds)
+        incident = house.trigger(f"After step {number}", priority="P1")
+        wait_for(lambda incident=incident: house.tickets(incident))
+        assert requests.get(f"http://{where}/healthz", timeout=30).text == "ok\n"
+        wait_for(lambda: requests.get(f"http://{where}/readyz", timeout=30).json()["ready"])
+    log = house.err("run")
+    assert log.count("the system's clock was set back by") == STEPS.count(-7) + 2
+    assert all(len(house.tickets(incident)) == 1 for incident in house.world.pagerduty.account.incidents)
