@@ -25,6 +25,7 @@ from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Status
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
 from syncd.engine.jira_knowledge.resolve_names import on_screen
+from syncd.policy.ticket.field_values import how_to_fill
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
@@ -232,10 +233,8 @@ def demanded_fields(
             continue
         filled = _filled(field, severities)
         if filled is None:
-            key = "people.fallback" if field.id == "assignee" else f"jira.fields.{field.name or field.id}"
-            open_.append(
-                f"the create screen requires {field.name or field.id}, and only you know its value: set {key}"
-            )
+            what = f"the create screen requires {field.name or field.id}, and only you know its value"
+            open_.append(f"{what}: {how_to_fill([field], fields)}")
             continue
         # two fields of the same name can be told apart by id only
         key = field.name if field.name and names.count(field.name) == 1 else field.id

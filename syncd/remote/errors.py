@@ -103,6 +103,19 @@ class RemoteError(Exception):
         """True if the service hides this object or endpoint from our account, and is healthy otherwise."""
         return self.cause in (Cause.MISSING, Cause.FORBIDDEN)
 
+    def with_hint(self, hint: str) -> Self:
+        """Return the failure with our own words after the service's."""
+        return type(self)(
+            self.service,
+            self.request,
+            self.cause,
+            "; ".join(part for part in (self.message, hint) if part),
+            status=self.status,
+            field_errors=self.field_errors,
+            retry_after=self.retry_after,
+            scope=self.scope,
+        )
+
     def without_words(self) -> Self:
         """Return the failure without the service's words, which may quote what was sent; field names stay."""
         return type(self)(

@@ -8,7 +8,7 @@ made.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.jira.model import Project
+from syncd.sandbox.jira.model import FieldDef, Project
 from syncd.sandbox.jira.site import Site
 from syncd.sandbox.jira.workflow import Status, Transition, Workflow, any_to_any
 
@@ -164,6 +164,21 @@ def priority_scheme(site: Site, project_key: str, *names: str) -> None:
     """Give a project its own priorities, the default one first."""
     ids = {priority.name: priority.id for priority in site.priorities.values()}
     _project(site, project_key).priorities = tuple(ids[name] for name in names)
+
+
+def add_field(site: Site, project_key: str, field: FieldDef) -> None:
+    """Add a field to the site and to every screen of a project."""
+    site.fields[field.id] = field
+    project = _project(site, project_key)
+    for id_, setup in project.setups.items():
+        project.setups[id_] = replace(setup, screen=setup.screen | {field.id})
+
+
+def validate(site: Site, project_key: str, *names: str) -> None:
+    """Let a validator of every create in a project demand fields; no screen tells of it."""
+    project = _project(site, project_key)
+    for id_, setup in project.setups.items():
+        project.setups[id_] = replace(setup, validated=setup.validated | set(names))
 
 
 def require(site: Site, project_key: str, *names: str) -> None:

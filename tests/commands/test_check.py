@@ -15,6 +15,7 @@ from commandline import House
 from syncd.preflight.checks import configured
 from syncd.preflight.checks.configured import HOSTILE
 from syncd.sandbox import dump, faults, presets
+from syncd.sandbox.jira.model import FieldDef
 
 TOP = Path(__file__).parents[2]
 
@@ -226,6 +227,24 @@ def test_a_value_that_a_field_does_not_offer_and_two_keys_for_one_field_are_wron
     wrong = {one["message"] for one in of(found(first), "J13", "wrong")}
     assert any("does not take SEV9" in one for one in wrong)
     assert any("are the same field (customfield_10050)" in one for one in wrong)
+
+
+def test_values_as_people_write_them_fit_and_others_are_wrong_with_what_the_field_takes(first: House) -> None:
+    presets.add_field(first.world.jira.site, "OPS", FieldDef("customfield_10063", "Count", "number"))
+    presets.require(first.world.jira.site, "OPS", "reporter")
+    assert "add jira.fields.Reporter" in of(found(first), "J07", "ok")[0]["hint"]
+    fine = "{Severity: {value: sev2}, Count: {value: '3'}, Reporter: {value: mei.tanaka@qrpay.example}}"
+    remap(first, "  project: OPS\n", f"  project: OPS\n  fields: {fine}\n")
+    assert len(of(found(first), "J13", "ok")) == 3
+    remap(first, fine, "{Count: {value: many}, Reporter: {value: nobody@qrpay.example}}")
+    findings = found(first)
+    assert {one["message"] for one in of(findings, "J13", "wrong")} == {
+        "Count does not take many (it takes a number such as 1.5)",
+        "Reporter does not take nobody@qrpay.example (it takes the address of one active person whom our"
+        " account sees in Jira)",
+    }
+    # the screens of postmortems and sub-tasks demand the reporter, too
+    assert any("Postmortem: Reporter does not take" in one["message"] for one in of(findings, "J15", "wrong"))
 
 
 def test_one_status_for_two_words_is_fine_and_told(first: House) -> None:

@@ -219,8 +219,7 @@ def test_what_nobody_can_guess_of_a_demanded_field_is_left_open_and_said(bare: H
     presets.require(bare.world.jira.site, "OPS", "duedate", "assignee")
     said = bare.syncd("init", "m", "--team", "QRPay")
     assert (
-        "the create screen requires Due date, and only you know its value: set jira.fields.Due date"
-        in said.out
+        "requires Due date, and only you know its value: add jira.fields.Due date to the mapping" in said.out
     )
     assert "the create screen requires Assignee, and only you know its value: set people.fallback" in said.out
     bare.set("SYNCD_MAPPINGS_DIR", "m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,11 +93,21 @@ def test_a_demanded_field_that_nothing_fills_is_parked_with_the_key_to_add(make_
     nothing_more_is_written(rig)
 
 
-def test_a_demanded_field_whose_value_jira_refuses_is_not_dropped(make_rig: Any) -> None:
-    rig = on(make_rig, demanding("customfield_10050"), mappings=jira(fields={"Severity": {"value": "Dire"}}))
+def test_a_demanded_field_that_does_not_take_its_value_is_not_dropped(make_rig: Any) -> None:
+    fields = {"Severity": {"value": "Dire"}}
+    rig = on(make_rig, demanding("customfield_10050"), mappings=jira(fields=fields))
     trigger(rig)
-    assert "Option value 'Dire' is not valid" in words(rig)
+    assert "Severity does not take Dire (it has SEV0, SEV1" in words(rig)
+    assert "change jira.fields.Severity" in words(rig)
     assert issues(rig) == []
+    nothing_more_is_written(rig)
+    # Jira gets the option, and a retry looks at the screen again
+    site = rig.world.jira.site
+    field = site.fields["customfield_10050"]
+    options = (*field.options, replace(field.options[0], id="10999", value="Dire"))
+    site.fields[field.id] = replace(field, options=options)
+    try_again(rig)
+    assert issue_of(rig)["fields"][field.id]["value"] == "Dire"
     nothing_more_is_written(rig)
 
 

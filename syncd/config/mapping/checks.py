@@ -16,7 +16,7 @@ from syncd.config.settings.values import is_address
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.after_incident import Postmortem
-from syncd.domain.mapping.jira_section import JiraSection
+from syncd.domain.mapping.jira_section import OWN_FIELDS, JiraSection
 from syncd.domain.mapping.services import default_severities
 from syncd.domain.text import wiki_url
 
@@ -25,21 +25,6 @@ Finding = tuple[Path_, str, str]
 
 DEFAULT_LINKS = list(JiraSection.model_fields["link_types"].default)
 DEFAULT_POSTMORTEM_LINKS = list(Postmortem.model_fields["link_types"].default)
-
-_OWN_FIELDS = {
-    "summary": "it comes from the incident's title",
-    "description": "it comes from `template`",
-    "project": "see `jira.project`",
-    "issuetype": "see `jira.issue_types`",
-    "issue type": "see `jira.issue_types`",
-    "status": "see `jira.statuses`",
-    "priority": "see `severities`",
-    "labels": "see `jira.labels`",
-    "component": "see a service's `component`",
-    "components": "see a service's `component`",
-    "assignee": "the responder; see `people`",
-    "resolution": "see `jira.resolution`",
-}
 
 
 def content_problems(document: Document) -> list[Problem]:
@@ -223,7 +208,7 @@ def _told_twice(severities: dict[str, JsonValue], key: str, thing: str) -> Itera
 
 def _fields(data: JsonValue) -> Iterator[Finding]:
     for path, value in at(data, ("jira", "fields", "*")):
-        own = _OWN_FIELDS.get(str(path[-1]).casefold())
+        own = OWN_FIELDS.get(str(path[-1]).casefold())
         if own:
             yield path, "syncd writes this field itself", own
         if isinstance(value, dict) and not set(value) - {"value", "template", "severity", "required"}:

@@ -13,6 +13,22 @@ from syncd.domain.mapping.value_types import Names, SomeNames, Text
 STATUS_WORDS = ("triggered", "acknowledged", "resolved", "closed")
 """The four words for which a mapping names statuses: PagerDuty's three, and `closed` when nothing is owed."""
 
+OWN_FIELDS = {
+    "summary": "it comes from the incident's title",
+    "description": "it comes from `template`",
+    "project": "see `jira.project`",
+    "issuetype": "see `jira.issue_types`",
+    "issue type": "see `jira.issue_types`",
+    "status": "see `jira.statuses`",
+    "priority": "see `severities`",
+    "labels": "see `jira.labels`",
+    "component": "see a service's `component`",
+    "components": "see a service's `component`",
+    "assignee": "the responder; see `people`",
+    "resolution": "see `jira.resolution`",
+}
+"""Fields that `jira.fields` cannot name, by id and by name in small letters, and where they come from."""
+
 
 class Owner(StrEnum):
     """The side that decides the value of a field after the create."""
@@ -71,7 +87,11 @@ class FieldValue(Value):
     severity changes. With `required: false` syncd drops the field where a screen refuses it.
     """
 
-    value: JsonValue = Field(None, description="A constant, as Jira's REST API takes it.")
+    value: JsonValue = Field(
+        None,
+        description="A constant as people write it: a text, an option or a list of options, a number, a day,"
+        " an address; or as Jira's REST API takes it.",
+    )
     template: str | None = Field(
         None, description="A template of one line, with the variables of `templates/README.md`."
     )

@@ -177,9 +177,13 @@ _SHARED = set(OperationBase.model_fields)
 
 
 class RefusableFields(OperationBase):
-    """An operation that fills fields of an issue; `refused` holds the ids of the fields that Jira refused."""
+    """An operation that fills fields of an issue; `refused` holds the ids of the fields that Jira refused.
+
+    `demanded` are fields that Jira demanded although no screen told so: syncd fills them and drops none.
+    """
 
     refused: tuple[str, ...] = ()
+    demanded: tuple[str, ...] = ()
 
 
 def op_of(key: str) -> str:

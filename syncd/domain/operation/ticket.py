@@ -33,7 +33,7 @@ class CreateTicket(RefusableFields):
     @property
     def is_plain(self) -> bool:
         """True if the create carries nothing but its incident, so that it can be part of a batch."""
-        return not self.restricted and not self.refused
+        return not self.restricted and not self.refused and not self.demanded
 
 
 class StatusBefore(Value):
@@ -47,7 +47,8 @@ class MoveTicket(OperationBase):
     """Move the ticket from one status to another (their ids), because the incident has a state.
 
     `word` is the mapping's word for the status. `back` is the status before a close that syncd takes back.
-    The move does not leave before `not_before` (UTC).
+    The move does not leave before `not_before` (UTC). `demanded` are fields that Jira demanded although the
+    transition's screen did not tell so.
     """
 
     op_class: ClassVar = OperationClass.STATE
@@ -62,6 +63,7 @@ class MoveTicket(OperationBase):
     from_status: str = Field(validation_alias="from", serialization_alias="from")
     back: StatusBefore | None = None
     not_before: IsoTime | None = None
+    demanded: tuple[str, ...] = ()
 
 
 class EditTicket(RefusableFields):

@@ -83,6 +83,9 @@ class Executor:
         except NotYet:
             return self._keep_for_later(operation)
         except CannotRender as error:
+            # a retry reads the project's screens again
+            if kind.needs_probe_from:
+                context.facts.forget_projects()
             return self._park(operation, str(error), hidden=isinstance(error, OutOfSight))
         except RemoteError as error:
             context.health.failed(error.service, shown(context, operation, error))
@@ -195,6 +198,12 @@ class Executor:
         # a refused field that is needed parks the operation with all the service's words
         if refused and set(refused) == set(error.field_errors):
             return self._go_on_without(operation, refused, error)
+        filled = kind.fill_demanded(context, operation, error) if error.field_errors else None
+        if filled is not None:
+            leaving.put_back(
+                context.ledger, [operation], context.clock.now(), error.describe(), changed=filled, anew=True
+            )
+            return Verdict.AGAIN
         # a 403 for our account as such is the service's trouble: no operation is parked for it
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
             return self._put_back(operation, error.describe(), changed)

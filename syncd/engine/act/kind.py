@@ -93,6 +93,12 @@ class OperationKind(Protocol[R]):
         """Return the operation as its next attempt has to be after a refusal; None: unchanged."""
         ...
 
+    def fill_demanded(
+        self, context: EngineContext, operation: OperationRecord, error: NotDone
+    ) -> OperationBase | None:
+        """Return the operation as it has to be to fill the fields that a refusal demands; None: it cannot."""
+        ...
+
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Return the outcome of an operation that nobody answered, None where the service shows nothing of
         it.
@@ -139,6 +145,12 @@ class BaseKind(Generic[R]):
 
     def changed_by(self, operation: OperationRecord, error: NotDone) -> OperationBase | None:
         """Return None: the next attempt is the same."""
+        return None
+
+    def fill_demanded(
+        self, context: EngineContext, operation: OperationRecord, error: NotDone
+    ) -> OperationBase | None:
+        """Return None: the request has no fields to fill."""
         return None
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:

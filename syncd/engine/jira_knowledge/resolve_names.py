@@ -19,6 +19,7 @@ from syncd.engine.jira_knowledge.postmortem_setup import (
     postmortem_type,
     sub_task_type,
 )
+from syncd.policy.ticket.field_values import field_named
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
@@ -173,7 +174,7 @@ def _components(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> di
 def _fields(mapping: Mapping, screen: dict[str, FieldFacts], lacking: list[str]) -> dict[str, FieldFacts]:
     fields = dict(screen)
     for name in mapping.jira.fields:
-        field = screen.get(name) or next((field for field in screen.values() if field.name == name), None)
+        field = field_named(name, screen.values())
         if field is not None:
             fields[name] = field
         else:

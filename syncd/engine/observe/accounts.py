@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -26,6 +27,9 @@ from syncd.ledger.store.key_values import (
 )
 from syncd.policy.case import Rulebook
 from syncd.remote.errors import RemoteError
+
+if TYPE_CHECKING:
+    from syncd.remote.jira.client import JiraClient
 
 KEPT = timedelta(days=1)
 _OURS = "jira.own_accounts"
@@ -77,6 +81,25 @@ def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | Non
     else:
         account = _ask(context, email, book)
     return context.accounts.keep(key, account)
+
+
+def user_meant(jira: JiraClient, words: str) -> Account | None:
+    """Return the one active user whom an address, an account id, a user name or a name means, or None.
+
+    Other than an assignee, the user need not be assignable, and may be a robot. Raises `RemoteError`.
+    """
+    users = [user for user in jira.accounts_named(words) if user.active]
+    folded = words.casefold()
+    exact = [
+        user
+        for user in users
+        if folded in {(user.email or "").casefold(), user.name.casefold(), user.id.casefold()}
+    ]
+    if len(exact) == 1:
+        return exact[0]
+    # Jira matched a hidden address and does not show it
+    hidden = not exact and len(users) == 1 and "@" in words and not users[0].email
+    return users[0] if hidden else None
 
 
 def remember_ours(context: EngineContext, account: Account) -> None:

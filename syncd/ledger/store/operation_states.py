@@ -209,7 +209,9 @@ def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) ->
 
 def put_back(session: Session, operation: _Stored) -> _Stored:
     """Make a parked operation pending again; the service refused its request, so it is rendered anew."""
-    return _move(session, operation, OperationState.PENDING, rendered=None, error=None)
+    # a field that was left out may have a value that fits by now
+    meaning = {name: value for name, value in operation.meaning.items() if name != "refused"}
+    return _move(session, operation, OperationState.PENDING, rendered=None, error=None, meaning=meaning)
 
 
 def retry(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> int:

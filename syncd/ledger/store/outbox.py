@@ -128,8 +128,8 @@ def of_key(session: Session, key: str) -> OperationRow | None:
 
 def means_the_same(op: Operation, row: OperationRow | OperationRecord) -> bool:
     """Return True if a row records this very decision."""
-    # `refused` holds the fields that the service refused: the decision itself is the same
-    meant = {name: value for name, value in row.meaning.items() if name != "refused"}
+    # fields that the service refused or demanded: the decision itself is the same
+    meant = {name: value for name, value in row.meaning.items() if name not in ("refused", "demanded")}
     return op.kind == row.kind and op.meaning == meant
 
 

@@ -13,12 +13,14 @@ from hashlib import sha256
 
 from syncd.config.templates.text_limits import slug_label, ticket_summary
 from syncd.domain.base import JsonValue, Value
+from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
 from syncd.domain.operation.keys import comment_key
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.restricted import STUB
 from syncd.policy.severity import Severity, decide_severity
+from syncd.policy.ticket.field_values import Unfit, fit, shown_text
 from syncd.policy.ticket.revert_counter import CONFLICT, conflict_on, in_conflict, print_of
 
 ASSUMED = "severity-assumed"
@@ -278,14 +280,15 @@ def _severity_fields(case: Case, book: Rulebook, severity: str) -> Iterator[Aspe
         facts = book.project.fields.get(name)
         if not spec.severity or facts is None or issue is None:
             continue
-        value = severity_value(severity, facts.type)
-        shown = issue.fields.get(facts.id)
-        # Jira shows an option as an object with its `value`.
-        if isinstance(shown, dict):
-            shown = shown.get("value")
+        try:
+            value = severity_value(severity, facts)
+        except Unfit:
+            # the field has no such option: the create left it out, and `check` says so
+            continue
+        shown = shown_text(issue.fields.get(facts.id))
         yield Aspect(
             name=f"field:{facts.id}",
-            target=severity,
+            target=shown_text(value),
             showing=shown,
             write={facts.id: value},
             owner=book.mapping.jira.owners.severity,
@@ -294,9 +297,13 @@ def _severity_fields(case: Case, book: Rulebook, severity: str) -> Iterator[Aspe
         )
 
 
-def severity_value(severity: str, field_type: str) -> JsonValue:
-    """Return a severity as the value of a field of this type: an option or plain text."""
-    return {"value": severity} if field_type == "option" else severity
+def severity_value(severity: str, field: FieldFacts) -> JsonValue:
+    """Return a severity as the value of a field; raise `Unfit` where the field has no such option."""
+    return fit(severity, field, _no_person)
+
+
+def _no_person(name: str) -> JsonValue:
+    raise Unfit(name, "it takes a person")
 
 
 def wanted_assignee(case: Case) -> str | None:

@@ -1,12 +1,10 @@
-"""Checks of Jira: our account, the project with its type and statuses, its fields, its security levels."""
+"""Checks of Jira: our account, the project with its type and statuses, its links, its security levels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from syncd.domain.base import Reference
-from syncd.domain.field import FieldFacts
-from syncd.domain.mapping.jira_section import FieldValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
@@ -75,76 +73,6 @@ def _statuses(where: str, resolved: ResolvedProject, mapping: Mapping) -> Iterat
                 "while one status stands for two states, moves on tickets cannot reach PagerDuty (`two_way`)"
             )
             yield ok("J05", where, message, hint, JIRA_ADMIN)
-
-
-def create_screen(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Check that something fills each field that the create screen requires."""
-    resolved, where = sight.resolved(mapping), place(mapping)
-    filled = filled_fields(resolved, mapping)
-    empty = [field for field in _screen(resolved) if field.demanded and field.id not in filled]
-    for field in empty:
-        message = f"the create screen requires {field.name} ({field.id}), and nothing always fills it"
-        hint = {
-            "assignee": "set `people.fallback`",
-            "priority": "give every severity a `priority`",
-            "components": "give every service a `component` that the project has",
-        }.get(field.id, f"add jira.fields.{field.name or field.id} to the mapping")
-        yield wrong("J07", where, message, hint)
-    if not empty:
-        yield ok("J07", where, "syncd fills every field that the create screen requires")
-
-
-def _screen(resolved: ResolvedProject) -> list[FieldFacts]:
-    # the project holds a field under its id and under its name
-    return list({field.id: field for field in resolved.fields.values()}.values())
-
-
-def filled_fields(resolved: ResolvedProject, mapping: Mapping) -> set[str]:
-    """Return the ids of the fields that every ticket of the mapping fills."""
-    filled = {"project", "issuetype", "summary", "description", "labels", "reporter"}
-    filled |= {resolved.fields[name].id for name in mapping.jira.fields if name in resolved.fields}
-    # only a field that every ticket fills satisfies a screen that requires it
-    if set(mapping.severities) == set(resolved.priorities):
-        filled.add("priority")
-    if all(service.component in resolved.components for service in mapping.services.values()):
-        filled.add("components")
-    if mapping.people.fallback:
-        filled.add("assignee")
-    return filled
-
-
-def values(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Check that the fields accept the mapping's values, and that no two keys fill the same field."""
-    resolved, where = sight.resolved(mapping), place(mapping)
-    keys: dict[str, list[str]] = {}
-    for name, spec in mapping.jira.fields.items():
-        field = resolved.fields.get(name)
-        if field is None:
-            continue
-        keys.setdefault(field.id, []).append(name)
-        refused = _refused(spec, field, mapping)
-        if refused:
-            offered = ", ".join(option.name for option in field.allowed)
-            message = f"{field.name} does not take {', '.join(refused)} (it has {offered})"
-            yield wrong("J13", f"{where}, jira.fields.{name}", message, "add the value in Jira, or change it")
-        else:
-            yield ok("J13", f"{where}, jira.fields.{name}", f"fills {field.name}")
-    for ident, names in keys.items():
-        if len(names) > 1:
-            message = f"{' and '.join(names)} are the same field ({ident})"
-            yield wrong("J13", f"{where}, jira.fields", message, "remove one of these keys")
-
-
-def _refused(spec: FieldValue, field: FieldFacts, mapping: Mapping) -> list[str]:
-    """Return the values that syncd will surely send and that the field does not offer."""
-    # a free text field takes any value
-    if not field.allowed:
-        return []
-    offered = {option.name.casefold() for option in field.allowed} | {option.id for option in field.allowed}
-    given: list[object] = list(mapping.severities) if spec.severity else []
-    if spec.value is not None:
-        given = list(spec.value) if isinstance(spec.value, list) else [spec.value]
-    return [option for option in given if isinstance(option, str) and option.casefold() not in offered]
 
 
 def links(sight: Sight, mapping: Mapping) -> Iterator[Finding]:

@@ -7,14 +7,10 @@ from collections.abc import Iterable, Iterator
 from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.project import ResolvedProject
+from syncd.policy.ticket.field_values import how_to_fill, spec_for
+from syncd.preflight.checks.fields import misfits, unfilled
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, wrong
-from syncd.preflight.checks.jira import filled_fields
 from syncd.preflight.checks.sight import Sight, place
-
-_FILLED = frozenset(
-    {"project", "issuetype", "summary", "description", "labels", "assignee", "reporter", "parent"}
-)
 
 
 def postmortems(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
@@ -37,28 +33,25 @@ def postmortems(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
         yield ok("J15", where, "the project lacks: sub-tasks", hint, JIRA_ADMIN)
     elif mapping.follow_ups.mode is not Mode.OFF:
         screen = sight.screen(project.key, project.sub_task.id)
-        yield from _unfilled(where, mapping, project, project.sub_task.name, screen)
+        yield from _unfilled(where, sight, mapping, project.sub_task.name, screen)
     if facts.fields and facts.date_field not in facts.fields:
         message = f"{facts.date_field} is not on the create screen of {facts.type.name}"
         hint = "put it on the edit screen, so that people can enter the date of the review"
         yield ok("J15", where, message, hint)
-    yield from _unfilled(where, mapping, project, facts.type.name, facts.fields.values())
+    yield from _unfilled(where, sight, mapping, facts.type.name, facts.fields.values())
 
 
 def _unfilled(
-    where: str, mapping: Mapping, project: ResolvedProject, kind: str, screen: Iterable[FieldFacts]
+    where: str, sight: Sight, mapping: Mapping, kind: str, screen: Iterable[FieldFacts]
 ) -> Iterator[Finding]:
-    filled = _FILLED | (filled_fields(project, mapping) & {"components"})
-    for field in screen:
-        if field.demanded and field.id not in filled and _unnamed(mapping, field):
-            message = f"the create screen of {kind} requires {field.name} ({field.id}), and nothing fills it"
-            yield wrong("J15", where, message, f"add jira.fields.{field.name or field.id} to the mapping")
-
-
-def _unnamed(mapping: Mapping, field: FieldFacts) -> bool:
-    """Return True if the mapping names a field neither by its id nor by its name."""
-    named = {name.casefold() for name in mapping.jira.fields}
-    return named.isdisjoint({field.id.casefold(), field.name.casefold()})
+    fields = list(screen)
+    for field in unfilled(mapping, sight.resolved(mapping), fields):
+        message = f"the create screen of {kind} requires {field.name} ({field.id}), and nothing fills it"
+        yield wrong("J15", where, message, how_to_fill([field], fields))
+    for field in fields:
+        misfit = misfits(sight, mapping, field, spec_for(mapping, field)) if field.demanded else ""
+        if misfit:
+            yield wrong("J15", where, f"{kind}: {misfit}", "add the value in Jira, or change it")
 
 
 def commanders(sight: Sight) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from syncd.domain.base import SERVICE_NAMES
 from syncd.engine.context import MOST_SKEW_SECONDS
-from syncd.preflight.checks import jira, other_tools, pagerduty, people, postmortems, rights, workflow
+from syncd.preflight.checks import fields, jira, other_tools, pagerduty, people, postmortems, rights, workflow
 from syncd.preflight.checks.finding import Finding, Level, guarded, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
 
@@ -32,8 +32,8 @@ def check_all(sight: Sight) -> Iterator[Finding]:
             )
             if fits:
                 rest += (
-                    ("J07", jira.create_screen),
-                    ("J13", jira.values),
+                    ("J07", fields.create_screen),
+                    ("J13", fields.values),
                     ("J12", jira.links),
                     ("J11", jira.levels),
                     ("J15", postmortems.postmortems),

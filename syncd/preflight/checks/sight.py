@@ -13,6 +13,7 @@ from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.project import ResolvedProject
 from syncd.engine.context import Services
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
+from syncd.engine.observe.accounts import user_meant
 
 Skew = Callable[[str], float | None]
 """Seconds by which a service's clock is ahead of ours, None where it has not answered yet."""
@@ -44,6 +45,8 @@ class Sight:
         """The create screen of an issue type in a project."""
         self.levels = cache(lambda key: jira.security_levels(key))
         """The security levels that our account may set in a project."""
+        self.user = cache(lambda words: user_meant(jira, words))
+        """The active user whom an address, an account or a name means."""
         self.assignable = cache(lambda email, key: jira.assignable(email, key))
         """The accounts that match an address and can be assigned in a project."""
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
-from syncd.domain.mapping.jira_section import STATUS_WORDS
+from syncd.domain.mapping.jira_section import STATUS_WORDS, FieldValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import op_of
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Mark, Status, Transition
-from syncd.engine.act.jira_write.field_values import typed_value
+from syncd.engine.act.jira_write.field_values import unfit_words
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_for, plan_step
 from syncd.engine.errors import CannotRender
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
-from syncd.policy.ticket.fields import severity_value
+from syncd.policy.ticket.field_values import Unfit, fit, spec_for
+from syncd.preflight.checks.fields import person
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
 from syncd.preflight.checks.workflow import unfilled, way_back
@@ -117,19 +119,24 @@ def _fields(trial: _Trial) -> dict[str, JsonValue]:
     required = "components" in project.fields and project.fields["components"].demanded
     if component is not None and required:
         fields["components"] = [{"id": component.id}]
-    for name in mapping.jira.fields:
+    for name, spec in mapping.jira.fields.items():
         facts = project.fields.get(name)
         if facts is not None:
-            fields[facts.id] = _value(trial, name, facts)
+            fields |= _value(trial, spec, facts, needed=facts.demanded or spec.required)
     return fields
 
 
-def _value(trial: _Trial, name: str, facts: FieldFacts) -> JsonValue:
-    spec = trial.mapping.jira.fields[name]
-    if spec.severity:
-        return severity_value(next(reversed(trial.mapping.severities)), facts.type)
+def _value(trial: _Trial, spec: FieldValue, facts: FieldFacts, *, needed: bool) -> dict[str, JsonValue]:
+    """Return a field with the mapping's value, nothing where an optional field does not take it."""
     value = trial.inline(spec.template) if spec.template is not None else spec.value
-    return typed_value(value, facts.type)
+    if spec.severity:
+        value = next(reversed(trial.mapping.severities))
+    try:
+        return {facts.id: fit(value, facts, partial(person, trial.sight, trial.mapping))}
+    except Unfit as error:
+        if needed:
+            raise CannotRender(unfit_words(facts, error)) from None
+        return {}
 
 
 def _walk(trial: _Trial, word: str) -> Iterator[Finding]:
@@ -172,7 +179,7 @@ def _next(trial: _Trial, goal: Goal, hops: int) -> Transition | None:
 
 def _take(trial: _Trial, transition: Transition) -> Generator[Finding, None, bool]:
     """Take one transition; return True if Jira refused it."""
-    for problem, hint in unfilled(trial.mapping, transition, trial.project):
+    for problem, hint in unfilled(trial.sight, trial.mapping, transition, trial.project):
         yield wrong(CODE, trial.where, f"{transition.name} to {transition.to.name} {problem}", hint)
     try:
         trial.sight.jira.move(
@@ -191,15 +198,14 @@ def _take(trial: _Trial, transition: Transition) -> Generator[Finding, None, boo
 def _screen(trial: _Trial, transition: Transition) -> dict[str, JsonValue]:
     """Return the fields for a transition's screen, as far as the mapping gives them."""
     mapping, fields = trial.mapping, dict[str, JsonValue]()
-    by_name = {name.casefold(): name for name in mapping.jira.fields}
     for facts in transition.screen:
-        name = by_name.get(facts.id.casefold()) or by_name.get(facts.name.casefold())
+        spec = spec_for(mapping, facts)
         if facts.id == "resolution" and transition.to.category == "done":
             chosen = first_named(mapping.jira.resolution, facts.allowed or trial.project.resolutions)
             if chosen is not None:
                 fields["resolution"] = {"id": chosen.id}
-        elif facts.demanded and name is not None:
-            fields[facts.id] = _value(trial, name, facts)
+        elif facts.demanded and spec is not None:
+            fields |= _value(trial, spec, facts, needed=True)
     return fields
 
 

@@ -13,6 +13,8 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status, Transition
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
+from syncd.policy.ticket.field_values import how_to_fill, spec_for
+from syncd.preflight.checks.fields import misfits
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
 
@@ -39,7 +41,7 @@ def workflow(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
         yield unknown("J08", where, message, PROBE, JIRA_ADMIN)
         return
     yield from reached(where, project, seen, {status.id for status in statuses})
-    yield from screens(where, mapping, project, seen)
+    yield from screens(where, sight, mapping, project, seen)
     yield from way_back(where, project, seen)
 
 
@@ -82,7 +84,9 @@ def reached(where: str, project: ResolvedProject, seen: Seen, every: set[str]) -
             yield unknown("J08", where, message, PROBE, JIRA_ADMIN)
 
 
-def screens(where: str, mapping: Mapping, project: ResolvedProject, seen: Seen) -> Iterator[Finding]:
+def screens(
+    where: str, sight: Sight, mapping: Mapping, project: ResolvedProject, seen: Seen
+) -> Iterator[Finding]:
     """Check that something fills the fields that transitions to mapped statuses require."""
     words = {status.id: word for word, status in project.statuses.items()}
     reported: set[tuple[str, str]] = set()
@@ -92,7 +96,7 @@ def screens(where: str, mapping: Mapping, project: ResolvedProject, seen: Seen) 
             if way.to.id not in words:
                 continue
             seen_any = True
-            for message, hint in unfilled(mapping, way, project):
+            for message, hint in unfilled(sight, mapping, way, project):
                 if (way.name, message) not in reported:
                     reported.add((way.name, message))
                     yield wrong("J09", where, f"{way.name} to {way.to.name} {message}", hint)
@@ -103,22 +107,26 @@ def screens(where: str, mapping: Mapping, project: ResolvedProject, seen: Seen) 
         yield unknown("J09", where, message, PROBE, JIRA_ADMIN)
 
 
-def unfilled(mapping: Mapping, way: Transition, project: ResolvedProject) -> Iterator[tuple[str, str]]:
+def unfilled(
+    sight: Sight, mapping: Mapping, way: Transition, project: ResolvedProject
+) -> Iterator[tuple[str, str]]:
     """Yield the fields that a transition requires and the mapping does not fill, each with a remedy."""
-    given = {name.casefold() for name in mapping.jira.fields}
-    always = {"summary", "description", "labels", "reporter"}
     for field in way.screen:
-        if not field.demanded or field.id in always or {field.id, field.name.casefold()} & given:
+        if not field.demanded or field.id in ("summary", "description", "labels", "reporter"):
             continue
         if field.id == "resolution":
             resolutions = field.allowed or project.resolutions
             if way.to.category == "done" and first_named(mapping.jira.resolution, resolutions) is None:
                 offered = ", ".join(resolution.name for resolution in resolutions) or "none"
                 yield f"requires a resolution (Jira has {offered})", "name one under `jira.resolution`"
+        elif spec_for(mapping, field) is not None:
+            misfit = misfits(sight, mapping, field, spec_for(mapping, field))
+            if misfit:
+                yield f"requires {field.name}: {misfit}", "add the value in Jira, or change it"
         # tickets have these four already, from the severity, the service and the responders
         elif field.id not in ("priority", "components", "assignee", "security"):
-            key = f"jira.fields.{field.name or field.id}"
-            yield f"requires {field.name} ({field.id}), and nothing fills it", f"add {key} to the mapping"
+            message = f"requires {field.name} ({field.id}), and nothing fills it"
+            yield message, how_to_fill([field], way.screen)
 
 
 def way_back(where: str, project: ResolvedProject, seen: Seen) -> Iterator[Finding]:

@@ -294,6 +294,7 @@ def project(raw: Wire, by_type: Any, priorities: Any, link_types: Any) -> Projec
 
 def create_field(raw: Wire) -> FieldFacts:
     """Return a field of a screen; allowed values may be objects or, rarely, plain texts."""
+    options = [value for value in raw.get("allowedValues") or () if isinstance(value, dict)]
     return FieldFacts(
         id=raw.get("fieldId") or raw["key"],
         name=raw.get("name") or "",
@@ -301,6 +302,11 @@ def create_field(raw: Wire) -> FieldFacts:
         required=bool(raw.get("required")),
         has_default=bool(raw.get("hasDefaultValue")),
         allowed=tuple(_allowed(value) for value in raw.get("allowedValues") or ()),
+        children={
+            str(value["id"]): tuple(_allowed(child) for child in value["children"])
+            for value in options
+            if value.get("children") and value.get("id")
+        },
     )
 
 

@@ -5,7 +5,7 @@ parent, a tuple for a list, text for text, an ISO date for a date. `FieldProblem
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from syncd.sandbox.jira import adf
@@ -183,14 +183,38 @@ def _components(site: Site, project: Project, field: FieldDef, value: Any) -> An
     return tuple(_named(row, project.components, "Component name '{}' is not valid") for row in value)
 
 
+def _cascade(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
+    if value is None:
+        return None
+    above = _named(value, field.options, "Option value '{}' is not valid")
+    choice = next(row for row in field.options if row.id == above)
+    if value.get("child") is None:
+        return (above,)
+    return above, _named(value["child"], choice.children, "Option value '{}' is not valid")
+
+
+def _versions(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
+    if not value:
+        return None
+    if not isinstance(value, list):
+        raise FieldProblem("data was not an array")
+    return tuple(_named(row, project.versions, "Version name '{}' is not valid") for row in value)
+
+
+def _datetime(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        # Jira takes its own form alone: milliseconds, and an offset without a colon.
+        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%f%z").isoformat()
+    except (TypeError, ValueError) as problem:
+        raise FieldProblem("Error parsing date string: " + str(value)) from problem
+
+
 def _number(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise FieldProblem("Operation value must be a number")
     return value
-
-
-def _plain(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
-    return value or None
 
 
 READERS: dict[Kind, Callable[[Site, Project, FieldDef, Any], Any]] = {
@@ -206,8 +230,9 @@ READERS: dict[Kind, Callable[[Site, Project, FieldDef, Any], Any]] = {
     "option": _option,
     "options": _options,
     "number": _number,
-    "datetime": _plain,
-    "versions": _plain,
+    "cascade": _cascade,
+    "datetime": _datetime,
+    "versions": _versions,
 }
 
 
@@ -244,8 +269,10 @@ def words(site: Site, project: Project, field: FieldDef, value: Any) -> tuple[st
     if named is not None:
         row = named.get(value)
         return value, getattr(row, "name", None) or getattr(row, "value", value)
-    if field.kind in ("components", "options"):
-        rows: Any = project.components if field.kind == "components" else field.options
+    if field.kind in ("components", "options", "versions"):
+        rows: Any = {"components": project.components, "versions": project.versions}.get(
+            field.kind, field.options
+        )
         texts = {row.id: getattr(row, "name", None) or getattr(row, "value", "") for row in rows}
         return ", ".join(value), ", ".join(texts.get(row, row) for row in value)
     return None, str(value)

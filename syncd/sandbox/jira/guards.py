@@ -28,7 +28,7 @@ def guard(ask: Ask, project: Project, setup: TypeSetup, wish: Wish) -> None:
 
 def required(ask: Ask, setup: TypeSetup, wish: Wish, names: frozenset[str]) -> None:
     """Add to the problems of a wish the fields in `names` that the type demands and the wish leaves empty."""
-    for name in sorted(setup.required & names):
+    for name in sorted((setup.required | setup.validated) & names):
         if wish.values.get(name) is None:
             wish.problems.setdefault(name, MUST.get(name, f"{ask.site.fields[name].name} is required."))
     if setup.type.subtask and "parent" in names and wish.values.get("parent") is None:

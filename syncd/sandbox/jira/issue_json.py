@@ -1,6 +1,6 @@
 """How issues, comments, links and the changelog look on the wire, now or as they were before."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from syncd.sandbox.jira import render
@@ -96,28 +96,45 @@ def fields_json(view: View, issue: Issue, record: Record, field_ids: set[str]) -
 
 def value_json(view: View, field: FieldDef, value: Any, project: Project) -> Any:
     """Return the value of a field."""
-    site = view.site
-    if field.kind in ("labels", "versions"):
+    if field.kind == "labels":
         return list(value or ())
-    if field.kind in ("components", "options"):
-        rows: Any = project.components if field.kind == "components" else field.options
-        show: Any = render.component if field.kind == "components" else render.option
+    if field.kind in ("components", "options", "versions"):
+        lists: Any = {"components": project.components, "versions": project.versions}
+        rows: Any = lists.get(field.kind, field.options)
+        show: Any = render.option if field.kind == "options" else render.component
         return [show(view, row) for row in rows if row.id in (value or ())]
     if value is None:
         return None
-    if field.kind == "user":
-        return render.person(view, site.people[value])
-    if field.kind == "priority":
-        return render.priority(view, site.priorities[value])
-    if field.kind == "resolution":
-        return render.resolution(view, site.resolutions[value])
     if field.kind == "security":
         return next((render.level(view, row) for row in project.levels if row.id == value), None)
-    if field.kind == "option":
-        return next((render.option(view, row) for row in field.options if row.id == value), None)
-    if field.kind == "issue":
-        return brief(view, site.issues[value])
-    return view.text(value) if field.kind == "text" else value
+    one = _ONE.get(field.kind)
+    return one(view, field, value) if one else value
+
+
+def _option_json(view: View, field: FieldDef, value: str) -> Json | None:
+    return next((render.option(view, row) for row in field.options if row.id == value), None)
+
+
+def _cascade_json(view: View, field: FieldDef, value: tuple[str, ...]) -> Json:
+    above = next(row for row in field.options if row.id == value[0])
+    shown = {**render.option(view, above)}
+    shown.pop("children", None)
+    for child in above.children:
+        if child.id in value[1:]:
+            shown["child"] = render.option(view, child)
+    return shown
+
+
+_ONE: dict[str, Callable[[View, FieldDef, Any], Any]] = {
+    "user": lambda view, _field, value: render.person(view, view.site.people[value]),
+    "priority": lambda view, _field, value: render.priority(view, view.site.priorities[value]),
+    "resolution": lambda view, _field, value: render.resolution(view, view.site.resolutions[value]),
+    "option": _option_json,
+    "cascade": _cascade_json,
+    "issue": lambda view, _field, value: brief(view, view.site.issues[value]),
+    "text": lambda view, _field, value: view.text(value),
+}
+"""How a single value of each kind is shown; others are shown as they are."""
 
 
 def derived(view: View, issue: Issue, record: Record, name: str) -> Any:

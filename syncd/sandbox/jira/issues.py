@@ -29,7 +29,7 @@ def make(ask: Ask, body: IssueBody) -> Json:
     rest = {name: value for name, value in fields.items() if name not in ("project", "issuetype")}
     wish = read_wish(site, project, setup.screen, {"fields": rest, "update": body.get("update")}, ask.version)
     guard(ask, project, setup, wish)
-    required(ask, setup, wish, setup.required | {"parent"})
+    required(ask, setup, wish, setup.required | setup.validated | {"parent"})
     if wish.problems:
         raise error(400, errors=wish.problems)
     properties = shapes.values(body.get("properties"))
@@ -63,7 +63,7 @@ def _first_move(ask: Ask, issue: Issue, id_: str) -> Json:
     transitions = ask.site.workflow(issue.now).ways(issue.now.status_id)
     transition = next((row for row in transitions if row.id == id_), None)
     # The issue exists by now: Jira answers 201 and reports the failed move beside it.
-    if transition is None or transition.required:
+    if transition is None or transition.required or transition.validated:
         words = f"Transition id '{id_}' is not valid for this issue."
         return {"status": 400, "errorCollection": envelope([words], {})}
     follow(ask.site, issue, transition, {}, ask.account)

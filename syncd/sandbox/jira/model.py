@@ -26,6 +26,7 @@ Kind = Literal[
     "resolution",
     "option",
     "options",
+    "cascade",
     "number",
     "datetime",
     "versions",
@@ -93,10 +94,11 @@ class IssueType:
 
 @dataclass(frozen=True)
 class Option:
-    """A choice of a select field."""
+    """A choice of a select field; those of a cascading one have choices below them."""
 
     id: str
     value: str
+    children: tuple["Option", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class FieldDef:
 
 @dataclass(frozen=True)
 class Component:
-    """A component of a project."""
+    """A component or a version of a project."""
 
     id: str
     name: str
@@ -133,12 +135,16 @@ class SecurityLevel:
 
 @dataclass(frozen=True)
 class TypeSetup:
-    """How a project treats an issue type: workflow, fields of the screens, and compulsory fields."""
+    """How a project treats an issue type: workflow, fields of the screens, and compulsory fields.
+
+    `validated` are fields that a validator of the create demands: no screen tells of them.
+    """
 
     type: IssueType
     workflow: Workflow
     screen: frozenset[str]
     required: frozenset[str] = frozenset({"summary"})
+    validated: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -160,6 +166,7 @@ class Project:
     denied: set[str] = field(default_factory=set)
     unassignable: set[str] = field(default_factory=set)
     priorities: tuple[str, ...] = ()
+    versions: list[Component] = field(default_factory=list)
     last_number: int = 0
 
 

@@ -38,6 +38,7 @@ SCHEMAS: dict[str, Json] = {
     "security": {"type": "securitylevel"},
     "resolution": {"type": "resolution"},
     "option": {"type": "option"},
+    "cascade": {"type": "option-with-child"},
     "options": {"type": "array", "items": "option"},
     "number": {"type": "number"},
     "datetime": {"type": "datetime"},
@@ -49,6 +50,8 @@ CUSTOM = {
     "text": "textarea",
     "option": "select",
     "options": "multiselect",
+    "cascade": "cascadingselect",
+    "versions": "multiversion",
     "number": "float",
     "date": "datepicker",
     "user": "userpicker",
@@ -163,7 +166,10 @@ def level(view: View, row: SecurityLevel) -> Json:
 
 def option(view: View, row: Option) -> Json:
     """Return one choice of a select field."""
-    return {"self": view.url(f"customFieldOption/{row.id}"), "value": row.value, "id": row.id}
+    shown: Json = {"self": view.url(f"customFieldOption/{row.id}"), "value": row.value, "id": row.id}
+    if row.children:
+        shown["children"] = [option(view, child) for child in row.children]
+    return shown
 
 
 def project(view: View, row: Project) -> Json:
@@ -213,6 +219,8 @@ def field_meta(view: View, field: FieldDef, project_: Project, required: bool) -
         "security": [level(view, row) for row in project_.levels],
         "option": [option(view, row) for row in field.options],
         "options": [option(view, row) for row in field.options],
+        "cascade": [option(view, row) for row in field.options],
+        "versions": [component(view, row) for row in project_.versions],
     }
     if field.kind in allowed:
         shown["allowedValues"] = allowed[field.kind]

@@ -65,7 +65,7 @@ def take(ask: Ask) -> Reply:
         raise error(400, f"Transition id '{id_}' is not valid for this issue.")
     project = site.projects[issue.now.project_id]
     wish = read_wish(site, project, transition.screen, body, ask.version, issue.now)
-    for name in transition.required:
+    for name in transition.required | transition.validated:
         # A value that the issue has already satisfies the screen.
         if wish.values.get(name) is None and issue.now.values.get(name) is None:
             wish.problems.setdefault(name, f"{site.fields[name].name} is required.")

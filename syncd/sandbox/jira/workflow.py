@@ -26,6 +26,7 @@ class Transition:
     """A transition to status `to` from `sources` (None: from every status), with the fields of its `screen`.
 
     `resolution` is the id that the transition sets by itself; "" clears the resolution, None leaves it alone.
+    `validated` are fields that a validator demands: the screen does not tell that they are compulsory.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Transition:
     sources: frozenset[str] | None = None
     screen: tuple[str, ...] = ()
     required: frozenset[str] = frozenset()
+    validated: frozenset[str] = frozenset()
     resolution: str | None = None
 
 

@@ -1,12 +1,11 @@
-"""Read owner and due date from cells of the follow-up table: a mention, an address or a name; a date.
+"""Read the owner from a cell of the follow-up table: a mention, an address or a name.
 
-syncd takes only a cell that can mean one person or one day; any other cell stays text.
+syncd takes only a cell that can mean one person; any other cell stays text.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
 
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
@@ -15,13 +14,9 @@ from syncd.policy.case import Rulebook
 
 _MENTION = re.compile(r"\[~(?:accountid:)?([^\]|]+)\]")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_ISO = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _LINK = re.compile(r"\[([^\]|~^#]+)\|[^\]]+\]")
 _EMPHASIS = re.compile(r"(?<!\w)([*_+])(\S(?:[^*_+]*\S)?)\1(?!\w)")
 _MARKUP = re.compile(r"[*_{}\[\]|]|^@")
-_DAYS = ("%d.%m.%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%d/%b/%Y")
-"""Spellings that mean the same day everywhere; 12/05/2026 means two days, so syncd does not read it."""
-_ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)\b", re.IGNORECASE)
 
 
 def plain(cell: str) -> str:
@@ -51,21 +46,3 @@ def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | Non
     ]
     chosen = [account for account in people if account.name.casefold() == name.casefold()] or people
     return chosen[0] if len(chosen) == 1 else None
-
-
-def date_in(cell: str) -> date | None:
-    """Return the one day that a cell means, None where it is unclear."""
-    iso = _ISO.findall(cell)
-    if len(set(iso)) == 1:
-        try:
-            return date.fromisoformat(iso[0])
-        except ValueError:
-            return None
-    text = " ".join(_ORDINAL.sub("", _MARKUP.sub(" ", cell)).replace(",", " ").split())
-    for spelling in _DAYS:
-        try:
-            # a day has no zone
-            return datetime.strptime(text, spelling).date()  # noqa: DTZ007
-        except ValueError:
-            continue
-    return None

@@ -6,43 +6,76 @@ Jira accepts the transition, so syncd tries it; a refusal names the missing fiel
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
+from syncd.domain.operation.rendered import FieldValues
 from syncd.domain.ticket import Issue, Transition
-from syncd.engine.act.jira_write.field_values import mapped_value, spec_for
+from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.policy.case import Rulebook
+from syncd.policy.ticket.field_values import nothing_fills
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A transition with the values for its screen, and the demanded fields without a value."""
+    """A transition with the values for its screen, and the demanded fields without a value.
+
+    `unfit` says which of the mapping's values the demanded fields do not take.
+    """
 
     way: Transition
     fields: dict[str, JsonValue]
     missing: tuple[FieldFacts, ...] = ()
+    unfit: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What a person has to do so that the screen is filled, empty where nothing is missing."""
+        return "; ".join(part for part in (nothing_fills(self.missing, self.way.screen), *self.unfit) if part)
 
 
-def fill(context: EngineContext, way: Transition, issue: Issue, incident: Incident, book: Rulebook) -> Filled:
-    """Return a transition with the values of its screen, as far as the mapping gives them."""
+def fill(
+    context: EngineContext,
+    way: Transition,
+    issue: Issue,
+    incident: Incident,
+    book: Rulebook,
+    also: Collection[str] = (),
+) -> Filled:
+    """Return a transition with the values of its screen, as far as the mapping gives them.
+
+    `also` are fields that Jira demanded although the screen does not tell so.
+    """
     fields: dict[str, JsonValue] = {}
     missing: list[FieldFacts] = []
+    unfit: list[str] = []
     for field in way.screen:
         if field.id == "resolution":
             if not _resolve(way, field, issue, book, fields):
                 missing.append(field)
         # optional fields of the screen belong to people
-        elif field.demanded:
-            spec = spec_for(book, field)
-            if spec is not None:
-                fields[field.id] = mapped_value(context, spec, field, incident, book)
-            elif not _has(issue, field.id):
-                missing.append(field)
-    return Filled(way, fields, tuple(missing))
+        elif field.demanded or field.id in also:
+            values, words = _given(context, field, incident, book)
+            fields |= values
+            if not values and not _has(issue, field.id):
+                unfit += words
+                missing += [] if words else [field]
+    return Filled(way, fields, tuple(missing), tuple(unfit))
+
+
+def _given(
+    context: EngineContext, field: FieldFacts, incident: Incident, book: Rulebook
+) -> tuple[FieldValues, list[str]]:
+    """Return the mapping's value of a field, or why it does not fit; nothing where the mapping gives none."""
+    try:
+        return demanded_values(context, [field], incident, book, [field.id]), []
+    except CannotRender as error:
+        return {}, [str(error)]
 
 
 def _resolve(

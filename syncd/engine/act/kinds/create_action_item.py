@@ -12,19 +12,20 @@ from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import CreateActionItem
-from syncd.domain.operation.rendered import FieldValues, RenderedCreate
+from syncd.domain.operation.rendered import FieldValues, RenderedCreate, assignee_in
 from syncd.domain.text import escape_wiki, one_line
+from syncd.domain.text.days import date_in
 from syncd.engine.act.jira_write.field_values import demanded_values
-from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
+from syncd.engine.act.jira_write.row_owner import owner_in, plain
 from syncd.engine.act.kind import Outcome, book_of_basis
-from syncd.engine.act.kinds.create_issue import CreateKind
+from syncd.engine.act.kinds.create_issue import CreateKind, CreateScreen
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
 from syncd.engine.observe.issues import PAGE, read_page
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewActionItem, NoticeChange
-from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.leaving import Basis, basis_of
 from syncd.ledger.store.loading import read
 from syncd.policy.case import PostmortemState, Rulebook
 from syncd.policy.follow_ups.duties import active
@@ -57,15 +58,22 @@ class CreateActionItemKind(CreateKind):
         fields = _place(postmortem, book)
         linked = [ITEM_LABEL] if book.project.sub_task is None else []
         fields["labels"] = ["syncd", LABEL, incident_label(incident.id), *linked]
-        fields |= demanded_values(context, _screen(context, postmortem, book), incident, book)
+        screen = _screen(context, postmortem, book)
+        needed = demanded_values(context, screen, incident, book, create.demanded)
+        fields |= needed
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}
         if knowledge:
             _knowledge(fields, postmortem, incident, book, restricted)
         else:
             kept["row"] = _row(context, fields, create, postmortem, book)
+            # a screen that demands an assignee got the fallback, who did not take the item
+            if "assignee" in needed and fields["assignee"] == needed["assignee"]:
+                kept["by_rule"] = assignee_in(fields)
         for name in create.refused:
             fields.pop(name, None)
-        return RenderedCreate(fields=fields, facts=kept, parent=postmortem.issue_id)
+        return RenderedCreate(
+            fields=fields, facts=kept, parent=postmortem.issue_id, needed=tuple(sorted(needed))
+        )
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -94,6 +102,12 @@ class CreateActionItemKind(CreateKind):
         page = read_page(context, ids[:PAGE]) if ids else None
         issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
         return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+
+    def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
+        """Return the incident, its team's rulebook, and the fields of the item's create screen."""
+        incident, book = book_of_basis(context, basis_of(context.ledger, operation.incident_id), home=True)
+        postmortem = read(context.ledger, PostmortemState, operation.incident_id)
+        return incident, book, _screen(context, postmortem, book) if postmortem is not None else ()
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
         """Return True for owner, date and labels."""

@@ -8,21 +8,26 @@ answer to a create is lost, syncd finds the issue by its mark among the keys aft
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
+from syncd.domain.operation import OperationBase
+from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.text import wiki_link
 from syncd.engine.act.find_created import find_made
-from syncd.engine.act.jira_write.field_values import key_to_add
-from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, mark_of
+from syncd.engine.act.jira_write.field_values import can_fill
+from syncd.engine.act.kind import BaseKind, Outcome, mark_of
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NewTicket, NoticeChange
+from syncd.policy.case import Rulebook
+from syncd.policy.ticket.field_values import nothing_fills
 from syncd.remote.errors import NotDone
 
 
@@ -37,7 +42,7 @@ class CreateKind(BaseKind[RenderedCreate], ABC):
             created = context.services.jira.create(rendered.fields, mark_of(context, operation))
         except NotDone as error:
             forget_refused_assignee(context, rendered.fields, error)
-            raise _with_keys_to_add(context, operation, rendered, error) from None
+            raise self._with_keys_to_add(context, operation, rendered, error) from None
         return Outcome(created.id, key=created.key)
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
@@ -56,11 +61,59 @@ class CreateKind(BaseKind[RenderedCreate], ABC):
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Return the optional fields among the refused ones; the next attempt leaves them out."""
         rendered = operation.rendered_as(RenderedCreate)
-        return [name for name in refused if name in rendered.fields and self.may_drop(rendered, name)]
+        optional = [name for name in refused if name in rendered.fields and name not in rendered.needed]
+        return [name for name in optional if self.may_drop(rendered, name)]
+
+    def fill_demanded(
+        self, context: EngineContext, operation: OperationRecord, error: NotDone
+    ) -> OperationBase | None:
+        """Return the create that fills what Jira demands, if the mapping gives all of it.
+
+        A screen does not tell of a validator's demands. A field that syncd left out after a refusal counts,
+        too: Jira then refuses its value again, and a person reads why.
+        """
+        rendered, create = operation.rendered_as(RenderedCreate), operation.typed(RefusableFields)
+        asked = [name for name in error.field_errors if name not in rendered.fields]
+        if not asked or not set(asked).isdisjoint(create.demanded):
+            return None
+        incident, book, screen = self.screen(context, operation)
+        fields = {field.id: field for field in screen}
+        for name in asked:
+            field = fields.get(name)
+            if field is None or not (name in create.refused or can_fill(context, field, incident, book)):
+                return None
+        left = tuple(name for name in create.refused if name not in asked)
+        demanded = tuple(sorted({*create.demanded, *asked}))
+        return create.model_copy(update={"refused": left, "demanded": demanded})
+
+    @abstractmethod
+    def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
+        """Return the incident, its team's rulebook, and the fields of the issue's create screen."""
 
     @abstractmethod
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
         """Return True if syncd creates the issue without a field that Jira refuses."""
+
+    def _with_keys_to_add(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate, error: NotDone
+    ) -> NotDone:
+        """Return the refusal of a create with the keys of the mapping that would fill what Jira demands."""
+        unfilled = [name for name in error.field_errors if name not in rendered.fields]
+        if not unfilled:
+            return error
+        _, book, screen = self.screen(context, operation)
+        fields = {field.id: field for field in screen}
+        fallback = book.mapping.people.fallback
+        if "assignee" in unfilled and fallback is not None:
+            unfilled.remove("assignee")
+            error = error.with_hint(
+                f"Jira lets us assign nobody: {fallback} (people.fallback) is no account there"
+            )
+        missing = [fields.get(name) or FieldFacts(id=name, name="") for name in unfilled]
+        return error.with_hint(nothing_fills(missing, fields.values()))
+
+
+CreateScreen = tuple[Incident, Rulebook, Sequence[FieldFacts]]
 
 
 def confirmation_of(
@@ -84,26 +137,4 @@ def template_fails(whose: str, error: TemplateError) -> CannotRender:
     """Return a template's failure without the words of the template, which may quote the incident."""
     return CannotRender(
         f"the {whose}'s template fails at {error.problem.where}; run `syncd check --offline` to see why"
-    )
-
-
-def _with_keys_to_add(
-    context: EngineContext, operation: OperationRecord, rendered: RenderedCreate, error: NotDone
-) -> NotDone:
-    """Return the refusal of a create with the keys of the mapping that would fill what Jira demands."""
-    unfilled = [name for name in error.field_errors if name not in rendered.fields]
-    if not unfilled:
-        return error
-    _, book = incident_and_book(context, operation)
-    fields = book.project.fields
-    hint = key_to_add([fields.get(name) or FieldFacts(id=name, name="") for name in unfilled])
-    return NotDone(
-        error.service,
-        error.request,
-        error.cause,
-        "; ".join(part for part in (error.message, hint) if part),
-        status=error.status,
-        field_errors=error.field_errors,
-        retry_after=error.retry_after,
-        scope=error.scope,
     )

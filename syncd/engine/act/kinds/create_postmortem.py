@@ -20,7 +20,13 @@ from syncd.domain.project import PostmortemFacts
 from syncd.domain.ticket import Account
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.kind import Outcome
-from syncd.engine.act.kinds.create_issue import CreateKind, confirmation_of, stub_description, template_fails
+from syncd.engine.act.kinds.create_issue import (
+    CreateKind,
+    CreateScreen,
+    confirmation_of,
+    stub_description,
+    template_fails,
+)
 from syncd.engine.act.kinds.postmortem_content import story_of
 from syncd.engine.act.kinds.postmortem_owner import commanders_at, owner_of
 from syncd.engine.context import EngineContext
@@ -65,6 +71,7 @@ class CreatePostmortemKind(CreateKind):
         facts = _facts(book)
         commanders = commanders_at(context, book, case.incident.over_since or case.incident.created_at)
         owner = owner_of(context, case, book, commanders, create.turned_down)
+        needed = demanded_values(context, facts.fields.values(), case.incident, book, create.demanded)
         fields: FieldValues = {
             "project": {"key": book.project.key},
             "issuetype": {"id": facts.type.id},
@@ -72,7 +79,7 @@ class CreatePostmortemKind(CreateKind):
                 context, record, case, book, owner, commanders, stub=placement is not None and placement.stub
             ),
             **_labels(case.incident, book, facts),
-            **demanded_values(context, facts.fields.values(), case.incident, book),
+            **needed,
         }
         agree: FieldValues = {}
         for name in refused - ESSENTIAL:
@@ -85,7 +92,13 @@ class CreatePostmortemKind(CreateKind):
             agree[ASPECT] = placement.level.id
         if placement is not None and placement.stub:
             agree[STUB] = True
-        rendered = RenderedCreate(fields=fields, agree=agree, refused=tuple(sorted(refused - {"assignee"})))
+        rendered = RenderedCreate(
+            fields=fields,
+            agree=agree,
+            refused=tuple(sorted(refused - {"assignee"})),
+            # another candidate follows a refused owner
+            needed=tuple(sorted(needed.keys() - {"assignee"})),
+        )
         return rendered.of_restricted(placement.why) if placement is not None else rendered
 
     def complete(
@@ -116,6 +129,12 @@ class CreatePostmortemKind(CreateKind):
             return None
         create = operation.typed(CreatePostmortem)
         return create.model_copy(update={"turned_down": (*create.turned_down, assignee)})
+
+    def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
+        """Return the incident, its team's rulebook, and the fields of the postmortems' create screen."""
+        _, case, book = _case(context, operation)
+        facts = book.project.postmortem
+        return case.incident, book, list(facts.fields.values()) if facts is not None else []
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
         """Return True for all but the essential fields; a refused level changes the place."""

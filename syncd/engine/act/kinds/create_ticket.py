@@ -1,8 +1,9 @@
 """Create the ticket of an incident, with its mark in the same request.
 
-If Jira refuses an optional field (a component, a priority, an assignee, a further field of the mapping),
-syncd leaves it out, records that and creates the ticket all the same. A field that the screen demands and
-nothing fills parks the create, and the error names the mapping's key that would fill it.
+If Jira refuses an optional field (a component, a priority, an assignee, a further field of the mapping), or
+the mapping's value does not fit it, syncd leaves it out, records that and creates the ticket all the same. A
+field that the screen demands and nothing fills parks the create, and the error names the mapping's key that
+would fill it.
 
 A restricted incident's ticket is created under its security level, or in the restricted project, or as a stub
 without the incident's texts.
@@ -12,14 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from loguru import logger
+
 from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
+from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident, stub_title
+from syncd.domain.mapping.jira_section import FieldValue
 from syncd.domain.operation import CreateTicket
 from syncd.domain.operation.rendered import FieldValues, RenderedCreate
-from syncd.engine.act.jira_write.field_values import mapped_value
+from syncd.engine.act.jira_write.field_values import demanded_values, mapped_value, needed_value, unfit_words
 from syncd.engine.act.kind import Outcome, incident_and_book
-from syncd.engine.act.kinds.create_issue import CreateKind, confirmation_of, stub_description, template_fails
+from syncd.engine.act.kinds.create_issue import (
+    CreateKind,
+    CreateScreen,
+    confirmation_of,
+    stub_description,
+    template_fails,
+)
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import people_of
@@ -32,6 +43,7 @@ from syncd.policy.marks import incident_label
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
+from syncd.policy.ticket.field_values import Unfit, shown_text
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
 
 BACKFILL_LABEL = "syncd-backfill"
@@ -60,14 +72,16 @@ class CreateTicketKind(CreateKind):
         book = context.book_of(incident, record.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
-        refused = set(operation.typed(CreateTicket).refused)
+        create = operation.typed(CreateTicket)
+        refused, demanded = set(create.refused), set(create.demanded)
         placement = placement_for(context, book, refused) if record.restricted else None
         if placement is not None:
             book = placement.book
         if placement is not None and placement.stub:
-            fields, agree = _stub(context, incident, book)
+            fields, agree = _stub(context, incident, book, demanded)
         else:
             fields, agree = _fields(context, incident, book)
+            refused |= _fill(context, fields, agree, incident, book, demanded)
             _keep_backfill_quiet(fields, agree, incident, book)
         if placement is not None and placement.level is not None:
             fields["security"] = {"id": placement.level.id}
@@ -80,7 +94,7 @@ class CreateTicketKind(CreateKind):
             fields=fields,
             agree=agree,
             refused=tuple(sorted(refused)),
-            needed=tuple(sorted(_needed(book, fields))),
+            needed=tuple(sorted({*_needed(book, fields), *(demanded & fields.keys())})),
         )
         return rendered.of_restricted(placement.why) if placement is not None else rendered
 
@@ -105,7 +119,9 @@ class CreateTicketKind(CreateKind):
         for name, spec in book.mapping.jira.fields.items():
             facts = book.project.fields.get(name)
             if facts is not None and facts.id in whole and spec.template is not None:
-                whole[facts.id] = mapped_value(context, spec, facts, incident, book)
+                del whole[facts.id]
+                needed = facts.id in rendered.needed
+                _fill_one(context, whole, spec, facts, incident, book, needed=needed)
         return rendered.model_copy(update={"fields": whole})
 
     def confirmation(
@@ -138,6 +154,11 @@ class CreateTicketKind(CreateKind):
             return rendered.restricted
         return field not in ESSENTIAL and field not in rendered.needed
 
+    def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
+        """Return the incident, its team's rulebook, and the fields of the ticket's create screen."""
+        incident, book = incident_and_book(context, operation)
+        return incident, book, list({field.id: field for field in book.project.fields.values()}.values())
+
 
 def _needed(book: Rulebook, fields: FieldValues) -> Iterator[str]:
     """Yield the fields that the screen or the mapping demands."""
@@ -158,14 +179,15 @@ def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tupl
         raise template_fails("ticket", error) from None
 
 
-def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
+def _stub(
+    context: EngineContext, incident: Incident, book: Rulebook, demanded: set[str]
+) -> tuple[FieldValues, FieldValues]:
     """Return a ticket with the incident's number and link, and the fields that the screen demands."""
     labels = ["syncd", incident_label(incident.id)]
     fields = _issue(book, stub_title(incident.number), stub_description(incident), labels)
-    for name, spec in book.mapping.jira.fields.items():
-        facts = book.project.fields.get(name)
-        if facts is not None and (spec.required or facts.demanded):
-            fields[facts.id] = mapped_value(context, spec, facts, incident, book)
+    specs, screen = book.mapping.jira.fields, book.project.fields
+    also = {screen[name].id for name, spec in specs.items() if spec.required and name in screen}
+    fields |= demanded_values(context, screen.values(), incident, book, demanded | also)
     return fields, {STUB: True}
 
 
@@ -202,24 +224,68 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
     if account is not None and book.project.offers("assignee"):
         fields["assignee"] = book.project.person(account)
         agree["assignee"] = account
+    return fields, agree
+
+
+def _fill(
+    context: EngineContext,
+    fields: FieldValues,
+    agree: FieldValues,
+    incident: Incident,
+    book: Rulebook,
+    demanded: set[str],
+) -> set[str]:
+    """Add the mapping's further fields; return the optional ones that do not take the mapping's value."""
+    left_out = set()
     for name, spec in book.mapping.jira.fields.items():
         facts = book.project.fields.get(name)
         if facts is None:
             if spec.required:
                 raise CannotRender(f"the create screen has no field {name}, and the mapping requires it")
             continue
-        fields[facts.id] = mapped_value(context, spec, facts, incident, book)
-        if spec.severity:
-            agree[f"field:{facts.id}"] = severity.name
-    return fields, agree
+        needed = spec.required or facts.demanded or facts.id in demanded
+        if not _fill_one(context, fields, spec, facts, incident, book, needed=needed):
+            left_out.add(facts.id)
+        elif spec.severity and facts.id in fields:
+            agree[f"field:{facts.id}"] = shown_text(fields[facts.id])
+    return left_out
+
+
+def _fill_one(
+    context: EngineContext,
+    fields: FieldValues,
+    spec: FieldValue,
+    facts: FieldFacts,
+    incident: Incident,
+    book: Rulebook,
+    *,
+    needed: bool,
+) -> bool:
+    """Add one field of the mapping; return False if it is optional and does not take the value."""
+    if needed:
+        fields[facts.id] = needed_value(context, spec, facts, incident, book)
+        return True
+    try:
+        value = mapped_value(context, spec, facts, incident, book)
+    except Unfit as error:
+        logger.warning(
+            "#{}: the ticket goes without an optional field: {}", incident.number, unfit_words(facts, error)
+        )
+        return False
+    if value is not None:
+        fields[facts.id] = value
+    return True
 
 
 def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Incident, book: Rulebook) -> None:
     """Remove the assignee of an incident from before `enforce_from`: the first day disturbs nobody."""
     if not is_before_enforcement(incident, book):
         return
-    fields.pop("assignee", None)
-    agree.pop("assignee", None)
+    assignee = book.project.fields.get("assignee")
+    # a screen that demands an assignee would refuse the ticket for ever
+    if assignee is None or not assignee.demanded:
+        fields.pop("assignee", None)
+        agree.pop("assignee", None)
     labels = fields.get("labels")
     if book.mapping.backfill.tickets == "all" and isinstance(labels, list):
         fields["labels"] = [*labels, BACKFILL_LABEL]

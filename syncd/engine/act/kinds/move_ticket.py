@@ -13,16 +13,17 @@ from functools import partial
 from typing import Any
 
 from syncd.domain.base import Reference
+from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
 from syncd.domain.operation import CommentOnTicket, MoveTicket
 from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.rendered import RenderedMove, RenderedStay
 from syncd.domain.ticket import Issue, Status, Transition
-from syncd.engine.act.jira_write.field_values import key_to_add
+from syncd.engine.act.jira_write.field_values import can_fill
 from syncd.engine.act.jira_write.transition_screen import Filled, fill, with_resolution
 from syncd.engine.act.jira_write.workflow_graph import graph_of, ways_from, workflow_of
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_back, goal_for, plan_step
-from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis, retried_at, there
+from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis, incident_and_book, retried_at, there
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
@@ -30,8 +31,10 @@ from syncd.ledger.store.confirmation import Change, Confirmation, Event, NoticeC
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.ticket.close_gate import GATE, NO_WAY_BACK
+from syncd.policy.ticket.field_values import nothing_fills
 from syncd.policy.ticket.revert_counter import print_of, remembered
 from syncd.policy.ticket.status import with_left
+from syncd.remote.errors import NotDone
 
 UNDER_WAY = "under way"
 """The agreed state of a ticket between two steps; no incident has this state."""
@@ -75,7 +78,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
             issue=ticket.issue_id,
             transition=filled.way.id,
             fields=filled.fields,
-            missing=key_to_add(filled.missing),
+            missing=filled.words,
             to=filled.way.to,
             last=last,
             workflow=workflow_of(issue),
@@ -87,8 +90,28 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
     ) -> Outcome:
         """Send one transition; send nothing for a ticket that stays."""
         if isinstance(rendered, RenderedMove):
-            context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
+            try:
+                context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
+            except NotDone as error:
+                raise error.with_hint(_keys_to_add(context, rendered, error)) from None
         return Outcome(rendered.issue)
+
+    def fill_demanded(
+        self, context: EngineContext, operation: OperationRecord, error: NotDone
+    ) -> MoveTicket | None:
+        """Return the move that fills what a validator demands, if the mapping gives all of it."""
+        rendered, move = operation.rendering, operation.typed(MoveTicket)
+        if not isinstance(rendered, RenderedMove):
+            return None
+        asked, screen = _asked(context, rendered, error)
+        if not set(asked).isdisjoint(move.demanded):
+            return None
+        incident, book = incident_and_book(context, operation)
+        if not asked or not all(
+            name in screen and can_fill(context, screen[name], incident, book) for name in asked
+        ):
+            return None
+        return move.model_copy(update={"demanded": tuple(sorted({*move.demanded, *asked}))})
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -107,6 +130,24 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
             context.facts.end_trail(operation.object)
             return
         context.facts.add_hop(operation.object, operation.typed(MoveTicket).status)
+
+
+def _asked(
+    context: EngineContext, rendered: RenderedMove, error: NotDone
+) -> tuple[list[str], dict[str, FieldFacts]]:
+    """Return the fields that a refusal names and syncd did not send, and those of the transition's screen."""
+    ways = context.facts.ways(rendered.workflow, rendered.from_status) or ()
+    screen = {field.id: field for way in ways if way.id == rendered.transition for field in way.screen}
+    return [name for name in error.field_errors if name not in rendered.fields], screen
+
+
+def _keys_to_add(context: EngineContext, rendered: RenderedMove, error: NotDone) -> str:
+    """Return what to add to the mapping for the fields that a refusal demands, beyond what was missing."""
+    asked, screen = _asked(context, rendered, error)
+    unfilled = [
+        screen[name] for name in asked if name in screen and screen[name].name not in rendered.missing
+    ]
+    return nothing_fills(unfilled, screen.values())
 
 
 def _goal(move: MoveTicket, book: Rulebook) -> Goal:
@@ -134,9 +175,10 @@ def _step(
         context.facts.end_trail(operation.object)
     hops = context.facts.hops(operation.object, goal.target.id)
     ways = ways_from(context, issue, fresh=anew or hops > 0)
-    filled = [fill(context, way, issue, incident, book) for way in ways if way.to.id != issue.status.id]
+    also = operation.typed(MoveTicket).demanded
+    filled = [fill(context, way, issue, incident, book, also) for way in ways if way.to.id != issue.status.id]
     graph, explored = graph_of(context, issue)
-    closed_off = {filled_way.way.to.id for filled_way in filled if filled_way.missing}
+    closed_off = {filled_way.way.to.id for filled_way in filled if filled_way.words}
     step = plan_step(
         issue.status.id,
         [filled_way.way.to for filled_way in filled],
@@ -148,7 +190,7 @@ def _step(
     # of several transitions to the same status the one with the fewest unfilled fields
     if step is not None:
         candidates = [filled_way for filled_way in filled if filled_way.way.to.id == step.to.id]
-        chosen = min(candidates, key=lambda filled_way: len(filled_way.missing))
+        chosen = min(candidates, key=lambda filled_way: len(filled_way.missing) + len(filled_way.unfit))
         return with_resolution(chosen, book), step.last
     if goal.arrived(issue.status.id) or goal.behind(issue.status):
         return None
