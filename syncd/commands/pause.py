@@ -30,7 +30,7 @@ def command(target: str, reason: str) -> None:
 
 @click.command(
     "resume",
-    help="End the pause of WHAT (jira, pagerduty, mail, chat or all)."
+    help="End the pause of WHAT (jira, pagerduty, mail, chat or all), and ask it again at once."
     " Waiting writes that are out of date are dropped.",
 )
 @target_argument

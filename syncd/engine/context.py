@@ -35,6 +35,7 @@ from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.remote.answers import Fetched
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.counts import Counts
+from syncd.remote.http.login import Login
 from syncd.remote.http.transport import Transport
 
 if TYPE_CHECKING:
@@ -155,8 +156,9 @@ class EngineContext:
     `accounts` maps addresses to Jira accounts, `nobodies` holds the accounts that belong to no person
     (`observe.accounts`), `former_accounts` those that syncd had in Jira before, as the operator wrote them.
     `skew` returns by how many seconds a service's clock differs from ours, `now_of` the present time by a
-    service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's.
-    `expires` holds the days on which the services' credentials end, as far as they are known.
+    service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's,
+    `login` returns our login at a service. `expires` holds the days on which the services' credentials end,
+    as far as they are known.
     """
 
     ledger: Ledger
@@ -179,6 +181,7 @@ class EngineContext:
     now_of: Callable[[str], datetime | None]
     date_of: Callable[[str], datetime | None]
     counts: Counts
+    login: Callable[[str], Login]
     stop: threading.Event
     settle_seconds: float
     backfill_seconds: float
@@ -234,6 +237,11 @@ class EngineContext:
     def fetch_by_id(self, issue_id: str) -> Fetched:
         """Return one issue as it stands after our last write (a bulk read may lag); raise `RemoteError`."""
         return self.services.jira.fetch_by_id(issue_id, fields=self._kept_fields())
+
+    def ask_again(self, service: str) -> None:
+        """Ask a service at once that syncd left alone for a while (`syncd resume`)."""
+        self.login(service).resume()
+        self.health.ask_again(service)
 
     def skewed(self) -> bool:
         """Return True if our clock and a service's differ by more than two minutes."""
@@ -302,6 +310,7 @@ def build_context(
         now_of=transport.now_of,
         date_of=transport.date_of,
         counts=transport.counts,
+        login=transport.login,
         stop=stop or threading.Event(),
         settle_seconds=settle_seconds,
         backfill_seconds=backfill_seconds,

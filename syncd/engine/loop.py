@@ -228,9 +228,11 @@ class ControlLoop:
 
     def serve_requests(self) -> None:
         """Serve the requests that operators typed at the command line."""
-        incidents = requests.serve(self.context.ledger, self.context.clock)
-        if incidents:
-            self._hand_out(incidents)
+        served = requests.serve(self.context.ledger, self.context.clock)
+        for target in served.resumed:
+            self.context.ask_again(target)
+        if served.incidents:
+            self._hand_out(served.incidents)
 
     def good_sides(self) -> dict[str, datetime]:
         """Return the time of the last good read of each service in this run (UTC)."""

@@ -202,7 +202,7 @@ def test_words_about_a_change_that_was_withdrawn_are_withdrawn_with_it(house: Ri
 
 
 def test_resuming_what_was_not_paused_says_so(house: Rig) -> None:
-    assert resume(house) == ["none of these was paused"]
+    assert resume(house) == ["none of these was paused; syncd asks them at once"]
 
 
 def test_one_of_two_pauses_can_be_lifted(house: Rig) -> None:

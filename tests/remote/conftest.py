@@ -6,6 +6,7 @@ from threading import Event
 
 import pytest
 import requests
+import responses
 
 from syncd.remote.http.deadline import Limits
 from syncd.remote.http.transport import Transport
@@ -59,6 +60,19 @@ def hurried(clock: StillClock) -> Transport:
 def brisk(clock: StillClock) -> Transport:
     """Time enough for what is answered, and soon over for what is not."""
     return Transport(clock, limits=Limits(connect=2, whole=0.4))
+
+
+@pytest.fixture
+def mock(transport: Transport, clock: StillClock) -> Iterator[responses.RequestsMock]:
+    """Answers for requests; each answer of Jira proves our login."""
+    transport.login("jira").learn(0, {"accountId": "ours"}, clock.boottime())
+
+    def proven(response: requests.Response) -> requests.Response:
+        response.headers["X-AAccountId"] = "ours"
+        return response
+
+    with responses.RequestsMock(response_callback=proven) as mock:
+        yield mock
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,12 +31,6 @@ def cloud(transport: Transport) -> JiraClient:
 @pytest.fixture
 def center(transport: Transport) -> JiraClient:
     return jira_client(SITE, "token", transport)
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, Any]:

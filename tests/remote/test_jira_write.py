@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,12 +25,6 @@ COMMENT = {"id": "1", "body": "ok", "created": "2026-11-22T10:00:00.000+0100"}
 def jira(transport: Transport, request: pytest.FixtureRequest) -> JiraClient:
     email = "syncd@company.example" if request.param == "cloud" else None
     return jira_client(SITE, "token", transport, email=email)
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 def sent(mock: responses.RequestsMock) -> list[Any]:

@@ -466,6 +466,7 @@ def test_priorities_that_may_not_be_read_are_an_error(
     pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/priorities", json={"error": {"message": "Access Denied", "code": 2010}}, status=403)
+    mock.get(f"{URL}/services", json={"services": []})
     with pytest.raises(NotDone) as caught:
         pagerduty.priorities()
     assert (caught.value.cause, caught.value.message) == (Cause.FORBIDDEN, "Access Denied [2010]")

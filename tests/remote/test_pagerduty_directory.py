@@ -116,6 +116,7 @@ def test_what_cannot_be_read_is_never_an_empty_list(
     with pytest.raises(Unknown):
         pagerduty.schedules()
     mock.get(f"{URL}/extensions", status=403, json={"error": {"message": "Access Denied", "code": 2010}})
+    mock.get(f"{URL}/services", json={"services": []})
     with pytest.raises(NotDone) as raised:
         pagerduty.jira_extensions()
     assert raised.value.cause is Cause.FORBIDDEN

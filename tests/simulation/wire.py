@@ -29,6 +29,7 @@ from syncd.remote.errors import RemoteError
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.deadline import Flight, current
 from syncd.remote.http.failures import Secrets
+from syncd.remote.http.login import Question
 from syncd.remote.http.transport import Transport, _Adapter
 from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery, World
@@ -77,10 +78,17 @@ class WireTransport(Transport):
         super().__init__(clock, budget=Budget(clock))
         self.line = line
 
-    def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
+    def mount(
+        self,
+        session: Session,
+        service: str,
+        base_url: str,
+        secrets: Iterable[str],
+        question: Question | None = None,
+    ) -> None:
         """Mount as the real transport does, but with an adapter without sockets."""
-        super().mount(session, service, base_url, secrets)
-        adapter = _WireAdapter(self, service, base_url, Secrets(secrets), self._ca_file)
+        super().mount(session, service, base_url, secrets, question)
+        adapter = _WireAdapter(self, service, base_url, Secrets(secrets), self._ca_file, question)
         adapter.line, adapter.kept = self.line, False
         session.mount("https://", adapter)
         session.mount("http://", adapter)

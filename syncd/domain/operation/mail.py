@@ -77,7 +77,8 @@ class OperatorMail(Value):
     """A trouble of syncd itself, and the time since when it lasts.
 
     `service` is the service that refuses syncd or that syncd cannot read, `tickets` the number of tickets
-    whose writes are held, `alarm` and `text` the name and the words of an alarm.
+    whose writes are held, `alarm` and `text` the name and the words of an alarm. Of refused
+    credentials `text` says what to do about a captcha.
     """
 
     mail: Literal[MailKind.OPERATOR] = MailKind.OPERATOR

@@ -7,13 +7,14 @@ operation whose outcome is unknown.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState
+from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, Target
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act.done_words import done_words
@@ -27,10 +28,11 @@ from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.observe.issues import look_by_id
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
+from syncd.ledger.store.audit import last_event
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.lookups import display_name
-from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+from syncd.remote.errors import NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 
 if TYPE_CHECKING:
@@ -69,13 +71,21 @@ class Executor:
         try:
             basis = basis or basis_of(context.ledger, operation.incident_id)
             operation, rendered = self._rendered(context, kind, operation, basis)
-            earlier = self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
+            unsure = self._was_unknown(operation)
+            sought = replace(operation, rendered=rendered.stored) if unsure else operation
+            earlier = (
+                self.look_up(kind, sought)
+                if unsure
+                else self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
+            )
             if earlier is not None:
-                self.confirm(kind, operation, earlier, 0.0)
+                self.confirm(kind, sought, earlier, 0.0)
                 return Verdict.DONE
             # the texts of a restricted incident are added here: they are sent and never stored
             whole = kind.complete(context, operation, rendered)
-            probe_from = highest_seen(context, _project(rendered)) if kind.needs_probe_from else None
+            probe_from = operation.probe_from if unsure else None
+            if kind.needs_probe_from and probe_from is None:
+                probe_from = highest_seen(context, _project(rendered))
             # the budget comes before the claim: a claimed operation must not wait for budget in flight
             context.budgets.take(operation.target, issue=rendered.issue, leave=_left(kind, operation))
         except DecideAgain:
@@ -115,7 +125,31 @@ class Executor:
             return None
         if incident is None or not context.predates_ledger(incident.created_at):
             return None
-        return kind.done_before(context, operation, rendered)
+        outcome = kind.done_before(context, operation, rendered)
+        if outcome is None and operation.target == Target.JIRA:
+            context.services.jira.prove_login()
+        return outcome
+
+    def _was_unknown(self, operation: OperationRecord) -> bool:
+        """Return True if an earlier attempt may have been carried out although no look has shown it.
+
+        It is looked up before each later attempt, also after it was parked and retried: a look may have
+        missed what a lost right or a lagging index hid.
+        """
+        if operation.op_class != OperationClass.ONCE or not operation.attempts:
+            return False
+        findable = KINDS[operation.kind].findable
+        return findable and last_event(self._context.ledger, "operation.unknown", operation.id) is not None
+
+    def look_up(self, kind: OperationKind[Any], operation: OperationRecord) -> Outcome | None:
+        """Return what the service shows of an operation; None only where the look proved our login.
+
+        Raise `RemoteError` where this look tells nothing.
+        """
+        outcome = kind.find_outcome(self._context, operation)
+        if outcome is None and operation.target == Target.JIRA:
+            self._context.services.jira.prove_login()
+        return outcome
 
     def _leave(
         self,
@@ -204,9 +238,6 @@ class Executor:
                 context.ledger, [operation], context.clock.now(), error.describe(), changed=filled, anew=True
             )
             return Verdict.AGAIN
-        # a 403 for our account as such is the service's trouble: no operation is parked for it
-        if error.cause is Cause.FORBIDDEN and self._whole_service(error):
-            return self._put_back(operation, error.describe(), changed)
         # the workflow may have changed: the next attempt asks Jira for its transitions
         if isinstance(operation.rendering, RenderedMove):
             context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
@@ -235,25 +266,6 @@ class Executor:
             _infinitive(operation),
         )
         return Verdict.AGAIN
-
-    def _whole_service(self, error: NotDone) -> bool:
-        """Return True if the service forbids our account everything, even to ask for its own name.
-
-        Only a refused `myself` (PagerDuty: the list of services) stops a service; another 403 concerns this
-        operation alone.
-        """
-        context = self._context
-        try:
-            if error.service == "jira":
-                context.services.jira.myself()
-            else:
-                context.services.pagerduty.services()
-        except RemoteError as worse:
-            if worse.cause in (Cause.FORBIDDEN, Cause.CREDENTIALS):
-                refused = NotDone(error.service, error.request, Cause.CREDENTIALS, error.message, status=403)
-                context.health.failed(error.service, refused)
-            return True
-        return False
 
     def _read_again(self, operation: OperationRecord, error: RemoteError) -> Verdict:
         look = f"could not {_infinitive(operation)}, attempt {operation.attempts}"

@@ -2,9 +2,9 @@
 
 If syncd finds our mark, it adopts the issue or text at once. If it finds nothing, that proves nothing before
 the settle time has passed on the boot-time clock: Jira's search lags behind its writes. After the settle time
-syncd sends the operation again. A look that fails tells nothing. A reboot starts the settle time anew: the
-boot-time clock begins at zero, and the wall clock may be set. Nobody can look up a mail: its kind decides
-whether it leaves once more (`syncd.engine.act.kinds.send_mail`).
+syncd sends the operation again. A look that fails, or that does not prove our login, tells nothing. A reboot
+starts the settle time anew: the boot-time clock begins at zero, and the wall clock may be set. Nobody can
+look up a mail: its kind decides whether it leaves once more (`syncd.engine.act.kinds.send_mail`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def resolve_unknown(
         return (Verdict.AGAIN if after_unknown(context, operation) else Verdict.ENDED), 0.0
     wait = remaining(context, operation)
     try:
-        outcome = KINDS[operation.kind].find_outcome(context, operation)
+        outcome = executor.look_up(KINDS[operation.kind], operation)
     except DecideAgain:
         return Verdict.WAIT, LOOK_EVERY
     except RemoteError as error:

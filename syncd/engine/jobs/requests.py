@@ -10,6 +10,7 @@ from syncd.ledger.requests.answers import (
     RELOAD,
     REPORT,
     RESYNC,
+    Served,
     answer_of,
     ask,
     finish_job,
@@ -21,8 +22,8 @@ from syncd.ledger.requests.answers import (
 from syncd.ledger.requests.waivers import Result
 
 
-def serve(ledger: Transactions, clock: Clock) -> list[str]:
-    """Answer the waiting requests that are no jobs; return the incidents to work on."""
+def serve(ledger: Transactions, clock: Clock) -> Served:
+    """Answer the waiting requests that are no jobs; return what they leave to do."""
     return answers.serve(ledger, clock, print_of)
 
 

@@ -273,6 +273,16 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             ),
             ("syncd check", "systemctl restart syncd"),
         )
+    if mail.topic == "credentials" and mail.text:
+        return _letter_to_operator(
+            f"{name} demands a captcha of syncd's account",
+            (
+                f"{mail.text}.",
+                f"Since {since} {name} refuses syncd's login. Each request would be one more failed login, so"
+                " syncd asks again only every 15 minutes. Nothing is lost: what waits is done afterwards.",
+            ),
+            (f"syncd resume {mail.service}",),
+        )
     if mail.topic == "credentials":
         return _letter_to_operator(
             f"{name} refuses syncd's credentials",

@@ -88,6 +88,7 @@ class OperatorAlarms:
                 for service in context.health.down()
                 if service.cause is Cause.CREDENTIALS and service.down_since
             },
+            captcha={side: words for side in SERVICES if (words := context.login(side).captcha)},
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
             first_load=first_load.held(context.ledger),

@@ -99,11 +99,11 @@ def store_by_id(context: EngineContext, page: IssuePage) -> None:
     store_papers(ledger, rules, page.issues, seq, now, why, missing=missing, by_id=True)
 
 
-def search_pages(services: Services, jql: str) -> Iterator[tuple[Hit, ...]]:
-    """Yield a search's hits page by page; raise `RemoteError`."""
+def search_pages(services: Services, jql: str, *, certain: bool = True) -> Iterator[tuple[Hit, ...]]:
+    """Yield a search's hits page by page; raise `RemoteError`. `certain`: see `JiraClient.search`."""
     token: str | None = None
     while True:
-        page = services.jira.search(jql, token=token)
+        page = services.jira.search(jql, token=token, certain=certain)
         yield page.hits
         token = page.next_token
         # some sites repeat a token for ever: an empty page ends the loop

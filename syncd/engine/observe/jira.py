@@ -44,11 +44,17 @@ class JiraPoller:
         began = context.clock.boottime()
         watermark = get_value(context.ledger, KEY)
         since = f"updated >= -{self._minutes(watermark)}m ORDER BY updated"
-        for hits in search_pages(context.services, f"{in_projects(self._projects())} AND {since}"):
+        jql = f"{in_projects(self._projects())} AND {since}"
+        login, proved = context.login("jira"), True
+        proved_before = login.proved_at
+        for hits in search_pages(context.services, jql, certain=False):
+            proved = proved and login.proved_by_last_answer
             context.read_lags.seen(INDEX, [hit.id for hit in hits])
             self._read([hit for hit in hits if self._seen.get(hit.id) != hit.updated])
-        if self._worth_writing(watermark, began):
-            set_value(context.ledger, KEY, boot_id=context.clock.boot_id(), boottime=began)
+        # a dead token finds nothing: the next search reaches back to the last proof of our login
+        read_up_to = began if proved or proved_before is None else proved_before
+        if self._worth_writing(watermark, read_up_to):
+            set_value(context.ledger, KEY, boot_id=context.clock.boot_id(), boottime=read_up_to)
         context.health.succeeded("jira")
 
     def _projects(self) -> set[str]:
@@ -61,11 +67,11 @@ class JiraPoller:
             names |= apart & ticket_projects(self._context.ledger)
         return names
 
-    def _worth_writing(self, watermark: dict[str, object], began: float) -> bool:
+    def _worth_writing(self, watermark: dict[str, object], read_up_to: float) -> bool:
         """Return True once a minute: the overlap covers a restart within that minute."""
         before = watermark.get("boottime")
         same = watermark.get("boot_id") == self._context.clock.boot_id() and isinstance(before, int | float)
-        return not same or not isinstance(before, int | float) or began - before >= 60
+        return not same or not isinstance(before, int | float) or read_up_to - before >= 60
 
     def _minutes(self, watermark: dict[str, object]) -> int:
         """Return the minutes since the last good read plus the overlap; at a first read the overlap."""

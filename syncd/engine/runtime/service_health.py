@@ -1,7 +1,8 @@
 """Decide if syncd may ask a service now: it waits for a service that is down, and logs that once.
 
 After a failure of the whole service syncd waits before the next attempt, up to five minutes, twice as long
-each time. A refused credential stops all requests to that service for five minutes and raises an alarm.
+each time. A refused credential stops all requests to that service for five minutes and raises an alarm; a
+captcha does so for 15 minutes, or until the operator resumes.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ class Health:
             return 0.0
         return max(0.0, record.next_try - self._clock.boottime())
 
+    def ask_again(self, service: str) -> None:
+        """End the wait for a service that is down; its next answer decides."""
+        record = self.of(service)
+        with self._lock:
+            record.pause, record.next_try = 0.0, 0.0
+
     def succeeded(self, service: str) -> None:
         """Note an answered request: the service is healthy."""
         record = self.of(service)
@@ -105,7 +112,7 @@ class Health:
     def _next_pause(pause: float, error: RemoteError) -> float:
         # trying a refused token often may lock the account
         if error.cause in (Cause.CREDENTIALS, Cause.REDIRECT):
-            return LONGEST_PAUSE
+            return max(LONGEST_PAUSE, error.retry_after or 0.0)
         doubled = min(LONGEST_PAUSE, max(FIRST_PAUSE, pause * 2))
         return max(doubled, error.retry_after or 0.0)
 

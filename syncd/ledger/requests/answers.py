@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, update
 from sqlalchemy import select as columns
@@ -26,24 +26,33 @@ from syncd.ledger.store.loading import get
 from syncd.ledger.store.tables import OperationRow, RequestRow
 
 
-def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> list[str]:
-    """Answer the waiting requests that are no jobs; return the incidents to decide on.
+class Served(NamedTuple):
+    """What the answered requests leave to do: incidents to decide on, and targets that were resumed."""
+
+    incidents: list[str]
+    resumed: list[str]
+
+
+def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> Served:
+    """Answer the waiting requests that are no jobs; return what they leave to do.
 
     `print_of` returns the fingerprint of an incident that is over (`syncd.ledger.store.forget`).
     """
     with ledger.read() as session:
         waiting = waiting_in(session)
+    served = Served([], [])
     if not waiting:
-        return []
-    incidents: list[str] = []
+        return served
     with ledger.write() as session:
         # read again inside the writing transaction: a cycle and a tick may have seen the same request
         query = select(RequestRow).where(col(RequestRow.id).in_(waiting), RequestRow.state == NEW)
         for row in session.exec(query.order_by(col(RequestRow.id))).all():
             result = _answer(session, row, clock, print_of)
             answer_in(session, row, result, clock)
-            incidents += result["incidents"]
-    return incidents
+            served.incidents.extend(result["incidents"])
+            if row.kind == "resume":
+                served.resumed.extend(row.arguments["targets"])
+    return served
 
 
 def _answer(session: Session, row: RequestRow, clock: Clock, print_of: PrintOf) -> Result:
@@ -134,7 +143,8 @@ def _pause(session: Session, request: RequestRow, clock: Clock) -> Result:
 def _resume(session: Session, request: RequestRow, clock: Clock) -> Result:
     targets = [Target(name) for name in request.arguments["targets"]]
     lifted = holds.resume(session, targets, request.asked_by, clock.now())
-    line = f"resumed: {', '.join(lifted)}" if lifted else "none of these was paused"
+    # it may also wait for a service that refused its login, which is no pause of an operator's
+    line = f"resumed: {', '.join(lifted)}" if lifted else "none of these was paused; syncd asks them at once"
     return {"lines": [line], "incidents": outbox.incidents_with_work(session), "failed": False}
 
 

@@ -33,13 +33,15 @@ class Trouble(Value):
     """The present troubles of syncd; all times are in UTC.
 
     `last_good` holds the last good read of each side, or the start of this run. `refused` holds the services
-    that refuse syncd's credentials, with the start of the refusal. `expires` holds the day on which each
-    service's credential expires. `held` is the time since which writes are held, and the number of their
-    tickets. `first_load` is the same for tickets that wait for `syncd accept`.
+    that refuse syncd's credentials, with the start of the refusal, `captcha` what a person has to do where
+    one demands a captcha. `expires` holds the day on which each service's credential expires. `held` is the
+    time since which writes are held, and the number of their tickets. `first_load` is the same for tickets
+    that wait for `syncd accept`.
     """
 
     last_good: dict[str, datetime] = Field(default_factory=dict)
     refused: dict[str, datetime] = Field(default_factory=dict)
+    captcha: dict[str, str] = Field(default_factory=dict)
     expires: dict[str, date] = Field(default_factory=dict)
     held: tuple[datetime, int] | None = None
     first_load: tuple[datetime, int] | None = None
@@ -100,9 +102,10 @@ def _alarm(
     since: datetime,
     text: str,
     tickets: int | None = None,
+    words: str | None = None,
 ) -> Alarm:
     key = f"{kind}/{service}/{since.isoformat()}"
-    mail = OperatorMail(topic=kind, since=since, service=service or None, tickets=tickets)
+    mail = OperatorMail(topic=kind, since=since, service=service or None, tickets=tickets, text=words)
     return Alarm(key=key, kind=kind, cause=cause_of(mail), service=service, text=text, mail=mail)
 
 
@@ -120,7 +123,8 @@ def _held(trouble: Trouble) -> Iterator[Alarm]:
 def _refused(trouble: Trouble) -> Iterator[Alarm]:
     for service, since in sorted(trouble.refused.items()):
         text = f"{NAMES.get(service, service)} has refused syncd's credentials since {in_utc(since)}."
-        yield _alarm("credentials", service, since, f"{text} {_ends(service)}")
+        captcha = trouble.captcha.get(service)
+        yield _alarm("credentials", service, since, f"{text} {captcha or _ends(service)}", words=captcha)
 
 
 def _ends(service: str) -> str:
@@ -128,7 +132,10 @@ def _ends(service: str) -> str:
     if service == MAIL:
         right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd is restarted"
         return f"syncd mails nobody until {right}."
-    return "syncd reads and writes nothing there until the token is renewed and syncd is restarted."
+    return (
+        "syncd reads and writes nothing there until the account may log in again; after renewing the token,"
+        " restart syncd."
+    )
 
 
 def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:

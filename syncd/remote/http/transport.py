@@ -5,7 +5,7 @@ puts an adapter into a client library's session, one for each client, so that ea
 connection. The adapter refuses other hosts, follows no redirect, repeats no request (except a read whose kept
 connection is dead), ends a request that takes too long, and raises `NotDone` or `Unknown`. These are no
 `requests` exceptions, and no answer other than 2xx returns into a library: so no library can repeat a request
-by itself.
+by itself. An answer that does not prove our login may have to wait for another one (`http.login`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from syncd.remote.http.connection import POOLS
 from syncd.remote.http.counts import Asked, Counts
 from syncd.remote.http.deadline import Flight, Limits
 from syncd.remote.http.failures import Secrets, Sorter
+from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
 from syncd.remote.http.retry_after import http_date
 from syncd.remote.http.routes import Route, route
 from syncd.remote.http.wire import load
@@ -76,6 +77,7 @@ class Transport:
         self._ca_file = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         self._skews: dict[str, float] = {}
         self._answered: dict[str, tuple[datetime, float]] = {}
+        self._logins: dict[str, Login] = {}
         self._lock = Lock()
         self._dates = local()
 
@@ -112,13 +114,26 @@ class Transport:
         with self._lock:
             self._answered[service] = date, self.clock.boottime()
 
-    def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
+    def login(self, service: str) -> Login:
+        """Return our login at a service, as far as its answers prove it."""
+        with self._lock:
+            return self._logins.setdefault(service, Login(self.clock, service))
+
+    def mount(
+        self,
+        session: Session,
+        service: str,
+        base_url: str,
+        secrets: Iterable[str],
+        question: Question | None = None,
+    ) -> None:
         """Make the session send through this transport, and only to `base_url`'s host.
 
-        `secrets` are values that must not appear in an error. The environment's proxies are read once, here,
-        and never used for loopback; `~/.netrc` is never read.
+        `secrets` are values that must not appear in an error. `question` is the read that asks for our
+        account; without it each answer counts. The environment's proxies are read once, here, and never used
+        for loopback; `~/.netrc` is never read.
         """
-        adapter = _Adapter(self, service, base_url, Secrets(secrets), self._ca_file)
+        adapter = _Adapter(self, service, base_url, Secrets(secrets), self._ca_file, question)
         session.adapters.clear()
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -133,11 +148,23 @@ class _Adapter(HTTPAdapter):
     """Sends one client's requests to one service."""
 
     def __init__(
-        self, transport: Transport, service: str, base_url: str, secrets: Secrets, ca_file: str
+        self,
+        transport: Transport,
+        service: str,
+        base_url: str,
+        secrets: Secrets,
+        ca_file: str,
+        question: Question | None,
     ) -> None:
         self._transport = transport
         self._service = service
+        self._base_url = base_url.rstrip("/")
+        self._question_url = self._base_url + (question.path if question is not None else "")
         self._origin = _origin(base_url)
+        self._login = transport.login(service)
+        self._question = question
+        self._asks = route("GET", self._question_url)
+        self._evidence = Evidence()
         self._sorter = Sorter(service, secrets)
         self._ca_file = ca_file
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
@@ -158,16 +185,70 @@ class _Adapter(HTTPAdapter):
         asked = route(request.method or "GET", request.url or "")
         if _origin(request.url or "") != self._origin:
             raise ForeignHost(self._service, asked.named, Cause.REJECTED, "not the configured host")
+        self._login.check(asked)
+        if self._question is None or self._is_question(asked):
+            return _answer(self._exchange(request, asked, proxies))
+        # nothing else leaves while our login is refused
+        if self._login.refusal is not None:
+            self._be_known(request, asked, proxies)
+        result = self._exchange(request, asked, proxies)
+        error = result if isinstance(result, RemoteError) else None
+        if self._login.doubts(asked, self._question, error, self._evidence):
+            self._be_known(request, asked, proxies)
+            # our account is known, so the refusal concerns this endpoint alone
+            if isinstance(error, NotDone) and error.cause is Cause.CREDENTIALS:
+                raise with_cause(error, Cause.FORBIDDEN)
+        return _answer(result)
+
+    def _is_question(self, asked: Route) -> bool:
+        return self._question is not None and asked.endpoint == self._asks.endpoint
+
+    def _be_known(self, request: PreparedRequest, asked: Route, proxies: Any) -> None:
+        """Ask the service for our account, with the credentials of a request; raise unless it knows us."""
+        login, number = self._login, self._login.begin()
+        with login.asking:
+            # another thread asked while this one waited
+            if login.decided_since(number):
+                trouble: RemoteError | None = login.refusal
+            else:
+                login.check(asked)
+                trouble = self._ask(request, proxies)
+        if trouble is not None:
+            raise undecided(asked, trouble)
+
+    def _ask(self, request: PreparedRequest, proxies: Any) -> RemoteError | None:
+        question = request.copy()
+        question.method, question.url, question.body = "GET", self._question_url, None
+        for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
+            question.headers.pop(name, None)
+        try:
+            self._transport.budget.take(self._service, endpoint=self._asks.endpoint)
+        except NotDone as error:
+            return error
+        result = self._send(question, self._asks, proxies)
+        return result if isinstance(result, RemoteError) else None
+
+    def _exchange(self, request: PreparedRequest, asked: Route, proxies: Any) -> Response | RemoteError:
         if not use_prepaid():
             self._transport.budget.take(self._service, issue=asked.issue, endpoint=asked.endpoint)
+        return self._send(request, asked, proxies)
+
+    def _send(self, request: PreparedRequest, asked: Route, proxies: Any) -> Response | RemoteError:
+        """Send one request within its deadline; learn from its answer about our login."""
+        login, number, began = self._login, self._login.begin(), self._transport.clock.boottime()
         with Flight(self._transport.limits) as flight:
             result = self._try(request, asked, flight, proxies)
             # a service may close a kept connection: a read then goes out once more on a new one
             dead_connection = flight.sent and flight.reused and not flight.expired
             if asked.reads and dead_connection and _is_break(result):
                 result = self._try(request, asked, flight, proxies)
-        if isinstance(result, RemoteError):
-            raise result
+        if self._question is None:
+            return result
+        if isinstance(result, NotDone) and self._evidence.captcha:
+            return login.demand_captcha(result, self._base_url)
+        if self._is_question(asked):
+            body = result if isinstance(result, RemoteError) else result.json()
+            return login.learn(number, body, began) or result
         return result
 
     def _try(
@@ -176,6 +257,7 @@ class _Adapter(HTTPAdapter):
         """Send the request once, and count it."""
         clock = self._transport.clock
         began, began_at = clock.boottime(), clock.now()
+        self._evidence = Evidence()
         result: Response | RemoteError
         try:
             response = super().send(
@@ -194,6 +276,7 @@ class _Adapter(HTTPAdapter):
         else:
             ended_at = clock.now()
             self._listen(response.headers, began_at + (ended_at - began_at) / 2)
+            self._evidence = self._login.evidence(asked, response.headers, began)
             # the answer came, but after its deadline
             if flight.expired:
                 late = TimeoutError()
@@ -269,6 +352,12 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: the shared context holds the trusted certificates already."""
+
+
+def _answer(result: Response | RemoteError) -> Response:
+    if isinstance(result, RemoteError):
+        raise result
+    return result
 
 
 @lru_cache(maxsize=4)

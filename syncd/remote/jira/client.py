@@ -7,10 +7,13 @@ import base64
 from jira import JIRA
 
 from syncd.domain.project import Edition
+from syncd.remote.http.login import Question
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.read import JiraReading
 from syncd.remote.jira.session import SERVICE
 from syncd.remote.jira.write import JiraWriting
+
+MYSELF = Question("/rest/api/2/myself", hides=True)
 
 
 class JiraClient(JiraReading, JiraWriting):
@@ -39,5 +42,5 @@ def jira_client(url: str, token: str, transport: Transport, *, email: str | None
     secrets = [token]
     if email:
         secrets.append(base64.b64encode(f"{email}:{token}".encode()).decode())
-    transport.mount(client._session, SERVICE, url, secrets)
-    return JiraClient(client, edition)
+    transport.mount(client._session, SERVICE, url, secrets, MYSELF)
+    return JiraClient(client, edition, transport.login(SERVICE))

@@ -2,7 +2,8 @@
 
 A search only names issues; values come from bulk reads. Data Center has no bulk read, so its issues are read
 one by one. An issue that a bulk read leaves out without a word is absent or invisible to us. An issue that it
-names as an error, or that answers 5xx by itself, is unread: syncd asks for it again.
+names as an error, or that answers 5xx by itself, is unread: syncd asks for it again. An answer in which
+something is missing counts only with a proof of our login: a dead token sees nothing.
 """
 
 from __future__ import annotations
@@ -63,14 +64,23 @@ class JiraReading(JiraSession):
         with reading(SERVICE, "GET myself"):
             return wire.account(body)
 
-    def search(self, jql: str, *, token: str | None = None, limit: int = 100) -> SearchPage:
-        """Return one page of hits.
+    def search(
+        self, jql: str, *, token: str | None = None, limit: int = 100, certain: bool = True
+    ) -> SearchPage:
+        """Return one page of hits; without `certain` an empty page needs no proof of this moment.
 
         The search ends where Jira says so, where the page is empty, or where the next token is the one just
         used. All three were seen at the end of a search; the last two would go on for ever.
         """
         if self.edition == "datacenter":
-            return self._search_by_position(jql, int(token or 0), limit)
+            page = self._search_by_position(jql, int(token or 0), limit)
+        else:
+            page = self._search_by_token(jql, token, limit)
+        if certain and not page.hits:
+            self.prove_login()
+        return page
+
+    def _search_by_token(self, jql: str, token: str | None, limit: int) -> SearchPage:
         asked: dict[str, Any] = {"jql": jql, "maxResults": limit, "fields": ["updated"]}
         if token is not None:
             asked["nextPageToken"] = token
@@ -214,7 +224,9 @@ class JiraReading(JiraSession):
             # one unreadable issue must not hold up the others of its page
             issues, odd = each_readable(body, "issues", parse, wire.ident)
             errors = listed(body.get("issueErrors") or [], wire.ident, "issueErrors")
-            return Fetched(issues=issues, unread=(*errors, *odd))
+        if len(issues) + len(errors) + len(odd) < len(set(ids)):
+            self.prove_login()
+        return Fetched(issues=issues, unread=(*errors, *odd))
 
     def _one_by_one(
         self,
@@ -252,7 +264,7 @@ class JiraReading(JiraSession):
         """Return the transitions out of the issue's present status that our account may take."""
         offered = self._client.transitions(identifier(SERVICE, issue_id), expand="transitions.fields")
         with reading(SERVICE, f"GET issue/{issue_id}/transitions"):
-            return listed(offered, wire.transition, "transitions")
+            return listed(self._proved(offered), wire.transition, "transitions")
 
     def comments(self, issue_id: str) -> tuple[Comment, ...]:
         """Return all comments with our property, oldest first."""
@@ -269,10 +281,10 @@ class JiraReading(JiraSession):
         """
         path = f"project/{identifier(SERVICE, key)}"
         body = self._get(path)
-        by_type = self._get(f"{path}/statuses")
-        priorities = self._get("priority")
+        by_type = self._proved(self._get(f"{path}/statuses"))
+        priorities = self._proved(self._get("priority"))
         try:
-            link_types = self._get("issueLinkType")["issueLinkTypes"]
+            link_types = self._proved(self._get("issueLinkType")["issueLinkTypes"])
         except NotDone as error:
             if not error.absent:
                 raise
@@ -301,7 +313,7 @@ class JiraReading(JiraSession):
                 raise
             return ()
         with reading(SERVICE, f"GET {path}"):
-            levels = listed(body.get("levels") or [], wire.reference, "levels")
+            levels = listed(self._proved(body.get("levels") or []), wire.reference, "levels")
             return tuple(level for level in levels if level)
 
     def resolutions(self) -> tuple[Reference, ...]:
@@ -309,7 +321,7 @@ class JiraReading(JiraSession):
         if self.edition == "cloud":
             items = list(self._pages("resolution/search", {"maxResults": 50}, "values"))
         else:
-            items = self._get("resolution")
+            items = self._proved(self._get("resolution"))
         with reading(SERVICE, "GET resolution"):
             resolutions = listed(items, wire.reference, "resolutions")
             return tuple(resolution for resolution in resolutions if resolution)
@@ -320,14 +332,17 @@ class JiraReading(JiraSession):
         with reading(SERVICE, "GET mypermissions"):
             have = body["permissions"]
             granted = {name: (have.get(name) or {}).get("havePermission") for name in names}
-            return {name: has if isinstance(has, bool) else None for name, has in granted.items()}
+        # a dead token has no right
+        if not all(granted.values()):
+            self.prove_login()
+        return {name: has if isinstance(has, bool) else None for name, has in granted.items()}
 
     def projects(self) -> tuple[Reference, ...]:
         """Return the projects that our account sees, with the key as the id."""
         if self.edition == "cloud":
             items = list(self._pages("project/search", {"maxResults": 50}, "values"))
         else:
-            items = self._get("project")
+            items = self._proved(self._get("project"))
         with reading(SERVICE, "GET project"):
             return listed(items, lambda raw: Reference(id=raw["key"], name=raw.get("name") or ""), "projects")
 
@@ -350,7 +365,7 @@ class JiraReading(JiraSession):
         asked = {"query": name} if cloud else {"username": name, "includeInactive": "true"}
         body = self._get("user/search", {**asked, "maxResults": 50})
         with reading(SERVICE, "GET user/search"):
-            return listed(body, wire.account, "users")
+            return listed(self._proved(body), wire.account, "users")
 
     def assignable(self, query: str, project: str) -> tuple[Account, ...]:
         """Return active people who can be assigned in the project and match an address or a name.
@@ -363,7 +378,7 @@ class JiraReading(JiraSession):
             return accounts
         body = self._get("user/search", {"username": query, "maxResults": NAMESAKES})
         with reading(SERVICE, "GET user/search"):
-            names = [user.id for user in listed(body, wire.account, "users")]
+            names = [user.id for user in listed(self._proved(body), wire.account, "users")]
         return tuple(
             account for name in names for account in self._assignable(name, project) if account.id == name
         )
@@ -372,5 +387,5 @@ class JiraReading(JiraSession):
         asked = "query" if self.edition == "cloud" else "username"
         body = self._get("user/assignable/search", {asked: query, "project": project, "maxResults": 50})
         with reading(SERVICE, "GET user/assignable/search"):
-            accounts = listed(body, wire.account, "users")
+            accounts = listed(self._proved(body), wire.account, "users")
         return tuple(account for account in accounts if account.active and account.human)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from jira import JIRA
 
 from syncd.domain.project import Edition
+from syncd.remote.http.login import Login
 from syncd.remote.http.wire import UnreadableError, identifier, reading
 
 SERVICE = "jira"
+Items = TypeVar("Items", list[Any], tuple[Any, ...])
 LAST_POSITION = 10_000
 """A list paged by position that goes on beyond this never ends."""
 
@@ -25,9 +27,24 @@ LAST_POSITION = 10_000
 class JiraSession:
     """One thread's session with Jira."""
 
-    def __init__(self, client: JIRA, edition: Edition) -> None:
+    def __init__(self, client: JIRA, edition: Edition, login: Login) -> None:
         self._client = client
         self.edition: Edition = edition
+        self._login = login
+
+    def prove_login(self) -> None:
+        """Ask for our account unless the last answer proved our login; raise `RemoteError` if it is refused.
+
+        For each answer that says that something is not there: Jira hides everything from a dead token.
+        """
+        if not self._login.proved_by_last_answer:
+            self._client.myself()
+
+    def _proved(self, items: Items) -> Items:
+        """Return the items of the last answer; prove our login first if there are none."""
+        if not items:
+            self.prove_login()
+        return items
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         url = self._client._get_url(path)
@@ -45,7 +62,7 @@ class JiraSession:
         """Yield all items of a list that is paged by `startAt`; `keys` are the names of the list.
 
         The list ends where the service says so (`isLast`, `total`) or at an empty page. Raise
-        `Unknown(BROKEN)` where the answer holds no such list.
+        `Unknown(BROKEN)` where the answer holds no such list. An empty list needs a proof of our login.
         """
         start = 0
         while True:
@@ -56,7 +73,7 @@ class JiraSession:
                 last = body.get("isLast") is True or (total is not None and start + len(items) >= total)
                 if start >= LAST_POSITION:
                     raise UnreadableError("a list without an end")
-            yield from items
+            yield from self._proved(items)
             if last or not items:
                 return
             start += len(items)

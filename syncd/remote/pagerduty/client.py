@@ -18,6 +18,7 @@ from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, Page
 from syncd.domain.postmortem import Alert
 from syncd.remote.answers import IncidentPage, LogPage
 from syncd.remote.errors import NotDone
+from syncd.remote.http.login import Question
 from syncd.remote.http.transport import Transport
 from syncd.remote.http.wire import each, each_readable, identifier, reading
 from syncd.remote.pagerduty import wire
@@ -31,6 +32,8 @@ with warnings.catch_warnings():
 LONGEST_LOG = 2000
 """The most log entries that syncd reads of one incident."""
 
+ACCOUNT = Question("/services?limit=1")
+"""A read that PagerDuty answers to each valid token of the account."""
 _PAYMENT_REQUIRED = 402
 _OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
 
@@ -234,5 +237,5 @@ def pagerduty_client(url: str, token: str, from_address: str | None, transport: 
     session.max_network_attempts = 0
     session.max_http_attempts = 0
     session.retry = {}
-    transport.mount(session, SERVICE, url, (token,))
+    transport.mount(session, SERVICE, url, (token,), ACCOUNT)
     return PagerDutyClient(session)

@@ -278,7 +278,8 @@ class Options:
     An issue shows its first `comments_in_issue` comments (None: all) and how many exist. `search_lag` and
     `fetch_lag` say how far the search index and the bulk fetch are behind. With `shuffle_bulk` the answer to
     a bulk create has no particular order. With `deaf_to_internal` comments are public, whatever their
-    property says. With `bulk_changelog_epoch` the bulk changelog gives its times in milliseconds.
+    property says. With `bulk_changelog_epoch` the bulk changelog gives its times in milliseconds. `login` is
+    the state of every caller's login; without `login_headers` no answer tells it.
     """
 
     limits: bool = True
@@ -294,3 +295,5 @@ class Options:
     issue_writes: tuple[tuple[int, float], ...] = ((20, 2), (100, 30))
     bulk_changelog_epoch: bool = False
     deaf_to_internal: bool = False
+    login: Literal["good", "expired", "anonymous", "captcha"] = "good"
+    login_headers: bool = True

@@ -11,6 +11,7 @@ from syncd.sandbox.jira import (
     comments,
     issues,
     links,
+    logins,
     metadata,
     projects,
     properties,
@@ -65,11 +66,14 @@ class JiraSandbox(People):
                 reply = self._answer(call)
             except Refusal as refusal:
                 reply = refusal.reply
+            reply.headers.update(logins.headers(self.site, self._known(call)))
         self.journal.write(self.name, call.method, call.path, self.template(call), reply.status, began, fault)
         return reply
 
     def _answer(self, call: Call) -> Reply:
         self.catch_up()
+        if self.site.options.login == "captcha":
+            raise logins.captcha(self.site)
         me = self._caller(call)
         # Jira tells its version to everybody, also without a login.
         if me is None and not call.path.endswith(OPEN):
@@ -82,6 +86,8 @@ class JiraSandbox(People):
             raise error(404, "null for uri: " + call.path)
         route, params = match
         self._limit(call, route.template, params)
+        if self.site.options.login != "good" and not call.path.endswith(OPEN):
+            return logins.seen_by_nobody(call)
         return route.handler(Ask(self.site, call, params, me))
 
     def _served(self, call: Call) -> bool:
@@ -89,6 +95,12 @@ class JiraSandbox(People):
         if self.site.edition == "cloud":
             return version in ("2", "3", "latest")
         return version in ("2", "latest") and not call.path.endswith(CLOUD_ONLY)
+
+    def _known(self, call: Call) -> Person | None:
+        try:
+            return self._caller(call)
+        except Refusal:
+            return None
 
     def _caller(self, call: Call) -> Person | None:
         """Return the caller, or None if nobody is logged in. Raise a 401 for wrong credentials."""
@@ -106,10 +118,7 @@ class JiraSandbox(People):
         account = self.site.tokens.get(pair)
         # The token of a closed account is as good as none.
         if account is None or not self.site.people[account].active:
-            refusal = error(401, "Client must be authenticated to access this resource.")
-            # syncd asks `myself` when it sees this header.
-            refusal.reply.headers["X-Seraph-LoginReason"] = "AUTHENTICATED_FAILED"
-            raise refusal
+            raise error(401, "Client must be authenticated to access this resource.")
         return self.site.people[account]
 
     def _limit(self, call: Call, template: str, params: dict[str, str]) -> None:
