@@ -98,7 +98,8 @@ class Ledger(Database):
     def claim(self, **identity: str) -> None:
         """Store whose ledger this is at first contact; raise `LedgerNotOurs` if it belongs to others.
 
-        `identity`: `pagerduty` (the account's subdomain), `jira` (base URL), `edition`.
+        `identity`: `pagerduty` (the account's subdomain), `jira` (base URL), `edition`. A service that was
+        renamed is refused, too: `syncd relocate` tells it from another one.
         """
         with self.write() as session:
             for name, value in identity.items():
@@ -109,8 +110,16 @@ class Ledger(Database):
                 elif owner != value:
                     raise LedgerNotOurs(
                         f"{self.file} belongs to {name} {owner}, not to {value}",
-                        "point SYNCD_LEDGER_URL or SYNCD_STATE_DIR to a ledger of its own",
+                        _if_renamed(name, value) + "point SYNCD_STATE_DIR to a folder of its own",
                     )
+
+
+def _if_renamed(name: str, value: str) -> str:
+    """Return the line to type if a service only has a new address; an edition cannot be renamed."""
+    addresses = {"jira": value, "pagerduty": f"https://{value}.pagerduty.com"}
+    if name not in addresses:
+        return ""
+    return f"if it was only renamed: syncd relocate {addresses[name]}; if it is another one, "
 
 
 def open_for_work(url: str, holder_name: str, now: datetime) -> Ledger:

@@ -17,6 +17,7 @@ from syncd.domain.incident import Incident, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import (
     account_known,
     addresses_of,
@@ -169,8 +170,13 @@ def our_accounts(context: EngineContext) -> frozenset[str]:
     at_hand = context.nobodies.get(_OURS)
     if at_hand is not None:
         return at_hand[0]
-    ids = get_value(context.ledger, _OURS).get("ids")
-    return context.nobodies.keep(_OURS, frozenset(map(str, ids)) if isinstance(ids, list) else frozenset())
+    return context.nobodies.keep(_OURS, accounts_on_record(context.ledger))
+
+
+def accounts_on_record(ledger: Transactions) -> frozenset[str]:
+    """Return the ids of the Jira accounts that a ledger knows as syncd's own."""
+    ids = get_value(ledger, _OURS).get("ids")
+    return frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
 
 
 def our_users(context: EngineContext) -> frozenset[str]:

@@ -46,7 +46,7 @@ def _claim(context: EngineContext, service: str) -> None:
         return
     server = context.services.jira.server()
     ours = context.services.jira.myself()
-    context.ledger.claim(jira=server.base_url, edition=server.edition)
+    context.ledger.claim(edition=server.edition, jira=server.base_url.rstrip("/"))
     remember_ours(context, ours)
     for mapping in context.mappings:
         check_fit(context, mapping)
