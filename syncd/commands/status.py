@@ -83,6 +83,8 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
     _cycles(out, data["cycles"], now)
     for line in data["services"]:
         plain(out, f"Service in trouble: {line}")
+    for refusal in data["refused"]:
+        plain(out, _refused(refusal))
     for ident, name in data["unmapped_services"].items():
         plain(out, f"No mapping names the service {name} ({ident}): its incidents get no ticket")
     for ident, trouble in data["unreadable"].items():
@@ -93,6 +95,13 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
     _dry_run_notes(out, data["dry_run_notes"])
     if counts.get("parked"):
         out.print("Parked operations wait for a person: syncd outbox")
+
+
+def _refused(refusal: dict[str, Any]) -> str:
+    """Return the line about what a service does not tell, or what stops a team."""
+    since, teams = second(refusal["since"]), ", ".join(refusal["teams"])
+    head = f"Stopped since {since}: {teams}, because" if teams else f"Refused since {since}:"
+    return f"{head} {refusal['what']}: {refusal['why']}. {refusal['remedy']}".rstrip(". ")
 
 
 def _severity(incident: dict[str, Any]) -> str:

@@ -26,9 +26,11 @@ from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.progress import Progress
 from syncd.engine.runtime.read_lag import BULK, ReadLags, SearchIndexWait
+from syncd.engine.runtime.refusals import Refusals
 from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger
+from syncd.ledger.store.key_values import refused_since
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
@@ -171,6 +173,7 @@ class EngineContext:
     former_accounts: tuple[str, ...]
     marked_issues: MarkedIssues
     health: Health
+    refusals: Refusals
     budgets: Budget
     brakes: Brakes
     progress: Progress
@@ -252,7 +255,10 @@ class EngineContext:
         """Return the ids of the custom fields that the mappings keep in sync or judge by."""
         names = set()
         for mapping in self.mappings:
-            project = self.facts.resolved(mapping)
+            project = self.facts.at_hand(mapping)
+            # one team's trouble must not hold up the reads of the others
+            if project is None:
+                continue
             for name, spec in mapping.jira.fields.items():
                 if spec.severity and name in project.fields:
                     names.add(project.fields[name].id)
@@ -289,17 +295,19 @@ def build_context(
         health.check(service)
 
     services = Services(*clients, gate)
+    refusals = Refusals(clock, refused_since(ledger))
     return EngineContext(
         ledger=ledger,
         clock=clock,
         services=services,
         rules=RulesReference(rules),
-        facts=JiraFacts(lambda: services.jira, clock),
+        facts=JiraFacts(lambda: services.jira, clock, refusals),
         accounts=Cache(clock, ACCOUNTS_AT_HAND),
         nobodies=Cache(clock, ACCOUNTS_AT_HAND),
         former_accounts=former_accounts,
         marked_issues=MarkedIssues(clock),
         health=health,
+        refusals=refusals,
         budgets=transport.budget,
         brakes=Brakes(ledger, clock),
         progress=Progress(clock),

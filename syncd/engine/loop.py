@@ -19,6 +19,7 @@ from syncd.engine.act.executor import Executor
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
 from syncd.engine.context import SERVICES, EngineContext
+from syncd.engine.jira_knowledge.project_cache import FIT
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
@@ -28,7 +29,7 @@ from syncd.engine.jobs.weekly_report import WeeklyReports
 from syncd.engine.notify.schedule import MailSchedule
 from syncd.engine.observe import slow_poll
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
-from syncd.engine.observe.first_contact import make_first_contact
+from syncd.engine.observe.first_contact import look_again, make_first_contact
 from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.reconcile import Later, Reconciler
@@ -163,7 +164,7 @@ class ControlLoop:
         try:
             result = CycleResult(
                 pagerduty=self._side("pagerduty", self.pagerduty.poll),
-                jira=self._side("jira", self.jira.poll),
+                jira=self._side("jira", self._read_jira),
             )
         finally:
             self._reading = False
@@ -175,6 +176,22 @@ class ControlLoop:
         self._note_state()
         self.work_queue.submit(self.mail_schedule.due(at_once=True))
         return result
+
+    def _read_jira(self) -> None:
+        """Read Jira; take up the incidents of teams that were stopped and run again."""
+        stopped = self._stopped()
+        for mapping, refusal in look_again(self.context):
+            # while the mapping did not fit, syncd did not know which fields of its issues to read
+            if refusal.question == FIT:
+                self.jira.rewind(mapping.jira.project, refusal.since)
+        try:
+            self.jira.poll()
+        finally:
+            if stopped - self._stopped():
+                self.take_up()
+
+    def _stopped(self) -> set[str]:
+        return {team for refusal in self.context.refusals.all() for team in refusal.teams}
 
     def _work(self, ident: str) -> Later:
         """Work on an incident, or send the mails that concern none."""
@@ -319,7 +336,8 @@ class ControlLoop:
             logger.debug("syncd could not read {}: {}", service, error)
             return False
         except MappingMismatch as error:
-            logger.error("{}", error)
+            # logged when the teams were stopped
+            logger.debug("no team can run: {}", error)
             return False
         if service in SERVICES:
             self._note_good(service)
@@ -333,6 +351,7 @@ class ControlLoop:
                 for service in self.context.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),
+            "refused": [refusal.data() for refusal in self.context.refusals.all()],
             "notes": limits(self.context),
         }
         if state != self._state:

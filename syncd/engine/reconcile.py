@@ -97,7 +97,8 @@ class Reconciler:
                     # nothing is decided, and its security level may have to go before all else
                     return later
             except MappingMismatch as error:
-                logger.error("{} waits until its mapping fits: {}", self._name(incident_id), error)
+                # why the team is stopped is logged once, when it is stopped
+                logger.debug("{} waits, its team is stopped: {}", self._name(incident_id), error)
                 later.at(60.0)
                 notify_without_jira(context, incident_id)
                 self._try_operations(incident_id, None, later, mails=True)

@@ -75,8 +75,17 @@ def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonSt
         down=down,
         paused=tuple(sorted(brakes.pauses)),
         held=brakes.first_load is FirstLoad.HELD or brakes.mass_since is not None,
-        remarks=tuple(limits(context)),
+        remarks=(*stopped_teams(context), *limits(context)),
     )
+
+
+def stopped_teams(context: EngineContext) -> list[str]:
+    """Return the teams that are stopped, in words, each with the reason; the service's words are left out."""
+    return [
+        f"{', '.join(refusal.teams)} stopped: {refusal.what}"
+        for refusal in context.refusals.all()
+        if refusal.teams
+    ]
 
 
 def limits(context: EngineContext) -> list[str]:

@@ -140,7 +140,8 @@ def test_a_team_managed_project_gets_labels_for_what_it_lacks_and_no_refusal(mak
 def test_a_plan_without_security_levels_and_schemes_is_enough(make_rig: Any) -> None:
     def preset(world: World) -> None:
         world.jira.site.project("OPS").levels.clear()
-        world.faults.add(faults.error(403), service="jira", path="/securitylevel$", times=None)
+        words = {"errorMessages": ["Issue security is not part of your plan."]}
+        world.faults.add(faults.error(403, body=words), service="jira", path="/securitylevel$", times=None)
 
     rig = on(make_rig, preset)
     live_through(rig, trigger(rig))

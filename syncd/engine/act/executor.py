@@ -22,9 +22,10 @@ from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, shown
 from syncd.engine.act.kinds import KINDS
-from syncd.engine.act.refusals import LATER, is_final, words_of
+from syncd.engine.act.refusals import LATER, is_final, stops_team, words_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import look_by_id
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
@@ -99,6 +100,9 @@ class Executor:
             return self._park(operation, str(error), hidden=isinstance(error, OutOfSight))
         except RemoteError as error:
             context.health.failed(error.service, shown(context, operation, error))
+            return Verdict.WAIT
+        except MappingMismatch:
+            # its team was stopped since it was decided on
             return Verdict.WAIT
         return self._leave(kind, operation, rendered, whole, probe_from)
 
@@ -227,6 +231,8 @@ class Executor:
         if changed is not None:
             operation = operation.changed_to(changed)
         if error.cause in LATER:
+            return self._put_back(operation, error.describe(), changed)
+        if stops_team(context, operation, error):
             return self._put_back(operation, error.describe(), changed)
         refused = kind.drop_refused(operation, error.field_errors)
         # a refused field that is needed parks the operation with all the service's words

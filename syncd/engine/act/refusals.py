@@ -12,12 +12,15 @@
 from __future__ import annotations
 
 from syncd.domain.operation import OperationClass
-from syncd.domain.operation.rendered import FieldValues, RenderedMove, assignee_in
+from syncd.domain.operation.rendered import FieldValues, RenderedCreate, RenderedMove, assignee_in
 from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.project_cache import SEARCH, refuses_search
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import forget
+from syncd.engine.observe.issues import in_projects
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.leaving import refusals_before
-from syncd.remote.errors import Cause, NotDone
+from syncd.remote.errors import Cause, NotDone, RemoteError
 
 LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
 """Failures that tell nothing about the operation, so it waits for the service."""
@@ -35,6 +38,31 @@ def is_final(context: EngineContext, operation: OperationRecord, error: NotDone)
     if error.cause is Cause.CONFLICT:
         return refusals >= CONFLICT
     return refusals >= (ONCE if once else STATE)
+
+
+def stops_team(context: EngineContext, operation: OperationRecord, error: NotDone) -> bool:
+    """Return True if Jira takes no issues in a create's project: its team is stopped then.
+
+    Jira refuses so where the project was archived or hidden since the last poll.
+    """
+    rendered = operation.rendering
+    if "project" not in error.field_errors or not isinstance(rendered, RenderedCreate):
+        return False
+    mappings = [mapping for mapping in context.mappings if mapping.jira.project == rendered.project]
+    if not mappings:
+        return False
+    context.facts.forget_projects()
+    try:
+        context.facts.look(mappings[0])
+        context.services.jira.search(in_projects([rendered.project]), limit=1)
+    except MappingMismatch:
+        return True
+    except RemoteError as refusal:
+        if refuses_search(refusal):
+            teams = [mapping.team for mapping in mappings]
+            context.facts.refuse_project(rendered.project, SEARCH, refusal, teams)
+        return True
+    return False
 
 
 def words_of(operation: OperationRecord, error: NotDone) -> str:

@@ -26,6 +26,7 @@ from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.work_queue import WorkQueue
@@ -171,6 +172,8 @@ class BulkCreates:
         except RemoteError as error:
             context.health.failed(error.service, error)
             return False
+        except MappingMismatch:
+            return False
         finally:
             # unsent creates wait for `end`: if they were queued again now, the queue would never be empty
             self._let_go(taken - kept, again=sent)
@@ -188,8 +191,8 @@ class BulkCreates:
         for operation, record in creates_to_render(self._context.ledger, numbers):
             try:
                 rendered = CREATE.render_for(self._context.pinned(), operation, record)
-            except (CannotRender, DecideAgain):
-                # a worker tries it alone and parks it with the reason
+            except (CannotRender, DecideAgain, MappingMismatch):
+                # a worker tries it alone: it parks it with the reason, or waits while its team is stopped
                 continue
             # one batch, one project: `probe_from` is a project's highest issue number
             if not items or items[0].rendered.project == rendered.project:

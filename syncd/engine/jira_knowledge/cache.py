@@ -28,11 +28,22 @@ class Cache(Generic[Key, Value]):
             return None
         return (entry[1],)
 
+    def last(self, key: Key) -> Value | None:
+        """Return the latest answer, whatever its age; None where there is none."""
+        with self._lock:
+            entry = self._answers.get(key)
+        return entry[1] if entry is not None else None
+
     def keep(self, key: Key, value: Value) -> Value:
         """Keep an answer of now, and return it."""
         with self._lock:
             self._answers[key] = self._clock.boottime(), value
         return value
+
+    def expire(self) -> None:
+        """Make all answers too old; `last` still returns them."""
+        with self._lock:
+            self._answers = {key: (float("-inf"), value) for key, (_, value) in self._answers.items()}
 
     def drop(self, key: Key) -> None:
         """Forget one answer."""

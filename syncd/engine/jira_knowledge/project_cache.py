@@ -1,13 +1,18 @@
 """A cache of facts about Jira: projects with names resolved to ids, screens, transitions between statuses.
 
-Each fact expires after an hour, and syncd forgets it at once when a write contradicts it.
+Each fact expires after an hour, and syncd forgets it at once when a write contradicts it. Each answer is kept
+by itself: a chain of reads that is broken in the middle goes on where it stopped. A project that Jira does
+not show, or to which a mapping does not fit, stops its teams alone; syncd remembers that and asks ever less
+often.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -15,7 +20,7 @@ from syncd.domain.clock import Clock
 from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
-from syncd.domain.ticket import Transition
+from syncd.domain.ticket import Account, Transition
 from syncd.engine.jira_knowledge.cache import Cache
 from syncd.engine.jira_knowledge.resolve_names import (
     MappingMismatch,
@@ -23,34 +28,137 @@ from syncd.engine.jira_knowledge.resolve_names import (
     postmortem_screen,
     resolve,
 )
-from syncd.remote.errors import RemoteError
+from syncd.engine.runtime.refusals import Refusal, Refusals
+from syncd.remote.answers import ServerFacts
+from syncd.remote.errors import Cause, NotDone, RemoteError
+from syncd.remote.jira.read import PRIORITIES
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
 
 KEPT_SECONDS = 3600.0
 """How long a fact counts."""
+PROJECT, FIT, SEARCH = "project", "fit", "search"
+"""The questions about a team's project: does Jira show it, does the mapping fit, may we search it."""
+RESOLUTIONS = "resolution"
+WAIT_FOR_LIST = timedelta(minutes=5)
+"""How long syncd waits for a list of the site that is refused, before it goes on without the list."""
+
+
+class ListRefused(NotDone):
+    """Jira refuses a list of the site (priorities, resolutions); it concerns no project."""
+
+
+def project_name(key: str) -> str:
+    """Return the subject of refusals of a project."""
+    return f"{_PROJECT}{key}"
+
+
+_PROJECT = "project/"
+
+
+def fit_name(team: str) -> str:
+    """Return the subject of a mapping that does not fit."""
+    return f"mapping/{team}"
+
+
+def hides(error: RemoteError) -> bool:
+    """Return True if the service itself says that it does not show an object to us."""
+    return error.not_for_us and bool(error.message)
+
+
+def refuses_search(error: RemoteError) -> bool:
+    """Return True if Jira refuses a search in its own words: it may not show one of the projects."""
+    return error.status == HTTPStatus.BAD_REQUEST or (hides(error) and error.status != HTTPStatus.GONE)
 
 
 class JiraFacts:
     """Projects, screens, transitions and the steps of moves, for all threads."""
 
-    def __init__(self, jira: Callable[[], JiraClient], clock: Clock) -> None:
+    def __init__(self, jira: Callable[[], JiraClient], clock: Clock, refusals: Refusals) -> None:
         self._jira = jira
+        self._clock = clock
+        self._refusals = refusals
         self._lock = Lock()
         # only this lock is held during a request: ledger transactions may wait for the other one
         self._asking = Lock()
         self._projects: Cache[str, ResolvedProject] = Cache(clock, KEPT_SECONDS)
         self._unfit: Cache[str, None] = Cache(clock, KEPT_SECONDS)
+        self._answers: Cache[str, Any] = Cache(clock, KEPT_SECONDS)
         self._screens: Cache[tuple[str, str], tuple[FieldFacts, ...]] = Cache(clock, KEPT_SECONDS)
         self._ways: Cache[tuple[str, str], tuple[Transition, ...]] = Cache(clock, KEPT_SECONDS)
         self._trails: dict[str, tuple[str, int]] = {}
 
+    def whose(self) -> tuple[ServerFacts, Account]:
+        """Return the site and our own account; raise `RemoteError`."""
+        jira = self._jira()
+        server: ServerFacts = self._keep("serverInfo", jira.server)
+        ours: Account = self._keep("myself", jira.myself)
+        return server, ours
+
+    def refusal_of(self, mapping: Mapping) -> Refusal | None:
+        """Return the refusal that stops a mapping's team, None if the team runs."""
+        project, fit = project_name(mapping.jira.project), fit_name(mapping.team)
+        return self._refusals.of(project) or self._refusals.of(fit)
+
+    def hidden_projects(self) -> set[str]:
+        """Return the keys of the projects that Jira does not show to us, or refuses to search."""
+        names = (refusal.subject for refusal in self._refusals.all())
+        return {name.removeprefix(_PROJECT) for name in names if name.startswith(_PROJECT)}
+
     def resolved(self, mapping: Mapping) -> ResolvedProject:
         """Return the mapping's project in ids; ask Jira if it is unknown or too old.
 
-        Raise `MappingMismatch`, or `RemoteError` where Jira cannot answer.
+        Raise `MappingMismatch` while the team is stopped, or `RemoteError` where Jira cannot answer.
         """
+        refusal = self.refusal_of(mapping)
+        if refusal is None:
+            return self.look(mapping)
+        self._refusals.join(refusal.subject, mapping.team)
+        raise MappingMismatch(mapping.team, [refusal.why])
+
+    def look(self, mapping: Mapping) -> ResolvedProject:
+        """Return `resolved`; a stopped team runs again where Jira shows its project and the mapping fits.
+
+        Where it does not, the team is stopped. Raise `MappingMismatch`, or `RemoteError` where Jira cannot
+        answer.
+        """
+        project, fit = project_name(mapping.jira.project), fit_name(mapping.team)
+        try:
+            resolved = self.fitting(mapping)
+        except MappingMismatch as error:
+            self._answers.clear()
+            self._screens.clear()
+            remedy = "Change the project in Jira, or the mapping and then: syncd reload"
+            what = f"the mapping does not fit Jira's project {mapping.jira.project}"
+            self._refusals.refused(
+                fit, FIT, what, "; ".join(error.problems), teams=[mapping.team], remedy=remedy
+            )
+            raise
+        except ListRefused:
+            raise
+        except RemoteError as error:
+            if not hides(error):
+                raise
+            self.refuse_project(mapping.jira.project, PROJECT, error, [mapping.team])
+            raise MappingMismatch(mapping.team, [error.describe()]) from error
+        self._refusals.answered(project, PROJECT)
+        self._refusals.answered(fit, FIT)
+        return resolved
+
+    def refuse_project(self, key: str, question: str, error: RemoteError, teams: list[str]) -> None:
+        """Note that Jira does not show a project, or refuses to search it."""
+        what = f"Jira does not show project {key} to our account"
+        remedy = (
+            "Was it archived, deleted or renamed? Give syncd's account Browse Projects, or correct the"
+            " mapping and then: syncd reload"
+        )
+        self._refusals.refused(
+            project_name(key), question, what, error.describe(), teams=teams, remedy=remedy
+        )
+
+    def fitting(self, mapping: Mapping) -> ResolvedProject:
+        """Return `resolved`, and stop no team where it fails: a reload asks so."""
         key = f"{mapping.team}/{mapping.version}"
         entry = self._projects.get(key)
         if entry is None:
@@ -58,6 +166,22 @@ class JiraFacts:
                 # another thread may have asked while this one waited
                 entry = self._projects.get(key) or (self._projects.keep(key, self._ask(mapping)),)
         return entry[0]
+
+    def at_hand(self, mapping: Mapping) -> ResolvedProject | None:
+        """Return `resolved`, as it was last known where the team is stopped or Jira cannot answer.
+
+        Return None for a stopped team whose project was never known; raise `RemoteError` where Jira cannot
+        answer and nothing is known.
+        """
+        known = self._projects.last(f"{mapping.team}/{mapping.version}")
+        try:
+            return self.resolved(mapping)
+        except MappingMismatch:
+            return known
+        except RemoteError:
+            if known is None:
+                raise
+            return known
 
     def resolved_at(self, mapping: Mapping, project: str) -> ResolvedProject | None:
         """Return `resolved` for the same rules in another project, None where they do not fit there.
@@ -74,11 +198,11 @@ class JiraFacts:
         if self._unfit.get(key) is not None:
             return None
         try:
-            return self.resolved(moved)
+            return self.fitting(moved)
         except MappingMismatch as error:
             logger.error("the mapping does not fit project {}: {}", project, error)
         except RemoteError as error:
-            if not error.not_for_us:
+            if isinstance(error, ListRefused) or not hides(error):
                 raise
             logger.error("Jira does not show project {} to our account: grant it Browse projects", project)
         self._unfit.keep(key, None)
@@ -86,14 +210,41 @@ class JiraFacts:
 
     def _ask(self, mapping: Mapping) -> ResolvedProject:
         jira = self._jira()
-        facts = jira.project(mapping.jira.project)
-        screen = jira.create_fields(facts.key, incident_type(mapping, facts).id)
+        facts = jira.project(mapping.jira.project, self._keep)
+        screen = self.screen(facts.key, incident_type(mapping, facts).id)
         # without the field on the screen our account could set no level anyway
         secured = any(field.id == "security" for field in screen)
-        levels = jira.security_levels(facts.key) if secured else ()
-        postmortem_fields = postmortem_screen(jira, mapping, facts, screen)
-        resolved = resolve(mapping, facts, screen, jira.resolutions(), levels, postmortem_fields)
+        levels = self._keep(f"levels/{facts.key}", lambda: jira.security_levels(facts.key)) if secured else ()
+        postmortem_fields = postmortem_screen(self.screen, mapping, facts, screen)
+        resolutions = self._keep(RESOLUTIONS, jira.resolutions)
+        resolved = resolve(mapping, facts, screen, resolutions, levels, postmortem_fields)
         return resolved.model_copy(update={"edition": jira.server().edition})
+
+    def _keep(self, name: str, ask: Callable[[], Any]) -> Any:
+        """Return an answer that is at hand, else ask and keep it; raise `RemoteError`."""
+        entry = self._answers.get(name)
+        if entry is not None:
+            return entry[0]
+        if name not in (PRIORITIES, RESOLUTIONS):
+            return self._answers.keep(name, ask())
+        subject = f"list/{name}"
+        if self._refusals.may_ask(subject, name):
+            try:
+                answer = self._answers.keep(name, ask())
+            except RemoteError as error:
+                if not hides(error):
+                    raise
+                remedy = f"After {WAIT_FOR_LIST // timedelta(minutes=1)} minutes syncd goes on without it"
+                self._refusals.refused(
+                    subject, name, f"Jira's list `{name}`", error.describe(), remedy=remedy
+                )
+            else:
+                self._refusals.answered(subject, name)
+                return answer
+        refusal = self._refusals.of(subject)
+        if refusal is not None and self._clock.now() - refusal.since < WAIT_FOR_LIST:
+            raise ListRefused("jira", f"GET {name}", Cause.MISSING, refusal.why)
+        return ()
 
     def screen(self, key: str, type_id: str) -> tuple[FieldFacts, ...]:
         """Return a type's create screen; ask Jira if it is unknown or too old; raise `RemoteError`."""
@@ -117,8 +268,9 @@ class JiraFacts:
 
     def forget_projects(self) -> None:
         """Forget all projects and screens after a write contradicted them."""
-        self._projects.clear()
+        self._projects.expire()
         self._unfit.clear()
+        self._answers.clear()
         self._screens.clear()
 
     def hops(self, ticket: str, goal: str) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
@@ -21,9 +20,6 @@ from syncd.engine.jira_knowledge.postmortem_setup import (
 )
 from syncd.policy.ticket.field_values import field_named
 
-if TYPE_CHECKING:
-    from syncd.remote.jira.client import JiraClient
-
 
 class MappingMismatch(Exception):
     """The project lacks something that a mapping needs; `problems` names each gap."""
@@ -32,6 +28,14 @@ class MappingMismatch(Exception):
         self.team = team
         self.problems = tuple(problems)
         super().__init__(f"{team}: " + "; ".join(self.problems))
+
+    @classmethod
+    def of_all(cls, errors: Sequence[MappingMismatch]) -> MappingMismatch:
+        """Return one error for several teams."""
+        if len(errors) == 1:
+            return errors[0]
+        problems = [f"{error.team}: {problem}" for error in errors for problem in error.problems]
+        return cls("no team can run", problems)
 
 
 def resolve(
@@ -183,11 +187,14 @@ def _fields(mapping: Mapping, screen: dict[str, FieldFacts], lacking: list[str])
 
 
 def postmortem_screen(
-    jira: JiraClient, mapping: Mapping, facts: ProjectFacts, screen: tuple[FieldFacts, ...]
+    screen_of: Callable[[str, str], tuple[FieldFacts, ...]],
+    mapping: Mapping,
+    facts: ProjectFacts,
+    screen: tuple[FieldFacts, ...],
 ) -> tuple[FieldFacts, ...]:
-    """Return the create screen of postmortems; ask Jira only if it differs from the ticket's (`screen`)."""
+    """Return the create screen of postmortems; ask (`screen_of`) only if it differs from the ticket's."""
     kind = postmortem_type(mapping, facts)
     if kind is None or mapping.postmortem.mode is Mode.OFF:
         return ()
     same = kind.id == incident_type(mapping, facts).id
-    return screen if same else jira.create_fields(facts.key, kind.id)
+    return screen if same else screen_of(facts.key, kind.id)

@@ -18,8 +18,9 @@ from syncd.config.problems import ConfigError
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext, Rules
+from syncd.engine.jira_knowledge.project_cache import fit_name, project_name
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.observe.first_contact import check_fit
+from syncd.engine.observe.first_contact import would_fit
 from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import loaded_rules
 from syncd.ledger.store.loaded_rules import Loaded
@@ -85,8 +86,12 @@ class Reloader:
     def _run(self, by: Loaded) -> Result:
         try:
             rules = self.read()
-            for mapping in rules.mappings:
-                check_fit(self.context, mapping)
+            # a team that is stopped already must not hold up what changes for the others
+            changed = [mapping for mapping in rules.mappings if mapping not in self.context.mappings]
+            if changed:
+                self.context.facts.forget_projects()
+            for mapping in changed:
+                would_fit(self.context, mapping)
         except ConfigError as error:
             return _refused([str(problem) for problem in error.problems], os.EX_CONFIG)
         except MappingMismatch as error:
@@ -96,6 +101,7 @@ class Reloader:
             return _refused([problem], os.EX_UNAVAILABLE)
         # all or nothing: each mapping fits by now
         self.context.rules.swap(rules)
+        self._take_up_stopped()
         changes = record_rules(self.context, by)
         if not changes:
             lines = ["nothing has changed"]
@@ -105,6 +111,15 @@ class Reloader:
         for line in lines:
             logger.info("mappings reloaded: {}", line)
         return {"lines": lines, "incidents": [], "failed": False, "code": 0}
+
+    def _take_up_stopped(self) -> None:
+        """Look at stopped teams again in the next cycle: a person may have mended what stops them."""
+        concerned: dict[str, set[str]] = {}
+        for mapping in self.context.mappings:
+            for subject in (project_name(mapping.jira.project), fit_name(mapping.team)):
+                concerned.setdefault(subject, set()).add(mapping.team)
+        self.context.refusals.rules_changed(concerned)
+        self.context.refusals.ask_now()
 
 
 def _refused(problems: Sequence[str], code: int) -> Result:

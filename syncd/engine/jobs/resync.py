@@ -19,6 +19,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import OperationState
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.incident import note_unread
 from syncd.engine.observe.incident_windows import pagerduty_now, read_created
@@ -241,8 +242,16 @@ class Resync:
     def _report_all(self, ids: Sequence[str]) -> None:
         for incident_id in ids:
             stands = jobs.compared(self._context.ledger, incident_id)
-            book = book_for(self._context, stands.incident) if stands is not None else None
-            if stands is not None and book is not None:
+            if stands is None:
+                continue
+            try:
+                book = book_for(self._context, stands.incident)
+            except MappingMismatch as error:
+                why = f"its team is stopped: {'; '.join(error.problems)}"
+                key = stands.ticket.key if stands.ticket else None
+                self._report.found.append(Found(What.LEFT, incident_id, key, why))
+                continue
+            if book is not None:
                 self._report_incident(stands, book)
 
     def _report_incident(self, stands: Compared, book: Rulebook) -> None:

@@ -17,9 +17,18 @@ from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.compose import mail_to
+from syncd.engine.runtime.refusals import Refusal
 from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
-from syncd.policy.notify.operator_alarms import MAIL, Alarm, Trouble, alarms_due, alarms_of, cause_of
+from syncd.policy.notify.operator_alarms import (
+    MAIL,
+    Alarm,
+    StoppedTeams,
+    Trouble,
+    alarms_due,
+    alarms_of,
+    cause_of,
+)
 from syncd.remote.errors import Cause
 
 KEPT = 200
@@ -72,7 +81,7 @@ class OperatorAlarms:
 
     def lasts(self, mail: OperatorMail) -> bool:
         """Return True if the trouble that a mail tells of still lasts."""
-        if mail.topic == "alarm":
+        if mail.topic == "alarm" and (mail.alarm or "").startswith("expires/"):
             days = [f"expires/{service}/{day}/" for service, day in self._context.expires.items()]
             return (mail.alarm or "").startswith(tuple(days))
         return any(_same(alarm.mail, mail) for alarm in self._alarms())
@@ -81,8 +90,14 @@ class OperatorAlarms:
         context = self._context
         held = holds.mass_held(context.ledger)
         since = datetime.fromisoformat(str(held["since"])) if held is not None and held["since"] else None
+        stopped = [refusal for refusal in context.refusals.all() if refusal.teams]
+        # where all teams are stopped, these alarms say why syncd reads nothing of Jira
+        none_runs = {team for refusal in stopped for team in refusal.teams}.issuperset(
+            mapping.team for mapping in context.mappings
+        )
+        sides = [side for side in SERVICES if side != "jira" or not none_runs]
         trouble = Trouble(
-            last_good={side: self._good.get(side, self._started) for side in SERVICES},
+            last_good={side: self._good.get(side, self._started) for side in sides},
             refused={
                 service.name: service.down_since
                 for service in context.health.down()
@@ -92,6 +107,7 @@ class OperatorAlarms:
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
             first_load=first_load.held(context.ledger),
+            stopped=tuple(_stopped(refusal) for refusal in stopped),
         )
         return alarms_of(trouble, context.clock.now())
 
@@ -112,5 +128,17 @@ class OperatorAlarms:
         return (mail,)
 
 
+def _stopped(refusal: Refusal) -> StoppedTeams:
+    why = f"{refusal.what}: {refusal.why}"
+    if refusal.remedy:
+        why = f"{why.rstrip('.')}. {refusal.remedy}"
+    return StoppedTeams(subject=refusal.subject, teams=refusal.teams, since=refusal.since, why=why)
+
+
 def _same(mail: OperatorMail, other: OperatorMail) -> bool:
-    return (mail.topic, mail.service, mail.since) == (other.topic, other.service, other.since)
+    return (mail.topic, mail.service, mail.alarm, mail.since) == (
+        other.topic,
+        other.service,
+        other.alarm,
+        other.since,
+    )

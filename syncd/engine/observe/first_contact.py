@@ -1,19 +1,22 @@
 """First contact: before syncd decides anything, check whose accounts these are and if the mappings fit.
 
-A refused credential or a mapping that does not fit raises an error; syncd waits for a service that is down.
+A refused credential raises an error; syncd waits for a service that is down. A mapping that does not fit, or
+whose project Jira does not show, stops its team alone, until a later look finds that it fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 from loguru import logger
 
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.project_cache import SEARCH, ListRefused, hides
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import look_up, remember_ours
+from syncd.engine.runtime.refusals import Refusal
 from syncd.policy.case import Rulebook
 from syncd.remote.errors import Cause, RemoteError
 
@@ -21,22 +24,21 @@ from syncd.remote.errors import Cause, RemoteError
 def make_first_contact(context: EngineContext, services: Set[str]) -> set[str]:
     """Ask these services who they are and claim the ledger for them; return those that answered.
 
-    Raise `RemoteError` with `Cause.CREDENTIALS`, `LedgerNotOurs`, `MappingMismatch`.
+    Raise `RemoteError` with `Cause.CREDENTIALS`, `LedgerNotOurs`, and `MappingMismatch` where no team can
+    run.
     """
     reached: set[str] = set()
     for service in sorted(services):
         try:
             _claim(context, service)
         except RemoteError as error:
-            context.health.failed(error.service, error)
+            # without these answers syncd can do nothing there; a refused list names itself
+            context.health.failed(error.service, error, whole=not isinstance(error, ListRefused))
             if error.cause is Cause.CREDENTIALS:
                 raise
-            # else its health has just logged the failure
-            if context.health.may_ask(service):
-                logger.error("syncd waits for {}: {}", service, error.describe())
-        else:
-            context.health.succeeded(service)
-            reached.add(service)
+            continue
+        context.health.succeeded(service)
+        reached.add(service)
     return reached
 
 
@@ -44,26 +46,67 @@ def _claim(context: EngineContext, service: str) -> None:
     if service == "pagerduty":
         context.ledger.claim(pagerduty=context.services.pagerduty.identity())
         return
-    server = context.services.jira.server()
-    ours = context.services.jira.myself()
+    server, ours = context.facts.whose()
     context.ledger.claim(edition=server.edition, jira=server.base_url.rstrip("/"))
     remember_ours(context, ours)
+    _fit_all(context)
+
+
+def _fit_all(context: EngineContext) -> None:
+    """Check each mapping; raise `MappingMismatch` where no team can run, else stop those that cannot."""
+    unfit: list[MappingMismatch] = []
     for mapping in context.mappings:
-        check_fit(context, mapping)
+        refusal = context.facts.refusal_of(mapping)
+        try:
+            if refusal is not None and not _may_look(context, refusal):
+                context.refusals.join(refusal.subject, mapping.team)
+                raise MappingMismatch(mapping.team, [refusal.why])
+            check_fit(context, mapping)
+        except MappingMismatch as error:
+            unfit.append(error)
+    if len(unfit) == len(context.mappings):
+        raise MappingMismatch.of_all(unfit)
+
+
+def look_again(context: EngineContext) -> Iterator[tuple[Mapping, Refusal]]:
+    """Look at the stopped teams whose turn it is; yield those that run again, with what had stopped them."""
+    for mapping in context.mappings:
+        refusal = context.facts.refusal_of(mapping)
+        if refusal is None or not _may_look(context, refusal):
+            continue
+        try:
+            check_fit(context, mapping)
+        except MappingMismatch:
+            continue
+        except RemoteError as error:
+            context.health.failed(error.service, error)
+            continue
+        yield mapping, refusal
+
+
+def _may_look(context: EngineContext, refusal: Refusal) -> bool:
+    # the fast poll searches a project again by itself
+    return refusal.question != SEARCH and context.refusals.may_ask(refusal.subject, refusal.question)
 
 
 def check_fit(context: EngineContext, mapping: Mapping) -> None:
     """Raise `MappingMismatch` where the Jira project lacks something that the mapping needs.
 
-    Raise `RemoteError` where Jira cannot answer.
+    The team is stopped then, or runs again. Raise `RemoteError` where Jira cannot answer.
     """
+    project = context.facts.look(mapping)
+    _look_up_robots(context, Rulebook(mapping=mapping, section=ServiceSection(), project=project))
+
+
+def would_fit(context: EngineContext, mapping: Mapping) -> None:
+    """Do as `check_fit` for a mapping that is not in force: no team is stopped for it."""
     try:
-        project = context.facts.resolved(mapping)
+        project = context.facts.fitting(mapping)
     except RemoteError as error:
-        if error.not_for_us:
-            problem = f"Jira does not show project {mapping.jira.project} to our account: {error.describe()}"
-            raise MappingMismatch(mapping.team, [problem]) from error
-        raise
+        if isinstance(error, ListRefused) or not hides(error):
+            raise
+        problem = f"Jira does not show project {mapping.jira.project} to our account: {error.describe()}"
+        raise MappingMismatch(mapping.team, [problem]) from error
     _look_up_robots(context, Rulebook(mapping=mapping, section=ServiceSection(), project=project))
 
 

@@ -16,7 +16,7 @@ from syncd.engine.observe.accounts import nobodies_of, our_accounts
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
-from syncd.ledger.store.lookups import find_ticket
+from syncd.ledger.store.lookups import find_ticket, outside
 from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
@@ -75,6 +75,10 @@ def read_page(
     context.health.succeeded("jira")
     seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
     absent = tuple(issue_id for issue_id in ids if issue_id not in seen)
+    hidden = context.facts.hidden_projects()
+    # where Jira does not show the project, the absence of its issues proves nothing
+    if absent and hidden:
+        absent = outside(context.ledger, absent, hidden)
     return IssuePage(read_seq, began, fetched.issues, fetched.unread, absent)
 
 

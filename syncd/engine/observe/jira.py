@@ -3,15 +3,24 @@
 The search window is relative, because JQL reads absolute times in the account's zone, to the minute. It
 overlaps by ten minutes. A search result names issues; values come from the bulk read, since search results
 may carry stale values.
+
+Jira refuses a search as a whole where it does not show one of its projects. Then syncd searches each project
+by itself, and from then on the others together. Each project keeps its own last good read: when it is back,
+syncd reads all that changed meanwhile.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
 
 from loguru import logger
 
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.project_cache import SEARCH, project_name, refuses_search
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
@@ -23,11 +32,14 @@ from syncd.ledger.store.lookups import issues_on_record, ticket_projects
 from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.snapshots import older
 from syncd.remote.answers import Hit
+from syncd.remote.errors import Cause, NotDone, RemoteError
 
 KEY = "jira.poll"
 OVERLAP_MINUTES = 10
 REMEMBERED = 20_000
 """Pairs of issue and update kept in memory; a forgotten pair costs one bulk read, nothing else."""
+Mark = dict[str, Any]
+"""A good read: boot id, boot time, and the wall time (`at`)."""
 
 
 class JiraPoller:
@@ -37,50 +49,128 @@ class JiraPoller:
         self._context = context
         self._seen: dict[str, str] = {}
         self._unread: set[str] = set()
+        self._proved = True
 
     def poll(self) -> None:
-        """Read the issues that changed since the last good read; raise `RemoteError` where Jira fails."""
+        """Read the issues that changed since the last good read of their project.
+
+        Raise `RemoteError` where Jira fails, also where it lets us search no project at all.
+        """
         context = self._context
-        began = context.clock.boottime()
-        watermark = get_value(context.ledger, KEY)
-        since = f"updated >= -{self._minutes(watermark)}m ORDER BY updated"
-        jql = f"{in_projects(self._projects())} AND {since}"
-        login, proved = context.login("jira"), True
-        proved_before = login.proved_at
-        for hits in search_pages(context.services, jql, certain=False):
-            proved = proved and login.proved_by_last_answer
-            context.read_lags.seen(INDEX, [hit.id for hit in hits])
-            self._read([hit for hit in hits if self._seen.get(hit.id) != hit.updated])
+        began, login = context.clock.boottime(), context.login("jira")
+        proved_before, self._proved = login.proved_at, True
+        stored: dict[str, Any] = {**get_value(context.ledger, KEY)}
+        late: dict[str, Mark] = stored.pop("late", {})
+        wanted, awaited = self._projects()
+        together = wanted - late.keys()
+        good, refusal = self._search_together(together, stored)
+        for project in sorted(wanted & late.keys()):
+            if not context.refusals.may_ask(project_name(project), SEARCH):
+                continue
+            refused = self._search_alone(project, late[project])
+            if refused is None:
+                good.add(project)
+            refusal = refused or refusal
         # a dead token finds nothing: the next search reaches back to the last proof of our login
-        read_up_to = began if proved or proved_before is None else proved_before
-        if self._worth_writing(watermark, read_up_to):
-            set_value(context.ledger, KEY, boot_id=context.clock.boot_id(), boottime=read_up_to)
+        read_up_to = began if self._proved or proved_before is None else proved_before
+        now = self._mark(read_up_to)
+        unread = (wanted | awaited) - good
+        still_late = {project: late.get(project, stored or now) for project in unread}
+        if still_late != late or self._worth_writing(stored, now):
+            set_value(context.ledger, KEY, **now, **({"late": still_late} if still_late else {}))
+        if not good and unread:
+            raise refusal or NotDone("jira", "search", Cause.PAUSED, "Jira shows none of our projects")
         context.health.succeeded("jira")
 
-    def _projects(self) -> set[str]:
-        """Return the mapped projects, and the restricted projects that hold a ticket."""
-        names = {mapping.jira.project for mapping in self._context.mappings}
-        mappings = self._context.mappings
-        apart = {key for mapping in mappings if (key := mapping.restricted.project) is not None}
+    def rewind(self, project: str, since: datetime) -> None:
+        """Have a project read anew from `since` on: its issues were read with a team's fields missing."""
+        stored: dict[str, Any] = {**get_value(self._context.ledger, KEY)}
+        late: dict[str, Mark] = stored.pop("late", {})
+        late.setdefault(project, {"at": since.isoformat()})
+        set_value(self._context.ledger, KEY, **stored, late=late)
+        self._seen.clear()
+
+    def _search_together(self, projects: set[str], mark: Mark) -> tuple[set[str], RemoteError | None]:
+        """Search projects in one request, one by one where Jira refuses that; return those that were read."""
+        if not projects:
+            return set(), None
+        try:
+            self._search(projects, mark)
+        except RemoteError as error:
+            if not refuses_search(error):
+                raise
+            # the poll of one project: the same request again would be refused again
+            if len(projects) == 1:
+                self._refused(next(iter(projects)), error)
+                return set(), error
+            refusals = {project: self._search_alone(project, mark) for project in sorted(projects)}
+            good = {project for project, refusal in refusals.items() if refusal is None}
+            return good, error
+        return {*projects}, None
+
+    def _search_alone(self, project: str, mark: Mark) -> RemoteError | None:
+        """Search one project; return the refusal where Jira refuses it."""
+        try:
+            self._search({project}, mark)
+        except RemoteError as error:
+            if not refuses_search(error):
+                raise
+            self._refused(project, error)
+            return error
+        self._context.refusals.answered(project_name(project), SEARCH)
+        return None
+
+    def _search(self, projects: Iterable[str], mark: Mark) -> None:
+        since = f"updated >= -{self._minutes(mark)}m ORDER BY updated"
+        jql, login = f"{in_projects(projects)} AND {since}", self._context.login("jira")
+        for hits in search_pages(self._context.services, jql, certain=False):
+            self._proved = self._proved and login.proved_by_last_answer
+            self._context.read_lags.seen(INDEX, [hit.id for hit in hits])
+            self._read([hit for hit in hits if self._seen.get(hit.id) != hit.updated])
+
+    def _refused(self, project: str, error: RemoteError) -> None:
+        teams = [mapping.team for mapping in self._context.mappings if mapping.jira.project == project]
+        self._context.facts.refuse_project(project, SEARCH, error, teams)
+
+    def _projects(self) -> tuple[set[str], set[str]]:
+        """Return the projects to read, and those that wait until a team of theirs runs again.
+
+        Read are the mapped projects, and the restricted projects that hold a ticket.
+        """
+        context = self._context
+        mapped = {mapping.jira.project for mapping in context.mappings}
+        running = {
+            mapping.jira.project
+            for mapping in context.mappings
+            if (refusal := context.facts.refusal_of(mapping)) is None or refusal.question == SEARCH
+        }
+        apart = {key for mapping in context.mappings if (key := mapping.restricted.project) is not None}
         # a restricted project may not exist yet, and a search that names it would be refused
         if apart:
-            names |= apart & ticket_projects(self._context.ledger)
-        return names
+            running |= apart & ticket_projects(context.ledger)
+        return running, mapped - running
 
-    def _worth_writing(self, watermark: dict[str, object], read_up_to: float) -> bool:
+    def _mark(self, boottime: float) -> Mark:
+        clock = self._context.clock
+        at = clock.now() - timedelta(seconds=clock.boottime() - boottime)
+        return {"boot_id": clock.boot_id(), "boottime": boottime, "at": at.isoformat()}
+
+    def _worth_writing(self, before: Mark, now: Mark) -> bool:
         """Return True once a minute: the overlap covers a restart within that minute."""
-        before = watermark.get("boottime")
-        same = watermark.get("boot_id") == self._context.clock.boot_id() and isinstance(before, int | float)
-        return not same or not isinstance(before, int | float) or read_up_to - before >= 60
+        same = before.get("boot_id") == now["boot_id"]
+        return not same or bool(now["boottime"] - before["boottime"] >= 60)
 
-    def _minutes(self, watermark: dict[str, object]) -> int:
-        """Return the minutes since the last good read plus the overlap; at a first read the overlap."""
-        context = self._context
-        before = watermark.get("boottime")
-        if watermark.get("boot_id") == context.clock.boot_id() and isinstance(before, int | float):
-            return int((context.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES
-        # after a reboot the boot-time clocks cannot be compared, so syncd reads the backfill's days
-        return int(context.backfill_seconds // 60) if watermark else OVERLAP_MINUTES
+    def _minutes(self, mark: Mark) -> int:
+        """Return the minutes since a good read plus the overlap; at a first read the overlap."""
+        clock, backfill = self._context.clock, int(self._context.backfill_seconds // 60)
+        if not mark:
+            return OVERLAP_MINUTES
+        if mark.get("boot_id") == clock.boot_id():
+            return int((clock.boottime() - mark["boottime"]) // 60) + 1 + OVERLAP_MINUTES
+        by_wall = clock.now() - datetime.fromisoformat(mark["at"])
+        minutes = int(by_wall.total_seconds() // 60) + 1 + OVERLAP_MINUTES
+        # after a reboot the boot-time clocks cannot be compared: syncd reads the backfill's days at least
+        return max(backfill, minutes) if "boot_id" in mark else minutes
 
     def _read(self, hits: list[Hit]) -> None:
         context = self._context

@@ -85,10 +85,14 @@ class Health:
             record.down_since, record.cause, record.words = None, None, ""
             record.failures, record.pause, record.next_try = 0, 0.0, 0.0
 
-    def failed(self, service: str, error: RemoteError) -> None:
-        """Count a failed request, and pause the service if the failure concerns the whole service."""
+    def failed(self, service: str, error: RemoteError, *, whole: bool = False) -> None:
+        """Count a failed request, and pause the service if the failure concerns the whole service.
+
+        `whole`: syncd needs the answer for everything, so any failure concerns the whole service.
+        """
         # a refusal of one object (400, 404, …) tells nothing about the service
-        if error.cause not in _AT_ONCE and error.cause not in _COUNTED and error.cause is not Cause.LIMITED:
+        known = error.cause in _AT_ONCE or error.cause in _COUNTED or error.cause is Cause.LIMITED
+        if not whole and not known:
             return
         # a full mailbox tells nothing about the mail server
         if error.scope == "message":
@@ -97,7 +101,7 @@ class Health:
         with self._lock:
             record.failures += 1
             # one broken answer is no outage
-            if error.cause in _COUNTED and record.failures < FAILURES_IN_A_ROW:
+            if not whole and error.cause in _COUNTED and record.failures < FAILURES_IN_A_ROW:
                 return
             first = record.down_since is None
             record.down_since = record.down_since or self._clock.now()

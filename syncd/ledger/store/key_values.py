@@ -47,6 +47,13 @@ def drop_cursor_in(session: Session, name: str) -> None:
     session.connection().execute(_DROP, {"name": name})
 
 
+def refused_since(ledger: Transactions) -> dict[str, datetime]:
+    """Return since when (UTC) each refusal lasts that the last cycle stored, by its subject."""
+    refused = get_value(ledger, "services").get("refused")
+    entries = refused if isinstance(refused, list) else []
+    return {str(entry["subject"]): datetime.fromisoformat(str(entry["since"])) for entry in entries}
+
+
 def highest_number(ledger: Transactions, project: str) -> int | None:
     """Return the highest issue number that any answer of a project has shown, None if none has."""
     return _number(get_value(ledger, _highest(project)))

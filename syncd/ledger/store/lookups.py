@@ -250,6 +250,18 @@ def ticket_projects_in(session: Session) -> set[str]:
 _PROJECTS = columns(col(TicketRow.project)).distinct()
 
 
+def outside(ledger: Transactions, issue_ids: Collection[str], projects: Collection[str]) -> tuple[str, ...]:
+    """Return those of the issues that are not on record in one of these projects."""
+    inside: set[str] = set()
+    with ledger.read() as session:
+        for table in (TicketRow, PostmortemRow, ActionItemRow):
+            query = columns(col(table.issue_id)).where(
+                col(table.issue_id).in_(list(issue_ids)), col(table.project).in_(list(projects))
+            )
+            inside.update(session.connection().scalars(query))
+    return tuple(issue_id for issue_id in issue_ids if issue_id not in inside)
+
+
 def ticket_project(ledger: Transactions, incident_id: str) -> str | None:
     """Return the key of the Jira project of an incident's ticket, None if it has no ticket."""
     with ledger.read() as session:

@@ -61,6 +61,7 @@ def _status(session: Session, limit: int) -> Data:
         "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
         "services": get_cursor_in(session, "services").get("down", []),
         "unmapped_services": get_cursor_in(session, "services").get("unmapped", {}),
+        "refused": get_cursor_in(session, "services").get("refused", []),
         "notes": get_cursor_in(session, "services").get("notes", []),
         "unreadable": unreadable_in(session),
         "audit_head": f"{seq}:{digest}",

@@ -1,9 +1,9 @@
 """Alarm the operator about troubles of syncd itself: once for each occasion, and once a day for each cause.
 
 The troubles are: writes are held, a service refuses syncd's credentials, syncd could not read a side for 15
-minutes, a credential expires in 30, 7 or 1 days. An alarm's key names its occasion, so that a restart repeats
-no alarm. A second outage is a second alarm. Within 24 hours after the first alarm it waits, and syncd sends
-it if the outage lasts longer.
+minutes, a team is stopped, a credential expires in 30, 7 or 1 days. An alarm's key names its occasion, so
+that a restart repeats no alarm. A second outage is a second alarm. Within 24 hours after the first alarm it
+waits, and syncd sends it if the outage lasts longer.
 """
 
 from __future__ import annotations
@@ -29,6 +29,15 @@ MAIL = "mail"
 """The mail server. Its own trouble reaches the operator by the log and `syncd status` only."""
 
 
+class StoppedTeams(Value):
+    """Teams that one cause (`subject`) stops since a time (UTC); `why` tells the cause and the remedy."""
+
+    subject: str
+    teams: tuple[str, ...]
+    since: datetime
+    why: str
+
+
 class Trouble(Value):
     """The present troubles of syncd; all times are in UTC.
 
@@ -36,7 +45,7 @@ class Trouble(Value):
     that refuse syncd's credentials, with the start of the refusal, `captcha` what a person has to do where
     one demands a captcha. `expires` holds the day on which each service's credential expires. `held` is the
     time since which writes are held, and the number of their tickets. `first_load` is the same for tickets
-    that wait for `syncd accept`.
+    that wait for `syncd accept`. `stopped` are the teams that cannot run.
     """
 
     last_good: dict[str, datetime] = Field(default_factory=dict)
@@ -45,6 +54,7 @@ class Trouble(Value):
     expires: dict[str, date] = Field(default_factory=dict)
     held: tuple[datetime, int] | None = None
     first_load: tuple[datetime, int] | None = None
+    stopped: tuple[StoppedTeams, ...] = ()
 
 
 class Alarm(Value):
@@ -86,7 +96,13 @@ def cause_of(mail: OperatorMail) -> str:
 
 def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
     """Return all alarms for the present troubles, also those that syncd sent already."""
-    return [*_held(trouble), *_refused(trouble), *_not_read(trouble, now), *_expiries(trouble, now)]
+    return [
+        *_held(trouble),
+        *_refused(trouble),
+        *_not_read(trouble, now),
+        *_stopped(trouble),
+        *_expiries(trouble, now),
+    ]
 
 
 def refused_at_the_start(service: str, now: datetime) -> Alarm:
@@ -145,6 +161,19 @@ def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
             minutes = int((now - last) / timedelta(minutes=1))
             text = f"syncd could not read {NAMES[side]} for {minutes} minutes, since {in_utc(last)}."
             yield _alarm("stalled", side, last, f"{text} See: syncd status")
+
+
+def _stopped(trouble: Trouble) -> Iterator[Alarm]:
+    for stopped in trouble.stopped:
+        name = f"stopped/{stopped.subject}"
+        text = (
+            f"syncd stopped {', '.join(stopped.teams)} (since {in_utc(stopped.since)}): {stopped.why}."
+            " Its incidents wait, and nothing is lost; the other teams run. syncd goes on by itself once this"
+            " is mended."
+        )
+        mail = OperatorMail(topic="alarm", since=stopped.since, alarm=name, text=text)
+        key = f"{name}/{stopped.since.isoformat()}"
+        yield Alarm(key=key, kind="stopped", cause=cause_of(mail), text=text, mail=mail)
 
 
 def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:

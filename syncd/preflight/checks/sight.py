@@ -91,7 +91,7 @@ class Sight:
             # two passes: the create screen needs the id of the issue type, which the first pass resolves
             bare = resolve(mapping, facts, (), ())
             screen = self.screen(facts.key, bare.incident_type.id)
-            postmortem_fields = postmortem_screen(self.jira, mapping, facts, screen)
+            postmortem_fields = postmortem_screen(self.screen, mapping, facts, screen)
             self._resolved[mapping.team] = resolve(
                 mapping, facts, screen, self.resolutions, postmortem_screen=postmortem_fields
             )

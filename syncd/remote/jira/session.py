@@ -9,7 +9,7 @@ syncd uses the library's own methods only if they send exactly one correct reque
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from jira import JIRA
@@ -22,6 +22,13 @@ SERVICE = "jira"
 Items = TypeVar("Items", list[Any], tuple[Any, ...])
 LAST_POSITION = 10_000
 """A list paged by position that goes on beyond this never ends."""
+Keep = Callable[[str, Callable[[], Any]], Any]
+"""Returns the answer that it keeps under a name, else asks."""
+
+
+def just_ask(_name: str, ask: Callable[[], Any]) -> Any:
+    """Ask; keep nothing."""
+    return ask()
 
 
 class JiraSession:

@@ -151,7 +151,10 @@ def _meant(ask: Ask, field: str, value: str, function: bool) -> str:
     if value.lower() in ("empty", "null"):
         return "empty"
     lookups: dict[str, Callable[[str], object]] = {
-        "project": site.project,
+        # Jira answers a project that the account may not browse like one that does not exist
+        "project": lambda name: (
+            project if (project := site.project(name)) and "BROWSE_PROJECTS" not in project.denied else None
+        ),
         "key": lambda name: (
             issue if (issue := site.find(name)) and site.visible(issue, ask.account) else None
         ),

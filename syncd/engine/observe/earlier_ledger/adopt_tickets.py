@@ -15,6 +15,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
 from syncd.engine.observe.issues import read_pages, search_pages
 from syncd.engine.observe.masking import storage_rules
@@ -25,6 +26,7 @@ from syncd.ledger.store.lookups import display_name
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import incident_label
 from syncd.policy.ticket.before_enforcement import left_in_peace
+from syncd.remote.errors import Cause, RemoteError
 
 A_SEARCH = 50
 """Incidents whose labels one search names."""
@@ -46,7 +48,11 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
     by_project: dict[str, list[tuple[IncidentRecord, Rulebook]]] = {}
     for row in rows:
         incident = Incident.model_validate(row.snapshot)
-        book = book_for(context, row)
+        try:
+            book = book_for(context, row)
+        except MappingMismatch:
+            # its team is stopped: the search follows when the team runs again
+            continue
         if book is not None and not left_in_peace(incident, book):
             by_project.setdefault(book.project.key, []).append((row, book))
     settled: set[str] = set()
@@ -56,7 +62,13 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
         marked_issues(context, (), since)
     for project, incidents in by_project.items():
         for start in range(0, len(incidents), A_SEARCH):
-            settled |= _search(context, project, incidents[start : start + A_SEARCH])
+            try:
+                settled |= _search(context, project, incidents[start : start + A_SEARCH])
+            except RemoteError as error:
+                # the next fast poll finds out that Jira does not show the project, and stops its teams
+                if error.cause is not Cause.REJECTED:
+                    raise
+                logger.debug("no search for earlier tickets in {}: {}", project, error)
     return settled
 
 
