@@ -19,6 +19,10 @@ class IncidentStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+OPEN_STATUSES = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
+"""The statuses of an incident that is not resolved."""
+
+
 MERGED = "merged"
 """The state of an incident that a merge resolved; PagerDuty has no status for it."""
 

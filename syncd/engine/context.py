@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
+from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
@@ -30,7 +31,7 @@ from syncd.engine.runtime.refusals import Refusals
 from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.key_values import refused_since
+from syncd.ledger.store.key_values import refused_since, service_bindings
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
@@ -105,6 +106,7 @@ class RulesReference:
 
     def __init__(self, rules: Rules) -> None:
         self._current = rules
+        self._lock = threading.Lock()
 
     @property
     def current(self) -> Rules:
@@ -113,7 +115,16 @@ class RulesReference:
 
     def swap(self, rules: Rules) -> None:
         """Put other rules into force, all of them at once."""
-        self._current = rules
+        with self._lock:
+            self._current = rules
+
+    def exchange(self, expected: Rules, rules: Rules) -> bool:
+        """Put other rules into force if the `expected` ones still are; return False if not."""
+        with self._lock:
+            exchanged = self._current is expected
+            if exchanged:
+                self._current = rules
+        return exchanged
 
 
 class Services:
@@ -266,6 +277,11 @@ class EngineContext:
         return sorted(name for name in names if name.startswith("customfield_"))
 
 
+def with_known_services(ledger: Ledger, rules: Rules) -> Rules:
+    """Return the rules with the ids of their PagerDuty services, as far as the ledger knows them."""
+    return replace(rules, mappings=bound(rules.mappings, service_bindings(ledger)))
+
+
 def build_context(
     ledger: Ledger,
     clock: Clock,
@@ -300,7 +316,7 @@ def build_context(
         ledger=ledger,
         clock=clock,
         services=services,
-        rules=RulesReference(rules),
+        rules=RulesReference(with_known_services(ledger, rules)),
         facts=JiraFacts(lambda: services.jira, clock, refusals),
         accounts=Cache(clock, ACCOUNTS_AT_HAND),
         nobodies=Cache(clock, ACCOUNTS_AT_HAND),

@@ -352,7 +352,7 @@ class ControlLoop:
             ],
             "unmapped": dict(self.pagerduty.unmapped),
             "refused": [refusal.data() for refusal in self.context.refusals.all()],
-            "notes": limits(self.context),
+            "notes": [*limits(self.context), *self.pagerduty.remarks()],
         }
         if state != self._state:
             self._state = state

@@ -34,7 +34,7 @@ LEFT = "restricted"
 def restricted_by(incident: Incident, mapping: Mapping, section: ServiceSection) -> str | None:
     """Return the mapping's rule that restricts the incident, in words without its texts; None: no rule."""
     rules, service = mapping.restricted, incident.service
-    if service.id in rules.services or service.name in rules.services:
+    if section.is_among(rules.services, service):
         return f"service {service.name or service.id}"
     kind = (incident.incident_type or "").casefold()
     if kind and kind in {name.casefold() for name in rules.incident_types}:

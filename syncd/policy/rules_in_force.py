@@ -30,8 +30,8 @@ def rules_in_force(case: Case, book: Rulebook) -> Rulebook:
     if not case.earlier:
         return book
     section = book.section
-    # A mapping names a service by its name or its id, and so does the path of a changed key.
-    for name in (case.incident.service.name, case.incident.service.id):
+    # The path of a changed key has the name that the mapping has for the service.
+    for name in dict.fromkeys((section.name, case.incident.service.name, case.incident.service.id)):
         section = _with(section, f"services.{name}", ("postmortem",), case)
     return book.model_copy(update={"mapping": held_mapping(case, book.mapping), "section": section})
 
@@ -59,7 +59,7 @@ def _with(section: Section, path: str, names: tuple[str, ...], case: Case) -> Se
     if not values:
         return section
     try:
-        return section.model_validate({**section.model_dump(), **values})
+        return section.model_validate({**dict(section), **values})
     except ValueError:
         return section
 

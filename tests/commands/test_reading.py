@@ -66,6 +66,7 @@ def test_status_lists_incidents_with_their_tickets(house: House) -> None:
 
 def test_status_names_services_that_are_down_and_those_without_a_mapping(house: House) -> None:
     house.trigger("Couriers are late", "Dispatch")
+    house.world.advance(30)
     house.server.close_door("jira")
     house.syncd("run", "--once")
     data = house.syncd("status", "--json").json

@@ -21,8 +21,10 @@ MINUTE, DAY = 60.0, 86400.0
 STEPS = (15 * MINUTE, -15 * MINUTE, 3 * DAY, -3 * DAY)
 
 
-def passes_between_two_polls(rig: Rig, title: str = "Payments fail") -> Incident:
-    made = rig.world.pagerduty.trigger("Alipay Integration", title, priority="P1")
+def passes_between_two_polls(
+    rig: Rig, title: str = "Payments fail", service: str = "Alipay Integration"
+) -> Incident:
+    made = rig.world.pagerduty.trigger(service, title, priority="P1")
     rig.world.advance(10)
     rig.world.pagerduty.resolve(made.id, "Amara Osei")
     return made

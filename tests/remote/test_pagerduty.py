@@ -56,17 +56,18 @@ def test_open_incidents_are_asked_for_whatever_their_age(
     pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [incident()], "more": True})
-    page = pagerduty.open_incidents(100)
+    page = pagerduty.open_incidents(["PSVC001"], 100)
     assert asked(mock) == (
         "GET /incidents",
         [
             ("date_range", "all"),
             ("include[]", "assignees"),
-            ("sort_by", "incident_number:asc"),
+            ("sort_by", "created_at:asc"),
             ("limit", "100"),
             ("offset", "100"),
             ("statuses[]", "triggered"),
             ("statuses[]", "acknowledged"),
+            ("service_ids[]", "PSVC001"),
         ],
     )
     assert page.more is True
@@ -251,13 +252,13 @@ def test_a_page_never_passes_position_ten_thousand(
     pagerduty: PagerDutyClient, mock: responses.RequestsMock, offset: int, limit: str
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [], "more": True})
-    pagerduty.open_incidents(offset)
+    pagerduty.open_incidents(["PSVC001"], offset)
     assert ("limit", limit) in asked(mock)[1]
 
 
 def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDutyClient) -> None:
     with pytest.raises(NotDone):
-        pagerduty.open_incidents(10_000)
+        pagerduty.open_incidents(["PSVC001"], 10_000)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +279,7 @@ def test_an_answer_that_is_not_understood_names_the_place(
 ) -> None:
     mock.get(f"{URL}/incidents", json=body)
     with pytest.raises(Unknown) as caught:
-        pagerduty.open_incidents(0)
+        pagerduty.open_incidents(["PSVC001"], 0)
     assert caught.value.cause is Cause.BROKEN
     assert caught.value.message.startswith(place)
     assert "unheard of" not in str(caught.value)
@@ -297,7 +298,7 @@ def test_one_incident_that_cannot_be_read_is_named_and_the_others_of_its_page_ar
     pagerduty: PagerDutyClient, mock: responses.RequestsMock, odd: Any, why: str
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [incident(), odd, incident(id="P3")], "more": False})
-    page = pagerduty.open_incidents(0)
+    page = pagerduty.open_incidents(["PSVC001"], 0)
     assert [one.id for one in page.incidents] == ["PABC123", "P3"]
     assert list(page.unread) == ["P2"]
     assert page.unread["P2"].startswith(why)

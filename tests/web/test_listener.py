@@ -209,7 +209,7 @@ def test_every_alert_rule_stands_on_metrics_that_exist(house: Rig, web_of: Calla
 def test_a_webhook_makes_a_row_to_look_again_and_nothing_else(house: Rig, web_of: Callable[..., Web]) -> None:
     web = web_of()
     incident = trigger(house)
-    service = {"id": "PNOTOURS", "summary": "Alipay Integration", "type": "service_reference"}
+    service = {"id": "PSVC001", "summary": "renamed meanwhile", "type": "service_reference"}
     said = web.send("pagerduty", pagerduty(incident, "incident.triggered", service=service))
     assert (said.status_code, said.text) == (202, "used\n")
     (look,) = web.looks()

@@ -22,6 +22,8 @@ def mapping_schema() -> dict[str, Any]:
     schema["description"] = "One team's rules: which PagerDuty services, which Jira project, what is owed."
     for ours in ("version", "file"):
         schema["properties"].pop(ours)
+    for ours in ("name", "ids"):
+        schema["$defs"]["ServiceSection"]["properties"].pop(ours)
     # `syncd` has a default in the type, which makes it optional in the schema; in a file it must come first.
     schema["required"] = ["syncd", *schema["required"]]
     for part in ("services", "severities"):

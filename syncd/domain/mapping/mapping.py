@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
@@ -247,6 +247,12 @@ class Mapping(Value):
     version: str = Field(default="", exclude=True)
     file: str = Field(default="", exclude=True)
 
+    @field_validator("services")
+    @classmethod
+    def _name_sections(cls, services: dict[str, ServiceSection]) -> dict[str, ServiceSection]:
+        """Tell each section the key under which it stands."""
+        return {name: section.model_copy(update={"name": name}) for name, section in services.items()}
+
     @property
     def enforced_since(self) -> dt.datetime:
         """The time (UTC) from which the rules hold: the beginning of `enforce_from`."""
@@ -276,16 +282,16 @@ def claim_of(mappings: Sequence[Mapping], service: Reference) -> tuple[Mapping, 
     An id in any mapping wins over a name in another, because two services can have the same name and people
     rename services.
     """
+    by_name = None
     for mapping in mappings:
         for section in mapping.services.values():
-            if section.id == service.id:
+            if service.id == section.id or service.id in section.ids:
                 return mapping, section
-    for mapping in mappings:
-        # A section with an id is that service alone, so another service of the same name does not match it.
         named = mapping.services.get(service.name)
-        if named is not None and named.id is None:
-            return mapping, named
-    return None
+        # A section with an id is that service alone, so another service of the same name does not match it.
+        if by_name is None and named is not None and named.id is None and not named.ids:
+            by_name = mapping, named
+    return by_name
 
 
 def mapping_of(mappings: Sequence[Mapping], team: str | None) -> Mapping | None:

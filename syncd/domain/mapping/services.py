@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import Field
 
-from syncd.domain.base import Value
+from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.value_types import Names, Text
 
 
@@ -32,7 +33,11 @@ class PlaybookSection(Value):
 
 
 class ServiceSection(Value):
-    """One PagerDuty service, identified by `id`, or without it by the name that is the section's key."""
+    """One PagerDuty service, identified by `id`, or without it by the name that is the section's key.
+
+    `name` is that key. `ids` are what PagerDuty's services of that name are known by
+    (`syncd.domain.mapping.bindings`), none before syncd has asked.
+    """
 
     id: Text | None = Field(
         None, description="The service's id in PagerDuty; without one the section's name is the service's."
@@ -63,6 +68,15 @@ class ServiceSection(Value):
         description="E-mail addresses that get the notice in addition to a severity's `notify`, if the"
         " severity has one.",
     )
+    name: str = Field(default="", exclude=True)
+    ids: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def is_among(self, words: Collection[str], service: Reference) -> bool:
+        """Return True if names or ids name the service, which this section is about.
+
+        A renamed service keeps the name that the mapping has for it.
+        """
+        return not {service.id, service.name, self.name}.isdisjoint(words)
 
 
 class SeveritySection(Value):

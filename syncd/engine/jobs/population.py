@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.domain.incident import Incident
+from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.ticket import Issue
 from syncd.engine.context import Services
 from syncd.engine.observe.incident_windows import pages_created
 from syncd.engine.observe.issues import search_pages
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.key_values import service_bindings
 from syncd.ledger.views.daemon_state import Counted, on_record
 
 ZONES = timedelta(days=1)
@@ -53,6 +55,8 @@ def population(
     until: datetime,
 ) -> Population:
     """Count the incidents of a period on all sides; raise `RemoteError` where a service cannot answer."""
+    # an incident of a renamed service is the team's all the same
+    mappings = bound(mappings, service_bindings(ledger))
     listed: dict[str, Incident] = {}
     unread: set[str] = set()
     for page in pages_created(services.pagerduty.incidents, since, until):

@@ -17,7 +17,7 @@ from loguru import logger
 from syncd.config.problems import ConfigError
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import EngineContext, Rules
+from syncd.engine.context import EngineContext, Rules, with_known_services
 from syncd.engine.jira_knowledge.project_cache import fit_name, project_name
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.first_contact import would_fit
@@ -85,7 +85,7 @@ class Reloader:
 
     def _run(self, by: Loaded) -> Result:
         try:
-            rules = self.read()
+            rules = with_known_services(self.context.ledger, self.read())
             # a team that is stopped already must not hold up what changes for the others
             changed = [mapping for mapping in rules.mappings if mapping not in self.context.mappings]
             if changed:

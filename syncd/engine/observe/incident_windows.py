@@ -6,9 +6,12 @@ so if a window holds more, the next window begins where the last page ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Generator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
+from loguru import logger
+
+from syncd.domain.incident import OPEN_STATUSES, IncidentStatus
 from syncd.engine.context import EngineContext
 from syncd.remote.answers import IncidentPage
 from syncd.remote.errors import Cause, RemoteError, Unknown
@@ -20,6 +23,10 @@ LONGEST = timedelta(days=30)
 """The longest window; PagerDuty takes six months at most."""
 CLOCKS_APART = timedelta(hours=1)
 """How far our clock may be off while no answer of PagerDuty's tells its time."""
+SERVICES_AT_ONCE = 100
+"""How many services one request names."""
+EPOCH = datetime(2009, 1, 1, tzinfo=UTC)
+"""A time before PagerDuty's first incident."""
 Ask = Callable[[datetime, datetime, int], IncidentPage]
 """Reads one page, given since, until and the offset."""
 
@@ -34,38 +41,106 @@ def pagerduty_now(context: EngineContext) -> tuple[datetime, timedelta]:
     return (now, timedelta()) if now is not None else (context.clock.now(), CLOCKS_APART)
 
 
+Numbered = tuple[IncidentPage, int]
+"""A page, with the sequence number of its request."""
+
+
+class _Asking:
+    """Asks for pages of the incidents of some services, all without any, and numbers its requests."""
+
+    def __init__(
+        self, context: EngineContext, services: Sequence[str], statuses: Sequence[IncidentStatus] = ()
+    ) -> None:
+        self._context, self._services, self._statuses = context, services, statuses
+        self.read_seq = 0
+
+    def created(self, since: datetime, until: datetime, offset: int) -> IncidentPage:
+        """Return a page of a window."""
+        self.read_seq = self._context.ledger.logical_clock.next()
+        client = self._context.services.pagerduty
+        return client.incidents(since, until, offset, self._statuses, self._services)
+
+    def open(self, _since: datetime, _until: datetime, offset: int) -> IncidentPage:
+        """Return a page of the open incidents, whatever their age."""
+        self.read_seq = self._context.ledger.logical_clock.next()
+        return self._context.services.pagerduty.open_incidents(self._services, offset)
+
+
 def read_created(
-    context: EngineContext, since: datetime, until: datetime
-) -> Iterator[tuple[IncidentPage, int]]:
-    """Yield pages of the incidents created in [since, until), oldest first, with each request's sequence
-    number.
+    context: EngineContext, since: datetime, until: datetime, services: Sequence[str] | None = None
+) -> Iterator[Numbered]:
+    """Yield pages of the incidents created in [since, until), oldest first, of these or of all services.
 
     End early when the daemon stops; else as `pages_created`.
     """
-    read_seqs: list[int] = []
+    for chunk in [()] if services is None else in_chunks(services):
+        asking = _Asking(context, chunk)
+        for page in pages_created(asking.created, since, until, context.stop.is_set, _log_full):
+            yield page, asking.read_seq
 
-    def ask(begin: datetime, end: datetime, offset: int) -> IncidentPage:
-        read_seqs.append(context.ledger.logical_clock.next())
-        return context.services.pagerduty.incidents(begin, end, offset)
 
-    for page in pages_created(ask, since, until, context.stop.is_set):
-        yield page, read_seqs[-1]
+def _log_full(second: datetime) -> None:
+    logger.warning(
+        "more than 10,000 incidents were created at {:%Y-%m-%d %H:%M:%S} UTC, and PagerDuty shows no more in"
+        " one list; syncd goes on after them",
+        second,
+    )
+
+
+def read_open(
+    context: EngineContext, services: Sequence[str], on_full: Callable[[datetime], None]
+) -> Iterator[Numbered]:
+    """Yield pages of all open incidents of the services, oldest first.
+
+    PagerDuty refuses pages beyond 10,000 incidents: syncd reads the others by windows of their creation. Call
+    `on_full` with a second in which more were created than a window shows.
+    """
+    for chunk in in_chunks(services):
+        asking = _Asking(context, chunk, OPEN_STATUSES)
+        pages = _open_pages(asking, pagerduty_now(context), context.stop.is_set, on_full)
+        for page in pages:
+            yield page, asking.read_seq
+
+
+def _open_pages(
+    asking: _Asking,
+    now: tuple[datetime, timedelta],
+    stopped: Callable[[], bool],
+    on_full: Callable[[datetime], None],
+) -> Iterator[IncidentPage]:
+    until = now[0] + now[1]
+    reached = yield from _read_window(asking.open, EPOCH, until, stopped)
+    if reached is not None:
+        yield from pages_created(asking.created, reached, until, stopped, on_full)
+
+
+def in_chunks(services: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the services in chunks that one request can name."""
+    for start in range(0, len(services), SERVICES_AT_ONCE):
+        yield services[start : start + SERVICES_AT_ONCE]
 
 
 def pages_created(
-    ask: Ask, since: datetime, until: datetime, stopped: Callable[[], bool] = lambda: False
+    ask: Ask,
+    since: datetime,
+    until: datetime,
+    stopped: Callable[[], bool] = lambda: False,
+    on_full: Callable[[datetime], None] | None = None,
 ) -> Iterator[IncidentPage]:
     """Yield pages of the incidents created in [since, until), oldest first.
 
     An incident may come twice where one window ends and the next begins. Raise `RemoteError` where PagerDuty
-    cannot answer.
+    cannot answer, or where one second holds more than 10,000 incidents; with `on_full` call it and go on.
     """
     while since < until and not stopped():
         end = min(until, since + LONGEST)
         reached = yield from _read_window(ask, since, end, stopped)
         # without progress the loop would never end
         if reached is not None and reached <= since:
-            raise _too_many(since)
+            if on_full is None:
+                raise _too_many(since)
+            on_full(since)
+            reached = since + timedelta(seconds=1)
         since = end if reached is None else reached
 
 

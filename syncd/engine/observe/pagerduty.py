@@ -16,7 +16,14 @@ from loguru import logger
 from syncd.domain.incident import Incident, LogEntry
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.incident import note_unread
-from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, pagerduty_now, read_created
+from syncd.engine.observe.incident_windows import (
+    LAST_OFFSET,
+    PAGE,
+    pagerduty_now,
+    read_created,
+    read_open,
+)
+from syncd.engine.observe.mapped_services import MappedServices, services_to_ask
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.change_queue import notice_changes, unreadable
 from syncd.ledger.store.key_values import get_value, set_value
@@ -30,6 +37,8 @@ BY_ID = ("custom_field_value_change",)
 
 SHOWN = ("trigger", "assign", "escalate", "notify", "acknowledge", "resolve")
 """Kinds of log entries about a change that the incident embedded in the entry shows: no read is needed."""
+CROWD = 10_000
+"""As many incidents as PagerDuty shows in one list."""
 MANY = 10
 """New incidents on one page with which the workers begin while syncd reads the next page."""
 
@@ -46,22 +55,32 @@ class PagerDutyPoller:
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
         self._seen_unread = set(unreadable(context.ledger))
+        self._mapped = MappedServices(context)
+        self._crowded = ""
         self.unmapped: dict[str, str] = {}
 
     def poll(self) -> None:
         """Read log entries and open incidents; raise `RemoteError` where PagerDuty cannot answer."""
+        if self._mapped.resolve():
+            # what was read before counts as news for a service that a mapping claims now
+            self.forget()
         # a new ledger knows nothing of the days before
         if self._watermark() is None:
             self._backfill()
         listed, began = self._read_open()
         self._read_log()
-        self._ask_for_missing(listed, began)
+        if listed is not None:
+            self._ask_for_missing(listed, began)
         self._context.health.succeeded("pagerduty")
 
     def forget(self) -> None:
         """Forget what was seen, so that the next read counts as news."""
         self._seen_entries, self._seen_incidents = {}, {}
         self.unmapped.clear()
+
+    def remarks(self) -> list[str]:
+        """Return in words what people should know about the reads of PagerDuty."""
+        return [*self._mapped.remarks(), *filter(None, [self._crowded])]
 
     def _watermark(self) -> datetime | None:
         at = get_value(self._context.ledger, WATERMARK).get("at")
@@ -73,7 +92,7 @@ class PagerDutyPoller:
         now, apart = pagerduty_now(context)
         since, until = now - timedelta(seconds=context.backfill_seconds) - apart, now + apart
         days = (until - since) // timedelta(days=1)
-        for page, read_seq in read_created(context, since, until):
+        for page, read_seq in read_created(context, since, until, services_to_ask(context)):
             self._store(page.incidents, read_seq, "backfill")
             self._note_unread(page.unread)
             reached = max((incident.created_at for incident in page.incidents), default=since)
@@ -94,9 +113,14 @@ class PagerDutyPoller:
             until = end
             # PagerDuty refuses an offset beyond 9,900: halve the window until it fits
             while not self._read_window(since, until):
-                until = since + (until - since) / 2
-                if until - since < timedelta(seconds=1):
-                    raise RuntimeError("PagerDuty logged more than 9,900 entries within one second")
+                if until - since <= timedelta(seconds=1):
+                    logger.warning(
+                        "more than 9,900 log entries were made at {:%Y-%m-%d %H:%M:%S} UTC, and PagerDuty"
+                        " shows no more; the slow poll reads the incidents of the others",
+                        since,
+                    )
+                    break
+                until = since + max((until - since) / 2, timedelta(seconds=1))
             if min(until, now) > start:
                 set_value(self._context.ledger, WATERMARK, at=min(until, now).isoformat())
             since = until
@@ -122,6 +146,9 @@ class PagerDutyPoller:
         if not entries:
             return
         context, now = self._context, self._context.clock.now()
+        for entry in entries:
+            if entry.incident is not None:
+                self._mapped.meet(entry.incident.service)
         page = [self._news(entry, read_seq) for entry in entries]
         self._name_unclaimed(store_log(context.ledger, storage_rules(context), page, read_seq, now))
         self._seen_entries.update((entry.id, entry.at) for entry in entries)
@@ -147,20 +174,33 @@ class PagerDutyPoller:
                     service.id,
                 )
 
-    def _read_open(self) -> tuple[set[str], int]:
-        """Read all open incidents; return their ids and the sequence number of the first request."""
-        began = self._context.ledger.logical_clock.next()
+    def _read_open(self) -> tuple[set[str] | None, int]:
+        """Read the open incidents; return their ids and the sequence number of the first request.
+
+        Return no ids where PagerDuty does not show all of them: then a missing one tells nothing.
+        """
+        context = self._context
+        began = context.ledger.logical_clock.next()
         listed: set[str] = set()
-        offset, more = 0, True
-        while more:
-            read_seq = self._context.ledger.logical_clock.next()
-            page = self._context.services.pagerduty.open_incidents(offset)
+        full: list[datetime] = []
+        for page, read_seq in read_open(context, services_to_ask(context), full.append):
             listed.update(incident.id for incident in page.incidents)
             listed.update(page.unread)
             self._store(page.incidents, read_seq, "open in PagerDuty")
             self._note_unread(page.unread)
-            offset, more = offset + PAGE, page.more and bool(page.incidents or page.unread)
-        return listed, began
+        self._note_crowd(len(listed), full)
+        return (None if full or context.stop.is_set() else listed), began
+
+    def _note_crowd(self, count: int, full: list[datetime]) -> None:
+        """Note if more incidents are open than PagerDuty shows in one list, and log when that begins."""
+        words = ""
+        if count >= CROWD:
+            words = "10,000 or more incidents of the mapped services are open, so each poll takes long"
+            words += ", and syncd cannot see all of them" if full else ""
+            words += ": resolve those that are over in PagerDuty"
+        if words and words != self._crowded:
+            logger.warning("{}", words)
+        self._crowded = words
 
     def _note_unread(self, unread: Mapping[str, str]) -> None:
         """Have each incident that a list shows badly read by its id, once."""
@@ -175,6 +215,7 @@ class PagerDutyPoller:
         """Store changed incidents; an incident that looks as before costs no transaction."""
         fresh, prints = [], {}
         for incident in incidents:
+            self._mapped.meet(incident.service)
             print_ = sha256(incident.model_dump_json().encode()).hexdigest()
             if self._seen_incidents.get(incident.id) != print_:
                 prints[incident.id] = print_

@@ -18,6 +18,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.incident_windows import pagerduty_now, read_created, windows_of
 from syncd.engine.observe.issues import read_pages
+from syncd.engine.observe.mapped_services import services_to_ask
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_notes
 from syncd.ledger.store.change_queue import notice_changes, unreadable
@@ -86,9 +87,10 @@ def _read_incidents(context: EngineContext) -> None:
     net = now - NET - apart
     daily = _daily_is_due(context, now)
     watched = resolved_and_watched(context.ledger, now - (READ_DAILY_FOR if daily else READ_FOR) - apart)
-    windows = [*windows_of([created_at for created_at in watched if created_at < net]), (net, now + apart)]
+    windows = [*windows_of([created_at for created_at, _ in watched if created_at < net]), (net, now + apart)]
+    services = services_to_ask(context, *(service for _, service in watched))
     for since, until in windows:
-        for page, read_seq in read_created(context, since, until):
+        for page, read_seq in read_created(context, since, until, services):
             store_listed(
                 context.ledger,
                 storage_rules(context),

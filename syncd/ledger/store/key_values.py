@@ -5,6 +5,7 @@ Each cycle reads them several times, so this module uses plain statements: the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlmodel import Session, col
 from sqlmodel import select as rows
 
 from syncd.domain.base import JsonValue
+from syncd.domain.mapping.bindings import Binding
 from syncd.domain.ticket import Account
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.tables import KeyValueRow, PersonRow
@@ -80,6 +82,21 @@ _GET = select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("
 _NEW = insert(KeyValueRow)
 _SET = _NEW.on_conflict_do_update(index_elements=["name"], set_={"value": _NEW.excluded.value})
 _DROP = delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name"))
+
+
+def service_bindings(ledger: Transactions) -> dict[str, Binding]:
+    """Return the PagerDuty services of the mappings' sections, by the section's name."""
+    return {name: Binding.model_validate(value) for name, value in get_value(ledger, _SERVICES).items()}
+
+
+def store_service_bindings(ledger: Transactions, bindings: Mapping[str, Binding]) -> None:
+    """Store the PagerDuty services of the mappings' sections; those of removed sections go."""
+    with ledger.write() as session:
+        value = {name: binding.model_dump(mode="json") for name, binding in bindings.items()}
+        session.connection().execute(_SET, {"name": _SERVICES, "value": value})
+
+
+_SERVICES = "pagerduty.services"
 
 
 def account_known(ledger: Transactions, email: str, project: str) -> tuple[Account | None, datetime] | None:

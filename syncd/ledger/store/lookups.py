@@ -216,6 +216,19 @@ _OPEN_BEFORE = (
 )
 
 
+def services_with_open(ledger: Transactions) -> list[str]:
+    """Return the ids of the services that have claimed incidents which are open on record."""
+    with ledger.read() as session:
+        return list(session.connection().scalars(_WITH_OPEN))
+
+
+_WITH_OPEN = (
+    columns(col(IncidentRow.service_id))
+    .where(col(IncidentRow.status) != IncidentStatus.RESOLVED, col(IncidentRow.team).is_not(None))
+    .distinct()
+)
+
+
 def issues_on_record(ledger: Transactions, issue_ids: Iterable[str]) -> IssuesOnRecord:
     """Return which of these issues are tickets, postmortems or action items of this ledger."""
     ids = {"issues": list(issue_ids)}
@@ -287,17 +300,17 @@ _RESTRICTED_TICKETS = (
 )
 
 
-def resolved_and_watched(ledger: Transactions, since: datetime) -> list[datetime]:
-    """Return the creation times (UTC, in order) of the resolved incidents that syncd must still read.
+def resolved_and_watched(ledger: Transactions, since: datetime) -> list[tuple[datetime, str]]:
+    """Return creation time (UTC, in order) and service of the resolved incidents that syncd must still read.
 
     They are unfinished, or were resolved at `since` or later.
     """
     with ledger.read() as session:
-        return list(session.connection().scalars(_RESOLVED, {"since": since}))
+        return [(row[0], row[1]) for row in session.connection().execute(_RESOLVED, {"since": since})]
 
 
 _RESOLVED = (
-    columns(col(IncidentRow.created_at))
+    columns(col(IncidentRow.created_at), col(IncidentRow.service_id))
     .where(
         col(IncidentRow.status) == IncidentStatus.RESOLVED,
         or_(

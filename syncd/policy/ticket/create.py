@@ -15,6 +15,7 @@ from datetime import datetime
 from syncd.config.templates.text_limits import title_matches
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist, NoiseRule
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import CreateTicket, LinkNote, Operation
 from syncd.domain.operation.keys import ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
@@ -82,7 +83,7 @@ def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | N
     if owes_postmortem(case.incident, book):
         return None
     for rule in book.mapping.noise:
-        if not _matches(rule, case):
+        if not _matches(rule, case, book.section):
             continue
         if rule.resolved_within_minutes is None:
             return rule, None
@@ -92,13 +93,9 @@ def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | N
     return None
 
 
-def _matches(rule: NoiseRule, case: Case) -> bool:
+def _matches(rule: NoiseRule, case: Case, section: ServiceSection) -> bool:
     incident = case.incident
-    if (
-        rule.services
-        and incident.service.name not in rule.services
-        and incident.service.id not in rule.services
-    ):
+    if rule.services and not section.is_among(rule.services, incident.service):
         return False
     if rule.urgency is not None and incident.urgency != rule.urgency:
         return False

@@ -14,7 +14,15 @@ from operator import itemgetter
 from typing import Any
 
 from syncd.domain.base import Reference
-from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.incident import (
+    OPEN_STATUSES,
+    Incident,
+    IncidentStatus,
+    LogEntry,
+    Note,
+    PagerDutyService,
+    Responder,
+)
 from syncd.domain.postmortem import Alert
 from syncd.remote.answers import IncidentPage, LogPage
 from syncd.remote.errors import NotDone
@@ -35,7 +43,6 @@ LONGEST_LOG = 2000
 ACCOUNT = Question("/services?limit=1")
 """A read that PagerDuty answers to each valid token of the account."""
 _PAYMENT_REQUIRED = 402
-_OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
 
 
 class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
@@ -121,16 +128,21 @@ class PagerDutyClient(PagerDutyDirectory):
             people = each(body, "oncalls", lambda raw: wire.responder(raw["user"]))
             return tuple({person.id: person for person in people}.values())
 
-    def open_incidents(self, offset: int) -> IncidentPage:
-        """Return 100 triggered or acknowledged incidents of any age, by number."""
-        return self._incidents({"date_range": "all"}, _OPEN, "incident_number:asc", offset)
+    def open_incidents(self, services: Sequence[str], offset: int) -> IncidentPage:
+        """Return 100 triggered or acknowledged incidents of any age of these services, oldest first."""
+        return self._incidents({"date_range": "all"}, OPEN_STATUSES, offset, services)
 
     def incidents(
-        self, since: datetime, until: datetime, offset: int, statuses: Sequence[IncidentStatus] = ()
+        self,
+        since: datetime,
+        until: datetime,
+        offset: int,
+        statuses: Sequence[IncidentStatus] = (),
+        services: Sequence[str] = (),
     ) -> IncidentPage:
-        """Return 100 incidents created in [since, until), oldest first."""
+        """Return 100 incidents created in [since, until), oldest first; without `services` of all of them."""
         window = {"since": wire.z(since), "until": wire.z(until)}
-        return self._incidents(window, statuses, "created_at:asc", offset)
+        return self._incidents(window, statuses, offset, services)
 
     def incident(self, incident_id: str) -> Incident | None:
         """Return one incident, None only where PagerDuty itself says that there is none.
@@ -209,16 +221,22 @@ class PagerDutyClient(PagerDutyDirectory):
         return tuple(priority for priority in priorities if priority)
 
     def _incidents(
-        self, window: Mapping[str, str], statuses: Sequence[IncidentStatus], order: str, offset: int
+        self,
+        window: Mapping[str, str],
+        statuses: Sequence[IncidentStatus],
+        offset: int,
+        services: Sequence[str],
     ) -> IncidentPage:
         params: dict[str, str | int | Sequence[str]] = {
             **window,
             "include[]": ["assignees"],
-            "sort_by": order,
+            "sort_by": "created_at:asc",
             **page(offset),
         }
         if statuses:
             params["statuses[]"] = [status.value for status in statuses]
+        if services:
+            params["service_ids[]"] = services
         body = self._get("/incidents", params)
         with reading(SERVICE, "GET /incidents"):
             incidents, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))

@@ -7,13 +7,14 @@ changed. An act that PagerDuty would refuse raises `Refusal`.
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from syncd.sandbox.act import act
 from syncd.sandbox.pagerduty import changes, lifecycle
 from syncd.sandbox.pagerduty.lifecycle import Actor, Trigger
-from syncd.sandbox.pagerduty.records import Alert, Incident, Note, Urgency
+from syncd.sandbox.pagerduty.records import Alert, Incident, Note, Service, Urgency
 from syncd.sandbox.pagerduty.state import Account
 from syncd.sandbox.pagerduty.timers import catch_up
 
@@ -268,6 +269,29 @@ class People:
         """Delete a note, as people can on the web site."""
         target = self._note(self.find(incident), note)
         target.deleted = True
+        return target
+
+    @act
+    def rename_service(self, service: str, name: str) -> Service:
+        """Give a service another name; its id stays."""
+        renamed = self.account.services[by_name(self.account.services, service, "service")]
+        renamed.name = name
+        return renamed
+
+    @act
+    def add_service(self, name: str, like: str) -> Service:
+        """Make a service with the policy and team of another one; PagerDuty gives it an id of its own."""
+        account = self.account
+        model = account.services[by_name(account.services, like, "service")]
+        made = replace(model, id=account.new_id("P", 7), name=name, created_at=account.now())
+        account.services[made.id] = made
+        return made
+
+    @act
+    def hide_service(self, service: str, hidden: bool = True) -> Service:
+        """Let lists and reads show a service no more, as if it were deleted, or show it again."""
+        target = self.account.services[by_name(self.account.services, service, "service")]
+        target.hidden = hidden
         return target
 
     def _note(self, incident: Incident, note: str) -> Note:

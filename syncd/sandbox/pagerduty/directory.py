@@ -7,6 +7,7 @@ from typing import Any
 from syncd.sandbox.pagerduty import directory_json
 from syncd.sandbox.pagerduty.asking import Ask, Routes, page
 from syncd.sandbox.pagerduty.errors import error, not_found
+from syncd.sandbox.pagerduty.records import Service
 from syncd.sandbox.pagerduty.refs import ref, utc
 from syncd.sandbox.pagerduty.state import Account
 from syncd.sandbox.wire import Json, Reply
@@ -14,13 +15,17 @@ from syncd.sandbox.wire import Json, Reply
 routes = Routes()
 
 LISTS: dict[str, tuple[str, Callable[[Account], Mapping[str, Any]]]] = {
-    "services": ("service", lambda account: account.services),
+    "services": ("service", lambda account: _shown(account.services)),
     "users": ("user", lambda account: account.users),
     "escalation_policies": ("escalation_policy", lambda account: account.policies),
     "schedules": ("schedule", lambda account: account.schedules),
     "priorities": ("priority", lambda account: account.priorities),
     "teams": ("team", lambda account: account.teams),
 }
+
+
+def _shown(services: Mapping[str, Service]) -> dict[str, Service]:
+    return {id_: service for id_, service in services.items() if not service.hidden}
 
 
 def _register(plural: str, kind: str) -> None:

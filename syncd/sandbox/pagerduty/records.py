@@ -93,6 +93,7 @@ class Service:
     auto_resolve_timeout: int | None = None
     urgency: Urgency = "high"
     status: str = "active"
+    hidden: bool = False
     last_incident_at: datetime | None = None
 
 
