@@ -34,11 +34,14 @@ class Read:
 
 def read(team: str, services: tuple[str, ...], project: str | None, offline: bool) -> Read:
     """Return what both services tell; raise `RemoteError`, or a usage error if an option is missing."""
-    from syncd.config.settings.access import load_settings
+    from syncd.config.problems import ConfigError
+    from syncd.config.settings.access import jira_problems, load_settings
     from syncd.preflight.draft_mapping import choose
     from syncd.remote.http.transport import Transport
 
     settings = None if offline else load_settings()
+    if settings is not None and (problems := jira_problems(settings)):
+        raise ConfigError(problems)
     transport = Transport(command_clock(), ca_file=settings.trusted if settings else None)
     pagerduty = _pagerduty(settings, transport)
     names, remarks = services, list[str]()

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from syncd.engine.jobs.relocation import Relocation
     from syncd.ledger.open import Ledger
 
-PAGERDUTY = "pagerduty.com"
-
 
 @click.command(
     help="Record that Jira has another address (or PagerDuty another subdomain), so that the ledger stays in"
@@ -27,12 +25,12 @@ PAGERDUTY = "pagerduty.com"
 def command(new_url: str) -> None:
     """Compare and record; exit 75 while a daemon is running, 1 if it is another Jira or PagerDuty."""
     from syncd.config.settings.access import load_settings
-    from syncd.config.settings.values import web_address
+    from syncd.config.settings.values import is_pagerduty, jira_address, web_address
     from syncd.daemon import open_ledger
 
     settings, clock = load_settings(), command_clock()
     try:
-        url = web_address(new_url)
+        url = web_address(new_url) if is_pagerduty(new_url) else jira_address(new_url)
     except ValueError as error:
         raise click.UsageError(f"NEW_URL is {error}") from None
     ledger = open_ledger(settings, "syncd relocate", clock)
@@ -65,13 +63,14 @@ def _relocate(settings: Settings, clock: Clock, ledger: Ledger, url: str) -> Non
 def _compare(settings: Settings, clock: Clock, ledger: Ledger, url: str) -> Relocation:
     from syncd.config.problems import ConfigError
     from syncd.config.settings.access import missing_accounts
+    from syncd.config.settings.values import is_pagerduty
     from syncd.engine.jobs.relocation import jira_at, pagerduty_at
     from syncd.remote.http.transport import Transport
     from syncd.remote.jira.client import jira_client
     from syncd.remote.pagerduty.client import pagerduty_client
 
     host = urlsplit(url).hostname or ""
-    named = "pagerduty" if host == PAGERDUTY or host.endswith(f".{PAGERDUTY}") else "jira"
+    named = "pagerduty" if is_pagerduty(url) else "jira"
     moved = settings.model_copy(update={"jira_url": url}) if named == "jira" else settings
     # the other service's settings are not needed
     problems = [problem for problem in missing_accounts(moved) if named.upper() in problem.key]
@@ -85,6 +84,6 @@ def _compare(settings: Settings, clock: Clock, ledger: Ledger, url: str) -> Relo
     done = pagerduty_at(ledger, client)
     if done.address != host.split(".")[0]:
         raise click.ClickException(
-            f"the token of SYNCD_PAGERDUTY_TOKEN belongs to {done.address}.{PAGERDUTY}, not to {host}"
+            f"the token of SYNCD_PAGERDUTY_TOKEN belongs to {done.address}.pagerduty.com, not to {host}"
         )
     return done

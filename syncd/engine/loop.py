@@ -347,7 +347,7 @@ class ControlLoop:
         """Store the services' state for `syncd status`; write only if it changed."""
         state: dict[str, object] = {
             "down": [
-                f"{service.name} since {service.down_since:%H:%M} UTC: {service.words}"
+                f"{service.name} since {service.down_since:%H:%M} UTC: {service.told}"
                 for service in self.context.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),

@@ -167,6 +167,37 @@ def test_a_service_is_reached_encrypted_and_at_its_bare_address(monkeypatch: Env
     assert list(said) == ["SYNCD_JIRA_URL"]
 
 
+@pytest.mark.parametrize(
+    ("name", "url", "right"),
+    [
+        ("JIRA", "https://jira.company.example/rest/api/2", "https://jira.company.example"),
+        ("JIRA", "https://company.example/jira/rest/api/2/", "https://company.example/jira"),
+        ("JIRA", "https://company.example/jira/browse/OPS-1", "https://company.example/jira"),
+        (
+            "JIRA",
+            "https://jira.company.example:8443/secure/Dashboard.jspa",
+            "https://jira.company.example:8443",
+        ),
+        ("JIRA", "https://company.atlassian.net/jira/software/projects/OPS", "https://company.atlassian.net"),
+        ("JIRA", "https://company.atlassian.net/browse/OPS-1", "https://company.atlassian.net"),
+        ("PAGERDUTY", "https://acme.pagerduty.com", "https://api.pagerduty.com"),
+        ("PAGERDUTY", "https://acme.eu.pagerduty.com/incidents", "https://api.eu.pagerduty.com"),
+        ("PAGERDUTY", "https://api.pagerduty.com/v2", "https://api.pagerduty.com"),
+    ],
+)
+def test_the_address_of_a_page_is_refused_with_the_right_one(
+    monkeypatch: Env, name: str, url: str, right: str
+) -> None:
+    monkeypatch.setenv(f"SYNCD_{name}_URL", url)
+    with pytest.raises(ConfigError) as error:
+        load_settings(None)
+    (problem,) = error.value.problems
+    assert problem.key == f"SYNCD_{name}_URL"
+    assert problem.hint.startswith(f"set it to {right}")
+    monkeypatch.setenv(f"SYNCD_{name}_URL", right)
+    load_settings(None)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://localhost:1", "http://[::1]:8080/jira"])
 def test_this_machine_may_be_reached_without_encryption(monkeypatch: Env, url: str) -> None:
     monkeypatch.setenv("SYNCD_JIRA_URL", url)
@@ -244,7 +275,6 @@ def test_wrong_and_missing_variables_are_told_together(monkeypatch: Env) -> None
     ("values", "key"),
     [
         ({"SYNCD_JIRA_EMAIL": ""}, "SYNCD_JIRA_EMAIL"),
-        ({"SYNCD_JIRA_URL": "https://company.atlassian.net/browse/OPS"}, "SYNCD_JIRA_URL"),
         ({"SYNCD_SETTLE_SECONDS": "5"}, "SYNCD_SETTLE_SECONDS"),
         ({"SYNCD_SMTP_HOST": "mail.company.example"}, "SYNCD_SMTP_FROM"),
         ({"SYNCD_SMTP_PASSWORD": "x", "SYNCD_SMTP_HOST": "127.0.0.1"}, "SYNCD_SMTP_USERNAME"),

@@ -13,6 +13,7 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerError
+from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
 
 GENERAL = 1
@@ -21,7 +22,6 @@ TRY_LATER = os.EX_TEMPFAIL
 REFUSED = os.EX_NOPERM
 CONFIGURATION = os.EX_CONFIG
 
-_TOKENS = {"pagerduty": "SYNCD_PAGERDUTY_TOKEN", "jira": "SYNCD_JIRA_TOKEN (on Cloud also SYNCD_JIRA_EMAIL)"}
 _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN)
 
 
@@ -39,18 +39,20 @@ def say_down(down: Iterable[ServiceHealth]) -> int:
 
 
 def _say_unusable(service: str, cause: Cause | None, words: str) -> int:
-    name = SERVICE_NAMES.get(service, service)
+    name, step = SERVICE_NAMES.get(service, service), advice(service, cause, words)
     if cause is Cause.CREDENTIALS:
         say(f"{name} refuses our credentials: {words}")
-        say(f"renew {_TOKENS.get(service, 'its token')}, then run: syncd check")
+        say(f"{step or 'renew its token'}; then run: syncd check")
         return REFUSED
     if cause is Cause.LIMITED:
         say(f"{name} limits our requests: {words}", "try again later")
         return TRY_LATER
     if cause in _AWAY:
-        say(f"{name} cannot be reached: {words}", "nothing is lost; try again, or run: syncd check")
+        say(f"{name} cannot be reached: {words}")
+        say(f"{step}; then run: syncd check" if step else "nothing is lost; try again, or run: syncd check")
         return UNREACHABLE
-    say(f"{name} refused the request: {words}", "to find out more: syncd check")
+    say(f"{name} refused the request: {words}")
+    say(f"{step}; then run: syncd check" if step else "to find out more: syncd check")
     return GENERAL
 
 

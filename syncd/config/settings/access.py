@@ -143,7 +143,7 @@ def check_live(settings: Settings, env_file: Path | None = ENV_FILE) -> list[Pro
     """Return every problem that stops a daemon with these settings."""
     return [
         *_missing(settings, unknown_variables(env_file)),
-        *_jira(settings),
+        *jira_problems(settings),
         *_mail(settings),
         *_settling(settings),
         *_folders(settings),
@@ -163,8 +163,7 @@ def missing_accounts(settings: Settings) -> list[Problem]:
     """Return a problem for each setting of the two services' accounts that is not set."""
     folder = variable("mappings_dir")
     missing = [problem for problem in _missing(settings, ()) if problem.key != folder]
-    email = variable("jira_email")
-    return [*missing, *(problem for problem in _jira(settings) if problem.key == email)]
+    return [*missing, *jira_problems(settings)]
 
 
 def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> Iterator[Problem]:
@@ -174,16 +173,14 @@ def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> Iterator[Probl
             yield setting_problem(field, f"not set, but {typo} is" if typo else "not set", hint)
 
 
-def _jira(settings: Settings) -> Iterator[Problem]:
-    parts = urlsplit(settings.jira_url or "")
+def jira_problems(settings: Settings) -> list[Problem]:
+    """Return what is wrong between Jira's settings: Cloud needs the address of the token's owner."""
     # only Jira Cloud needs an address beside the token
-    if not (parts.hostname or "").endswith(".atlassian.net"):
-        return
-    if settings.jira_email is None:
+    cloud = (urlsplit(settings.jira_url or "").hostname or "").endswith(".atlassian.net")
+    if cloud and settings.jira_email is None:
         hint = "set it to the address of the account that owns the token"
-        yield setting_problem("jira_email", "not set, and Jira Cloud needs it", hint)
-    if parts.path:
-        yield setting_problem("jira_url", "the URL of a page", f"set it to https://{parts.hostname}")
+        return [setting_problem("jira_email", "not set, and Jira Cloud needs it", hint)]
+    return []
 
 
 def _mail(settings: Settings) -> Iterator[Problem]:

@@ -36,12 +36,13 @@ from syncd.config.settings.values import (
     as_secrets,
     file,
     folder,
+    jira_address,
     ledger_address,
     listen_address,
     mail_sender,
     page_address,
+    pagerduty_address,
     upper,
-    web_address,
 )
 
 PREFIX = "SYNCD_"
@@ -50,7 +51,8 @@ SHORTEST_HIDDEN = 4
 """Length from which on the log hides a secret; hiding a shorter one would cut ordinary words."""
 
 Address = Annotated[str, AfterValidator(address)]
-WebAddress = Annotated[str, AfterValidator(web_address)]
+PagerDutyAddress = Annotated[str, AfterValidator(pagerduty_address)]
+JiraAddress = Annotated[str, AfterValidator(jira_address)]
 Folder = Annotated[Path, AfterValidator(folder)]
 Duration = Annotated[timedelta, BeforeValidator(as_duration)]
 Day = Annotated[date, BeforeValidator(as_day)]
@@ -76,7 +78,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False
     )
 
-    pagerduty_url: WebAddress = Field(
+    pagerduty_url: PagerDutyAddress = Field(
         "https://api.pagerduty.com",
         description="PagerDuty's REST API (`https://api.eu.pagerduty.com` in the EU).",
     )
@@ -87,7 +89,7 @@ class Settings(BaseSettings):
     pagerduty_webhook_secrets: Secrets = Field(
         (), description="Secrets of PagerDuty's webhook subscriptions, comma-separated.", repr=False
     )
-    jira_url: WebAddress | None = Field(None, description="Base URL of Jira.")
+    jira_url: JiraAddress | None = Field(None, description="Base URL of Jira.")
     jira_email: Address | None = Field(
         None,
         description="Jira Cloud: e-mail address of the account that owns the token; Data Center: not set.",

@@ -59,6 +59,43 @@ def web_address(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def jira_address(text: str) -> str:
+    """Return Jira's base URL: not a page of it, and not its API."""
+    url = web_address(text)
+    parts = urlsplit(url)
+    cloud = (parts.hostname or "").endswith(".atlassian.net")
+    page = _JIRA_PAGE.search(parts.path)
+    base = f"{parts.scheme}://{parts.netloc}" + ("" if cloud or not page else parts.path[: page.start()])
+    if page or (cloud and parts.path):
+        raise ValueError(f"the URL of a page or of the API; set it to {base}")
+    return url
+
+
+_JIRA_PAGE = re.compile(r"/(?:rest|browse|secure|projects|issues|plugins|login\.jsp)(?:/|$)")
+
+
+def is_pagerduty(url: str) -> bool:
+    """Return True if a URL leads to PagerDuty's own hosts."""
+    return f".{urlsplit(url).hostname or ''}".endswith(".pagerduty.com")
+
+
+def pagerduty_address(text: str) -> str:
+    """Return the URL of PagerDuty's REST API: not a page of an account, and without a path."""
+    url = web_address(text)
+    if not is_pagerduty(url):
+        return url
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    api = "https://api.eu.pagerduty.com" if ".eu." in f".{host}" else "https://api.pagerduty.com"
+    if host not in ("api.pagerduty.com", "api.eu.pagerduty.com"):
+        raise ValueError(
+            f"the address of PagerDuty's pages; set it to {api} (in the EU: https://api.eu.pagerduty.com)"
+        )
+    if parts.path:
+        raise ValueError(f"the address with a path; set it to {api}")
+    return url
+
+
 def page_address(text: str) -> str:
     """Return an http(s) URL without password; http only to this machine."""
     text = text.strip()

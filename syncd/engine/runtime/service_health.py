@@ -14,6 +14,7 @@ from threading import Lock
 from loguru import logger
 
 from syncd.domain.clock import Clock
+from syncd.remote.advice import advice, with_advice
 from syncd.remote.errors import Cause, NotDone, RemoteError
 
 LONGEST_PAUSE = 300.0
@@ -37,6 +38,12 @@ class ServiceHealth:
     failures: int = 0
     pause: float = 0.0
     next_try: float = 0.0
+
+    @property
+    def told(self) -> str:
+        """The last failure in words, with the next step."""
+        step = advice(self.name, self.cause, self.words)
+        return f"{self.words}; {step}" if step else self.words
 
 
 class Health:
@@ -110,7 +117,7 @@ class Health:
             record.next_try = self._clock.boottime() + record.pause
         # a rate limit is no outage: syncd slows down and logs nothing
         if first and error.cause is not Cause.LIMITED:
-            logger.error("{} is down, syncd tries again by itself: {}", service, error.describe())
+            logger.error("{} is down, syncd tries again by itself: {}", service, with_advice(error))
 
     @staticmethod
     def _next_pause(pause: float, error: RemoteError) -> float:

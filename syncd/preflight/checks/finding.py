@@ -12,6 +12,7 @@ from functools import partial
 
 from syncd.domain.base import Value
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
 
 YOU = "you"
@@ -56,7 +57,6 @@ unknown = partial(_finding, Level.UNKNOWN)
 
 _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN, Cause.LIMITED)
 _HINTS = {
-    Cause.CREDENTIALS: "renew the token, and check the address that belongs to it",
     Cause.FORBIDDEN: "give our account the right to see this",
     Cause.MISSING: "check the spelling, and that our account may see it",
 }
@@ -81,7 +81,8 @@ def guarded(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Iter
             level=Level.WRONG if stops else Level.UNKNOWN,
             where=where,
             message=error.describe(),
-            hint=_HINTS.get(error.cause, "try again when the service answers"),
+            hint=advice(error.service, error.cause, error.describe())
+            or _HINTS.get(error.cause, "try again when the service answers"),
             who=YOU if refused else _ADMINS.get(error.service, YOU),
             credentials=refused,
             away=error.cause in _AWAY,

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
+from http.client import BadStatusLine
 from socket import gaierror
 
 from syncd.domain.base import JsonValue
@@ -35,6 +36,17 @@ _REFUSED = {
 }
 _SCOPES = {"jira-per-issue-on-write": "issue", "jira-burst-based": "endpoint"}
 _ABSENT = (404, 410)
+NO_TLS = "it does not speak TLS on this port"
+ONLY_TLS = "it speaks only https on this port"
+NO_HTTP = "it does not speak HTTP on this port"
+NO_NAME = "the name cannot be resolved"
+NOBODY_LISTENS = "Connection refused"
+HTML = "an HTML page"
+TLS = "TLS: "
+"""Words that name the cause of a failed first contact; `remote.advice` says what to do."""
+_TLS_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+_PLAIN_TO_TLS = (b"HTTP request was sent to HTTPS port", b"plain HTTP to an SSL-enabled server port")
+"""What nginx and Apache answer to http on their port for https."""
 _PLAIN_TEXT = 500
 """The longest text/plain body, in bytes, that counts as a message."""
 
@@ -66,6 +78,8 @@ class Sorter:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
         message, field_errors = words(headers, content, plain=status not in _ABSENT)
+        if status == HTTPStatus.BAD_REQUEST and any(known in content for known in _PLAIN_TO_TLS):
+            message = ONLY_TLS
         pause = None
         if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
             pause = retry_after(headers, now)
@@ -155,9 +169,13 @@ def root(error: BaseException) -> str:
     """Return the innermost reason of a broken request in a few words, without addresses or bodies."""
     inner = _innermost(error)
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return f"TLS: {inner.verify_message}"
+        return f"{TLS}{inner.verify_message}"
+    if isinstance(inner, ssl.SSLError) and inner.reason in _TLS_REASONS:
+        return NO_TLS
+    if isinstance(inner, BadStatusLine) and not isinstance(inner, OSError):
+        return NO_HTTP
     if isinstance(inner, gaierror):
-        return f"the name cannot be resolved ({inner.strerror})"
+        return f"{NO_NAME} ({inner.strerror})"
     if isinstance(inner, TimeoutError):
         return "timed out"
     if isinstance(inner, OSError):

@@ -34,7 +34,7 @@ from syncd.remote.http.budget import UNNAMED_PAUSE, Budget, use_prepaid
 from syncd.remote.http.connection import POOLS
 from syncd.remote.http.counts import Asked, Counts
 from syncd.remote.http.deadline import Flight, Limits
-from syncd.remote.http.failures import Secrets, Sorter
+from syncd.remote.http.failures import HTML, Secrets, Sorter
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
 from syncd.remote.http.retry_after import http_date
 from syncd.remote.http.routes import Route, route
@@ -305,7 +305,9 @@ class _Adapter(HTTPAdapter):
         try:
             answer.body = load(content)
         except (ValueError, RecursionError):
-            return self._sorter.unreadable(asked, response.status_code, "the answer is not JSON")
+            page = content.lstrip()[:1] == b"<"
+            why = f"the answer is not JSON but {HTML}" if page else "the answer is not JSON"
+            return self._sorter.unreadable(asked, response.status_code, why)
         return answer
 
     def _listen(self, headers: Mapping[str, str], middle: datetime) -> None:

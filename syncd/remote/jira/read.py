@@ -33,6 +33,11 @@ SEARCHED_CHANGELOGS = 50
 FIELD_PAGE = 200
 NAMESAKES = 3
 """Users that match an address and are then searched among the assignable ones (Data Center)."""
+_OTHER_EDITION = {
+    "cloud": "it is Jira Cloud, and SYNCD_JIRA_EMAIL is not set",
+    "datacenter": "it is Jira Data Center, and SYNCD_JIRA_EMAIL is set",
+}
+"""What is wrong with the credentials, by the edition that Jira says it is."""
 UNREAD_AT_MOST = 3
 """Single issues that may answer 5xx before the read as a whole counts as failed (Data Center)."""
 
@@ -51,14 +56,20 @@ class JiraReading(JiraSession):
         return {}
 
     def server(self) -> ServerFacts:
-        """Return edition, version and base URL; ask Jira once."""
+        """Return edition, version and base URL; ask Jira once.
+
+        Raise `NotDone(CREDENTIALS)` where the credentials have the form of the other edition.
+        """
         if self._server is None:
             body = self._get("serverInfo")
             with reading(SERVICE, "GET serverInfo"):
                 edition: Edition = "cloud" if body.get("deploymentType") == "Cloud" else "datacenter"
-                self._server = ServerFacts(
+                server = ServerFacts(
                     base_url=body["baseUrl"], edition=edition, version=body.get("version") or ""
                 )
+            if edition != self.edition:
+                raise NotDone(SERVICE, "GET serverInfo", Cause.CREDENTIALS, _OTHER_EDITION[edition])
+            self._server = server
         return self._server
 
     def myself(self) -> Account:
