@@ -85,6 +85,8 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
         plain(out, f"Service in trouble: {line}")
     for refusal in data["refused"]:
         plain(out, _refused(refusal))
+    for line in data["limits"]:
+        plain(out, line)
     for ident, name in data["unmapped_services"].items():
         plain(out, f"No mapping names the service {name} ({ident}): its incidents get no ticket")
     for ident, trouble in data["unreadable"].items():

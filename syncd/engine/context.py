@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 SERVICES = ("pagerduty", "jira")
 """The two services that syncd keeps in sync."""
+GRAVE = 2
+"""The number of a mapping's first severities whose tickets go alone, at once."""
 ACCOUNTS_AT_HAND = 60.0
 """Seconds for which syncd remembers whose account an address is before it reads the ledger again."""
 MOST_SKEW_SECONDS = 120.0
@@ -99,6 +101,11 @@ class Rules:
         """
         last = self.mapping_of(team)
         return self.claim_of(service) or ((last, ServiceSection()) if last is not None else None)
+
+    def is_grave(self, team: str | None, severity: str | None) -> bool:
+        """Return True for the first severities of a team's mapping; also where no mapping tells."""
+        mapping = self.mapping_of(team)
+        return mapping is None or severity in list(mapping.severities)[:GRAVE]
 
 
 class RulesReference:

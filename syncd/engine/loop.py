@@ -16,6 +16,7 @@ from loguru import logger
 from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import OperationState
 from syncd.engine.act.executor import Executor
+from syncd.engine.act.lane_of import urgent_of
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
 from syncd.engine.context import SERVICES, EngineContext
@@ -46,6 +47,7 @@ from syncd.ledger.store.lookups import open_operations
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import refused_at_the_start
 from syncd.remote.errors import Cause, RemoteError
+from syncd.remote.http.lanes import SHORT_WAIT, Lane, lane
 
 WORKERS = 8
 """The number of incidents that syncd works on at the same time."""
@@ -79,7 +81,11 @@ class ControlLoop:
         self.jira = JiraPoller(context)
         self._reconciler = Reconciler(context, self._left_to_batches)
         self.work_queue = WorkQueue(
-            self._work, context.clock, self._emptied, partial(context.progress.report, "incidents worked on")
+            self._work,
+            context.clock,
+            self._emptied,
+            partial(context.progress.report, "incidents worked on"),
+            partial(urgent_of, context),
         )
         self.bulk = BulkCreates(context, self.work_queue, Executor(context))
         self._reading = False
@@ -130,7 +136,8 @@ class ControlLoop:
     def make_first_contact(self) -> None:
         """Ask both services who they are; see `syncd.engine.observe.first_contact`."""
         try:
-            self.contacted |= make_first_contact(self.context, set(SERVICES) - self.contacted)
+            with lane(Lane.FIRST):
+                self.contacted |= make_first_contact(self.context, set(SERVICES) - self.contacted)
         except RemoteError as error:
             if error.cause is Cause.CREDENTIALS:
                 self._mail_refused_credentials(error.service)
@@ -162,10 +169,11 @@ class ControlLoop:
         self.work_queue.wake()
         self._reading = True
         try:
-            result = CycleResult(
-                pagerduty=self._side("pagerduty", self.pagerduty.poll),
-                jira=self._side("jira", self._read_jira),
-            )
+            with lane(Lane.FIRST, SHORT_WAIT):
+                result = CycleResult(
+                    pagerduty=self._side("pagerduty", self.pagerduty.poll),
+                    jira=self._side("jira", self._read_jira),
+                )
         finally:
             self._reading = False
         # creates for old incidents wait for the search of existing tickets
@@ -195,10 +203,11 @@ class ControlLoop:
 
     def _work(self, ident: str) -> Later:
         """Work on an incident, or send the mails that concern none."""
-        if not concerns_no_incident(ident):
-            return self._reconciler.work(ident)
-        self.mail_schedule.drop_untrue(ident)
-        return self._reconciler.send_mails(ident)
+        with lane(Lane.CREATE, SHORT_WAIT):
+            if not concerns_no_incident(ident):
+                return self._reconciler.work(ident)
+            self.mail_schedule.drop_untrue(ident)
+            return self._reconciler.send_mails(ident)
 
     def _hand_out(self, incident_ids: Sequence[str]) -> None:
         """Queue incidents; if they are many, their creates go in batches."""
@@ -319,7 +328,8 @@ class ControlLoop:
             self._judge()
 
     def _adopt(self) -> None:
-        self.work_queue.submit(adopt_known(self.context))
+        with lane(Lane.CREATE, SHORT_WAIT):
+            self.work_queue.submit(adopt_known(self.context))
 
     def _side(self, service: str, read: Callable[[], None]) -> bool:
         context = self.context
@@ -353,6 +363,7 @@ class ControlLoop:
             "unmapped": dict(self.pagerduty.unmapped),
             "refused": [refusal.data() for refusal in self.context.refusals.all()],
             "notes": [*limits(self.context), *self.pagerduty.remarks()],
+            "limits": self.context.budgets.lasting(),
         }
         if state != self._state:
             self._state = state

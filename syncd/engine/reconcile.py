@@ -14,6 +14,7 @@ from loguru import logger
 
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.lane_of import lane_of
 from syncd.engine.act.mail_rate import MailRate
 from syncd.engine.act.unknown_outcomes import (
     LOOK_EVERY,
@@ -32,14 +33,16 @@ from syncd.engine.observe.looks import look_at
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.leaving import Basis, ready, render_anew
+from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
 from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT
 from syncd.policy.rules_in_force import rules_in_force
-from syncd.remote.errors import RemoteError
+from syncd.remote.errors import Cause, RemoteError
+from syncd.remote.http.budget import PROBE_EVERY
+from syncd.remote.http.lanes import lane
 
 ROUNDS = 12
 """Rounds of observe, decide and act in one go; an incident's whole life needs fewer, so more is a loop."""
@@ -125,7 +128,8 @@ class Reconciler:
     def _wait_for_service(self, error: RemoteError, later: Later) -> None:
         health = self._context.health
         health.failed(error.service, error)
-        later.at(max(RETRY_AFTER, health.wait(error.service)))
+        limited = error.retry_after or 0.0 if error.cause is Cause.LIMITED else 0.0
+        later.at(max(RETRY_AFTER, health.wait(error.service), min(PROBE_EVERY, limited)))
 
     def _decide(self, context: EngineContext, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the notices it answers.
@@ -224,19 +228,24 @@ class Reconciler:
         if not context.health.may_ask(row.target):
             later.at(context.health.wait(row.target))
             return Verdict.WAIT
-        if row.state == OperationState.UNKNOWN:
-            verdict, seconds = resolve_unknown(context, self._executor, row)
-        else:
-            basis = ready(context.ledger, row, context.clock.now())
-            if basis is None:
-                return None
-            if row.target == Target.MAIL:
+        unknown = row.state == OperationState.UNKNOWN
+        basis = basis_of(context.ledger, row.incident_id) if unknown else self._ready(row)
+        if basis is None:
+            return None
+        with lane(lane_of(context, row, basis.incident)):
+            if unknown:
+                verdict, seconds = resolve_unknown(context, self._executor, row)
+            elif row.target == Target.MAIL:
                 verdict, seconds = self._try_mail(row, basis, later)
             else:
                 verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
-        if verdict is Verdict.WAIT:
-            later.at(max(seconds, context.health.wait(row.target)))
+            if verdict is Verdict.WAIT:
+                budget = min(PROBE_EVERY, context.budgets.wait_for(row.target))
+                later.at(max(seconds, context.health.wait(row.target), budget))
         return verdict
+
+    def _ready(self, row: OperationRecord) -> Basis | None:
+        return ready(self._context.ledger, row, self._context.clock.now())
 
     def _try_mail(self, row: OperationRecord, basis: Basis, later: Later) -> tuple[Verdict, float]:
         context = self._context

@@ -1,13 +1,14 @@
 """Queue incidents for the workers: one slot for each incident, different incidents in parallel.
 
-An incident that is queued while a worker has it gets another turn afterwards. Later tries wait on the
-boot-time clock.
+Urgent incidents get a worker before all others, so that a grave one never waits behind a storm. An incident
+that is queued while a worker has it gets another turn afterwards. Later tries wait on the boot-time clock.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from threading import Condition, Event, Thread
 
 from loguru import logger
@@ -29,8 +30,9 @@ class WorkQueue:
         clock: Clock,
         on_empty: Callable[[], None] = lambda: None,
         report: Callable[[int, int], None] = lambda _done, _total: None,
+        urgent: Callable[[Sequence[str]], set[str]] = lambda _incidents: set(),
     ) -> None:
-        """Create an empty queue.
+        """Create an empty queue; `urgent` picks those of some incidents that go before all others.
 
         `drain` calls `on_empty` when the queue is empty; it may fill the queue again. `report` gets after
         each incident how many of those queued since the queue was empty are done, and how many there are.
@@ -40,6 +42,8 @@ class WorkQueue:
         self._report = report
         self._clock = clock
         self._change = Condition()
+        self._pick_urgent = urgent
+        self._urgent: dict[str, None] = {}
         self._ready: dict[str, None] = {}
         self._busy: set[str] = set()
         self._timers: list[tuple[float, str]] = []
@@ -49,9 +53,18 @@ class WorkQueue:
 
     def submit(self, incident_ids: Iterable[str]) -> None:
         """Queue these incidents."""
+        self._queue(list(_in_order(incident_ids)))
+
+    def _queue(self, incident_ids: Sequence[str]) -> None:
+        # the ledger is asked outside of the lock
+        urgent = self._pick_urgent(incident_ids) if incident_ids else set()
         with self._change:
-            for incident_id in _in_order(incident_ids):
-                self._ready.setdefault(incident_id)
+            for incident_id in incident_ids:
+                if incident_id in urgent:
+                    self._ready.pop(incident_id, None)
+                    self._urgent.setdefault(incident_id)
+                elif incident_id not in self._urgent:
+                    self._ready.setdefault(incident_id)
             self._change.notify_all()
 
     def reserve(self, incident_ids: Iterable[str]) -> list[str]:
@@ -72,10 +85,10 @@ class WorkQueue:
         """Move due incidents from the timers to the queue."""
         now = self._clock.boottime()
         with self._change:
+            due = []
             while self._timers and self._timers[0][0] <= now:
-                self._ready.setdefault(heapq.heappop(self._timers)[1])
-            if self._ready:
-                self._change.notify_all()
+                due.append(heapq.heappop(self._timers)[1])
+        self._queue(due)
 
     def next_due(self) -> float | None:
         """Return the boot time at which the first timer is due, None without timers."""
@@ -107,19 +120,22 @@ class WorkQueue:
     def idle(self) -> bool:
         """Return True if nothing is queued or under way (timers do not count)."""
         with self._change:
-            return not self._ready and not self._busy
+            return not self._queued() and not self._busy
 
     def wait_for(self, incident_ids: Iterable[str], stop: Event) -> None:
         """Wait until none of these is queued or under way, or the daemon stops."""
         awaited = set(incident_ids)
         with self._change:
-            while not stop.is_set() and not awaited.isdisjoint({*self._ready, *self._busy}):
+            while not stop.is_set() and not awaited.isdisjoint({*self._queued(), *self._busy}):
                 self._change.wait(1.0)
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until nothing is queued or under way, at most `seconds` of real time."""
         with self._change:
-            return self._change.wait_for(lambda: not self._ready and not self._busy, seconds)
+            return self._change.wait_for(lambda: not self._queued() and not self._busy, seconds)
+
+    def _queued(self) -> Collection[str]:
+        return {**self._urgent, **self._ready} if self._urgent else self._ready
 
     def drain(self) -> None:
         """Work through the queue in the caller's own thread until it is empty."""
@@ -133,10 +149,11 @@ class WorkQueue:
     def _take(self, *, block: bool) -> str | None:
         with self._change:
             while not self._stopping:
-                for incident_id in self._ready:
+                for incident_id in chain(self._urgent, self._ready):
                     # an incident in work stays queued and gets its turn afterwards
                     if incident_id not in self._busy:
-                        del self._ready[incident_id]
+                        self._urgent.pop(incident_id, None)
+                        self._ready.pop(incident_id, None)
                         self._busy.add(incident_id)
                         return incident_id
                 if not block:
@@ -165,9 +182,10 @@ class WorkQueue:
                     due = self._clock.boottime() + later.seconds
                     heapq.heappush(self._timers, (due, incident_id))
                 for other in _in_order(later.wake):
-                    self._ready.setdefault(other)
+                    if other not in self._urgent:
+                        self._ready.setdefault(other)
                 self._done += 1
-                done, total = self._done, self._done + len(self._ready) + len(self._busy)
+                done, total = self._done, self._done + len(self._queued()) + len(self._busy)
                 if done == total:
                     self._done = 0
                 self._change.notify_all()

@@ -87,8 +87,13 @@ class SmtpMail:
             failure = self._try(flight, sender, recipient, message)
         outcome = failure.cause.value if failure else "ok"
         self._transport.counts.add(Asked(SERVICE, "SEND", "message", outcome), clock.boottime() - began)
-        if failure:
-            raise failure
+        if failure is None:
+            self._transport.budget.answered(SERVICE)
+            return
+        # a full mailbox tells nothing about the mail server
+        if failure.cause is Cause.LIMITED and failure.scope == "service":
+            self._transport.budget.refused(SERVICE, None)
+        raise failure
 
     def _try(self, flight: Flight, sender: str, recipient: str, message: bytes) -> RemoteError | None:
         server = None

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from syncd.remote.errors import Cause, NotDone
-from syncd.remote.http.budget import (
-    LEFT_BY_COMMENTS,
-    LEFT_BY_UPDATES,
-    UNNAMED_PAUSE,
-    Budget,
-    Rate,
-    prepaid,
-    slow_lane,
-    use_prepaid,
-)
+from syncd.remote.http.budget import FIRST_PAUSE, PROBE_EVERY, Budget
+from syncd.remote.http.lanes import LEFT, SHORT_WAIT, Lane, lane, prepaid, slow_lane, use_prepaid
+from syncd.remote.http.places import Rate
 
 from .conftest import StillClock
+
+
+@pytest.fixture(autouse=True)
+def first() -> Iterator[None]:
+    """Where a test names no class, it asks as a poll does."""
+    with lane(Lane.FIRST, 30.0):
+        yield
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The log's lines from INFO on."""
+    lines: list[str] = []
+    handler = logger.add(lambda line: lines.append(line.rstrip()), format="{message}", level="INFO")
+    yield lines
+    logger.remove(handler)
 
 
 @pytest.fixture
@@ -28,15 +39,30 @@ def budget(clock: StillClock) -> Budget:
 
 
 def times(
-    clock: StillClock, budget: Budget, count: int, service: str = "pagerduty", **more: Any
+    clock: StillClock,
+    budget: Budget,
+    count: int,
+    service: str = "pagerduty",
+    which: Lane = Lane.FIRST,
+    patience: float = 1000.0,
+    **more: Any,
 ) -> list[float]:
-    """When each of `count` requests may leave, in seconds from now."""
+    """When each of `count` requests of a class may leave, in seconds from now."""
     start = clock.boottime()
     moments = []
-    for _ in range(count):
-        budget.take(service, **more)
-        moments.append(clock.boottime() - start)
+    with lane(which, patience):
+        for _ in range(count):
+            budget.take(service, **more)
+            moments.append(clock.boottime() - start)
     return moments
+
+
+def refusal(budget: Budget, which: Lane, service: str = "pagerduty", **more: Any) -> NotDone:
+    """The answer to a request of a class that cannot leave soon."""
+    with lane(which, SHORT_WAIT), pytest.raises(NotDone) as caught:
+        budget.take(service, **more)
+    assert caught.value.cause is Cause.LIMITED
+    return caught.value
 
 
 def test_no_minute_of_pagerduty_passes_its_limit_of_960(clock: StillClock, budget: Budget) -> None:
@@ -51,22 +77,32 @@ def test_jira_takes_fifty_a_second(clock: StillClock, budget: Budget) -> None:
 
 @pytest.mark.parametrize("service, rate", [("pagerduty", 1.5), ("jira", 5.0)])
 def test_the_slow_lane_gets_a_tenth(clock: StillClock, budget: Budget, service: str, rate: float) -> None:
+    start = clock.boottime()
     with slow_lane():
-        slow = times(clock, budget, 60, service)
-    assert (60 - 6) / rate - 1 < slow[-1] < 60 / rate
+        for _ in range(60):
+            budget.take(service)
+    assert (60 - 6) / rate - 1 < clock.boottime() - start < 60 / rate
     assert times(clock, budget, 20, service)[-1] == 0
 
 
 @pytest.mark.parametrize("service, burst, rate", [("pagerduty", 60, 15), ("jira", 50, 50)])
-def test_near_the_end_of_a_budget_creates_go_before_updates_before_comments(
+def test_each_class_leaves_its_share_to_graver_ones(
     clock: StillClock, budget: Budget, service: str, burst: int, rate: int
 ) -> None:
-    comments = times(clock, budget, burst, service, leave=LEFT_BY_COMMENTS)
-    assert sum(1 for moment in comments if moment == 0) == burst * (1 - LEFT_BY_COMMENTS)
-    assert comments[-1] == pytest.approx(burst * LEFT_BY_COMMENTS / rate)
-    assert set(times(clock, budget, int(burst * 0.2), service, leave=LEFT_BY_UPDATES)) == {0.0}
-    assert set(times(clock, budget, int(burst * 0.2), service)) == {0.0}
+    texts = times(clock, budget, burst, service, Lane.TEXT)
+    assert sum(1 for moment in texts if moment == 0) == burst * (1 - LEFT[Lane.TEXT])
+    assert texts[-1] == pytest.approx(burst * LEFT[Lane.TEXT] / rate, abs=0.01)
+    for which, graver in ((Lane.UPDATE, Lane.TEXT), (Lane.CREATE, Lane.UPDATE), (Lane.FIRST, Lane.CREATE)):
+        share = round(burst * (LEFT[graver] - LEFT[which]))
+        assert set(times(clock, budget, share, service, which)) == {0.0}
     assert times(clock, budget, 1, service)[0] > 0
+
+
+def test_a_request_that_waits_holds_no_token(clock: StillClock, budget: Budget) -> None:
+    budget.learn("pagerduty", 300, 50, 960)
+    for _ in range(500):
+        assert refusal(budget, Lane.TEXT).retry_after == 50
+    assert set(times(clock, budget, 60)) == {0.0}
 
 
 def test_writes_to_one_issue_keep_both_of_jiras_windows(clock: StillClock, budget: Budget) -> None:
@@ -84,35 +120,32 @@ def test_another_issue_does_not_wait(clock: StillClock, budget: Budget) -> None:
 
 
 def test_a_pause_holds_the_whole_service_and_no_other(clock: StillClock, budget: Budget) -> None:
-    budget.pause("jira", 7)
-    assert budget.paused_for("jira") == 7
+    budget.refused("jira", 7)
+    assert budget.wait_for("jira") == 7
     assert times(clock, budget, 1, "pagerduty") == [0.0]
     assert times(clock, budget, 1, "jira") == [7.0]
-    assert budget.paused_for("jira") == 0
+    assert budget.wait_for("jira", endpoint="GET /myself") < 1
 
 
 def test_a_scoped_pause_holds_only_its_scope(clock: StillClock, budget: Budget) -> None:
-    budget.pause("jira", 7, "10001")
-    budget.pause("jira", 5, "PUT /issue/{id}")
+    budget.refused("jira", 7, "10001")
+    budget.refused("jira", 5, "PUT /issue/{id}")
     assert times(clock, budget, 1, "jira") == [0.0]
     assert times(clock, budget, 1, "jira", endpoint="PUT /issue/{id}") == [5.0]
     assert times(clock, budget, 1, "jira", issue="10001") == [2.0]
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one(budget: Budget) -> None:
-    budget.pause("jira", 9)
-    budget.pause("jira", 1)
-    assert budget.paused_for("jira") == 9
+    budget.refused("jira", 9)
+    budget.refused("jira", 1)
+    assert budget.wait_for("jira") == 9
 
 
 def test_what_would_wait_too_long_is_not_done_and_takes_nothing(clock: StillClock, budget: Budget) -> None:
-    budget.pause("jira", 100)
+    budget.refused("jira", 40)
     for _ in range(200):
-        with pytest.raises(NotDone) as caught:
-            budget.take("jira")
-    assert caught.value.cause is Cause.LIMITED
-    assert caught.value.retry_after == 100
-    clock.advance(100)
+        assert refusal(budget, Lane.FIRST, "jira").retry_after == 40
+    clock.advance(40)
     assert times(clock, budget, 1, "jira") == [0.0]
 
 
@@ -120,7 +153,7 @@ def test_a_stop_ends_the_wait_and_takes_nothing(clock: StillClock) -> None:
     stop = Event()
     stop.set()
     budget = Budget(clock, stop=stop)
-    budget.pause("jira", 5)
+    budget.refused("jira", 5)
     for _ in range(60):
         with pytest.raises(NotDone):
             budget.take("jira")
@@ -132,7 +165,7 @@ def test_a_pause_that_begins_during_the_wait_is_kept(clock: StillClock) -> None:
     class Pausing(StillClock):
         def sleep(self, seconds: float, until: Event) -> bool:
             if not self.slept:
-                budget.pause("jira", 4)
+                budget.refused("jira", 4)
             return super().sleep(seconds, until)
 
     pausing = Pausing()
@@ -140,22 +173,133 @@ def test_a_pause_that_begins_during_the_wait_is_kept(clock: StillClock) -> None:
     assert times(pausing, budget, 2, "jira") == [0.0, 4.0]
 
 
-def test_what_pagerduty_says_is_left_slows_us(clock: StillClock, budget: Budget) -> None:
-    budget.learn("pagerduty", 20, 40)
-    moments = times(clock, budget, 40)
-    assert sum(1 for one in moments if one < 39) <= 40
-    assert moments[20] > 0
-    assert moments[39] == pytest.approx(40, abs=2)
+def test_each_class_leaves_its_share_of_pagerdutys_window(clock: StillClock, budget: Budget) -> None:
+    budget.learn("pagerduty", 193, 40, 960)
+    assert refusal(budget, Lane.TEXT).retry_after == 40
+    assert times(clock, budget, 1, which=Lane.UPDATE) == [0.0]
+    assert refusal(budget, Lane.UPDATE).retry_after == 40
+    assert times(clock, budget, 1, which=Lane.CREATE) == [0.0]
+    clock.advance(40)
+    assert times(clock, budget, 1, which=Lane.TEXT) == [0.0]
+
+
+def test_parallel_answers_about_one_window_count_once(clock: StillClock, budget: Budget) -> None:
+    budget.learn("pagerduty", 3, 40, 960)
+    budget.learn("pagerduty", 5, 40, 960)
+    assert times(clock, budget, 4) == [0.0, 0.0, 0.0, 40.0]
 
 
 def test_plenty_left_changes_nothing(clock: StillClock, budget: Budget) -> None:
-    budget.learn("pagerduty", 900, 59)
+    budget.learn("pagerduty", 900, 59, 960)
     assert times(clock, budget, 60)[-1] == 0
 
 
-def test_nothing_left_pauses_until_the_reset(clock: StillClock, budget: Budget) -> None:
-    budget.learn("pagerduty", 0, 12)
-    assert times(clock, budget, 1) == [12.0]
+@pytest.mark.parametrize("reset", [3600.0, 1e300])
+def test_no_window_is_longer_than_a_minute(clock: StillClock, budget: Budget, reset: float) -> None:
+    budget.learn("pagerduty", 0, reset, 960)
+    assert times(clock, budget, 1) == [60.0]
+
+
+def test_a_window_without_a_size_has_the_size_of_our_own_minute(clock: StillClock, budget: Budget) -> None:
+    budget.learn("pagerduty", 300, 12)
+    assert refusal(budget, Lane.TEXT).retry_after == 12
+
+
+def test_the_rate_that_jira_tells_is_kept(clock: StillClock, budget: Budget) -> None:
+    budget.learn_rate("jira", Rate(5, 5))
+    assert times(clock, budget, 30, "jira")[-1] == pytest.approx(5.0, abs=0.1)
+    budget.learn_rate("jira", Rate(5000, 5000))
+    clock.advance(10)
+    assert times(clock, budget, 150, "jira")[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_429_without_a_time_doubles_the_pause_up_to_a_minute(clock: StillClock, budget: Budget) -> None:
+    pauses = []
+    for _ in range(6):
+        budget.refused("jira", None)
+        # answers to requests that left before the pause began
+        budget.refused("jira", None)
+        pauses += times(clock, budget, 1, "jira")
+    assert pauses == [FIRST_PAUSE, 10, 20, 40, 60, 60]
+    budget.answered("jira")
+    budget.refused("jira", None)
+    assert budget.wait_for("jira") == FIRST_PAUSE
+
+
+def test_a_429_that_names_no_second_does_not_become_a_loop(clock: StillClock, budget: Budget) -> None:
+    budget.refused("jira", 0.0)
+    assert times(clock, budget, 1, "jira") == [0.0]
+    budget.refused("jira", 0.0)
+    assert times(clock, budget, 1, "jira") == [10.0]
+
+
+@pytest.mark.parametrize("told", [3600.0, 31_536_000.0, float("inf")])
+def test_a_long_pause_is_asked_about_once_a_minute(clock: StillClock, budget: Budget, told: float) -> None:
+    budget.refused("jira", told)
+    assert refusal(budget, Lane.UPDATE, "jira").retry_after == PROBE_EVERY
+    assert times(clock, budget, 1, "jira") == [60.0]
+    # that poll is refused as well
+    budget.refused("jira", told)
+    assert refusal(budget, Lane.UPDATE, "jira").retry_after == PROBE_EVERY
+    assert refusal(budget, Lane.FIRST, "jira").retry_after == PROBE_EVERY
+    clock.advance(60)
+    refusal(budget, Lane.UPDATE, "jira")
+    assert times(clock, budget, 1, "jira") == [0.0]
+    assert refusal(budget, Lane.FIRST, "jira").retry_after == PROBE_EVERY
+    budget.answered("jira")
+    assert times(clock, budget, 1, "jira", patience=SHORT_WAIT)[-1] < 1
+    assert times(clock, budget, 20, "jira", Lane.TEXT, SHORT_WAIT)[-1] < 1
+
+
+def test_after_a_pause_the_poll_that_was_refused_goes_first(clock: StillClock, budget: Budget) -> None:
+    budget.learn("pagerduty", 0, 20, 960)
+    refusal(budget, Lane.FIRST)
+    clock.advance(30)
+    refusal(budget, Lane.CREATE)
+    assert times(clock, budget, 1) == [0.0]
+    assert times(clock, budget, 1, which=Lane.TEXT) == [0.0]
+
+
+def test_a_limit_of_more_than_a_minute_is_logged_once_and_shown(
+    clock: StillClock, budget: Budget, log: list[str]
+) -> None:
+    budget.refused("jira", 30)
+    assert (log, budget.lasting()) == ([], [])
+    clock.advance(30)
+    budget.answered("jira")
+    budget.refused("jira", 600, "PUT /issue/{id}")
+    budget.refused("jira", 600, "PUT /issue/{id}")
+    words = (
+        "Jira limits requests like PUT /issue/{id} since 09:00:30 UTC, until 09:10:30 UTC;"
+        " syncd asks once a minute if that still holds"
+    )
+    assert (log, budget.lasting()) == ([words], [words])
+    clock.advance(600)
+    budget.answered("jira", endpoint="GET /myself")
+    assert budget.lasting() == [words]
+    budget.answered("jira", endpoint="PUT /issue/{id}")
+    assert budget.lasting() == []
+    assert log[1:] == ["Jira no longer limits requests like PUT /issue/{id}; it did since 09:00:30 UTC"]
+
+
+def test_refusals_that_add_up_to_more_than_a_minute_are_logged_once(
+    clock: StillClock, budget: Budget, log: list[str]
+) -> None:
+    for _ in range(8):
+        budget.refused("pagerduty", None)
+        times(clock, budget, 1)
+    assert [line.partition(",")[0] for line in log] == [
+        "PagerDuty limits our requests since 09:00:00 UTC",
+    ]
+
+
+def test_a_limit_that_nobody_asks_about_any_more_is_over(
+    clock: StillClock, budget: Budget, log: list[str]
+) -> None:
+    budget.refused("jira", 90, "10001")
+    clock.advance(90 + 301)
+    assert budget.lasting() == []
+    assert log[-1].startswith("Jira no longer limits writes to issue 10001")
 
 
 def test_prepaid_lets_one_request_through() -> None:
@@ -163,10 +307,6 @@ def test_prepaid_lets_one_request_through() -> None:
     with prepaid():
         assert (use_prepaid(), use_prepaid()) == (True, False)
     assert use_prepaid() is False
-
-
-def test_a_pause_without_a_time_is_short() -> None:
-    assert 0 < UNNAMED_PAUSE <= 10
 
 
 def test_quiet_issues_are_forgotten(clock: StillClock, budget: Budget) -> None:

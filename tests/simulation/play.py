@@ -356,7 +356,7 @@ class Simulation:
                 logger.debug("the start failed: {}", error)
                 self.hub.pause(30.0)
         work_queue = loop.work_queue
-        self.hub.idle = lambda: all(incident in work_queue._busy for incident in work_queue._ready)
+        self.hub.idle = lambda: all(incident in work_queue._busy for incident in work_queue._queued())
         for _ in range(self.plan.workers):
             self.hub.spawn(self._reconciler)
         self.hub.spawn(self._slow)

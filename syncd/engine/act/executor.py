@@ -34,16 +34,13 @@ from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.lookups import display_name
 from syncd.remote.errors import NotDone, RemoteError, Unknown
-from syncd.remote.http.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
+from syncd.remote.http.lanes import prepaid
 
 if TYPE_CHECKING:
     from loguru import Logger
 
 DATES_ARE_WITHIN = timedelta(seconds=2)
 """How far the date of an answer may lie before the answer left: services cut it to the second."""
-
-COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.COMMENT_ON_TICKET})
-"""Kinds that leave last when a budget is nearly used up."""
 
 
 class Verdict(StrEnum):
@@ -88,7 +85,7 @@ class Executor:
             if kind.needs_probe_from and probe_from is None:
                 probe_from = highest_seen(context, _project(rendered))
             # the budget comes before the claim: a claimed operation must not wait for budget in flight
-            context.budgets.take(operation.target, issue=rendered.issue, leave=_left(kind, operation))
+            context.budgets.take(operation.target, issue=rendered.issue)
         except DecideAgain:
             return self._end(operation, "the facts that it was decided on have changed")
         except NotYet:
@@ -351,16 +348,6 @@ class Executor:
         context = self._context
         leaving.end(context.ledger, operation, OperationState.SUPERSEDED, context.clock.now(), why)
         return Verdict.ENDED
-
-
-def _left(kind: OperationKind[Any], operation: OperationRecord) -> float:
-    """Return the share of the budget that an operation leaves to others.
-
-    Creates come before updates, updates before comments.
-    """
-    if kind.needs_probe_from:
-        return 0.0
-    return LEFT_BY_COMMENTS if operation.kind in COMMENTS else LEFT_BY_UPDATES
 
 
 def _changed_at(context: EngineContext, operation: OperationRecord, took: float) -> datetime | None:

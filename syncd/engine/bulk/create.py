@@ -42,7 +42,7 @@ from syncd.ledger.store.leaving import (
 )
 from syncd.remote.answers import BulkAnswer, BulkItem
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.http.budget import prepaid
+from syncd.remote.http.lanes import SHORT_WAIT, Lane, lane, prepaid
 
 FROM = 10
 """Incidents that have to wait at once before batches are worth their overhead."""
@@ -51,9 +51,6 @@ FIRST, MOST = 10, 50
 READ = 100
 """Issues in one bulk fetch: Jira's limit."""
 QUICK_SECONDS = 10.0
-GRAVE = 2
-"""The number of the mapping's first severities that go alone, at once."""
-
 
 CREATE = CreateTicketKind()
 
@@ -109,8 +106,7 @@ class BulkCreates:
         return operation.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)
 
     def _grave(self, team: str | None, severity: str | None) -> bool:
-        mapping = self._context.rules.current.mapping_of(team)
-        return mapping is None or severity in list(mapping.severities)[:GRAVE]
+        return self._context.rules.current.is_grave(team, severity)
 
     def due(self, incident_ids: list[str]) -> list[str]:
         """Return the incidents to work on now, without those whose ticket a batch created.
@@ -124,14 +120,18 @@ class BulkCreates:
         if not self.under_way or not self._lock.acquire(blocking=False):
             return
         try:
+            with lane(Lane.CREATE, SHORT_WAIT):
+                self._run()
+        finally:
+            self._lock.release()
+
+    def _run(self) -> None:
+        try:
             while self._may_go_on() and self._one_batch():
                 if len(self._made.ids) + self._size > READ:
                     self._read_back()
         finally:
-            try:
-                self._read_back()
-            finally:
-                self._lock.release()
+            self._read_back()
 
     def _may_go_on(self) -> bool:
         context = self._context
@@ -155,7 +155,8 @@ class BulkCreates:
 
     def _one_batch(self) -> bool:
         context = self._context
-        if not context.health.may_ask("jira"):
+        # no slot is taken for a batch that has to wait
+        if not context.health.may_ask("jira") or context.budgets.wait_for("jira") > SHORT_WAIT:
             return False
         waiting = self._waiting(self._size * 2, light=True)
         first = dict(list(waiting.items())[: self._size])

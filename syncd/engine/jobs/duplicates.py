@@ -21,7 +21,7 @@ from syncd.engine.observe.earlier_ledger.created_by_us import created_by
 from syncd.engine.observe.issues import PAGE, in_projects, search_pages
 from syncd.ledger.store.jobs import Duplicate, last_sweep, store_sweep
 from syncd.ledger.store.lookups import ticket_projects
-from syncd.remote.http.budget import slow_lane
+from syncd.remote.http.lanes import slow_lane
 
 EVERY = timedelta(days=1)
 DAYS = 8

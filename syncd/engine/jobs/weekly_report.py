@@ -37,7 +37,7 @@ from syncd.ledger.views import report_facts
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.remote.errors import RemoteError
-from syncd.remote.http.budget import slow_lane
+from syncd.remote.http.lanes import slow_lane
 from syncd.report.weekly.report import Weekly, frozen, leading, make, run_of, zone_of
 from syncd.report.weekly.week import Week, latest_due
 

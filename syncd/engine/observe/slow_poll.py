@@ -31,7 +31,7 @@ from syncd.ledger.store.lookups import (
     with_notes_to_list,
 )
 from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
-from syncd.remote.http.budget import slow_lane
+from syncd.remote.http.lanes import slow_lane
 
 EVERY_SECONDS = 900.0
 NET = timedelta(days=1)

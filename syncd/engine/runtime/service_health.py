@@ -97,12 +97,11 @@ class Health:
 
         `whole`: syncd needs the answer for everything, so any failure concerns the whole service.
         """
-        # a refusal of one object (400, 404, …) tells nothing about the service
-        known = error.cause in _AT_ONCE or error.cause in _COUNTED or error.cause is Cause.LIMITED
-        if not whole and not known:
+        # the budget obeys a limit: it is no outage
+        if error.cause is Cause.LIMITED:
             return
-        # a full mailbox tells nothing about the mail server
-        if error.scope == "message":
+        # a refusal of one object (400, 404, …) tells nothing about the service
+        if not whole and error.cause not in _AT_ONCE and error.cause not in _COUNTED:
             return
         record = self.of(service)
         with self._lock:
@@ -115,8 +114,7 @@ class Health:
             record.cause, record.words = error.cause, error.describe()
             record.pause = self._next_pause(record.pause, error)
             record.next_try = self._clock.boottime() + record.pause
-        # a rate limit is no outage: syncd slows down and logs nothing
-        if first and error.cause is not Cause.LIMITED:
+        if first:
             logger.error("{} is down, syncd tries again by itself: {}", service, with_advice(error))
 
     @staticmethod
@@ -124,8 +122,8 @@ class Health:
         # trying a refused token often may lock the account
         if error.cause in (Cause.CREDENTIALS, Cause.REDIRECT):
             return max(LONGEST_PAUSE, error.retry_after or 0.0)
-        doubled = min(LONGEST_PAUSE, max(FIRST_PAUSE, pause * 2))
-        return max(doubled, error.retry_after or 0.0)
+        # the budget obeys the time that a 503 names
+        return min(LONGEST_PAUSE, max(FIRST_PAUSE, pause * 2))
 
     def down(self) -> list[ServiceHealth]:
         """Return the services that are down now."""

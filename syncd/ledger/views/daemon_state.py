@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,35 @@ _DUE = (
     .order_by(col(IncidentRow.due_at))
     .limit(bindparam("most"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """What decides how soon syncd works on an incident; `severity` None: it is not decided yet."""
+
+    id: str
+    team: str | None
+    severity: str | None
+    resolved: bool
+
+
+def ranks(ledger: Transactions, incident_ids: Sequence[str]) -> list[Rank]:
+    """Return the ranks of those of these incidents that are on record."""
+    with ledger.read() as session:
+        return [
+            Rank(ident, team, severity, status == IncidentStatus.RESOLVED)
+            for start in range(0, len(incident_ids), RANKED_AT_ONCE)
+            for ident, team, severity, status in session.connection().execute(
+                _RANKS, {"ids": list(incident_ids[start : start + RANKED_AT_ONCE])}
+            )
+        ]
+
+
+RANKED_AT_ONCE = 1000
+"""Incidents in one statement: a database takes a limited number of parameters."""
+_RANKS = columns(
+    col(IncidentRow.id), col(IncidentRow.team), col(IncidentRow.severity), col(IncidentRow.status)
+).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def _status(session: Session, limit: int) -> Data:
         "outbox": outbox.counts(session),
         "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
         "services": get_cursor_in(session, "services").get("down", []),
+        "limits": get_cursor_in(session, "services").get("limits", []),
         "unmapped_services": get_cursor_in(session, "services").get("unmapped", {}),
         "refused": get_cursor_in(session, "services").get("refused", []),
         "notes": get_cursor_in(session, "services").get("notes", []),

@@ -30,13 +30,14 @@ from syncd.config.settings.values import is_loopback
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.http.budget import UNNAMED_PAUSE, Budget, use_prepaid
+from syncd.remote.http.budget import Budget
 from syncd.remote.http.connection import POOLS
 from syncd.remote.http.counts import Asked, Counts
 from syncd.remote.http.deadline import Flight, Limits
 from syncd.remote.http.failures import HTML, Secrets, Sorter
+from syncd.remote.http.lanes import Lane, lane, use_prepaid
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
-from syncd.remote.http.retry_after import http_date
+from syncd.remote.http.retry_after import http_date, rate_of, window_of
 from syncd.remote.http.routes import Route, route
 from syncd.remote.http.wire import load
 
@@ -222,14 +223,18 @@ class _Adapter(HTTPAdapter):
         for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):
             question.headers.pop(name, None)
         try:
-            self._transport.budget.take(self._service, endpoint=self._asks.endpoint)
+            with lane(Lane.FIRST):
+                self._transport.budget.take(self._service, endpoint=self._asks.endpoint)
         except NotDone as error:
             return error
         result = self._send(question, self._asks, proxies)
         return result if isinstance(result, RemoteError) else None
 
     def _exchange(self, request: PreparedRequest, asked: Route, proxies: Any) -> Response | RemoteError:
-        if not use_prepaid():
+        if use_prepaid():
+            # who took the budget did not know the endpoint
+            self._transport.budget.check(self._service, asked.endpoint)
+        else:
             self._transport.budget.take(self._service, issue=asked.issue, endpoint=asked.endpoint)
         return self._send(request, asked, proxies)
 
@@ -293,6 +298,9 @@ class _Adapter(HTTPAdapter):
         self, asked: Route, response: Response, content: bytes, now: datetime
     ) -> Response | RemoteError:
         failure = self._sorter.answer(asked, response.status_code, response.headers, content, now)
+        # a refusal of one object is an answer, too
+        if failure is None or (isinstance(failure, NotDone) and failure.cause is not Cause.LIMITED):
+            self._transport.budget.answered(self._service, issue=asked.issue, endpoint=asked.endpoint)
         if failure is not None:
             self._obey(asked, failure)
             return failure
@@ -316,21 +324,19 @@ class _Adapter(HTTPAdapter):
         if date is not None:
             self._transport.note_skew(self._service, (date - middle).total_seconds())
             self._transport.note_date(self._service, date)
-        left, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
-        if left is not None and reset is not None:
-            try:
-                self._transport.budget.learn(self._service, float(left), float(reset))
-            except ValueError:
-                return
+        window, rate = window_of(headers), rate_of(headers)
+        if window is not None:
+            self._transport.budget.learn(self._service, *window)
+        if rate is not None:
+            self._transport.budget.learn_rate(self._service, rate)
 
     def _obey(self, asked: Route, failure: RemoteError) -> None:
         """Pause the issue, the endpoint or the service, as the answer asks."""
         limited = failure.cause is Cause.LIMITED
         if not limited and failure.retry_after is None:
             return
-        pause = UNNAMED_PAUSE if failure.retry_after is None else failure.retry_after
         reach = {"issue": asked.issue, "endpoint": asked.endpoint}.get(failure.scope, "")
-        self._transport.budget.pause(self._service, pause, reach)
+        self._transport.budget.refused(self._service, failure.retry_after, reach)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create pools of guarded connections."""

@@ -202,6 +202,7 @@ class Options:
 
     limits: bool = True
     requests_a_minute: int = 960
+    told_reset: str = ""
     log_lag: float = 0.0
     time_zone: str = "America/New_York"
     priority_entry: str | None = "field_value_change_log_entry"

@@ -86,7 +86,7 @@ class PagerDutySandbox(People):
         headers = {
             "ratelimit-limit": str(options.requests_a_minute),
             "ratelimit-remaining": str(window.left()),
-            "ratelimit-reset": str(max(1, round(wait)) if wait else 60),
+            "ratelimit-reset": options.told_reset or str(max(1, round(wait)) if wait else 60),
         }
         if wait:
             refusal = error(429, "Rate Limit Exceeded", 2020)

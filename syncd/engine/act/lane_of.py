@@ -1,0 +1,59 @@
+"""Decide to which class of requests an operation belongs, and which incidents get a worker first.
+
+Polls and sweeps set their class themselves (`syncd.remote.http.lanes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import Kind, Target
+from syncd.engine.context import EngineContext
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.views.daemon_state import ranks
+from syncd.policy.restricted import ASPECT
+from syncd.remote.http.lanes import Lane
+
+_CREATES = frozenset({Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM})
+_TEXTS = frozenset(
+    {
+        Kind.LINK_NOTE,
+        Kind.MIRROR_NOTE,
+        Kind.MIRROR_COMMENT,
+        Kind.REWRITE_NOTE,
+        Kind.REWRITE_COMMENT,
+        Kind.COMMENT_ON_TICKET,
+        Kind.COMMENT_ON_POSTMORTEM,
+        Kind.COMMENT_ON_ACTION_ITEM,
+    }
+)
+
+
+def lane_of(context: EngineContext, operation: OperationRecord, incident: IncidentRecord | None) -> Lane:
+    """Return the class of an operation; `incident` None: it is about none, or syncd does not know it."""
+    # people wait for a notice, and no text of a restricted incident leaves before its security level
+    if operation.target in (Target.MAIL, Target.CHAT) or operation.aspect == ASPECT:
+        return Lane.FIRST
+    if operation.kind == Kind.CREATE_TICKET and incident is not None and is_urgent(context, incident):
+        return Lane.FIRST
+    if operation.kind in _CREATES:
+        return Lane.CREATE
+    return Lane.TEXT if operation.kind in _TEXTS else Lane.UPDATE
+
+
+def urgent_of(context: EngineContext, idents: Sequence[str]) -> set[str]:
+    """Return those to work on first: mails, and open incidents that are grave or not decided yet."""
+    grave = context.rules.current.is_grave
+    return set(idents) - {
+        incident.id
+        for incident in ranks(context.ledger, idents)
+        if incident.resolved or (incident.severity and not grave(incident.team, incident.severity))
+    }
+
+
+def is_urgent(context: EngineContext, incident: IncidentRecord) -> bool:
+    """Return True if the incident is open and among the gravest of its team."""
+    return incident.status != IncidentStatus.RESOLVED and context.rules.current.is_grave(
+        incident.team, incident.severity
+    )
