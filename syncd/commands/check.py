@@ -103,6 +103,8 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
         sender=configuration.settings.pagerduty_from,
         now=command_clock().now(),
         skew=transport.skew,
+        on_record=_accounts_on_record(),
+        former=configuration.settings.former_accounts,
     )
     findings = list(check_all(sight))
     # no trial where Jira did not answer: the ticket would not be made either
@@ -113,6 +115,20 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
             steps = list(_tried(setup, sight, mapping, loud))
             findings = [*_without_what_was_tried(findings, mapping, steps), *steps]
     yield from findings
+
+
+def _accounts_on_record() -> dict[str, str]:
+    """Return our accounts in Jira that the ledger saw; none where there is no ledger yet."""
+    from syncd.commands.shared.setup import ledger_for_reading
+    from syncd.engine.observe.accounts import accounts_on_record
+    from syncd.ledger.errors import LedgerError
+
+    try:
+        with ledger_for_reading() as ledger:
+            return accounts_on_record(ledger)
+    except LedgerError:
+        # what is wrong with the ledger, the daemon says at its start
+        return {}
 
 
 def _without_what_was_tried(

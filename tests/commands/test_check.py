@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from commandline import House
+from engine.test_without_labels import change_account
 
 from syncd.preflight.checks import configured
 from syncd.preflight.checks.configured import HOSTILE
 from syncd.sandbox import dump, faults, presets
+from syncd.sandbox.cast import BOT_ACCOUNT
 from syncd.sandbox.jira.model import FieldDef
 
 TOP = Path(__file__).parents[2]
@@ -542,3 +544,15 @@ def test_the_commanders_schedule_is_looked_for(first: House) -> None:
     said = found(first)
     assert [one["where"] for one in of(said, "PD09", "ok")] == ["QRPay, commander QRPay incident commanders"]
     assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, commander Nobody's"]
+
+
+def test_a_changed_account_is_told_from_what_the_ledger_saw(house: House) -> None:
+    assert house.syncd("run", "--once").code == 0
+    change_account(house.world)
+    (changed,) = of(found(house), "J18", "ok")
+    assert changed["message"] == "the account has changed to syncd 2; former: syncd"
+    assert BOT_ACCOUNT in changed["hint"]
+    house.set("SYNCD_FORMER_ACCOUNTS", f"{BOT_ACCOUNT}, nobody@qrpay.example")
+    findings = found(house)
+    assert [one["hint"] for one in of(findings, "J18", "ok")] == [""]
+    assert ["nobody@qrpay.example" in one["message"] for one in of(findings, "J18", "unknown")] == [True]

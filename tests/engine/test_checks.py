@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
+from engine.mail_rig import MakeRig
+from engine.test_without_labels import change_account
 from syncd.domain.base import Reference
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
@@ -16,20 +18,21 @@ from syncd.preflight.checks.finding import Finding, Level
 from syncd.preflight.checks.run import check_all
 from syncd.preflight.checks.sight import Sight
 from syncd.preflight.draft_mapping import choose
-from syncd.sandbox import faults
-from syncd.sandbox.cast import BOT_ACCOUNT
+from syncd.sandbox import faults, presets
+from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL
 from syncd.sandbox.jira.model import Person
 
 MAPPINGS = "integration-jira-cloud/accounts_mappings"
 
 
-def findings(rig: Rig, *mappings: Mapping) -> list[Finding]:
+def findings(rig: Rig, *mappings: Mapping, **accounts: Any) -> list[Finding]:
     sight = Sight(
         rig.context.services,
         mappings or rig.mappings,
         sender="amara.osei@qrpay.example",
         now=rig.clock.now(),
         skew=rig.transport.skew,
+        **accounts,
     )
     return list(check_all(sight))
 
@@ -99,6 +102,48 @@ def test_a_service_under_two_names_needs_its_id(house: Rig) -> None:
     services["PSVC009"].name = "Alipay Integration"
     (wrong,) = of(findings(house), "PD02", Level.WRONG)
     assert "give the id" in wrong.hint
+
+
+@pytest.mark.parametrize("data_center", [False, True])
+def test_issues_that_can_carry_no_labels_are_named_with_what_follows(
+    make_rig: MakeRig, data_center: bool
+) -> None:
+    rules = mapping(postmortem={"mode": "enforce"}, follow_ups={"mode": "enforce"})
+    rig = make_rig(data_center_edition=data_center)
+    (fine,) = of(findings(rig, rules), "J17", Level.OK)
+    assert not fine.hint
+    presets.without_fields(rig.world.jira.site, "OPS", "labels")
+    (bare,) = of(findings(rig, rules), "J17", Level.OK)
+    assert "Incident, Postmortem, Sub-task" in bare.message
+    assert "filters by label" in bare.hint
+    assert bare.who == "Jira admin"
+
+
+def test_a_former_account_is_named_and_one_that_jira_does_not_know_is_asked_for(house: Rig) -> None:
+    known = {BOT_ACCOUNT: "syncd", "712020:old": "Old robot"}
+    (changed,) = of(findings(house, on_record=known), "J18", Level.OK)
+    assert changed.message == "the account has changed to syncd; former: Old robot"
+    assert "712020:old" in changed.hint
+    found = findings(house, on_record=known, former=("712020:old",))
+    assert [one.hint for one in of(found, "J18", Level.OK)] == [""]
+    (doubtful,) = of(found, "J18", Level.UNKNOWN)
+    assert "712020:old" in doubtful.message
+
+
+@pytest.mark.parametrize("data_center", [False, True])
+def test_marked_tickets_of_an_account_that_nobody_named_are_told(
+    make_rig: MakeRig, data_center: bool
+) -> None:
+    rig = make_rig(data_center_edition=data_center)
+    rig.cycle()
+    rig.world.pagerduty.trigger("Alipay Integration", "Latency")
+    rig.settle(2)
+    assert not of(findings(rig), "J18", Level.UNKNOWN)
+    change_account(rig.world)
+    (told,) = of(findings(rig), "J18", Level.UNKNOWN)
+    assert told.message.startswith("OPS-1 bears syncd's mark")
+    assert "SYNCD_FORMER_ACCOUNTS" in told.hint
+    assert not of(findings(rig, former=(BOT_EMAIL,)), "J18", Level.UNKNOWN)
 
 
 @pytest.mark.parametrize(("key", "level"), [("ENG", Level.OK), ("GONE", Level.WRONG)])

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from loguru import logger
-from rig import Rig
+from rig import Rig, RigClock
+from sqlmodel import col, select
 
 from engine.mail_rig import MakeRig, mailing
+from engine.test_brakes import standing
+from engine.test_every_jira_datacenter import CREATE, others
 from engine.test_follow_up_rows import TABLE, write
 from engine.test_lifecycle import nothing_more_is_written
 from engine.test_rebuilt import RULES, deleted, duties, events, over, postmortem
-from engine.test_restore import doubled, keys, said
+from engine.test_restore import back_up_rig, doubled, keys, restore_rig, said
+from engine.test_rivals import both, paused
+from engine.test_sweep import double, sweep
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
-from syncd.ledger.store.tables import ActionItemRow, PostmortemRow
-from syncd.sandbox import presets
+from syncd.engine.jobs.resync import Resync, Scope
+from syncd.ledger.store.tables import ActionItemRow, OperationRow, PostmortemRow, TicketRow
+from syncd.sandbox import faults, presets
 from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL
 from syncd.sandbox.jira.model import Person
+from syncd.sandbox.world import World
 
 INES, AMARA = "Ines Carvalho", "Amara Osei"
 SUCCESSOR = "712020:successor"
@@ -35,7 +43,7 @@ def logged() -> list[str]:
     return lines
 
 
-def without_labels(world: Any) -> None:
+def without_labels(world: World) -> None:
     presets.without_fields(world.jira.site, "OPS", "labels")
 
 
@@ -45,9 +53,9 @@ def remove_labels(rig: Rig) -> None:
             rig.world.jira.set_labels(issue.now.key, [], INES)
 
 
-def change_account(rig: Rig) -> None:
+def change_account(world: World) -> None:
     """From now on our token belongs to another account."""
-    site = rig.world.jira.site
+    site = world.jira.site
     site.people[SUCCESSOR] = Person(SUCCESSOR, "syncd 2", "syncd2@qrpay.example", username="syncd-two")
     site.tokens = dict.fromkeys(site.tokens, SUCCESSOR)
 
@@ -68,8 +76,6 @@ class Stood:
 
 
 def papers(rig: Rig) -> dict[str, Any]:
-    from sqlmodel import select
-
     with rig.ledger.read() as session:
         return {
             "postmortems": {row.incident_id: row.key for row in session.exec(select(PostmortemRow)).all()},
@@ -134,7 +140,7 @@ def test_nor_does_it_when_the_account_has_changed_and_the_former_one_is_named(
     house, closed = lived_in(make_rig, edition, "not on the screens")
     before = stands(house, closed)
     house.stop()
-    change_account(house)
+    change_account(house.world)
     house.name = "another.db"
     house.world.advance(60)
     house.start(former_accounts=(former(edition) if named == "by id" else BOT_EMAIL,))
@@ -150,7 +156,7 @@ def test_marks_on_the_latest_tickets_betray_a_former_account_that_nobody_named(
     house, closed = lived_in(make_rig, edition, "not on the screens")
     before = stands(house, closed)
     house.stop()
-    change_account(house)
+    change_account(house.world)
     house.name = "another.db"
     house.start()
     house.settle(6)
@@ -159,3 +165,114 @@ def test_marks_on_the_latest_tickets_betray_a_former_account_that_nobody_named(
     assert doubled(after.said) == []
     (line,) = [line for line in logged if "SYNCD_FORMER_ACCOUNTS" in line]
     assert former(edition) in line
+
+
+def test_an_account_that_jira_does_not_know_hides_no_other(make_rig: MakeRig, logged: list[str]) -> None:
+    house, closed = lived_in(make_rig, "cloud", "not on the screens")
+    before = stands(house, closed)
+    house.stop()
+    house.name = "another.db"
+    house.start(former_accounts=("712020:long-gone",))
+    house.settle(6)
+    assert stands(house, closed) == before
+    assert any("712020:long-gone" in line for line in logged)
+
+
+def test_the_ledger_itself_remembers_a_former_account(make_rig: MakeRig, logged: list[str]) -> None:
+    house, closed = lived_in(make_rig, "cloud", "not on the screens")
+    before = stands(house, closed)
+    change_account(house.world)
+    house.restart()
+    house.settle(3)
+    assert stands(house, closed) == before
+    (line,) = [line for line in logged if "account in Jira has changed" in line]
+    assert line.endswith("changed to syncd 2; former: syncd")
+    nothing_more_is_written(house)
+
+
+@EDITIONS
+@MISSING
+def test_yesterdays_ledger_finds_what_was_made_in_the_gap(
+    make_rig: MakeRig, edition: str, missing: str
+) -> None:
+    preset = without_labels if missing == "not on the screens" else lambda _world: None
+    house = make_rig(preset=preset, data_center_edition=edition == "data center")
+    house.cycle()
+    copy = back_up_rig(house)
+    house.world.advance(60)
+    house.world.jira.site.options.search_lag = 300
+    house.world.pagerduty.trigger("Alipay Integration", "In the gap", priority="P4")
+    house.settle(2)
+    remove_labels(house)
+    house.settle(1)
+    tickets = keys(house)
+    restore_rig(house, copy)
+    house.settle(14, 60)
+    assert keys(house) == tickets
+    assert doubled(said(house)) == []
+
+
+@EDITIONS
+def test_a_ticket_that_was_moved_to_another_project_is_found(make_rig: MakeRig, edition: str) -> None:
+    house = make_rig(data_center_edition=edition == "data center")
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Moved", priority="P4")
+    house.settle(2)
+    house.world.jira.move("OPS-1", "ENG", INES, type="Task")
+    deleted(house)
+    assert keys(house) == {made.id: "ENG-1"}
+    assert doubled(said(house)) == []
+
+
+def test_a_resync_finds_tickets_without_labels(make_rig: MakeRig) -> None:
+    house = make_rig(preset=without_labels)
+    house.cycle()
+    house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    tickets = keys(house)
+    with house.ledger.write() as session:
+        for row in session.exec(select(TicketRow)).all():
+            session.delete(row)
+        created = col(OperationRow.kind) == "create_ticket"
+        for operation in session.exec(select(OperationRow).where(created)).all():
+            session.delete(operation)
+    Resync(house.context, house.loop.work_queue, lambda _ids: house.loop.work_queue.drain()).run(Scope())
+    assert keys(house) == tickets
+    house.settle(2)
+    assert doubled(said(house)) == []
+
+
+def test_on_data_center_the_nightly_search_and_the_look_beyond_fifty_keys_need_no_labels(
+    make_rig: MakeRig,
+) -> None:
+    house = make_rig(preset=without_labels, data_center_edition=True)
+    house.cycle()
+    others(house, 70)
+    lag = house.world.faults.add(faults.error(503), service="jira", path="/search", times=None)
+    house.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=CREATE, times=1)
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    house.world.faults.remove(lag.id)
+    house.settle(12)
+    assert list(keys(house).values()) == ["OPS-71"]
+    assert doubled(said(house)) == []
+    double(house, "OPS-71")
+    house.world.advance(60)
+    sweep(house)
+    assert standing(house)["duplicates"]["found"] == 1
+
+
+def test_the_older_of_two_ledgers_is_told_by_creators(make_rig: MakeRig, tmp_path: Path) -> None:
+    house = make_rig(preset=without_labels)
+    house.cycle()
+    house.world.pagerduty.trigger("Alipay Integration", "Before the other came")
+    house.settle(2)
+    other = Rig(tmp_path, house.world, house.server, house.mappings, RigClock(house.world.clock), name="b.db")
+    other.start()
+    try:
+        house.world.pagerduty.trigger("Alipay Integration", "Made by both")
+        both(house, other, 3)
+        assert set(paused(other)) == {"jira", "pagerduty", "mail", "chat"}
+        assert paused(house) == {}
+    finally:
+        other.stop()

@@ -165,18 +165,19 @@ def _names(stored: dict[str, object]) -> dict[str, str]:
     return {str(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}
 
 
+def accounts_on_record(ledger: Transactions) -> dict[str, str]:
+    """Return the names of the Jira accounts that syncd has and had, by account id."""
+    stored = get_value(ledger, _OURS)
+    ids, names = stored.get("ids"), _names(stored)
+    return {str(each): names.get(str(each), "") for each in ids} if isinstance(ids, list) else {}
+
+
 def our_accounts(context: EngineContext) -> frozenset[str]:
     """Return the ids of the Jira accounts that syncd itself has and had."""
     at_hand = context.nobodies.get(_OURS)
     if at_hand is not None:
         return at_hand[0]
-    return context.nobodies.keep(_OURS, accounts_on_record(context.ledger))
-
-
-def accounts_on_record(ledger: Transactions) -> frozenset[str]:
-    """Return the ids of the Jira accounts that a ledger knows as syncd's own."""
-    ids = get_value(ledger, _OURS).get("ids")
-    return frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
+    return context.nobodies.keep(_OURS, frozenset(accounts_on_record(context.ledger)))
 
 
 def our_users(context: EngineContext) -> frozenset[str]:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from syncd.domain.base import Reference
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
 from syncd.domain.project import ResolvedProject
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
+from syncd.engine.observe.earlier_ledger.created_by_us import tickets_of_others
 from syncd.policy.two_way.ticket_to_incident import STATE_KEYS, several_states
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
 from syncd.remote.errors import NotDone
 
+RECENT_DAYS = 30
 NO_LINKS = "tickets of merged incidents are not linked"
 NO_ITEMS = "syncd takes no linked issue for an action item"
 NO_CLOSING = "syncd takes no transition that requires a resolution"
@@ -23,6 +26,60 @@ def account(sight: Sight) -> Iterator[Finding]:
     server = sight.jira.server()
     site = f"{server.base_url} ({server.edition} {server.version})"
     yield ok("J01", "Jira", f"{site} knows us as {sight.jira.myself().name}")
+
+
+def former_accounts(sight: Sight) -> Iterator[Finding]:
+    """Say when our account has changed, and which former accounts Jira does not name."""
+    where, present = "SYNCD_FORMER_ACCOUNTS", sight.jira.myself()
+    for entry, account in sight.former_accounts.items():
+        if account is None:
+            message = f"Jira names no single account for {entry}: syncd takes it for an account id"
+            yield unknown("J18", where, message, "give the account id (Data Center: the user name)")
+    others = {ident: name or ident for ident, name in sight.on_record.items() if ident != present.id}
+    if others:
+        named = {account.id if account else entry for entry, account in sight.former_accounts.items()}
+        message = f"the account has changed to {present.name}; former: {', '.join(others.values())}"
+        hint = f"set it to {','.join(others)}: a new ledger cannot know these accounts"
+        yield ok("J18", where, message, "" if named >= others.keys() else hint)
+    else:
+        yield ok("J18", where, f"syncd knows of no account before {present.name}")
+
+
+def tickets_by_others(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
+    """Check that no account which we do not know created the latest tickets with our mark."""
+    type_id = sight.resolved(mapping).incident_type.id
+    where = f'project = "{mapping.jira.project}" AND issuetype = {type_id} AND created >= -{RECENT_DAYS}d'
+    issues = tickets_of_others(sight.jira, where, sight.ours)
+    for issue in {issue.creator.id: issue for issue in issues if issue.creator is not None}.values():
+        creator = issue.creator.id if issue.creator is not None else ""
+        message = f"{issue.key} bears syncd's mark, and {creator} created it, which is no account of ours"
+        hint = (
+            f"if syncd had this account before, add {creator} to SYNCD_FORMER_ACCOUNTS; else stop the other"
+        )
+        yield unknown("J18", place(mapping), message, hint)
+
+
+def labels(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
+    """Say on which issues labels cannot be set: people miss them, and syncd does not need them."""
+    project = sight.resolved(mapping)
+    screens = {project.incident_type.name: project.offers("labels")}
+    if mapping.postmortem.mode is not Mode.OFF and project.postmortem is not None:
+        screens[project.postmortem.type.name] = project.postmortem.offers("labels")
+    if mapping.follow_ups.mode is not Mode.OFF and project.sub_task is not None:
+        fields = {field.id for field in sight.screen(project.key, project.sub_task.id)}
+        screens[project.sub_task.name] = not fields or "labels" in fields
+    bare = [name for name, offered in screens.items() if not offered]
+    if bare:
+        message = (
+            f"labels cannot be set on issues of type {', '.join(bare)}: their create screens lack the field"
+        )
+        hint = (
+            "put Labels on these screens, so that people's filters by label find the issues; syncd itself"
+            " finds them by creator and mark"
+        )
+        yield ok("J17", place(mapping), message, hint, JIRA_ADMIN)
+    else:
+        yield ok("J17", place(mapping), f"labels can be set on issues of type {', '.join(screens)}")
 
 
 def project(sight: Sight, mapping: Mapping) -> Iterator[Finding]:

@@ -99,8 +99,8 @@ def robots(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
 
 
 def _listed_robots(sight: Sight, mapping: Mapping) -> set[str]:
-    """Return the ids of our own account and of those that the mapping lists."""
-    listed = {sight.jira.myself().id}
+    """Return the ids of our own accounts and of those that the mapping lists."""
+    listed = set(sight.ours)
     for entry in mapping.people.robots:
         account = None
         if "@" in entry:

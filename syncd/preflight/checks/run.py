@@ -21,6 +21,7 @@ def check_all(sight: Sight) -> Iterator[Finding]:
     if pagerduty_answers:
         yield from _each(_of_pagerduty(sight))
     if jira_answers:
+        yield from _each([("J18", "SYNCD_FORMER_ACCOUNTS", partial(jira.former_accounts, sight))])
         for mapping in sight.mappings:
             where = place(mapping)
             fits = yield from _first("J02", where, partial(jira.project, sight, mapping))
@@ -34,6 +35,8 @@ def check_all(sight: Sight) -> Iterator[Finding]:
                 rest += (
                     ("J07", fields.create_screen),
                     ("J13", fields.values),
+                    ("J17", jira.labels),
+                    ("J18", jira.tickets_by_others),
                     ("J12", jira.links),
                     ("J11", jira.levels),
                     ("J15", postmortems.postmortems),

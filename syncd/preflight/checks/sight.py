@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, cached_property
 
@@ -11,9 +11,10 @@ from syncd.domain.directory import EscalationPolicy, Schedule
 from syncd.domain.incident import PagerDutyService, Responder
 from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.project import ResolvedProject
+from syncd.domain.ticket import Account
 from syncd.engine.context import Services
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
-from syncd.engine.observe.accounts import user_meant
+from syncd.engine.observe.accounts import pick_former, user_meant
 
 Skew = Callable[[str], float | None]
 """Seconds by which a service's clock is ahead of ours, None where it has not answered yet."""
@@ -30,6 +31,8 @@ class Sight:
         sender: str | None,
         now: datetime,
         skew: Skew,
+        on_record: dict[str, str] | None = None,
+        former: Sequence[str] = (),
     ) -> None:
         pagerduty, jira = clients.pagerduty, clients.jira
         self.pagerduty, self.jira = pagerduty, jira
@@ -37,6 +40,10 @@ class Sight:
         self.sender = sender
         self.now = now
         self.skew = skew
+        self.on_record = on_record or {}
+        """The names of our accounts in Jira that the ledger saw, by account id."""
+        self.former = former
+        """Our former accounts in Jira, as the settings name them."""
         self._resolved: dict[str, ResolvedProject] = {}
         self._rights: dict[str, dict[str, bool | None]] = {}
         self.facts = cache(lambda key: jira.project(key))
@@ -49,6 +56,17 @@ class Sight:
         """The active user whom an address, an account or a name means."""
         self.assignable = cache(lambda email, key: jira.assignable(email, key))
         """The accounts that match an address and can be assigned in a project."""
+
+    @cached_property
+    def former_accounts(self) -> dict[str, Account | None]:
+        """The accounts that the settings name as our former ones, None where Jira names no single one."""
+        return {entry: pick_former(entry, self.jira.accounts_named(entry)) for entry in self.former}
+
+    @cached_property
+    def ours(self) -> frozenset[str]:
+        """The ids of our present and former accounts in Jira, as far as ledger and settings know them."""
+        former = {account.id if account else entry for entry, account in self.former_accounts.items()}
+        return frozenset({self.jira.myself().id, *self.on_record, *former})
 
     @cached_property
     def services(self) -> tuple[PagerDutyService, ...]:

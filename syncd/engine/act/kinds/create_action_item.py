@@ -57,8 +57,10 @@ class CreateActionItemKind(CreateKind):
             raise DecideAgain
         fields = _place(postmortem, book)
         linked = [ITEM_LABEL] if book.project.sub_task is None else []
-        fields["labels"] = ["syncd", LABEL, incident_label(incident.id), *linked]
         screen = _screen(context, postmortem, book)
+        # an unknown screen is tried
+        if not screen or any(field.id == "labels" for field in screen):
+            fields["labels"] = ["syncd", LABEL, incident_label(incident.id), *linked]
         needed = demanded_values(context, screen, incident, book, create.demanded)
         fields |= needed
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}

@@ -47,9 +47,9 @@ def marked_issues(context: EngineContext, ops: Iterable[str], since: datetime) -
 
 def _search(context: EngineContext, since: datetime) -> None:
     ours = our_accounts(context)
-    for creator in sorted(ours | _found_among_others(context, ours, since)):
-        for hits in created_by(context, [creator], created_since(context, since)):
-            _read_marks(context, [hit.id for hit in hits])
+    creators = ours | _found_among_others(context, ours, since)
+    for hits in created_by(context, creators, created_since(context, since)):
+        _read_marks(context, [hit.id for hit in hits])
 
 
 def _read_marks(context: EngineContext, issue_ids: list[str]) -> None:
