@@ -13,6 +13,7 @@ from sqlmodel import col, select
 
 from engine.mail_rig import MakeRig, mailing
 from engine.test_brakes import standing
+from engine.test_bulk import each_has_one_ticket, storm
 from engine.test_every_jira_datacenter import CREATE, others
 from engine.test_follow_up_rows import TABLE, write
 from engine.test_lifecycle import nothing_more_is_written
@@ -168,23 +169,30 @@ def test_marks_on_the_latest_tickets_betray_a_former_account_that_nobody_named(
 
 
 def test_an_account_that_jira_does_not_know_hides_no_other(make_rig: MakeRig, logged: list[str]) -> None:
-    house, closed = lived_in(make_rig, "cloud", "not on the screens")
-    before = stands(house, closed)
+    house = make_rig(preset=without_labels)
+    house.cycle()
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    tickets = keys(house)
     house.stop()
     house.name = "another.db"
     house.start(former_accounts=("712020:long-gone",))
-    house.settle(6)
-    assert stands(house, closed) == before
+    house.settle(3)
+    assert keys(house) == tickets
+    assert doubled(said(house)) == []
     assert any("712020:long-gone" in line for line in logged)
 
 
 def test_the_ledger_itself_remembers_a_former_account(make_rig: MakeRig, logged: list[str]) -> None:
-    house, closed = lived_in(make_rig, "cloud", "not on the screens")
-    before = stands(house, closed)
+    house = make_rig(preset=without_labels)
+    house.cycle()
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    before = said(house)
     change_account(house.world)
     house.restart()
-    house.settle(3)
-    assert stands(house, closed) == before
+    house.settle(2)
+    assert said(house) == before
     (line,) = [line for line in logged if "account in Jira has changed" in line]
     assert line.endswith("changed to syncd 2; former: syncd")
     nothing_more_is_written(house)
@@ -276,3 +284,46 @@ def test_the_older_of_two_ledgers_is_told_by_creators(make_rig: MakeRig, tmp_pat
         assert paused(house) == {}
     finally:
         other.stop()
+
+
+@EDITIONS
+def test_labels_that_a_changed_screen_refuses_are_left_out_once_alone_and_in_batches(
+    make_rig: MakeRig, edition: str
+) -> None:
+    house = make_rig(mappings=(mailing(**RULES),), mail=True, data_center_edition=edition == "data center")
+    house.cycle()
+    house.world.advance(600)
+    without_labels(house.world)
+    incidents = [*storm(house, 14, priority="P3"), *storm(house, 1, priority="P1")]
+    house.settle(3)
+    each_has_one_ticket(house, incidents)
+    assert not house.operations("parked", "pending", "unknown")
+    refused = [event for event in events(house, "ticket.made") if "labels" in event["refused"]]
+    assert refused
+    writes = len(house.world.journal.lines(service="jira", method="POST", pattern="/rest/api/2/issue"))
+    incidents += storm(house, 1, priority="P1")
+    house.settle(2)
+    each_has_one_ticket(house, incidents)
+    lines = house.world.journal.lines(service="jira", method="POST", pattern="/rest/api/2/issue")[writes:]
+    assert [line.status for line in lines] == [201]
+    nothing_more_is_written(house)
+
+
+@EDITIONS
+def test_postmortem_and_items_go_on_without_labels_that_a_changed_screen_refuses(
+    make_rig: MakeRig, edition: str
+) -> None:
+    house = make_rig(mappings=(mailing(**RULES),), data_center_edition=edition == "data center")
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P2")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, AMARA)
+    house.cycle()
+    without_labels(house.world)
+    house.settle(3, 900)
+    paper = postmortem(house, made.id)
+    assert len(papers(house)["items"]) == 1
+    assert not paper.now.values.get("labels")
+    (event,) = events(house, "postmortem.made")
+    assert event["refused"] == ["labels"]
+    assert not house.operations("parked", "pending", "unknown")

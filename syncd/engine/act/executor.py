@@ -234,7 +234,7 @@ class Executor:
         refused = kind.drop_refused(operation, error.field_errors)
         # a refused field that is needed parks the operation with all the service's words
         if refused and set(refused) == set(error.field_errors):
-            return self._go_on_without(operation, refused, error)
+            return self._go_on_without(kind, operation, refused, error)
         filled = kind.fill_demanded(context, operation, error) if error.field_errors else None
         if filled is not None:
             leaving.put_back(
@@ -255,13 +255,18 @@ class Executor:
             return self._read_again(operation, error)
         return self._put_back(operation, error.describe(), changed)
 
-    def _go_on_without(self, operation: OperationRecord, refused: list[str], error: NotDone) -> Verdict:
+    def _go_on_without(
+        self, kind: OperationKind[Any], operation: OperationRecord, refused: list[str], error: NotDone
+    ) -> Verdict:
         """Put an operation back whose refused fields are all optional; its next attempt leaves them out."""
         context = self._context
         fields = operation.typed(RefusableFields)
         changed = fields.model_copy(update={"refused": tuple(sorted({*fields.refused, *refused}))})
         now = context.clock.now()
         leaving.put_back(context.ledger, [operation], now, error.describe(), changed=changed, anew=True)
+        # an assignee is refused as a person, any other field because the screen has changed
+        if kind.needs_probe_from and refused != ["assignee"]:
+            context.facts.doubt_screens()
         _log(operation).warning(
             "{}: Jira refused {} ({}); syncd sends it again without",
             self._name(operation),

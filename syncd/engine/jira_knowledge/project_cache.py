@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 3600.0
 """How long a fact counts."""
+DOUBTED_AFTER = 300.0
+"""Seconds for which screens count although Jira refused a field that they offer."""
 PROJECT, FIT, SEARCH = "project", "fit", "search"
 """The questions about a team's project: does Jira show it, does the mapping fit, may we search it."""
 RESOLUTIONS = "resolution"
@@ -79,6 +81,7 @@ class JiraFacts:
         self._jira = jira
         self._clock = clock
         self._refusals = refusals
+        self._asked_at: float | None = None
         self._lock = Lock()
         # only this lock is held during a request: ledger transactions may wait for the other one
         self._asking = Lock()
@@ -210,6 +213,7 @@ class JiraFacts:
 
     def _ask(self, mapping: Mapping) -> ResolvedProject:
         jira = self._jira()
+        self._asked_at = self._clock.boottime()
         facts = jira.project(mapping.jira.project, self._keep)
         screen = self.screen(facts.key, incident_type(mapping, facts).id)
         # without the field on the screen our account could set no level anyway
@@ -272,6 +276,14 @@ class JiraFacts:
         self._unfit.clear()
         self._answers.clear()
         self._screens.clear()
+
+    def doubt_screens(self) -> None:
+        """Read all screens again after Jira refused a field that they offer, unless they are fresh.
+
+        Else each further create would send the field and be refused once.
+        """
+        if self._asked_at is None or self._clock.boottime() - self._asked_at >= DOUBTED_AFTER:
+            self.forget_projects()
 
     def hops(self, ticket: str, goal: str) -> int:
         """Return how many steps a ticket (its object) has taken on its way to a status (its id)."""
