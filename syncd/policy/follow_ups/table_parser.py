@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from syncd.domain.base import JsonValue
 from syncd.domain.text import one_line
 
-_SPLIT = re.compile(r"(?<!\\)\|(?![^\[\]]*\])")
 _ESCAPED = re.compile(r"\\([^\w\s\\])")
 _TEXT = ("task", "action", "follow", "what", "item", "description", "summary")
 _OWNER = ("owner", "assignee", "who")
@@ -62,8 +61,21 @@ def _rows(description: str) -> Iterator[str]:
 
 
 def _cells(line: str) -> list[str]:
-    cells = _SPLIT.split(line.strip()[1:].removesuffix("|"))
+    cells = _split(line.strip()[1:].removesuffix("|"))
     return [_ESCAPED.sub(r"\1", one_line(cell.replace("\\\\", " "))).strip() for cell in cells]
+
+
+def _split(line: str) -> list[str]:
+    """Split a line at its bars, but not at an escaped bar or within a link: `[words|address]`."""
+    cells, end, in_link = [], len(line), False
+    # from the right, because the bracket that follows a bar tells whether the bar belongs to a link
+    for at in range(len(line) - 1, -1, -1):
+        if line[at] in "[]":
+            in_link = line[at] == "]"
+        elif line[at] == "|" and not in_link and line[at - 1 : at] != "\\":
+            cells.append(line[at + 1 : end])
+            end = at
+    return [line[:end], *reversed(cells)]
 
 
 def _places(header: list[str]) -> dict[str, int] | None:

@@ -23,6 +23,8 @@ from syncd.policy.postmortem.fulfilment import stands_completed
 
 ALIKE = 0.6
 """From this similarity (0 to 1) on, two texts are the same row before and after an edit."""
+COMPARED_ROWS, COMPARED_LETTERS = 50, 300
+"""The rows, and the letters of each, that syncd compares with a row that is gone: the comparison is slow."""
 NOBODY = frozenset({"", "-", "--", "?", "tbd", "tba", "n/a", "na", "none", "nobody", "owner", "@owner"})
 """Words that people type into the owner's cell while there is no owner."""
 
@@ -131,7 +133,7 @@ def edits_of(
         if before.mark in present:
             continue
         # Of the rows without an issue, take the most similar: each row belongs to one item at most.
-        best = max(free, key=lambda row: _alike(before, row), default=None)
+        best = max(free[:COMPARED_ROWS], key=lambda row: _alike(before, row), default=None)
         if best is not None and _alike(before, best) >= ALIKE:
             free.remove(best)
             edits.append((item, best))
@@ -141,7 +143,8 @@ def edits_of(
 
 
 def _alike(row: Row, other: Row) -> float:
-    return SequenceMatcher(None, normalised(row.text), normalised(other.text)).ratio()
+    before, after = (normalised(each.text)[:COMPARED_LETTERS] for each in (row, other))
+    return SequenceMatcher(None, before, after).ratio()
 
 
 def _create(case: Case, row: Row) -> CreateActionItem:

@@ -1,4 +1,4 @@
-"""Limit how long a request may take, and end a request that takes longer.
+"""Limit how long a request may take and how large its answer may be, and end a request that exceeds this.
 
 `requests` limits the wait for the next byte, not the whole request: a server that sends one byte a second
 would hold syncd for ever. So each request is a `Flight`, and one watchdog thread shuts the socket down when a
@@ -19,6 +19,17 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from types import TracebackType
 from typing import Self
+
+from requests import Response
+
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes of a decompressed answer. A page of a hundred issues or entries is far smaller; in memory JSON takes
+up to twenty times its size in memory."""
+_PIECE = 64 * 1024
+
+
+class AnswerTooLargeError(OSError):
+    """An answer that is larger than `LARGEST_ANSWER`, perhaps only when it is decompressed."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,27 @@ class Flight:
 
 class NoFlightError(RuntimeError):
     """A request without a deadline: a defect of syncd; nothing left."""
+
+
+def read_body(response: Response, flight: Flight) -> bytes:
+    """Return an answer's body, decompressed piece by piece; the answer keeps none of it.
+
+    Raise `AnswerTooLargeError`, `TimeoutError` if the flight ends before the body, and what `requests`
+    raises.
+    """
+    pieces, size = [], 0
+    for piece in response.iter_content(_PIECE):
+        size += len(piece)
+        if flight.expired or size > LARGEST_ANSWER:
+            # the rest of the body must not be taken for the next answer
+            response.close()
+            if flight.expired:
+                raise TimeoutError
+            raise AnswerTooLargeError(f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MiB")
+        pieces.append(piece)
+    # the library would keep the bytes beside the parsed answer
+    response._content = b""
+    return b"".join(pieces)
 
 
 def current() -> Flight:

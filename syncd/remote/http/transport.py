@@ -33,7 +33,7 @@ from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.connection import POOLS
 from syncd.remote.http.counts import Asked, Counts
-from syncd.remote.http.deadline import Flight, Limits
+from syncd.remote.http.deadline import Flight, Limits, read_body
 from syncd.remote.http.failures import HTML, Secrets, Sorter
 from syncd.remote.http.lanes import Lane, lane, use_prepaid
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
@@ -271,7 +271,7 @@ class _Adapter(HTTPAdapter):
                 timeout=flight.limits.whole,
                 proxies=proxies,
             )
-            content = response.content or b""
+            content = read_body(response, flight)
         # each exception: after the first byte left, any break leaves the outcome unknown
         except Exception as error:
             # a defect of syncd before anything left: raise it as it is

@@ -12,9 +12,10 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of, nobodies_of
 from syncd.policy.case import Rulebook
 
-_MENTION = re.compile(r"\[~(?:accountid:)?([^\]|]+)\]")
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_LINK = re.compile(r"\[([^\]|~^#]+)\|[^\]]+\]")
+# each of them reads a character at most twice, also in a text that was written to be slow
+_MENTION = re.compile(r"\[~(?:accountid:)?([^\[\]|]+)\]")
+_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+")
+_LINK = re.compile(r"\[([^\[\]|~^#]+)\|[^\[\]]+\]")
 _EMPHASIS = re.compile(r"(?<!\w)([*_+])(\S(?:[^*_+]*\S)?)\1(?!\w)")
 _MARKUP = re.compile(r"[*_{}\[\]|]|^@")
 
