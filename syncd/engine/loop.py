@@ -145,7 +145,8 @@ class ControlLoop:
 
     def _mail_refused_credentials(self, service: str) -> None:
         """Mail the operator before syncd stops because a service refuses its token."""
-        alarm = refused_at_the_start(service, self.context.clock.now())
+        captcha = self.context.login(service).captcha
+        alarm = refused_at_the_start(service, self.context.clock.now(), captcha)
         if self.mail_schedule.operator.tell([alarm]) and not self.context.dry_run:
             for operation in open_operations(self.context.ledger, OPERATOR):
                 if operation.state == OperationState.PENDING:

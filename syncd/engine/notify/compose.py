@@ -269,7 +269,7 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             (
                 f"At {since} {name} refused syncd's credentials, and syncd ended. No incident gets a ticket"
                 " until syncd runs again; then it catches up.",
-                "Renew the token, then:",
+                f"{mail.text}. Then:" if mail.text else "Renew the token, then:",
             ),
             ("syncd check", "systemctl restart syncd"),
         )

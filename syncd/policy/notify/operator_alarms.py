@@ -105,11 +105,10 @@ def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
     ]
 
 
-def refused_at_the_start(service: str, now: datetime) -> Alarm:
-    """Return the alarm for a service that refuses syncd's credentials at the start."""
-    return _alarm(
-        "start", service, now, f"{NAMES[service]} refuses syncd's credentials, so syncd does not start."
-    )
+def refused_at_the_start(service: str, now: datetime, captcha: str) -> Alarm:
+    """Return the alarm for a service that refuses syncd at the start; `captcha`: what to do about one."""
+    text = f"{NAMES[service]} refuses syncd's credentials, so syncd does not start."
+    return _alarm("start", service, now, f"{text} {captcha}".strip(), words=captcha or None)
 
 
 def _alarm(

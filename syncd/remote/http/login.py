@@ -30,6 +30,8 @@ from syncd.remote.http.routes import Route
 
 TRUSTED = 300.0
 """Seconds for which a proof covers reads without one."""
+REFUSED_FOR = 60.0
+"""Seconds for which a refusal of our login counts without asking again: each question is a failed login."""
 CAPTCHA_PAUSE = 900.0
 """Seconds without any request after Jira demanded a captcha: each request is one more failed login."""
 _OPEN = frozenset({"/serverInfo"})
@@ -71,6 +73,7 @@ class Login:
         self._accounts: frozenset[str] = frozenset()
         self._proving: set[str] = set()
         self._refusal: NotDone | None = None
+        self._refused_at = -REFUSED_FOR
         self._begun = 0
         self._decided = 0
         self._proved_at: float | None = None
@@ -145,9 +148,13 @@ class Login:
             return self._begun
 
     def decided_since(self, number: int) -> bool:
-        """Return True if a question was answered that began after the doubt of this number did."""
+        """Return True if the service need not be asked for the doubt of this number.
+
+        A question was answered that began after the doubt, or our login was refused a moment ago.
+        """
         with self._lock:
-            return self._decided > number
+            refused_for = self._clock.boottime() - self._refused_at
+            return self._decided > number or (self._refusal is not None and refused_for < REFUSED_FOR)
 
     def learn(self, number: int, result: JsonValue | RemoteError, began: float) -> NotDone | None:
         """Keep the answer to the question of this number; return the refusal if it is one.
@@ -160,7 +167,7 @@ class Login:
             refusal = with_cause(result, Cause.CREDENTIALS)
             with self._lock:
                 self._decided, self._refusal = max(number, self._decided), refusal
-                self._captcha_words = ""
+                self._refused_at, self._captcha_words = self._clock.boottime(), ""
             return refusal
         body = result if isinstance(result, dict) else {}
         accounts = {value for name in ("accountId", "name") if isinstance(value := body.get(name), str)}
@@ -208,7 +215,7 @@ class Login:
     def resume(self) -> None:
         """Ask again at once: a person has logged in."""
         with self._lock:
-            self._captcha_until = 0.0
+            self._captcha_until, self._refused_at = 0.0, -REFUSED_FOR
 
 
 def with_cause(error: NotDone, cause: Cause) -> NotDone:
@@ -225,8 +232,8 @@ def with_cause(error: NotDone, cause: Cause) -> NotDone:
     )
 
 
-def undecided(asked: Route, trouble: RemoteError) -> NotDone:
-    """Return the failure of an answer that does not count, because of `trouble` with the question."""
+def undecided(request: str, trouble: RemoteError) -> NotDone:
+    """Return the failure of a request whose answer does not count, because of `trouble` with the question."""
     if isinstance(trouble, NotDone) and trouble.cause is Cause.CREDENTIALS:
         message, cause = trouble.message or "it does not know our account", Cause.CREDENTIALS
     else:
@@ -235,7 +242,7 @@ def undecided(asked: Route, trouble: RemoteError) -> NotDone:
         cause = Cause.LIMITED if limited else Cause.UNREACHABLE
     return NotDone(
         trouble.service,
-        asked.named,
+        request,
         cause,
         message,
         status=trouble.status,

@@ -215,7 +215,7 @@ class _Adapter(HTTPAdapter):
                 login.check(asked)
                 trouble = self._ask(request, proxies)
         if trouble is not None:
-            raise undecided(asked, trouble)
+            raise undecided(asked.named, trouble)
 
     def _ask(self, request: PreparedRequest, proxies: Any) -> RemoteError | None:
         question = request.copy()

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from jira import JIRA
 
 from syncd.domain.project import Edition
-from syncd.remote.http.login import Login
+from syncd.remote.errors import RemoteError
+from syncd.remote.http.login import Login, undecided
 from syncd.remote.http.wire import UnreadableError, identifier, reading
 
 SERVICE = "jira"
@@ -44,8 +45,12 @@ class JiraSession:
 
         For each answer that says that something is not there: Jira hides everything from a dead token.
         """
-        if not self._login.proved_by_last_answer:
+        if self._login.proved_by_last_answer:
+            return
+        try:
             self._client.myself()
+        except RemoteError as error:
+            raise undecided("GET myself", error) from error
 
     def _proved(self, items: Items) -> Items:
         """Return the items of the last answer; prove our login first if there are none."""
