@@ -103,6 +103,22 @@ def lagging_both(house: House) -> None:
     house.world.jira.site.options.search_lag = house.world.jira.site.options.fetch_lag = 300.0
 
 
+def logged_out(house: House) -> None:
+    house.world.jira.site.options.login = "expired"
+
+
+def logged_out_without_headers(house: House) -> None:
+    house.world.jira.site.options.login_headers = False
+    logged_out(house)
+
+
+def refused_endpoint(status: int, path: str) -> Callable[[House], None]:
+    def begin(house: House) -> None:
+        house.world.faults.add(faults.error(status), path=path, times=None)
+
+    return begin
+
+
 WAYS: dict[str, Callable[[House], None]] = {
     **{name: on_a_third(strike) for name, strike in STRIKES.items()},
     "mixed": everything,
@@ -110,6 +126,12 @@ WAYS: dict[str, Callable[[House], None]] = {
     "incidents-vanish": none_open,
     "page-repeats": page_that_repeats,
     "issueErrors": issue_errors,
+    "logged-out": logged_out,
+    "logged-out-silently": logged_out_without_headers,
+    "401-on-comments": refused_endpoint(401, r"/comment$|/notes$"),
+    "401-on-creates": refused_endpoint(401, r"/issue(/bulk)?$"),
+    "403-on-moves": refused_endpoint(403, r"/transitions$"),
+    "401-on-people": refused_endpoint(401, r"/user/assignable/search$|/users"),
     "search-lags": lagging_search,
     "both-lag": lagging_both,
 }
@@ -146,6 +168,7 @@ def life(house: House, begin: Callable[[House], None]) -> dict[str, Any]:
     people.resolve(first.id, BY)
     turns(house, 2)
     house.world.faults.clear()
+    house.world.jira.site.options.login = "good"
     turns(house, 14)
     house.world.jira.site.options.search_lag = house.world.jira.site.options.fetch_lag = 0.0
     assert house.ledger

@@ -113,6 +113,9 @@ class Plan:
     crashes: tuple[Crash, ...] = ()
     steps: tuple[tuple[float, float], ...] = ()
     pauses: tuple[tuple[float, float, str], ...] = ()
+    logged_out: tuple[tuple[float, float], ...] = ()
+    proves: bool = True
+    """True if Jira's answers name our account."""
     search_lag: float = 0.0
     fetch_lag: float = 0.0
     latency: float = 0.2
@@ -137,6 +140,8 @@ class Plan:
             crashes=(),
             steps=(),
             pauses=(),
+            logged_out=(),
+            proves=True,
             search_lag=0.0,
             fetch_lag=0.0,
             latency=0.2,
@@ -160,6 +165,8 @@ def make_plan(seed: int) -> Plan:
     )
     pauses = _pauses(stream(seed, "pauses"), last)
     ends += [end for _, end, _ in pauses]
+    logged_out, proves = _logins(stream(seed, "logins"), last)
+    ends += [end for _, end in logged_out]
     return Plan(
         seed=seed,
         acts=acts,
@@ -168,6 +175,8 @@ def make_plan(seed: int) -> Plan:
         crashes=crashes,
         steps=wall,
         pauses=pauses,
+        logged_out=logged_out,
+        proves=proves,
         search_lag=random.choice([0.0, 0.0, 5.0, 60.0, 300.0, 600.0]),
         fetch_lag=random.choice([0.0, 0.0, 0.0, 2.0, 30.0, 300.0]),
         latency=random.choice([0.01, 0.2, 0.2, 2.0]),
@@ -230,6 +239,15 @@ def _pauses(random: Random, last: float) -> tuple[tuple[float, float, str], ...]
         return ()
     begin = random.uniform(0, last)
     return ((begin, begin + random.choice([30.0, 120.0, 400.0]), random.choice(["jira", "pagerduty"])),)
+
+
+def _logins(random: Random, last: float) -> tuple[tuple[tuple[float, float], ...], bool]:
+    """Return when Jira's token is dead, in one of four histories, and if Jira's answers name our account."""
+    proves = random.random() < 0.6
+    if random.random() > 0.25:
+        return (), proves
+    begin = random.uniform(0, last)
+    return ((begin, begin + random.choice([100.0, 400.0, 1500.0, 4000.0])),), proves
 
 
 class _History:

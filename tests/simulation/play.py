@@ -271,9 +271,17 @@ class Simulation:
         for begin, end, target in plan.pauses:
             self.hub.at(begin, lambda target=target: self._pause(target))
             self.hub.at(end, lambda target=target: self._resume(target))
+        self._lose_logins()
         for at, seconds in plan.steps:
             self.hub.at(at, lambda seconds=seconds: setattr(self.clock, "step", self.clock.step + seconds))
         self.hub.at(plan.calm, self._calm)
+
+    def _lose_logins(self) -> None:
+        options = self.world.jira.site.options
+        options.login_headers = self.plan.proves
+        for begin, end in self.plan.logged_out:
+            self.hub.at(begin, lambda: setattr(options, "login", "expired"))
+            self.hub.at(end, lambda: setattr(options, "login", "good"))
 
     def _pause(self, target: str) -> None:
         """Pause a service as a person at the command line does; a daemon that is down reads it later."""
@@ -329,6 +337,7 @@ class Simulation:
 
     def _context(self, ledger: Ledger) -> EngineContext:
         transport = WireTransport(self.clock, self.line)
+        soften(self.hub, transport.login("pagerduty"), transport.login("jira"))
         pagerduty = pagerduty_client(
             "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         )
