@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.actions import items_table
-from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
+from syncd.commands.shared.output import (
+    console,
+    emit_json,
+    json_option,
+    minute,
+    plain,
+    second,
+    table,
+    trouble_line,
+)
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 
@@ -56,6 +65,8 @@ def _show(data: dict[str, Any]) -> None:
     if snapshot.get("html_url"):
         plain(out, snapshot["html_url"])
     _ticket(out, data["ticket"])
+    for trouble in data["troubles"]:
+        plain(out, trouble_line(trouble))
     for wait in data["waits"]:
         until = f" (until {second(wait['until'])})" if wait["until"] else ""
         plain(out, f"Waits: {wait['why']}{until}")

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
+from syncd.commands.shared.output import (
+    console,
+    emit_json,
+    json_option,
+    minute,
+    plain,
+    second,
+    table,
+    trouble_line,
+)
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.base import SERVICE_NAMES
@@ -89,8 +98,8 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
         plain(out, line)
     for ident, name in data["unmapped_services"].items():
         plain(out, f"No mapping names the service {name} ({ident}): its incidents get no ticket")
-    for ident, trouble in data["unreadable"].items():
-        plain(out, f"syncd cannot read incident {ident} since {second(trouble['since'])}: {trouble['why']}")
+    for trouble in data["troubles"]:
+        plain(out, trouble_line(trouble))
     for note in data["notes"]:
         plain(out, note)
     _conflicts(out, data["conflicts"])

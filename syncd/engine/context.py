@@ -29,6 +29,7 @@ from syncd.engine.runtime.progress import Progress
 from syncd.engine.runtime.read_lag import BULK, ReadLags, SearchIndexWait
 from syncd.engine.runtime.refusals import Refusals
 from syncd.engine.runtime.service_health import Health
+from syncd.engine.runtime.troubles import Troubles
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import refused_since, service_bindings
@@ -192,6 +193,7 @@ class EngineContext:
     marked_issues: MarkedIssues
     health: Health
     refusals: Refusals
+    troubles: Troubles
     budgets: Budget
     brakes: Brakes
     progress: Progress
@@ -331,6 +333,7 @@ def build_context(
         marked_issues=MarkedIssues(clock),
         health=health,
         refusals=refusals,
+        troubles=Troubles(ledger, clock, health),
         budgets=transport.budget,
         brakes=Brakes(ledger, clock),
         progress=Progress(clock),

@@ -7,13 +7,13 @@ syncd never works twice at once on the same incident; different incidents run in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from loguru import logger
 
 from syncd.domain.operation import Kind, OperationState, Target
-from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.lane_of import lane_of
 from syncd.engine.act.mail_rate import MailRate
 from syncd.engine.act.unknown_outcomes import (
@@ -29,14 +29,16 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.notify.bundle import carrier_of, freed, told_with
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
-from syncd.engine.observe.looks import look_at
+from syncd.engine.observe.looks import LOOKS, look_at
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.runtime.brakes import settled_fingerprint
+from syncd.engine.runtime.troubles import DECIDE
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
 from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
+from syncd.policy.case import Case, Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT
 from syncd.policy.rules_in_force import rules_in_force
@@ -48,6 +50,8 @@ ROUNDS = 12
 """Rounds of observe, decide and act in one go; an incident's whole life needs fewer, so more is a loop."""
 SAME_READS = 3
 """How often in one go syncd reads the same part because a decision asks for it."""
+UNREAD_AGAIN = 60.0
+"""Seconds until syncd decides again on an incident beside which an issue cannot be read."""
 RETRY_AFTER = 5.0
 """Seconds until syncd tries again an operation that waits for its service; a longer pause counts instead."""
 
@@ -79,6 +83,13 @@ class Reconciler:
 
     def work(self, incident_id: str) -> Later:
         """Work on one incident until nothing can leave now; return when to come back and whom to wake."""
+        later = self._work(incident_id)
+        next_try = self._context.troubles.next_try(incident_id)
+        if next_try is not None:
+            later.at(next_try)
+        return later
+
+    def _work(self, incident_id: str) -> Later:
         later, seen_before = Later(), Counter[str]()
         for _ in range(ROUNDS):
             context, seen = self._context.pinned(), None
@@ -91,8 +102,11 @@ class Reconciler:
                 later.wake.update(seen.wake)
                 if not self._decide(context, seen, later, seen_before):
                     continue
+                context.troubles.over(incident_id, DECIDE)
             except RemoteError as error:
-                self._wait_for_service(error, later)
+                # whatever read failed: no trouble is silent, and its tries become rare
+                if not context.troubles.failed(incident_id, DECIDE, error):
+                    self._wait_for_service(error, later)
                 # notices never wait for Jira
                 notify_without_jira(context, incident_id)
                 if is_restricted(context.ledger, incident_id):
@@ -139,6 +153,9 @@ class Reconciler:
         """
         incident, book = seen.incident, seen.book
         people = people_of(context, incident, book)
+        next_search = context.troubles.next_try(book.project.key) if None in people[0].values() else None
+        if next_search is not None:
+            later.at(next_search)
         # `at_hand` is not read again: a change since then has its own change notice
         facts = facts_of(context, incident.id, book, seen.at_hand)
         if facts is None:
@@ -149,28 +166,25 @@ class Reconciler:
         decision = decide(as_if_untried(case, operations), book)
         if decision.again is not None:
             later.at(decision.again)
+        if case.unread:
+            # their tries are spread over up to 15 minutes; by then one of them may be readable
+            later.at(UNREAD_AGAIN)
         fingerprint = settled_fingerprint(row, book.mapping.version, decision.again, now)
         fingerprint_noted = bool(operations or decision.operations) or row.settled_fingerprint == fingerprint
         settled = fingerprint_noted and not facts.notices and not news(row, facts.items, case, decision, now)
         if settled and not decision.look and nothing_to_write(row, operations, decision, case):
             seen.operations = operations
             return True
-        if decision.look and all(seen_before[name] >= SAME_READS for name in decision.look):
-            # syncd cannot read it now and tries later; ticket and notices do not wait for it
-            notify_without_jira(context, incident.id)
-            later.at(60.0)
-            recorded = record_unseen(context, row, case, book)
-            if recorded is not None:
-                seen.row, seen.operations = recorded.incident, recorded.operations
-            return True
         if decision.look:
-            seen_before.update(decision.look)
-            try:
-                look_at(context, incident.id, book, decision.look)
-            except RemoteError as error:
-                self._wait_for_service(error, later)
-                seen_before.update(dict.fromkeys(decision.look, SAME_READS))
-            return False
+            look = {part for part in decision.look if context.troubles.may_try(incident.id, LOOKS[part])}
+            if any(seen_before[part] < SAME_READS for part in look):
+                seen_before.update(look)
+                self._look_at(context, incident.id, book, look, later)
+                return False
+            self._decide_unseen(context, seen, case, book)
+            if look:
+                later.at(60.0)
+            return True
         recorded = record(context, row, case, book, decision, facts.notices, fingerprint)
         if recorded is None:
             # somebody restricted or changed the incident meanwhile, and this decision may hold texts
@@ -178,6 +192,22 @@ class Reconciler:
             return True
         seen.row, seen.operations = recorded.incident, recorded.operations
         return True
+
+    def _look_at(
+        self, context: EngineContext, incident_id: str, book: Rulebook, look: Set[str], later: Later
+    ) -> None:
+        try:
+            look_at(context, incident_id, book, look)
+        except RemoteError as error:
+            self._wait_for_service(error, later)
+
+    @staticmethod
+    def _decide_unseen(context: EngineContext, seen: Seen, case: Case, book: Rulebook) -> None:
+        """Record what does not wait for a part that syncd cannot read now: the ticket and the notices."""
+        notify_without_jira(context, seen.incident.id)
+        recorded = record_unseen(context, seen.row, case, book)
+        if recorded is not None:
+            seen.row, seen.operations = recorded.incident, recorded.operations
 
     def _try_operations(
         self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False
@@ -190,6 +220,7 @@ class Reconciler:
         operations = seen.operations if seen else None
         if operations is None:
             operations = open_operations(context.ledger, incident_id)
+        context.troubles.keep_operations(incident_id, {trouble_of(row) for row in operations})
         moved, batched = False, set[str]()
         # mails first: a slow Jira must not delay a notice; then the security level
         for row in sorted(operations, key=lambda row: (row.target != Target.MAIL, row.aspect != ASPECT)):
@@ -225,8 +256,11 @@ class Reconciler:
             return Verdict.AGAIN
         if row.state not in (OperationState.PENDING, OperationState.UNKNOWN):
             return None
-        if not context.health.may_ask(row.target):
-            later.at(context.health.wait(row.target))
+        wait = max(
+            context.health.wait(row.target), context.troubles.wait_for(row.incident_id, trouble_of(row))
+        )
+        if wait > 0:
+            later.at(wait)
             return Verdict.WAIT
         unknown = row.state == OperationState.UNKNOWN
         basis = basis_of(context.ledger, row.incident_id) if unknown else self._ready(row)
@@ -241,7 +275,8 @@ class Reconciler:
                 verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
             if verdict is Verdict.WAIT:
                 budget = min(PROBE_EVERY, context.budgets.wait_for(row.target))
-                later.at(max(seconds, context.health.wait(row.target), budget))
+                trouble = context.troubles.wait_for(row.incident_id, trouble_of(row))
+                later.at(max(seconds, context.health.wait(row.target), budget, trouble))
         return verdict
 
     def _ready(self, row: OperationRecord) -> Basis | None:

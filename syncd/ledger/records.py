@@ -37,7 +37,6 @@ class IncidentRecord:
     read_seq: int
     notes: list[dict[str, Any]] | None
     notes_read_seq: int
-    notes_wanted: bool
     written_seq: int
     searched: bool
     finished: bool

@@ -174,6 +174,7 @@ class Case(Value):
     - `non_items` are the neighbours of ticket and postmortem at which syncd has looked already.
     - `earlier` holds the values (JSON) that keys of the mapping had at the resolve, if they changed later;
       None means that the key did not exist.
+    - `unread` are the ids of issues that syncd cannot read now; their duties stay as they are on record.
     - `rebuild` names the issues ("postmortem", "items") whose comments syncd must read first, because an
       earlier ledger was lost.
     - `skewed`: syncd's clock and a service's differ too much to judge a deadline.
@@ -208,6 +209,7 @@ class Case(Value):
     service_owner: Account | None = None
     owner_known: bool = False
     rebuild: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """Return the duty of a kind with the latest clock; without a `subject`, that of the postmortem."""

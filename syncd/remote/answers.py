@@ -52,13 +52,13 @@ class SearchPage(Value):
 
 
 class Fetched(Value):
-    """The result of a bulk read: the issues, and the ids that Jira could not read this time (ask again).
+    """The result of a bulk read: the issues, and those that Jira could not read this time (ask again).
 
-    An id in neither is absent or invisible to us.
+    `unread` are reasons by id. An id in neither is absent or invisible to us.
     """
 
     issues: tuple[Issue, ...]
-    unread: tuple[str, ...] = ()
+    unread: dict[str, str] = Field(default_factory=dict)
 
 
 class Created(Value):

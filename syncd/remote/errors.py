@@ -42,6 +42,7 @@ class Cause(StrEnum):
     """408 and 5xx."""
 
 
+_WHOLE = (Cause.PAUSED, Cause.UNREACHABLE, Cause.CREDENTIALS, Cause.LIMITED, Cause.REDIRECT)
 _CODE = re.compile(r"\[(\d+)\]$")
 
 
@@ -78,11 +79,21 @@ class RemoteError(Exception):
 
     def describe(self) -> str:
         """Return one line for people: the request, the cause, and the service's own words."""
+        return f"{self.service}: {self.request}: {self.answer}"
+
+    @property
+    def answer(self) -> str:
+        """What the service answered in one line: the cause, the status and its own words."""
         status = f" ({self.status})" if self.status else ""
         errors = sorted(self.field_errors.items())
         fields = "; ".join(f"{name}: {text}" if text else name for name, text in errors)
         words = "; ".join(part for part in (self.message, fields) if part)
-        return f"{self.service}: {self.request}: {self.cause}{status}" + (f": {words}" if words else "")
+        return f"{self.cause}{status}" + (f": {words}" if words else "")
+
+    @property
+    def in_words(self) -> bool:
+        """True if the service itself gives its reasons; a proxy's page or an empty body gives none."""
+        return bool(self.message or self.field_errors)
 
     @property
     def absent(self) -> bool:
@@ -90,7 +101,7 @@ class RemoteError(Exception):
 
         A 404 without the service's words comes from a proxy or a wrong address.
         """
-        return self.cause is Cause.MISSING and bool(self.message)
+        return self.cause is Cause.MISSING and self.in_words
 
     @property
     def code(self) -> int | None:
@@ -100,8 +111,22 @@ class RemoteError(Exception):
 
     @property
     def not_for_us(self) -> bool:
-        """True if the service hides this object or endpoint from our account, and is healthy otherwise."""
-        return self.cause in (Cause.MISSING, Cause.FORBIDDEN)
+        """True if the service itself says that it hides this object or endpoint from our account.
+
+        Without the service's words neither a 403 nor a 404 proves anything.
+        """
+        return self.cause in (Cause.MISSING, Cause.FORBIDDEN) and self.in_words
+
+    @property
+    def of_one_object(self) -> bool:
+        """True if the service refuses this very request in its own words, and is healthy otherwise."""
+        refused = self.cause in (Cause.REJECTED, Cause.FORBIDDEN, Cause.MISSING, Cause.CONFLICT)
+        return self.status is not None and self.in_words and refused
+
+    @property
+    def of_whole_service(self) -> bool:
+        """True if the failure concerns every request to the service alike."""
+        return self.cause in _WHOLE
 
     def with_hint(self, hint: str) -> Self:
         """Return the failure with our own words after the service's."""
@@ -139,3 +164,8 @@ class Unknown(RemoteError):
 
 class Unreadable(Unknown):
     """A whole answer came, but this object in it is not as documented; the service is healthy."""
+
+    @property
+    def of_one_object(self) -> bool:
+        """True: the answer came from the service, which is healthy."""
+        return True

@@ -100,7 +100,6 @@ def _incident(
         ).model_dump(mode="json"),
         "read_seq": number,
         "notes_read_seq": 0,
-        "notes_wanted": False,
         "written_seq": 0,
         "searched": True,
         "finished": True,

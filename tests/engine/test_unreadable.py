@@ -46,14 +46,14 @@ def test_an_incident_that_cannot_be_read_holds_up_no_other_and_gets_its_ticket_l
     for _ in range(5):
         assert house.cycle().good
     assert issue_of(house)["properties"]["syncd"]["incident"] == good.id
-    assert list(standing(house)["unreadable"]) == [bad.id]
+    assert [one["whose"] for one in standing(house)["troubles"]] == [bad.id]
     assert kinds_of_events(house).count("incident.unreadable") == 1
     assert not house.context.health.down()
     odd.ids.clear()
     house.loop.slow()
     house.settle(2)
     assert issue_of(house, 2)["properties"]["syncd"]["incident"] == bad.id
-    assert standing(house)["unreadable"] == {}
+    assert standing(house)["troubles"] == []
     nothing_more_is_written(house)
 
 
@@ -77,7 +77,7 @@ def test_one_that_was_known_before_stays_as_it_is_until_it_can_be_read(house: Ri
     odd.ids.add(made.id)
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.settle(2)
-    assert (status(house), list(standing(house)["unreadable"])) == ("To Do", [made.id])
+    assert (status(house), [one["whose"] for one in standing(house)["troubles"]]) == ("To Do", [made.id])
     odd.ids.clear()
     house.loop.slow()
     house.cycle()

@@ -16,6 +16,12 @@ _0001: Rows = {
         "notes": 1,
         "ticket": 0,
     },
+    "trouble": {
+        "whose": "P1",
+        "what": "read its notes",
+        "since": _AT,
+        "why": "pagerduty: forbidden (403): No access",
+    },
     "request": {
         "id": 1,
         "kind": "outbox.retry",
@@ -43,7 +49,6 @@ _0001: Rows = {
         "read_seq": 1000000005,
         "notes": '[{"id": "N1", "text": "looking"}]',
         "notes_read_seq": 1000000006,
-        "notes_wanted": 0,
         "written_seq": 0,
         "searched": 1,
         "finished": 0,

@@ -195,14 +195,6 @@ def test_notes_that_were_listed_earlier_do_not_replace_later_ones(
     assert [stored_note["text"] for stored_note in notes] == [text]
 
 
-def test_listed_notes_are_no_longer_wanted(with_ticket: Ledger) -> None:
-    row = stored(with_ticket)
-    with with_ticket.write() as session:
-        row.notes_wanted = True
-        save_notes(session, row, [], 20)
-    assert (stored(with_ticket).notes, stored(with_ticket).notes_wanted) == ([], False)
-
-
 def test_notes_are_compared_with_the_stored_ones_not_with_those_the_reader_saw(
     with_ticket: Ledger,
 ) -> None:

@@ -160,7 +160,7 @@ def test_what_could_not_be_read_this_time_is_named(cloud: JiraClient, mock: resp
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [issue()], "issueErrors": errors})
     fetched = cloud.fetch(["10001", "10002", "10003"])
     assert [one.id for one in fetched.issues] == ["10001"]
-    assert fetched.unread == ("10002",)
+    assert fetched.unread == {"10002": "later"}
 
 
 def test_an_issue_that_cannot_be_read_is_asked_for_again_and_the_others_are_read(
@@ -168,7 +168,7 @@ def test_an_issue_that_cannot_be_read_is_asked_for_again_and_the_others_are_read
 ) -> None:
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [{"id": "10002", "key": "OPS-2"}, issue()]})
     fetched = cloud.fetch(["10001", "10002"])
-    assert ([one.id for one in fetched.issues], fetched.unread) == (["10001"], ("10002",))
+    assert ([one.id for one in fetched.issues], list(fetched.unread)) == (["10001"], ["10002"])
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_data_center_reads_issues_one_by_one(center: JiraClient, mock: responses
     mock.get(f"{API}/issue/10003", json={}, status=500)
     fetched = center.fetch(["10001", "10002", "10003"])
     assert [one.id for one in fetched.issues] == ["10001"]
-    assert fetched.unread == ("10003",)
+    assert list(fetched.unread) == ["10003"]
     what, query = asked(mock)
     assert (what, query["properties"]) == ("GET issue/10001", "syncd")
     assert query["fields"].startswith("summary,status,")

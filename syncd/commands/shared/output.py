@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 def plain(out: Console, text: str) -> None:
     """Print a line with foreign text: `rich` reads no markup in it, control characters are removed."""
     out.print(Text(terminal(text)), soft_wrap=True)
+
+
+def trouble_line(trouble: Mapping[str, Any]) -> str:
+    """Return the line about something that syncd cannot read or do about one object."""
+    number = f"#{trouble['number']}" if trouble["number"] else trouble["whose"]
+    named = f"{number} {trouble['ticket']}" if trouble["ticket"] else number
+    return f"{named}: syncd cannot {trouble['what']} since {second(trouble['since'])}: {trouble['why']}"
 
 
 def minute(iso: str) -> str:

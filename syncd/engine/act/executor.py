@@ -27,6 +27,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import look_by_id
+from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
 from syncd.ledger.store.audit import last_event
@@ -96,7 +97,9 @@ class Executor:
                 context.facts.forget_projects()
             return self._park(operation, str(error), hidden=isinstance(error, OutOfSight))
         except RemoteError as error:
-            context.health.failed(error.service, shown(context, operation, error))
+            # a part that the request needs cannot be read: it waits, ever longer if the trouble is its own
+            if not context.troubles.failed(operation.incident_id, trouble_of(operation), error):
+                context.health.failed(error.service, shown(context, operation, error))
             return Verdict.WAIT
         except MappingMismatch:
             # its team was stopped since it was decided on
@@ -198,6 +201,7 @@ class Executor:
         """
         context = self._context
         kind.learn(context, operation, outcome)
+        context.troubles.over(operation.incident_id, trouble_of(operation))
         shown_on = confirm(
             context.ledger,
             operation,
@@ -304,6 +308,8 @@ class Executor:
         context = self._context
         # a fresh read shows if the write was done
         if operation.op_class == OperationClass.STATE:
+            # Jira fails at some issues for ever: the next tries come ever later, and the trouble is said
+            context.troubles.failed(operation.incident_id, trouble_of(operation), error)
             return self._read_again(operation, error)
         words = error.describe()
         leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
@@ -353,6 +359,12 @@ class Executor:
         context = self._context
         leaving.end(context.ledger, operation, OperationState.SUPERSEDED, context.clock.now(), why)
         return Verdict.ENDED
+
+
+def trouble_of(operation: OperationRecord) -> str:
+    """Return the trouble of an operation that cannot leave; it stays the same when syncd decides it anew."""
+    which = f" ({operation.aspect})" if operation.aspect else f" {operation.id}"
+    return f"{CARRY_OUT}{_infinitive(operation)}{which}"
 
 
 def _changed_at(context: EngineContext, operation: OperationRecord, took: float) -> datetime | None:

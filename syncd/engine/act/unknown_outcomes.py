@@ -12,7 +12,7 @@ from __future__ import annotations
 from loguru import logger
 
 from syncd.domain.operation import OPEN_STATES, OperationClass, OperationState
-from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.kind import Outcome
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.kinds.send_mail import after_unknown
@@ -62,7 +62,8 @@ def resolve_unknown(
     except DecideAgain:
         return Verdict.WAIT, LOOK_EVERY
     except RemoteError as error:
-        context.health.failed(error.service, error)
+        if not context.troubles.failed(operation.incident_id, trouble_of(operation), error):
+            context.health.failed(error.service, error)
         return Verdict.WAIT, LOOK_EVERY
     context.health.succeeded(operation.target)
     if outcome is not None:

@@ -12,6 +12,8 @@ from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.engine.observe.accounts import nobodies_of, person_key
 from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
+from syncd.engine.observe.issues import nameless
+from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.loaded_rules import values_before
@@ -82,9 +84,28 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         non_items=facts.near.union(row.non_items),
         service_owner=Account.model_validate(facts.owner) if facts.owner else None,
         owner_known=facts.owner_known,
+        unread=_unread(context, facts),
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
     )
     return _with_addresses(context, judged_people(case, nobodies_of(context, book.mapping)))
+
+
+def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:
+    """Return the ids of the issues after the incident that syncd cannot read now."""
+    troubles = context.troubles
+    if not troubles.whose(READ_ISSUE) and not troubles.whose(READ_CHANGELOG):
+        return frozenset()
+    names = {item.issue_id: item.key for item in facts.items}
+    if facts.postmortem is not None:
+        names[facts.postmortem.issue_id] = facts.postmortem.key
+    ends = [state.issue for state in (facts.ticket, facts.postmortem) if state is not None and state.issue]
+    beside = {ident for end in ends for ident in (*end.subtasks, *(link.other_id for link in end.links))}
+    names = {issue_id: nameless(issue_id) for issue_id in beside} | names
+    return frozenset(
+        issue_id
+        for issue_id, name in names.items()
+        if troubles.is_waiting(name, READ_ISSUE) or troubles.is_waiting(name, READ_CHANGELOG)
+    )
 
 
 def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) -> tuple[MergedSource, ...]:

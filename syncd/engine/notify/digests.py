@@ -15,7 +15,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.views.postmortems import OwingIncident, owing
 from syncd.policy.notify.digests import is_due, is_named
-from syncd.policy.notify.recipients import Recipient, owner_of, told_of
+from syncd.policy.notify.recipients import Recipient, can_be_acted_on, owner_of, told_of
 from syncd.policy.notify.reminders import missed_at
 from syncd.policy.rules_in_force import held_mapping
 from syncd.policy.ticket.before_enforcement import was_over_before
@@ -54,6 +54,8 @@ def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncid
         section = section_of(mapping, case.incident)
         for duty in case.latest_duties():
             if duty.state is DutyState.BREACHED and missed_at(case, duty, mapping) < mapping.enforced_since:
+                continue
+            if not can_be_acted_on(case, duty):
                 continue
             owner = owner_of(case, duty, mapping, section)
             if duty.state in OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):

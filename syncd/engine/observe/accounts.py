@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -17,6 +18,7 @@ from syncd.domain.incident import Incident, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
+from syncd.engine.runtime.troubles import LOOK_UP_PEOPLE, LOOK_UP_PERSON, READ_USERS
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import (
     account_known,
@@ -27,7 +29,7 @@ from syncd.ledger.store.key_values import (
     set_value,
 )
 from syncd.policy.case import Rulebook
-from syncd.remote.errors import RemoteError
+from syncd.remote.errors import Cause, RemoteError
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
@@ -78,10 +80,8 @@ def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | Non
         return at_hand[0]
     stored = account_known(context.ledger, email, project)
     if stored is not None and timedelta() <= context.clock.now() - stored[1] < KEPT:
-        account = stored[0]
-    else:
-        account = _ask(context, email, book)
-    return context.accounts.keep(key, account)
+        return context.accounts.keep(key, stored[0])
+    return _ask(context, email, book)
 
 
 def user_meant(jira: JiraClient, words: str) -> Account | None:
@@ -183,20 +183,15 @@ def our_accounts(context: EngineContext) -> frozenset[str]:
 def our_users(context: EngineContext) -> frozenset[str]:
     """Return the ids of the PagerDuty users in whose names syncd writes and wrote.
 
-    Raises `RemoteError` where PagerDuty has to be asked and cannot.
+    Raises `RemoteError` while PagerDuty as a whole may be down.
     """
     at_hand = context.nobodies.get(_OUR_USERS)
     if at_hand is not None:
         return at_hand[0]
     ids = get_value(context.ledger, _OUR_USERS).get("ids")
     before = frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
-    try:
-        sender = context.services.pagerduty.sender()
-    except RemoteError as error:
-        if not error.not_for_us:
-            raise
-        # a token that may not list users writes notes all the same
-        sender = None
+    # a token that may not list users writes notes all the same
+    sender = context.troubles.ask("PagerDuty", READ_USERS, context.services.pagerduty.sender, patient=True)
     ours = before if sender is None else before | {sender.id}
     if ours != before:
         set_value(context.ledger, _OUR_USERS, ids=sorted(ours))
@@ -226,17 +221,24 @@ def _robot(context: EngineContext, entry: str, mapping: Mapping) -> str:
 
 def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
     project = book.project.key
+    troubles = context.troubles
+    # the ledger keeps no address here: `syncd forget` would not find it
+    this_one = f"{LOOK_UP_PERSON} ({sha256(email.encode()).hexdigest()[:6]})"
+    if troubles.is_waiting(project, LOOK_UP_PEOPLE) or troubles.is_waiting(project, this_one):
+        return None
     try:
         people = context.services.jira.assignable(email, project)
     except RemoteError as error:
-        if not error.not_for_us:
+        # Jira may refuse this address alone; all else concerns every search
+        if not troubles.failed(project, this_one if error.cause is Cause.REJECTED else LOOK_UP_PEOPLE, error):
             raise
-        # without the right to search people syncd creates tickets all the same; the right may come any time
-        logger.warning("syncd cannot look up people in {}, so tickets get no assignee: {}", project, error)
+        # syncd creates tickets all the same; the right may come any time
         return None
+    troubles.over(project, LOOK_UP_PEOPLE)
+    troubles.over(project, this_one)
     account, why = pick(email, people, nobodies_of(context, book.mapping))
     remember_account(context.ledger, email, project, account, why, context.clock.now())
-    return account
+    return context.accounts.keep((email, project), account)
 
 
 def forget(context: EngineContext, account_id: str) -> None:

@@ -37,7 +37,6 @@ def discover(context: EngineContext, incident_id: str, book: Rulebook) -> None:
             page.read_seq,
             context.clock.now(),
         )
-        page.check_whole()
 
 
 def notice(context: EngineContext, issues: list[Issue], read_seq: int) -> None:

@@ -1,14 +1,13 @@
 """Read one incident afresh, as far as its change notices ask for it: the incident, its ticket, notes,
 comments.
 
-An incident whose data syncd cannot parse holds up neither the others of its page nor the service: syncd
-records it once and reads it again by its id, at once and then every 15 minutes. Its stored snapshot stays
-meanwhile.
+An incident that syncd cannot read holds up neither the others of its page nor the service: syncd records it
+once and reads it again by its id, at once and then ever less often. Its stored snapshot counts meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -21,14 +20,15 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_comments, read_notes
 from syncd.engine.observe.other_tools import take_other_tools_ticket
 from syncd.engine.rulebook import book_at
+from syncd.engine.runtime.troubles import READ_NOTES, READ_TICKET
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import change_queue
+from syncd.ledger.store import troubles
 from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import IncidentOnRecord, display_name, find_incident, find_ticket
 from syncd.ledger.store.outbox import in_doubt
 from syncd.ledger.store.pages import store_incident, store_ticket
+from syncd.ledger.store.troubles import INCIDENT
 from syncd.policy.case import Rulebook, TicketState
-from syncd.remote.errors import Unreadable
 
 
 @dataclass
@@ -56,8 +56,8 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     row, ticket, change_notices = stored.incident, stored.ticket, stored.notices
     needed_seq = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
     # the stored snapshot is older than the change that the notice tells of
-    if row is None or row.read_seq < needed_seq:
-        row = read_incident(context, incident_id)
+    if row is None or row.read_seq < needed_seq or context.troubles.is_due(incident_id, INCIDENT):
+        row = read_incident(context, incident_id) or row
     stands_in = ticket.project if ticket is not None else None
     book = book_at(context, row, stands_in) if row is not None else None
     if row is None or book is None:
@@ -68,7 +68,7 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     if _lacks_something(incident, book):
         row = read_incident(context, incident_id) or row
         incident, book = Incident.model_validate(row.snapshot), book_at(context, row, stands_in) or book
-    noted = row.notes_wanted or any(
+    noted = context.troubles.is_due(incident_id, READ_NOTES) or any(
         notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
     )
     if noted and not row.restricted:
@@ -91,28 +91,46 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
 
 def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | None:
     """Read an incident by its id and store it; return None if PagerDuty does not show it or it cannot be
-    parsed.
+    read.
 
     Raise `RemoteError` where PagerDuty cannot answer.
     """
     read_seq = context.ledger.logical_clock.next()
-    try:
+
+    def ask() -> Incident | None:
         incident = context.services.pagerduty.incident(incident_id)
-    except Unreadable as error:
-        note_unread(context, {incident_id: error.message}, notice=False)
-        return None
-    context.health.succeeded("pagerduty")
+        context.health.succeeded("pagerduty")
+        if incident is None:
+            name = display_name(context.ledger, incident_id)
+            logger.warning("{}: PagerDuty does not show the incident to us; syncd changes nothing", name)
+        return incident
+
+    incident = context.troubles.ask(incident_id, INCIDENT, ask, patient=True)
     if incident is None:
-        name = display_name(context.ledger, incident_id)
-        logger.warning("{}: PagerDuty does not show the incident to us; syncd changes nothing", name)
         return None
     return store_incident(context.ledger, storage_rules(context), incident, read_seq, context.clock.now())
 
 
-def note_unread(context: EngineContext, unread: Mapping[str, str], *, notice: bool = True) -> None:
-    """Record incidents that could not be read, by id with the reason (no text); `notice`: read them by id."""
-    since = context.ledger.logical_clock.next() if notice else None
-    change_queue.note_unread(context.ledger, unread, context.clock.now(), since)
+def note_unread(context: EngineContext, unread: Mapping[str, str]) -> None:
+    """Record incidents of a list that could not be read, by id with the reason; read new ones by id."""
+    fresh = {incident_id: why for incident_id, why in unread.items() if not _is_unread(context, incident_id)}
+    if not fresh:
+        return
+    troubles.note_unread(context.ledger, fresh, context.clock.now(), context.ledger.logical_clock.next())
+    for incident_id in fresh:
+        context.troubles.recorded(incident_id, INCIDENT)
+
+
+def _is_unread(context: EngineContext, incident_id: str) -> bool:
+    return incident_id in context.troubles.whose(INCIDENT)
+
+
+def note_readable(context: EngineContext, incidents: Iterable[Incident]) -> None:
+    """End the trouble of incidents that a list shows as they should be."""
+    unread = context.troubles.whose(INCIDENT)
+    for incident in incidents:
+        if incident.id in unread:
+            context.troubles.over(incident.id, INCIDENT)
 
 
 def _lacks_something(incident: Incident, book: Rulebook) -> bool:
@@ -135,11 +153,19 @@ def _know_merge_target(context: EngineContext, incident: Incident) -> set[str]:
 def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState, needed_seq: int) -> bool:
     """Read the ticket if a notice asks for it, or if it has to be moved and was never read."""
     never = ticket.issue is None and incident.status is not IncidentStatus.TRIGGERED
-    if not never and ticket.read_seq >= needed_seq:
+    due = context.troubles.is_due(incident.id, READ_TICKET)
+    if not never and not due and ticket.read_seq >= needed_seq:
         return False
     # after a failed write only a read by id tells if the move was done: a bulk read may lag behind it
     doubted = in_doubt(context.ledger, incident.id, context.clock.now())
-    page = read_page(context, [ticket.issue_id], by_id=doubted)
+    page = context.troubles.ask(
+        incident.id,
+        READ_TICKET,
+        lambda: read_page(context, [ticket.issue_id], by_id=doubted),
+        patient=True,
+    )
+    if page is None:
+        return False
     store_ticket(
         context.ledger,
         storage_rules(context),

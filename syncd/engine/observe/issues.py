@@ -6,23 +6,26 @@ the polls read the issues that changed. A deadline is judged only on a changelog
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from syncd.domain.history import Change
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext, Services
 from syncd.engine.observe.accounts import nobodies_of, our_accounts
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
-from syncd.ledger.store.lookups import find_ticket, outside
+from syncd.ledger.store.lookups import find_ticket, issue_names, outside
 from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.answers import Hit
-from syncd.remote.errors import Cause, RemoteError, Unknown
+from syncd.remote.errors import RemoteError
 
 PAGE = 100
 """Issues in one bulk fetch: Jira's limit."""
@@ -42,12 +45,6 @@ class IssuePage:
     issues: tuple[Issue, ...]
     unread: tuple[str, ...]
     absent: tuple[str, ...]
-
-    def check_whole(self) -> None:
-        """Raise `Unknown` where Jira could not read some issues this time."""
-        if self.unread:
-            words = f"Jira could not read {len(self.unread)} issues this time"
-            raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
 
 
 def read_pages(
@@ -79,7 +76,27 @@ def read_page(
     # where Jira does not show the project, the absence of its issues proves nothing
     if absent and hidden:
         absent = outside(context.ledger, absent, hidden)
-    return IssuePage(read_seq, began, fetched.issues, fetched.unread, absent)
+    _note_unread(context, ids, fetched.unread)
+    return IssuePage(read_seq, began, fetched.issues, tuple(fetched.unread), absent)
+
+
+def _note_unread(context: EngineContext, ids: Sequence[str], unread: Mapping[str, str]) -> None:
+    """Record the issues that Jira could not read, and end the trouble of all others."""
+    troubled = context.troubles.whose(READ_ISSUE)
+    if not unread and not troubled:
+        return
+    names = issue_names(context.ledger, ids)
+    for issue_id in ids:
+        name = names.get(issue_id) or nameless(issue_id)
+        if issue_id in unread:
+            context.troubles.note(name, READ_ISSUE, f"jira: {unread[issue_id]}")
+        elif name in troubled:
+            context.troubles.over(name, READ_ISSUE)
+
+
+def nameless(issue_id: str) -> str:
+    """Return the name of an issue whose key syncd has not read."""
+    return f"issue {issue_id}"
 
 
 def look_by_id(context: EngineContext, issue_id: str | None) -> None:
@@ -180,11 +197,31 @@ def read_duty_issues(context: EngineContext, duty_issues: list[DutyIssueState], 
     ids = [duty_issue.issue_id for duty_issue in duty_issues]
     for read in read_pages(context, ids, description=True):
         shown = {issue.id: issue for issue in read.issues}
-        changes = {
-            issue_id: [without_texts(change) for change in context.services.jira.changelog(issue_id)]
-            for issue_id in shown
-        }
-        page = Page(shown=shown, changelogs=changes, missing=list(read.absent), began=read.began)
+        changes, failed = _changelogs(context, shown)
+        readable = {issue_id: shown[issue_id] for issue_id in changes}
+        page = Page(shown=readable, changelogs=changes, missing=list(read.absent), began=read.began)
         rules, now = storage_rules(context), context.clock.now()
         store_with_changes(context.ledger, rules, page, judged, read.read_seq, now)
-        read.check_whole()
+        if failed is not None:
+            raise failed
+
+
+def _changelogs(
+    context: EngineContext, issues: Mapping[str, Issue]
+) -> tuple[dict[str, list[Change]], RemoteError | None]:
+    """Return the changelogs that can be read, by issue id; also the first failure.
+
+    One issue without its changelog does not hold up the others.
+    """
+    changelogs: dict[str, list[Change]] = {}
+    failed = None
+    for issue_id, issue in issues.items():
+        ask = partial(context.services.jira.changelog, issue_id)
+        try:
+            changes = context.troubles.ask(issue.key, READ_CHANGELOG, ask, patient=True)
+        except RemoteError as error:
+            failed = failed or error
+            continue
+        if changes is not None:
+            changelogs[issue_id] = [without_texts(change) for change in changes]
+    return changelogs, failed

@@ -48,7 +48,6 @@ class JiraPoller:
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._seen: dict[str, str] = {}
-        self._unread: set[str] = set()
         self._proved = True
 
     def poll(self) -> None:
@@ -179,9 +178,6 @@ class JiraPoller:
             page = read_page(context, [hit.id for hit in part])
             stored_up_to = self._store(page)
             watch(context, page.issues)
-            for issue_id in set(page.unread) - self._unread:
-                logger.warning("syncd cannot read issue {} and tries again in each cycle", issue_id)
-            self._unread = (self._unread | set(page.unread)) - {issue.id for issue in page.issues}
             for hit in part:
                 # a bulk read may lag behind the search: the next cycle asks again for what it does not show
                 if hit.id in stored_up_to and not older(stored_up_to[hit.id], hit.updated):

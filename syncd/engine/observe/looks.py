@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
+from functools import partial
 
 from syncd.domain.duty import RUNNING
 from syncd.engine.context import EngineContext
@@ -12,25 +14,57 @@ from syncd.engine.observe.earlier_ledger.rebuild_duties import rebuild_duties, s
 from syncd.engine.observe.issues import read_close, read_duty_issues, read_log
 from syncd.ledger.store.lookups import Followers, load_followers
 from syncd.policy.case import DutyIssueState, ItemState, Rulebook
+from syncd.remote.errors import RemoteError
+
+LOOKS = {
+    "approvers": "look up the approvers",
+    "log": "read its log",
+    "ticket": "read who moved its ticket",
+    "owner": "look up the owner of its service",
+    "postmortem": "read its postmortem",
+    "items": "read its action items",
+}
+"""The troubles of the parts; each completes "syncd cannot"."""
 
 
-def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
-    """Read the parts that a decision has to see first; raise `RemoteError`."""
-    if "approvers" in look:
+def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: Set[str]) -> None:
+    """Read the parts that a decision has to see first, as far as syncd can read them.
+
+    Raise `RemoteError` at the end while one failed and the whole service may be down.
+    """
+    failed: RemoteError | None = None
+    for part in LOOKS:
+        if part not in look:
+            continue
+        try:
+            context.troubles.ask(
+                incident_id,
+                LOOKS[part],
+                partial(_read_part, context, incident_id, book, part),
+                patient=True,
+            )
+        except RemoteError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+
+
+def _read_part(context: EngineContext, incident_id: str, book: Rulebook, part: str) -> None:
+    if part == "approvers":
         for email in book.mapping.people.approvers:
             account_of(context, email, book)
-    if "log" in look:
+    elif part == "log":
         read_log(context, incident_id, book.mapping.team)
-    if "ticket" in look:
+    elif part == "ticket":
         read_close(context, incident_id, book)
-    if "owner" in look and book.section.owner is not None:
+    elif part == "owner" and book.section.owner is not None:
         account_of(context, book.section.owner, book)
-    if "postmortem" in look:
+    elif part == "postmortem":
         seek_postmortem(context, incident_id, book)
-    if "items" in look:
+        _read_followers(context, incident_id, book, frozenset({part}))
+    elif part == "items":
         discover(context, incident_id, book)
-    if not look.isdisjoint(("postmortem", "items")):
-        _read_followers(context, incident_id, book, look)
+        _read_followers(context, incident_id, book, frozenset({part}))
 
 
 def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:

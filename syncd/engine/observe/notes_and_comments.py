@@ -5,27 +5,24 @@ If syncd cannot read them, the stored texts stay as they are, and nothing else o
 
 from __future__ import annotations
 
-from loguru import logger
-
 from syncd.domain.incident import Note
+from syncd.domain.ticket import Comment
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.runtime.troubles import READ_COMMENTS, READ_NOTES
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.lookups import display_name
-from syncd.ledger.store.pages import give_up_notes, store_comments, store_notes
+from syncd.ledger.store.pages import store_comments, store_notes
 from syncd.policy.case import TicketState
-from syncd.remote.errors import RemoteError, Unreadable
 
 
 def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | None = None) -> None:
-    """List the notes of an incident and store them; raise `RemoteError` where PagerDuty cannot answer.
+    """List the notes of an incident and store them.
 
     `news`: store them only if they differ from those on record, with a change notice of this reason.
     """
     rules, read_seq = storage_rules(context), context.ledger.logical_clock.next()
     notes = list_notes(context, incident.id)
     if notes is None:
-        give_up_notes(context.ledger, incident.id)
         return
     kept = rules.notes(notes, incident.team)
     if news is not None and [note.model_dump(mode="json") for note in kept] == (incident.notes or []):
@@ -33,41 +30,32 @@ def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | 
     store_notes(context.ledger, rules, incident.id, kept, read_seq, now=context.clock.now(), why=news)
 
 
-def list_notes(context: EngineContext, incident_id: str) -> tuple[Note, ...] | None:
-    """Return the notes of an incident, None where PagerDuty cannot or will not show them to us.
+def list_notes(context: EngineContext, incident_id: str, *, patient: bool = False) -> tuple[Note, ...] | None:
+    """Return the notes of an incident, None where syncd cannot read them now.
 
-    Raise `RemoteError` where PagerDuty cannot answer.
+    With `patient` raise `RemoteError` while PagerDuty as a whole may be down.
     """
-    try:
-        return context.services.pagerduty.notes(incident_id)
-    except RemoteError as error:
-        if not _is_its_own_trouble(error):
-            raise
-        logger.bind(incident=incident_id).warning(
-            "{}: syncd cannot read the notes: {}",
-            display_name(context.ledger, incident_id),
-            error.message or error.cause,
-        )
-        return None
+    return context.troubles.ask(
+        incident_id, READ_NOTES, lambda: context.services.pagerduty.notes(incident_id), patient=patient
+    )
 
 
 def read_comments(context: EngineContext, ticket: TicketState) -> None:
-    """List a ticket's comments if its last read cut the list; raise `RemoteError` where Jira fails."""
-    incident_id = ticket.incident_id
+    """List a ticket's comments if its last read cut the list."""
     if ticket.issue is None or ticket.issue.comments is not None:
         return
-    try:
-        comments = context.services.jira.comments(ticket.issue_id)
-    except RemoteError as error:
-        if not _is_its_own_trouble(error):
-            raise
-        logger.bind(incident=incident_id).warning(
-            "{}: syncd cannot read the comments: {}", display_name(context.ledger, incident_id), error.cause
-        )
-        return
-    store_comments(context.ledger, storage_rules(context), incident_id, comments)
+    comments = list_comments(context, ticket)
+    if comments is not None:
+        store_comments(context.ledger, storage_rules(context), ticket.incident_id, comments)
 
 
-def _is_its_own_trouble(error: RemoteError) -> bool:
-    """Return True if a refusal concerns this object alone, so that nothing else waits for it."""
-    return isinstance(error, Unreadable) or error.not_for_us
+def list_comments(
+    context: EngineContext, ticket: TicketState, *, patient: bool = False
+) -> tuple[Comment, ...] | None:
+    """Return the comments on a ticket, None where syncd cannot read them now; see `list_notes`."""
+    return context.troubles.ask(
+        ticket.incident_id,
+        READ_COMMENTS,
+        lambda: context.services.jira.comments(ticket.issue_id),
+        patient=patient,
+    )

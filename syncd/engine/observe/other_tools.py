@@ -19,7 +19,7 @@ from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.masking import storage_rules
-from syncd.engine.observe.notes_and_comments import list_notes
+from syncd.engine.runtime.troubles import READ_NOTES
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Reading, adopt_first, has_ticket_or_create
 from syncd.policy.case import Rulebook
@@ -27,6 +27,7 @@ from syncd.policy.marks import mark_in
 from syncd.policy.ticket.before_enforcement import left_in_peace
 from syncd.policy.ticket.create import wait_for_other
 from syncd.policy.ticket.status import OTHER_TOOL
+from syncd.remote.errors import RemoteError
 
 AT_ONCE = timedelta(minutes=2)
 """A note within this time after the incident's start comes from a robot; a later one may be a person's."""
@@ -65,7 +66,7 @@ def take_other_tools_ticket(context: EngineContext, row: IncidentRecord) -> None
 
 def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> bool:
     """Adopt the issue that an early note names; do not store the notes: the incident may be restricted."""
-    keys = _early_keys(incident, list_notes(context, incident.id) or (), book.project.key)
+    keys = _early_keys(incident, _notes(context, incident.id), book.project.key)
     if not keys:
         return False
     read_seq = context.ledger.logical_clock.next()
@@ -84,6 +85,20 @@ def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> 
         return False
     logger.info("#{} {}: adopted the ticket that another tool created", incident.number, chosen.key)
     return True
+
+
+def _notes(context: EngineContext, incident_id: str) -> tuple[Note, ...]:
+    """Return the notes, none where PagerDuty refuses them in its own words; else raise `RemoteError`.
+
+    They may name the other tool's ticket: a create without them could be a second ticket.
+    """
+    try:
+        return context.services.pagerduty.notes(incident_id)
+    except RemoteError as error:
+        if not error.of_one_object:
+            raise
+        context.troubles.failed(incident_id, READ_NOTES, error)
+        return ()
 
 
 def _early_keys(incident: Incident, notes: Iterable[Note], project: str) -> list[str]:

@@ -15,7 +15,7 @@ from loguru import logger
 
 from syncd.domain.incident import Incident, LogEntry
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.incident import note_unread
+from syncd.engine.observe.incident import note_readable, note_unread
 from syncd.engine.observe.incident_windows import (
     LAST_OFFSET,
     PAGE,
@@ -25,10 +25,11 @@ from syncd.engine.observe.incident_windows import (
 )
 from syncd.engine.observe.mapped_services import MappedServices, services_to_ask
 from syncd.engine.observe.masking import storage_rules
-from syncd.ledger.store.change_queue import notice_changes, unreadable
+from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import open_and_older
 from syncd.ledger.store.pages import LogNews, store_listed, store_log
+from syncd.ledger.store.troubles import INCIDENT
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
@@ -54,7 +55,7 @@ class PagerDutyPoller:
         self._on_many = on_many
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
-        self._seen_unread = set(unreadable(context.ledger))
+        self._seen_unread = context.troubles.whose(INCIDENT)
         self._mapped = MappedServices(context)
         self._crowded = ""
         self.unmapped: dict[str, str] = {}
@@ -223,9 +224,8 @@ class PagerDutyPoller:
         if not fresh:
             return
         context, now = self._context, self._context.clock.now()
-        stored = store_listed(
-            context.ledger, storage_rules(context), fresh, read_seq, now, why, readable=self._seen_unread
-        )
+        stored = store_listed(context.ledger, storage_rules(context), fresh, read_seq, now, why)
+        note_readable(context, fresh)
         self._name_unclaimed(stored.unclaimed)
         self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)

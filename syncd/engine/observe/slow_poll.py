@@ -16,14 +16,16 @@ from datetime import datetime, timedelta
 
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
+from syncd.engine.observe.incident import note_readable, note_unread
 from syncd.engine.observe.incident_windows import pagerduty_now, read_created, windows_of
 from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.mapped_services import services_to_ask
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_notes
-from syncd.ledger.store.change_queue import notice_changes, unreadable
+from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import (
+    on_record_among,
     resolved_and_watched,
     restricted_stubs,
     tickets_to_read,
@@ -31,6 +33,7 @@ from syncd.ledger.store.lookups import (
     with_notes_to_list,
 )
 from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
+from syncd.ledger.store.troubles import INCIDENT
 from syncd.remote.http.lanes import slow_lane
 
 EVERY_SECONDS = 900.0
@@ -69,12 +72,15 @@ def read_jira(context: EngineContext) -> None:
 
 
 def _ask_again(context: EngineContext) -> None:
-    """Queue incidents that could not be read, and stubs whose security level may be there by now."""
+    """Queue incidents with a trouble, and stubs whose security level may be there by now."""
     ledger, now = context.ledger, context.clock.now()
-    unread = list(unreadable(ledger))
-    # PagerDuty may have mended the data since
+    unread = context.troubles.whose(INCIDENT)
+    # the services may have mended the data since
+    troubled = on_record_among(ledger, set(context.troubles.try_all()) - unread)
     if unread:
-        notice_changes(ledger, unread, now, ledger.logical_clock.next(), "it could not be read")
+        notice_changes(ledger, sorted(unread), now, ledger.logical_clock.next(), "it could not be read")
+    if troubled:
+        notice_changes(ledger, troubled, now, 0, "a part of it could not be read")
     # a restricted incident's stub gets its text once our account may set the level
     stubs = restricted_stubs(ledger)
     if stubs:
@@ -98,9 +104,9 @@ def _read_incidents(context: EngineContext) -> None:
                 read_seq,
                 context.clock.now(),
                 "read by the slow poll",
-                unread=page.unread,
-                unread_since=context.ledger.logical_clock.next() if page.unread else 0,
             )
+            note_readable(context, page.incidents)
+            note_unread(context, page.unread)
     if daily and not context.stop.is_set():
         set_value(context.ledger, _DAILY, at=now.isoformat())
 

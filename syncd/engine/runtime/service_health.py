@@ -7,8 +7,9 @@ captcha does so for 15 minutes, or until the operator resumes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from threading import Lock
 
 from loguru import logger
@@ -16,6 +17,7 @@ from loguru import logger
 from syncd.domain.clock import Clock
 from syncd.remote.advice import advice, with_advice
 from syncd.remote.errors import Cause, NotDone, RemoteError
+from syncd.remote.http.routes import route
 
 LONGEST_PAUSE = 300.0
 """Seconds between two attempts at a service that is down."""
@@ -38,6 +40,10 @@ class ServiceHealth:
     failures: int = 0
     pause: float = 0.0
     next_try: float = 0.0
+    answered_at: float = -inf
+    """The time of the last good answer on the boot-time clock."""
+    broken: set[str] = field(default_factory=set)
+    """The objects whose requests failed since the last good answer."""
 
     @property
     def told(self) -> str:
@@ -91,6 +97,12 @@ class Health:
         with self._lock:
             record.down_since, record.cause, record.words = None, None, ""
             record.failures, record.pause, record.next_try = 0, 0.0, 0.0
+            record.answered_at = self._clock.boottime()
+            record.broken.clear()
+
+    def answered(self, service: str, since: float) -> bool:
+        """Return True if the service answered a request after a moment on the boot-time clock."""
+        return self.of(service).answered_at > since
 
     def failed(self, service: str, error: RemoteError, *, whole: bool = False) -> None:
         """Count a failed request, and pause the service if the failure concerns the whole service.
@@ -105,6 +117,11 @@ class Health:
             return
         record = self.of(service)
         with self._lock:
+            broken = _object_of(error)
+            # one broken object is no outage, however often syncd asks for it
+            if record.down_since is None and error.cause in _COUNTED and broken in record.broken:
+                return
+            record.broken.update({broken} - {""})
             record.failures += 1
             # one broken answer is no outage
             if not whole and error.cause in _COUNTED and record.failures < FAILURES_IN_A_ROW:
@@ -129,3 +146,9 @@ class Health:
         """Return the services that are down now."""
         with self._lock:
             return [record for record in self._services.values() if record.down_since is not None]
+
+
+def _object_of(error: RemoteError) -> str:
+    """Return the path of a request about one object, empty for a list."""
+    method, _, path = error.request.partition(" ")
+    return path if "{id}" in route(method, path).pattern else ""

@@ -1,15 +1,14 @@
 """Change notices: which incidents may have changed, since when and why.
 
-Beside them stand the incidents that cannot be read, and those that the daemon takes up when it starts.
+Beside them stand the incidents that the daemon takes up when it starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from loguru import logger
 from sqlalchemy import bindparam, delete, insert
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
@@ -19,7 +18,6 @@ from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.snapshots import still_open_in, tickets_by_issue_in, unfinished_in
 from syncd.ledger.store.tables import ChangeNoticeRow
@@ -114,58 +112,6 @@ def drop_notices_in(session: Session, change_notices: Iterable[ChangeNotice]) ->
 _DROP_CHANGE_NOTICES = delete(ChangeNoticeRow).where(
     col(ChangeNoticeRow.id).in_(bindparam("ids", expanding=True))
 )
-
-
-UNREADABLE = "unreadable"
-"""The key under which the incidents stand that could not be read."""
-
-
-def unreadable_in(session: Session) -> dict[str, dict[str, str]]:
-    """Return the incidents that could not be read, by id: since when, and why."""
-    value = get_cursor_in(session, UNREADABLE).get("incidents")
-    return dict(value) if isinstance(value, dict) else {}
-
-
-def unreadable(ledger: Transactions) -> dict[str, dict[str, str]]:
-    """Return the incidents that could not be read, by id: since when, and why."""
-    with ledger.read() as session:
-        return unreadable_in(session)
-
-
-def note_unread_in(session: Session, unread: Mapping[str, str], now: datetime, since: int | None) -> None:
-    """Record incidents that could not be read, by id with the reason, which holds no text of theirs.
-
-    A new one gets a change notice, unless `since` is None: a read by id that began at moment `since` or
-    later is fresh enough.
-    """
-    incidents = unreadable_in(session)
-    # logged and recorded once: a poll meets the same incident again and again
-    fresh = {incident_id: why for incident_id, why in unread.items() if incident_id not in incidents}
-    if not fresh:
-        return
-    for incident_id, why in fresh.items():
-        audit.append(session, now, "incident.unreadable", incident=incident_id, data={"why": why})
-        logger.bind(incident=incident_id).error(
-            "incident {} cannot be read, so syncd leaves it as it is: {}", incident_id, why
-        )
-        incidents[incident_id] = {"since": now.isoformat(), "why": why}
-    set_cursor_in(session, UNREADABLE, incidents=incidents)
-    if since is not None:
-        notice_changes_in(session, fresh, now, since, "it could not be read")
-
-
-def note_unread(ledger: Transactions, unread: Mapping[str, str], now: datetime, since: int | None) -> None:
-    """Do as `note_unread_in`, in a transaction of its own."""
-    with ledger.write() as session:
-        note_unread_in(session, unread, now, since)
-
-
-def note_read_in(session: Session, incident_id: str) -> None:
-    """Record that an incident could be read."""
-    incidents = unreadable_in(session)
-    if incidents.pop(incident_id, None) is not None:
-        set_cursor_in(session, UNREADABLE, incidents=incidents)
-        logger.bind(incident=incident_id).info("incident {} can be read again", incident_id)
 
 
 def to_take_up(ledger: Transactions) -> list[str]:

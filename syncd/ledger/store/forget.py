@@ -35,6 +35,7 @@ from syncd.ledger.store.tables import (
     ReportRunRow,
     RequestRow,
     TicketRow,
+    TroubleRow,
     WaiverRow,
 )
 
@@ -52,6 +53,7 @@ _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
     ReportRunRow: ("figures", "rows"),
     RequestRow: ("arguments", "asked_by", "progress", "result"),
     KeyValueRow: ("value",),
+    TroubleRow: ("why",),
 }
 """The columns that may hold people and their texts, by table; all others hold ids, keys, states, times."""
 

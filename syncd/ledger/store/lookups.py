@@ -101,10 +101,34 @@ def display_name(ledger: Transactions, incident_id: str) -> str:
     A mail about a whole team has the team's name there: "team QRPay".
     """
     with ledger.read() as session:
-        incident, ticket = incident_and_ticket_in(session, incident_id)
+        return name_in(session, incident_id)
+
+
+def name_in(session: Session, incident_id: str) -> str:
+    """Return the name of an incident for people, as `display_name` does."""
+    incident, ticket = incident_and_ticket_in(session, incident_id)
     if incident is None:
         return name_for_people(incident_id)
     return f"#{incident.number} {ticket.key}" if ticket is not None else f"#{incident.number}"
+
+
+def on_record_among(ledger: Transactions, incident_ids: Collection[str]) -> list[str]:
+    """Return those of these incidents that are on record, by number."""
+    with ledger.read() as session:
+        query = select(IncidentRow.id).where(col(IncidentRow.id).in_(incident_ids))
+        return list(session.exec(query.order_by(col(IncidentRow.number))).all())
+
+
+def issue_names(ledger: Transactions, issue_ids: Collection[str]) -> dict[str, str]:
+    """Return the keys of those of these issues that are tickets, postmortems or action items, by issue id."""
+    with ledger.read() as session:
+        return {
+            issue_id: key
+            for table in (TicketRow, PostmortemRow, ActionItemRow)
+            for issue_id, key in session.exec(
+                select(table.issue_id, table.key).where(col(table.issue_id).in_(issue_ids))
+            )
+        }
 
 
 def open_operations(ledger: Transactions, incident_id: str) -> list[OperationRecord]:

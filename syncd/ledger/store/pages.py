@@ -5,7 +5,7 @@ The rows of a whole page are read by one statement.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from syncd.domain.incident import Incident, LogEntry, Note
 from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.change_queue import note_read_in, note_unread_in, notice_changes_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
@@ -80,7 +80,6 @@ def store_incident(
     with ledger.write() as session:
         row_before = session.get(IncidentRow, incident.id)
         team = rules.claimed_by(incident) or (row_before.team if row_before else None)
-        note_read_in(session, incident.id)
         save_incident(session, incident, read_seq, now, team, rules.incident)
         session.flush()
         row = session.get(IncidentRow, incident.id)
@@ -94,25 +93,12 @@ def store_listed(
     read_seq: int,
     now: datetime,
     why: str,
-    *,
-    readable: Collection[str] = (),
-    unread: Mapping[str, str] | None = None,
-    unread_since: int = 0,
 ) -> StoredIncidents:
-    """Store a page of a list of incidents; each incident with news gets a change notice (`why`).
-
-    `readable` are incidents that could not be read before. `unread` are those of the page that cannot be
-    read, with the reason: they are read by id, and a read that began at `unread_since` or later is fresh
-    enough.
-    """
+    """Store a page of a list of incidents; each incident with news gets a change notice (`why`)."""
     news, unclaimed = [], []
     with ledger.write() as session:
-        note_unread_in(session, unread or {}, now, unread_since)
         ahead = read_ahead(session, [incident.id for incident in incidents])
         for incident in incidents:
-            # only these have an entry to remove
-            if incident.id in readable:
-                note_read_in(session, incident.id)
             team = _team(session, rules, incident, ahead)
             if team is None:
                 unclaimed.append(incident)
@@ -184,17 +170,6 @@ def store_notes(
         save_notes(session, row, rules.notes(notes, row.team), read_seq)
         if why is not None and now is not None:
             notice_changes_in(session, [incident_id], now, 0, why)
-        return record_of(IncidentRecord, row)
-
-
-def give_up_notes(ledger: Transactions, incident_id: str) -> IncidentRecord | None:
-    """Stop asking for notes that cannot be read; the stored notes stay."""
-    with ledger.write() as session:
-        row = session.get(IncidentRow, incident_id)
-        if row is None:
-            return None
-        row.notes_wanted = False
-        session.add(row)
         return record_of(IncidentRecord, row)
 
 

@@ -60,7 +60,7 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
         return False
     # unfinished again: the ticket has to get its security level
     row.restricted, row.restricted_since, row.finished = True, now, False
-    row.notes, row.notes_wanted = None, False
+    row.notes = None
     session.add(row)
     session.flush()
     audit.append(session, now, "incident.restricted", incident=row.id, data={"why": why})

@@ -138,13 +138,10 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], read_s
     `row` may have been read before the request left; it is read again.
     """
     _fresh(session, row)
-    if row.restricted:
-        # none of its notes is stored, so none is asked for
-        row.notes_wanted = False
-        session.add(row)
-    elif read_seq > max(row.notes_read_seq, row.written_seq):
+    # of a restricted incident no note is stored
+    if not row.restricted and read_seq > max(row.notes_read_seq, row.written_seq):
         row.notes = [note.model_dump(mode="json") for note in notes]
-        row.notes_read_seq, row.notes_wanted = read_seq, False
+        row.notes_read_seq = read_seq
         session.add(row)
 
 

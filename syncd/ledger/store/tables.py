@@ -31,6 +31,20 @@ class ChangeNoticeRow(SQLModel, table=True):
     ticket: bool = False
 
 
+class TroubleRow(SQLModel, table=True):
+    """Something that syncd cannot read or do about one object, since when, and why.
+
+    `whose` is an incident's id, a project's key or a team's name. `what` completes "syncd cannot".
+    """
+
+    __tablename__ = "trouble"
+
+    whose: str = Field(primary_key=True)
+    what: str = Field(primary_key=True)
+    since: datetime
+    why: str
+
+
 class RequestRow(SQLModel, table=True):
     """A person's request at the command line; the daemon, or the command with the lock, answers it."""
 
@@ -77,7 +91,6 @@ class IncidentRow(SQLModel, table=True):
     read_seq: int
     notes: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
     notes_read_seq: int = 0
-    notes_wanted: bool = False
     written_seq: int = 0
     searched: bool = False
     finished: bool = Field(default=False, index=True)

@@ -21,9 +21,10 @@ from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
 from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow, TicketRow
+from syncd.ledger.store.troubles import troubles_in
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
-from syncd.ledger.views.status import incident_data, operation_data
+from syncd.ledger.views.status import incident_data, operation_data, trouble_data
 
 Data = dict[str, Any]
 
@@ -44,6 +45,9 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     ).all()
     mirrored = select(MirrorLinkRow).where(MirrorLinkRow.incident_id == incident.id)
     pairs = session.exec(mirrored.order_by(col(MirrorLinkRow.id))).all()
+    items = items_data(session, incident.id, now)
+    keys = [ticket.key if ticket else None, postmortem.key if postmortem else None]
+    keys += [item["key"] for item in items]
     return {
         "incident": {
             **incident_data(incident, ticket, postmortem),
@@ -52,7 +56,12 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         },
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, incident, now),
-        "action_items": items_data(session, incident.id, now),
+        "action_items": items,
+        "troubles": [
+            trouble_data(trouble)
+            for whose in (incident.id, *filter(None, keys))
+            for trouble in troubles_in(session, whose)
+        ],
         "waits": [*_first_load(session, incident), *waits(incident, ticket, operations, now)],
         "operations": [operation_data(operation) for operation in operations],
         "mirrored": [

@@ -16,10 +16,10 @@ from syncd.domain.operation import OPEN_STATES, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
-from syncd.ledger.store.change_queue import unreadable_in
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
+from syncd.ledger.store.troubles import Trouble, troubles_in
 from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
 
 Data = dict[str, Any]
@@ -64,7 +64,7 @@ def _status(session: Session, limit: int) -> Data:
         "unmapped_services": get_cursor_in(session, "services").get("unmapped", {}),
         "refused": get_cursor_in(session, "services").get("refused", []),
         "notes": get_cursor_in(session, "services").get("notes", []),
-        "unreadable": unreadable_in(session),
+        "troubles": [trouble_data(trouble) for trouble in troubles_in(session)],
         "audit_head": f"{seq}:{digest}",
         "first_load": first_load.data_of(session),
         "held": holds.mass_data(session),
@@ -73,6 +73,18 @@ def _status(session: Session, limit: int) -> Data:
         "duplicates": doubles_data(session),
         "rivals": _rivals(session),
         "conflicts": _conflicts(session, limit),
+    }
+
+
+def trouble_data(trouble: Trouble) -> Data:
+    """Return something that syncd cannot read or do about one object: `what` completes "syncd cannot"."""
+    return {
+        "whose": trouble.whose,
+        "number": trouble.number,
+        "ticket": trouble.ticket,
+        "what": trouble.what,
+        "since": iso(trouble.since),
+        "why": trouble.why,
     }
 
 

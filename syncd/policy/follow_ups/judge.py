@@ -71,7 +71,7 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
     if counts_for_another(case):
         return decision
     for item in case.items:
-        if item.ended_at is None:
+        if item.ended_at is None and item.issue_id not in case.unread:
             decision = decision.plus(
                 _listed(case, item, book) if case.before_enforcement else _judge(case, item, book)
             )
@@ -81,7 +81,7 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
 def _look(case: Case) -> frozenset[str]:
     """Return what syncd has to read before it can judge: neighbours, changelogs, the incident's log."""
     sources: set[str] = set()
-    fresh = candidates(case) - case.non_items
+    fresh = candidates(case) - case.non_items - case.unread
     children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
     if fresh or (counts_for_another(case) and case.items):
         sources.add("items")
@@ -94,6 +94,7 @@ def _look(case: Case) -> frozenset[str]:
         and not case.before_enforcement
         and postmortem.in_sight
         and postmortem.changes_until is None
+        and postmortem.issue_id not in case.unread
     ):
         sources.add("postmortem")
     if not case.before_enforcement and (
@@ -105,7 +106,7 @@ def _look(case: Case) -> frozenset[str]:
 
 def _stale(case: Case, item: ItemState) -> bool:
     """Return True if syncd has to read an item: it changed, or a deadline passed after the last read."""
-    if not item.in_sight:
+    if not item.in_sight or item.issue_id in case.unread:
         return False
     # The changelog tells who removed the item: the reason of the cancelled duties names that person.
     if item.ended_at is not None:
@@ -285,6 +286,9 @@ def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
     """
     postmortem, duty = case.postmortem, case.duty(DutyKind.COMPLETED)
     if book.mapping.follow_ups.mode is Mode.OFF or counts_for_another(case):
+        return False
+    # An issue that syncd cannot read now may be a follow-up.
+    if case.unread:
         return False
     if duty is not None and duty.state is DutyState.CANCELLED:
         return False

@@ -26,7 +26,8 @@ def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
     if rules.mode is Mode.OFF or case.before_enforcement or counts_for_another(case):
         return Decision()
     decision = Decision()
-    if case.postmortem is not None and case.postmortem.in_sight:
+    postmortem = case.postmortem
+    if postmortem is not None and postmortem.in_sight and postmortem.issue_id not in case.unread:
         decision = decide_rows(case, book).plus(_knowledge(case, book)).plus(_unsaid(case, book))
     for item in case.items:
         decision = decision.plus(_assign(case, item, book)).plus(_link(case, item, book))
@@ -85,7 +86,7 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
     listed = duty is not None and (duty.breached_at or duty.due_at) < book.mapping.enforced_since
     if not assigns or not overdue or listed:
         return Decision()
-    if issue is None or not state.in_sight or active(issue.assignee):
+    if issue is None or not state.in_sight or state.issue_id in case.unread or active(issue.assignee):
         return Decision()
     if not case.owner_known:
         return Decision(look=frozenset({"owner"}))

@@ -99,6 +99,16 @@ def told_of(duty: Duty, mapping: Mapping) -> bool:
     return section.mode is Mode.ENFORCE
 
 
+def can_be_acted_on(case: Case, duty: Duty) -> bool:
+    """Return True unless syncd has not made the postmortem yet, or cannot read the duty's issue now.
+
+    Nobody can act on a postmortem that does not exist, so syncd mails nobody about it.
+    """
+    if not duty.of_postmortem:
+        return duty.subject not in case.unread
+    return case.postmortem is not None and case.postmortem.issue_id not in case.unread
+
+
 def _named(names: Iterable[str], section: ServiceSection, why: str) -> Iterable[Recipient]:
     for name in names:
         if name.casefold() != OWNER:

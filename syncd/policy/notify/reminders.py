@@ -23,7 +23,14 @@ from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import TOO_OFTEN, end_of_day, postponed_at
 from syncd.policy.notify.notices import by_mode, mail
-from syncd.policy.notify.recipients import Recipient, contacts, out_of_reach, owner_of, told_of
+from syncd.policy.notify.recipients import (
+    Recipient,
+    can_be_acted_on,
+    contacts,
+    out_of_reach,
+    owner_of,
+    told_of,
+)
 from syncd.policy.severity import decide_severity
 from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 from syncd.policy.time.time_words import as_date
@@ -43,7 +50,7 @@ def decide_reminders(case: Case, book: Rulebook) -> Decision:
     look: frozenset[str] = frozenset()
     again: list[float] = []
     for duty in case.latest_duties():
-        if not told_of(duty, mapping):
+        if not told_of(duty, mapping) or not can_be_acted_on(case, duty):
             continue
         if duty.state in _NOT_YET and duty.due_at > now:
             moment = _moment(duty, mapping, now)

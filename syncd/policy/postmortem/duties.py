@@ -33,6 +33,9 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
     postmortem = case.postmortem
+    # An act on it may be unread: no verdict, no reminder, until syncd can read it again.
+    if postmortem is not None and postmortem.issue_id in case.unread:
+        return Decision()
     unread = postmortem is not None and postmortem.in_sight and postmortem.changes_until is None
     if unread or not rebuilt:
         return Decision(look=frozenset({"postmortem"}))

@@ -62,4 +62,4 @@ def _was_owed(case: Case) -> bool:
 def _still_owed(case: Case, book: Rulebook) -> bool:
     # A waived duty is owed again when its waiver ends.
     waived = any(duty.state is DutyState.WAIVED for duty in case.duties)
-    return waived or bool(missing_at_a_close(case, book))
+    return waived or bool(case.unread) or bool(missing_at_a_close(case, book))

@@ -115,6 +115,9 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     # syncd closed the ticket itself, or the incident never owed anything.
     if issue.status.id == ticket.placed_status or not case.duties:
         return Decision()
+    # What is missing may have been done on an issue that syncd cannot read now: judge the close later.
+    if case.unread:
+        return Decision()
     closed = ticket.closed
     if judged is not None:
         return _continue_reopen(case, book, ticket, str(judged))

@@ -18,7 +18,7 @@ from syncd.domain.history import Change
 from syncd.domain.project import Edition, ProjectFacts
 from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Transition
 from syncd.remote.answers import Fetched, SearchPage, ServerFacts
-from syncd.remote.errors import Cause, NotDone, Unknown, Unreadable
+from syncd.remote.errors import Cause, NotDone, RemoteError
 from syncd.remote.http.wire import each, each_readable, identifier, listed, reading
 from syncd.remote.jira import wire
 from syncd.remote.jira.session import SERVICE, JiraSession, Keep, just_ask
@@ -38,8 +38,8 @@ _OTHER_EDITION = {
     "datacenter": "it is Jira Data Center, and SYNCD_JIRA_EMAIL is set",
 }
 """What is wrong with the credentials, by the edition that Jira says it is."""
-UNREAD_AT_MOST = 3
-"""Single issues that may answer 5xx before the read as a whole counts as failed (Data Center)."""
+IN_A_ROW = 3
+"""Single issues in a row that may answer 5xx before the read as a whole counts as failed (Data Center)."""
 
 
 PRIORITIES, LINK_TYPES = "priority", "issueLinkType"
@@ -126,7 +126,7 @@ class JiraReading(JiraSession):
     def fetch_by_id(self, issue_id: str, *, fields: Sequence[str] = ()) -> Fetched:
         """Return one issue as `fetch` does, but never behind a write: bulk reads may lag."""
         names = [*wire.USUAL_FIELDS, *fields]
-        return self._one_by_one([issue_id], names, lambda raw: wire.issue(raw, fields), unread_at_most=0)
+        return self._one_by_one([issue_id], names, lambda raw: wire.issue(raw, fields), in_a_row=0)
 
     def changelog(self, issue_id: str) -> tuple[Change, ...]:
         """Return all changes of an issue's fields, oldest first.
@@ -233,46 +233,49 @@ class JiraReading(JiraSession):
             "fields": list(fields),
             "properties": [MARK_PROPERTY],
         }
-        body = self._post("issue/bulkfetch", asked)
+        try:
+            body = self._post("issue/bulkfetch", asked)
+        except RemoteError as error:
+            # Jira may fail at one issue of the page: read alone it does not hold up the others
+            if not error.in_words or not (error.of_one_object or error.cause is Cause.SERVER):
+                raise
+            return self._one_by_one(ids, fields, parse)
         with reading(SERVICE, "POST issue/bulkfetch"):
             # one unreadable issue must not hold up the others of its page
             issues, odd = each_readable(body, "issues", parse, wire.ident)
-            errors = listed(body.get("issueErrors") or [], wire.ident, "issueErrors")
+            errors = dict(listed(body.get("issueErrors") or [], wire.issue_error, "issueErrors"))
         if len(issues) + len(errors) + len(odd) < len(set(ids)):
             self.prove_login()
-        return Fetched(issues=issues, unread=(*errors, *odd))
+        return Fetched(issues=issues, unread={**errors, **odd})
 
     def _one_by_one(
         self,
         ids: Sequence[str],
         fields: Collection[str],
         parse: Any,
-        unread_at_most: int = UNREAD_AT_MOST,
+        in_a_row: int = IN_A_ROW,
     ) -> Fetched:
         params = {"fields": ",".join(fields), "properties": MARK_PROPERTY}
         issues: list[Issue] = []
-        unread: list[str] = []
+        unread: dict[str, str] = {}
+        failures = 0
         for issue_id in ids:
             path = self._issue_path(issue_id)
             try:
                 body = self._get(path, params)
-            except NotDone as error:
-                # a 404 without Jira's words proves nothing
-                if not error.absent:
-                    raise
-                continue
-            except Unknown as error:
-                if error.cause is not Cause.SERVER or len(unread) == unread_at_most:
-                    raise
-                # one broken issue must not stop the rest; several mean that Jira is down
-                unread.append(issue_id)
-                continue
-            try:
+                failures = 0
                 with reading(SERVICE, f"GET {path}"):
                     issues.append(parse(body))
-            except Unreadable:
-                unread.append(issue_id)
-        return Fetched(issues=tuple(issues), unread=tuple(unread))
+            except RemoteError as error:
+                # a 404 without Jira's words proves nothing
+                if error.absent:
+                    continue
+                failures += error.cause is Cause.SERVER
+                # one broken issue must not stop the rest; several in a row mean that Jira is down
+                if not error.of_one_object and (error.cause is not Cause.SERVER or failures > in_a_row):
+                    raise
+                unread[issue_id] = error.answer
+        return Fetched(issues=tuple(issues), unread=unread)
 
     def transitions(self, issue_id: str) -> tuple[Transition, ...]:
         """Return the transitions out of the issue's present status that our account may take."""

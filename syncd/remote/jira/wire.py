@@ -335,6 +335,11 @@ def _reference(raw: Wire) -> Reference:
     return Reference(id=ident(raw), name=raw.get("name") or "")
 
 
+def issue_error(raw: Wire) -> tuple[str, str]:
+    """Return the id of an issue that a bulk read could not read, and Jira's words."""
+    return ident(raw), str(raw.get("errorMessage") or "Jira could not read it")
+
+
 def ident(raw: Wire) -> str:
     """Return the id of an object as text; raise where it is missing."""
     value = raw["id"]

@@ -8,13 +8,17 @@ and statuses, so syncd keeps them in memory alone (`syncd.engine.jira_knowledge.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, OutOfSight
+from syncd.engine.runtime.troubles import MAY_MOVE
 from syncd.ledger.store.key_values import store_ways, ways_of
 from syncd.remote.errors import NotDone
 
+MOVE = "TRANSITION_ISSUES"
+"""The permission to move issues."""
 BELIEVED = timedelta(days=1)
 """How long a status counts as explored: syncd notices a changed workflow within a day."""
 
@@ -44,13 +48,26 @@ def ways_from(context: EngineContext, issue: Issue, *, fresh: bool = False) -> t
             raise
         hidden = OutOfSight if error.absent else CannotRender
         raise hidden(f"Jira does not show {issue.key} to us: {error.describe()}") from None
-    move = "TRANSITION_ISSUES"
     # without the right to move, Jira answers with an empty list instead of an error
-    if not offered and context.services.jira.rights(issue.project, [move])[move] is not True:
-        raise CannotRender(f"our account may not move issues of {issue.project} ({move})")
+    may_move = bool(offered) or _may_move(context, issue.project)
+    if may_move is None:
+        raise CannotRender(
+            f"Jira offers no transition from {issue.status.name} and does not tell whether our account may"
+            f" move issues of {issue.project} ({MOVE})"
+        )
+    if not may_move:
+        raise CannotRender(f"our account may not move issues of {issue.project} ({MOVE})")
     context.facts.learn_ways(workflow, issue.status.id, offered)
     _keep(context, workflow, issue.status.id, offered)
     return offered
+
+
+def _may_move(context: EngineContext, project: str) -> bool | None:
+    """Return True if our account may move a project's issues, None where Jira does not tell."""
+    rights = context.troubles.ask(
+        project, MAY_MOVE, partial(context.services.jira.rights, project, [MOVE]), patient=True
+    )
+    return rights[MOVE] if rights is not None else None
 
 
 def _keep(context: EngineContext, workflow: str, status_id: str, offered: tuple[Transition, ...]) -> None:

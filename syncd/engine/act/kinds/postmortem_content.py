@@ -6,6 +6,7 @@ syncd asks the services once, when it creates the postmortem. Of a restricted in
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from syncd.domain.duty import DutyKind
 from syncd.domain.incident import Note, Responder
@@ -13,12 +14,13 @@ from syncd.domain.postmortem import Alert, Story
 from syncd.domain.ticket import Account, Comment
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import our_users
+from syncd.engine.observe.notes_and_comments import list_comments, list_notes
+from syncd.engine.runtime.troubles import READ_ALERTS
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.owed import Owed, severity_periods_of
 from syncd.policy.postmortem.timeline import alerts_of, helpers_of, timeline_of, windows_of
-from syncd.remote.errors import NotDone
 
 
 def story_of(
@@ -75,7 +77,7 @@ def story_of(
 
 
 def _notes(context: EngineContext, case: Case) -> tuple[Note, ...]:
-    return case.notes if case.notes is not None else context.services.pagerduty.notes(case.incident.id)
+    return case.notes if case.notes is not None else list_notes(context, case.incident.id, patient=True) or ()
 
 
 def _comments(context: EngineContext, case: Case) -> tuple[Comment, ...]:
@@ -84,16 +86,12 @@ def _comments(context: EngineContext, case: Case) -> tuple[Comment, ...]:
     if ticket is None:
         return ()
     comments = ticket.issue.comments if ticket.issue else None
-    return comments if comments is not None else context.services.jira.comments(ticket.issue_id)
+    return comments if comments is not None else list_comments(context, ticket, patient=True) or ()
 
 
 def _alerts(context: EngineContext, incident_id: str, book: Rulebook) -> tuple[Alert, ...]:
-    """Return what the postmortem tells of the incident's alerts, none where syncd may not read them."""
-    try:
-        alerts = context.services.pagerduty.alerts(incident_id)
-    except NotDone as error:
-        if not error.not_for_us:
-            raise
-        # alerts are optional: a missing right holds up no postmortem
-        return ()
-    return alerts_of(alerts, book.mapping.alerts)
+    """Return what the postmortem tells of the incident's alerts, none where syncd cannot read them."""
+    ask = partial(context.services.pagerduty.alerts, incident_id)
+    # the postmortem is written once, so a short outage may delay it
+    alerts = context.troubles.ask(incident_id, READ_ALERTS, ask, patient=True)
+    return alerts_of(alerts or (), book.mapping.alerts)

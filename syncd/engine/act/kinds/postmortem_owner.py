@@ -16,32 +16,28 @@ from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.policy.case import Case, Rulebook
-from syncd.remote.errors import NotDone
 
 
 def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> tuple[Responder, ...]:
     """Return who was on the service's commander schedule at a moment (UTC), nobody where there is no
     schedule.
 
-    A schedule that PagerDuty does not show to us counts as empty. Raise `RemoteError` where PagerDuty cannot
-    answer.
+    A schedule that syncd cannot read holds up no postmortem: the next candidate owns it. Raise `RemoteError`
+    while PagerDuty as a whole may be down.
     """
     name = book.section.commander
     if name is None:
         return ()
-    try:
+
+    def ask() -> tuple[Responder, ...]:
         schedules = context.services.pagerduty.schedules()
         schedule = next((schedule for schedule in schedules if name in (schedule.id, schedule.name)), None)
         if schedule is None:
             logger.warning("{}: PagerDuty does not show schedule {} to us", book.mapping.team, name)
             return ()
         return context.services.pagerduty.on_call(schedule.id, moment)
-    except NotDone as error:
-        # a missing right holds up no postmortem: the next candidate owns it
-        if not error.not_for_us:
-            raise
-        logger.warning("{}: syncd cannot read schedule {}: {}", book.mapping.team, name, error.describe())
-        return ()
+
+    return context.troubles.ask(book.mapping.team, f"read schedule {name}", ask, patient=True) or ()
 
 
 def owner_of(

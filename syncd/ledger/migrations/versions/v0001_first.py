@@ -34,6 +34,13 @@ def _queues() -> None:
         sa.Column("ticket", sa.Boolean, nullable=False),
     )
     op.create_table(
+        "trouble",
+        sa.Column("whose", sa.String, primary_key=True),
+        sa.Column("what", sa.String, primary_key=True),
+        sa.Column("since", sa.DateTime, nullable=False),
+        sa.Column("why", sa.String, nullable=False),
+    )
+    op.create_table(
         "request",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("kind", sa.String, nullable=False),
@@ -65,7 +72,6 @@ def _incidents() -> None:
         sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("notes", sa.JSON),
         sa.Column("notes_read_seq", sa.Integer, nullable=False),
-        sa.Column("notes_wanted", sa.Boolean, nullable=False),
         sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("searched", sa.Boolean, nullable=False),
         sa.Column("finished", sa.Boolean, nullable=False, index=True),
