@@ -146,6 +146,24 @@ def test_a_refused_token_is_77_with_the_name_of_the_service(house: House, servic
     assert "not-the-right-one" not in said.out + said.err
 
 
+@pytest.mark.parametrize("headers", [True, False], ids=["said", "silent"])
+def test_a_token_that_jira_takes_for_nobody_is_77_and_nothing_is_called_missing(
+    house: House, headers: bool
+) -> None:
+    options = house.world.jira.site.options
+    options.login, options.login_headers = "expired", headers
+    said = house.syncd("check", "--json")
+    assert said.code == 77
+    assert "Jira refuses our credentials" in said.err
+    findings = [one for one in said.json["findings"] if one["code"].startswith("J")]
+    assert {one["level"] for one in findings} <= {"wrong", "unknown"}
+    # each says that the login is refused, and none that something is not there
+    assert {one["message"].rpartition(": ")[2] for one in findings} == {
+        "Client must be authenticated to access this resource."
+    }
+    assert house.world.journal.counts()["jira", "GET", "/rest/api/2/myself"] <= 2
+
+
 @pytest.mark.parametrize(
     ("service", "code", "name"), [("jira", "J01", "Jira"), ("pagerduty", "PD01", "PagerDuty")]
 )

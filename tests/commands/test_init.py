@@ -270,6 +270,7 @@ def test_without_credentials_or_offline_nobody_is_asked(bare: House) -> None:
     ("break_", "code"),
     [
         (lambda house: house.set("SYNCD_JIRA_TOKEN", "wrong"), 77),
+        (lambda house: setattr(house.world.jira.site.options, "login", "expired"), 77),
         (lambda house: house.server.close_door("pagerduty"), 69),
     ],
 )

@@ -15,7 +15,7 @@ from syncd.sandbox.wire import Call, Json, Refusal, Reply
 _PAGE = {"startAt": 0, "maxResults": 50, "total": 0, "isLast": True}
 _NOTHING: tuple[tuple[str, Json | list[Json]], ...] = (
     (r"/search/jql$", {"issues": [], "isLast": True}),
-    (r"/search$", {"issues": [], **_PAGE}),
+    (r"/api/\w+/search$", {"issues": [], **_PAGE}),
     (r"/(issue|changelog)/bulkfetch$", {"issues": [], "issueErrors": [], "issueChangeLogs": []}),
     (r"/(project|priority|resolution)/search$", {"values": [], **_PAGE}),
     (r"/(user/search|user/assignable/search|project|priority|resolution|field)$", []),
