@@ -27,7 +27,7 @@ ACCOUNTS = ("PD01", "J01")
     "--probe",
     is_flag=True,
     help="Also create a trial ticket (label syncd-probe) in each project, move it through every mapped status"
-    " and leave it closed.",
+    " and leave it closed; and send a note to no incident, which shows if the PagerDuty key may write.",
 )
 @click.option("--yes", is_flag=True, help="Create the trial tickets without asking first.")
 @click.option("--for-admin", is_flag=True, help="Print a page of Markdown for the Jira admin.")
@@ -92,6 +92,8 @@ def _trials(setup: Setup) -> dict[str, Mapping]:
 
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
+    from syncd.preflight.checks.finding import guarded
+    from syncd.preflight.checks.pagerduty import key_may_write
     from syncd.preflight.checks.run import check_all
     from syncd.preflight.checks.sight import Sight
 
@@ -107,6 +109,8 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
         former=configuration.settings.former_accounts,
     )
     findings = list(check_all(sight))
+    if probe and all(finding.level == "ok" for finding in findings if finding.code == "PD01"):
+        findings += guarded("PD04", "SYNCD_PAGERDUTY_TOKEN", lambda: key_may_write(sight))
     # no trial where Jira did not answer: the ticket would not be made either
     if probe and not any(
         finding.code == "J01" and (finding.away or finding.credentials) for finding in findings

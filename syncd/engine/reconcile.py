@@ -16,6 +16,7 @@ from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.lane_of import lane_of
 from syncd.engine.act.mail_rate import MailRate
+from syncd.engine.act.notes_refused import seconds_held
 from syncd.engine.act.unknown_outcomes import (
     LOOK_EVERY,
     give_up,
@@ -257,7 +258,9 @@ class Reconciler:
         if row.state not in (OperationState.PENDING, OperationState.UNKNOWN):
             return None
         wait = max(
-            context.health.wait(row.target), context.troubles.wait_for(row.incident_id, trouble_of(row))
+            context.health.wait(row.target),
+            context.troubles.wait_for(row.incident_id, trouble_of(row)),
+            seconds_held(context, row) if row.state == OperationState.PENDING else 0.0,
         )
         if wait > 0:
             later.at(wait)

@@ -574,3 +574,31 @@ def test_a_changed_account_is_told_from_what_the_ledger_saw(house: House) -> Non
     findings = found(house)
     assert [one["hint"] for one in of(findings, "J18", "ok")] == [""]
     assert ["nobody@qrpay.example" in one["message"] for one in of(findings, "J18", "unknown")] == [True]
+
+
+@pytest.mark.parametrize("role", ["read_only_user", "observer"])
+def test_an_author_who_may_only_read_is_wrong_before_anything_is_written(first: House, role: str) -> None:
+    users = first.world.pagerduty.account.users.values()
+    author = next(user for user in users if user.email == "amara.osei@qrpay.example")
+    first.set("SYNCD_PAGERDUTY_FROM", author.email)
+    (fine,) = of(found(first), "PD04", "ok")
+    assert "syncd writes notes as Amara Osei" in fine["message"]
+    author.role = role
+    (finding,) = of(found(first), "PD04", "wrong")
+    assert finding["message"] == f"Amara Osei has the role {role}, which may not write notes"
+    assert first.writes() == 0
+
+
+def test_a_probe_shows_a_key_that_may_only_read(first: House) -> None:
+    account = first.world.pagerduty.account
+    assert of(found(first, "--probe", "--yes"), "PD04", "wrong") == []
+    account.read_only_tokens.update(account.tokens)
+    (finding,) = of(found(first, "--probe", "--yes"), "PD04", "wrong")
+    assert "the key may only read, so syncd writes no notes" in finding["message"]
+    account.read_only_tokens.clear()
+    first.set("SYNCD_PAGERDUTY_FROM", "nobody@qrpay.example")
+    wrong = {one["message"] for one in of(found(first, "--probe", "--yes"), "PD04", "wrong")}
+    assert any("PagerDuty shows our token no user with the address" in one for one in wrong)
+    # no incident got a note
+    incidents = dump.whole(first.world)["pagerduty"]["incidents"]
+    assert all(one["notes"] == [] for one in incidents)

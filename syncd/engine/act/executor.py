@@ -17,6 +17,7 @@ from loguru import logger
 from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, Target
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
+from syncd.engine.act import notes_refused
 from syncd.engine.act.done_words import done_words
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
@@ -189,6 +190,7 @@ class Executor:
             context.health.failed(error.service, unknown)
             return self._unknown(claimed, unknown)
         context.health.succeeded(operation.target)
+        notes_refused.taken(context, claimed)
         self.confirm(kind, claimed, outcome, context.clock.boottime() - began)
         return Verdict.DONE
 
@@ -231,9 +233,7 @@ class Executor:
         changed = kind.changed_by(operation, error)
         if changed is not None:
             operation = operation.changed_to(changed)
-        if error.cause in LATER:
-            return self._put_back(operation, error.describe(), changed)
-        if stops_team(context, operation, error):
+        if error.cause in LATER or stops_team(context, operation, error):
             return self._put_back(operation, error.describe(), changed)
         refused = kind.drop_refused(operation, error.field_errors)
         # a refused field that is needed parks the operation with all the service's words
@@ -245,6 +245,9 @@ class Executor:
                 context.ledger, [operation], context.clock.now(), error.describe(), changed=filled, anew=True
             )
             return Verdict.AGAIN
+        # a refusal of our key or of the author concerns all notes: they wait, none is parked for it
+        if notes_refused.is_held(context, operation, error):
+            return self._put_back(operation, error.describe(), changed)
         # the workflow may have changed: the next attempt asks Jira for its transitions
         if isinstance(operation.rendering, RenderedMove):
             context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)

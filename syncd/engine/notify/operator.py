@@ -108,6 +108,7 @@ class OperatorAlarms:
             held=(since, held["tickets"]) if held is not None and since is not None else None,
             first_load=first_load.held(context.ledger),
             stopped=tuple(_stopped(refusal) for refusal in stopped),
+            waiting=tuple(_stopped(refusal) for refusal in context.refusals.all() if refusal.tell),
         )
         return alarms_of(trouble, context.clock.now())
 

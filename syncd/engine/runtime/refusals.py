@@ -26,7 +26,8 @@ class Refusal:
     """One refusal: the `subject` (a stable name), the `question` that was refused, and words for people.
 
     `what` names the subject to people, `why` holds the service's words, `remedy` what a person can do.
-    `teams` are stopped by it. `since` is in UTC, `next_try` on the boot-time clock.
+    `teams` are stopped by it. `tell`: the operator gets a mail although no team is stopped. `since` is in
+    UTC, `next_try` on the boot-time clock.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Refusal:
     since: datetime
     teams: tuple[str, ...] = ()
     remedy: str = ""
+    tell: bool = False
     pause: float = FIRST_PAUSE
     next_try: float = 0.0
 
@@ -95,6 +97,7 @@ class Refusals:
         *,
         teams: Iterable[str] = (),
         remedy: str = "",
+        tell: bool = False,
     ) -> None:
         """Note that a question was refused; log it at the first time and where the words change."""
         with self._lock:
@@ -103,7 +106,7 @@ class Refusals:
             since = before.since if before else self._earlier.pop(subject, self._clock.now())
             next_try = self._clock.boottime() + pause
             stopped = tuple(sorted({*teams, *(before.teams if before else ())}))
-            refusal = Refusal(subject, question, what, why, since, stopped, remedy, pause, next_try)
+            refusal = Refusal(subject, question, what, why, since, stopped, remedy, tell, pause, next_try)
             self._refused[subject] = refusal
         if before is None or before.why != why:
             logger.error("{}; syncd asks again by itself, ever less often", refusal.line())

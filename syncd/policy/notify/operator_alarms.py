@@ -30,7 +30,10 @@ MAIL = "mail"
 
 
 class StoppedTeams(Value):
-    """Teams that one cause (`subject`) stops since a time (UTC); `why` tells the cause and the remedy."""
+    """Teams that one cause (`subject`) stops since a time (UTC); `why` tells the cause and the remedy.
+
+    Without teams it stops writes of one kind, for all teams.
+    """
 
     subject: str
     teams: tuple[str, ...]
@@ -45,7 +48,8 @@ class Trouble(Value):
     that refuse syncd's credentials, with the start of the refusal, `captcha` what a person has to do where
     one demands a captcha. `expires` holds the day on which each service's credential expires. `held` is the
     time since which writes are held, and the number of their tickets. `first_load` is the same for tickets
-    that wait for `syncd accept`. `stopped` are the teams that cannot run.
+    that wait for `syncd accept`. `stopped` are the teams that cannot run, `waiting` the writes of one kind
+    that a service refuses for all teams.
     """
 
     last_good: dict[str, datetime] = Field(default_factory=dict)
@@ -55,6 +59,7 @@ class Trouble(Value):
     held: tuple[datetime, int] | None = None
     first_load: tuple[datetime, int] | None = None
     stopped: tuple[StoppedTeams, ...] = ()
+    waiting: tuple[StoppedTeams, ...] = ()
 
 
 class Alarm(Value):
@@ -101,6 +106,7 @@ def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
         *_refused(trouble),
         *_not_read(trouble, now),
         *_stopped(trouble),
+        *_waiting(trouble),
         *_expiries(trouble, now),
     ]
 
@@ -173,6 +179,18 @@ def _stopped(trouble: Trouble) -> Iterator[Alarm]:
         mail = OperatorMail(topic="alarm", since=stopped.since, alarm=name, text=text)
         key = f"{name}/{stopped.since.isoformat()}"
         yield Alarm(key=key, kind="stopped", cause=cause_of(mail), text=text, mail=mail)
+
+
+def _waiting(trouble: Trouble) -> Iterator[Alarm]:
+    for refused in trouble.waiting:
+        name = f"waiting/{refused.subject}"
+        text = (
+            f"A service refuses {refused.why.rstrip('.')} (since {in_utc(refused.since)})."
+            " Nothing is lost: syncd goes on by itself once this is mended."
+        )
+        mail = OperatorMail(topic="alarm", since=refused.since, alarm=name, text=text)
+        key = f"{name}/{refused.since.isoformat()}"
+        yield Alarm(key=key, kind="waiting", cause=cause_of(mail), text=text, mail=mail)
 
 
 def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:

@@ -9,7 +9,10 @@ from syncd.domain.incident import PagerDutyService
 from syncd.domain.mapping.mapping import Mapping
 from syncd.preflight.checks.finding import PAGERDUTY_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
+from syncd.remote.errors import Cause, NotDone
 
+_READERS = ("read_only_user", "read_only_limited_user", "observer")
+"""PagerDuty's words for stakeholders and observers, who only look at incidents."""
 MOST_NAMES = 20
 """Services of other teams that a finding lists."""
 
@@ -31,8 +34,30 @@ def sender(sight: Sight) -> Iterator[Finding]:
     if user is None:
         message = f"PagerDuty shows our token no user with the address {address}"
         yield wrong("PD04", where, message, "set it to the address of an existing user", PAGERDUTY_ADMIN)
+        return
+    role = sight.pagerduty.role_of(address)
+    if role in _READERS:
+        message = f"{user.name} has the role {role}, which may not write notes"
+        yield wrong("PD04", where, message, "set it to a user with another role", PAGERDUTY_ADMIN)
     else:
         yield ok("PD04", where, f"syncd writes notes as {user.name}")
+
+
+def key_may_write(sight: Sight) -> Iterator[Finding]:
+    """Check that our key may write, by a note to no incident: for `--probe`, because it is a write."""
+    where, hint = "SYNCD_PAGERDUTY_TOKEN", "make a key without `Read-only API key`"
+    try:
+        sight.pagerduty.try_note()
+    except NotDone as error:
+        if error.cause in (Cause.FORBIDDEN, Cause.CREDENTIALS):
+            message = f"the key may only read, so syncd writes no notes: {error.describe()}"
+            yield wrong("PD04", where, message, hint, PAGERDUTY_ADMIN)
+            return
+        if not error.absent:
+            message = f"PagerDuty takes no notes of this author: {error.describe()}"
+            yield wrong("PD04", "SYNCD_PAGERDUTY_FROM", message, "set it to a user who may write notes")
+            return
+    yield ok("PD04", where, "the key may write notes")
 
 
 def services(sight: Sight) -> Iterator[Finding]:

@@ -42,6 +42,8 @@ LONGEST_LOG = 2000
 
 ACCOUNT = Question("/services?limit=1")
 """A read that PagerDuty answers to each valid token of the account."""
+NO_INCIDENT = "SYNCDPROBE0000"
+"""An id that PagerDuty gives to no incident: its ids begin with P or Q."""
 _PAYMENT_REQUIRED = 402
 
 
@@ -70,6 +72,20 @@ class PagerDutyClient(PagerDutyDirectory):
         """Return the user with exactly this address in any case; PagerDuty's search also matches parts."""
         users = self._all("users", wire.responder, {"query": email})
         return next((user for user in users if (user.email or "").casefold() == email.casefold()), None)
+
+    def role_of(self, email: str) -> str:
+        """Return the role of the user with this address in PagerDuty's words, empty where it shows none."""
+        roles = self._all("users", lambda raw: (raw.get("email"), raw.get("role")), {"query": email})
+        return next(
+            (role or "" for address, role in roles if (address or "").casefold() == email.casefold()), ""
+        )
+
+    def try_note(self) -> None:
+        """Send a note to an incident that cannot exist, which changes nothing; raise how it is refused.
+
+        A key that may only read is refused before PagerDuty looks for the incident.
+        """
+        self.add_note(NO_INCIDENT, "syncd check --probe: may this key write?")
 
     def sender(self) -> Responder | None:
         """The user in whose name we write, None where no address was given or it is nobody's."""

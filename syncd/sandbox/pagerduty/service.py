@@ -53,6 +53,8 @@ class PagerDutySandbox(People):
         self.catch_up()
         token = self._token(call)
         headers = self._limit(token)
+        if call.method != "GET" and token in account.read_only_tokens:
+            raise error(403, "Access Denied", 2010)
         match = self.routes.find(call.method, call.path)
         if match is None:
             # The sandbox has no DELETE at all: syncd must never send one.

@@ -34,6 +34,7 @@ class Account:
         self.base_url = "https://api.pagerduty.com"
         self.options = Options()
         self.tokens: dict[str, str | None] = {}
+        self.read_only_tokens: set[str] = set()
         self.teams: dict[str, Team] = {}
         self.users: dict[str, User] = {}
         self.priorities: dict[str, Priority] = {}
