@@ -327,3 +327,15 @@ def test_postmortem_and_items_go_on_without_labels_that_a_changed_screen_refuses
     (event,) = events(house, "postmortem.made")
     assert event["refused"] == ["labels"]
     assert not house.operations("parked", "pending", "unknown")
+
+
+def test_a_user_name_with_a_backslash_is_searched_for(make_rig: MakeRig) -> None:
+    house = make_rig(preset=without_labels, data_center_edition=True)
+    house.world.jira.site.people[BOT_ACCOUNT].username = "CORP\\syncd"
+    house.cycle()
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    tickets = keys(house)
+    deleted(house)
+    assert keys(house) == tickets
+    assert doubled(said(house)) == []

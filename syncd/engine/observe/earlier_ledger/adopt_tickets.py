@@ -8,6 +8,7 @@ single candidate of the mapped type with the label; it logs all others and leave
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from loguru import logger
 
@@ -16,7 +17,7 @@ from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
+from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues, note_marks
 from syncd.engine.observe.issues import read_pages, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
@@ -56,14 +57,12 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
         if book is not None and not left_in_peace(incident, book):
             by_project.setdefault(book.project.key, []).append((row, book))
     settled: set[str] = set()
-    # one search by creator answers for all projects: it reaches back to the oldest incident
-    since = min((row.created_at for pairs in by_project.values() for row, _book in pairs), default=None)
-    if since is not None:
-        marked_issues(context, (), since)
+    # the search by creator reaches back to the oldest incident, so that one search answers for all
+    oldest = min((row.created_at for pairs in by_project.values() for row, _book in pairs), default=None)
     for project, incidents in by_project.items():
         for start in range(0, len(incidents), A_SEARCH):
             try:
-                settled |= _search(context, project, incidents[start : start + A_SEARCH])
+                settled |= _search(context, project, incidents[start : start + A_SEARCH], oldest)
             except RemoteError as error:
                 # the next fast poll finds out that Jira does not show the project, and stops its teams
                 if error.cause is not Cause.REJECTED:
@@ -73,17 +72,24 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
 
 
 def _search(
-    context: EngineContext, project: str, part: Sequence[tuple[IncidentRecord, Rulebook]]
+    context: EngineContext,
+    project: str,
+    part: Iterable[tuple[IncidentRecord, Rulebook]],
+    oldest: datetime | None,
 ) -> set[str]:
     books = {row.id: book for row, book in part}
     labels = ", ".join(f'"{incident_label(incident_id)}"' for incident_id in books)
     jql = f'project = "{project}" AND labels in ({labels})'
     ids = [hit.id for hits in search_pages(context.services, jql) for hit in hits]
-    ops = [op_of(ticket_key(incident_id)) for incident_id in books]
-    ids += marked_issues(context, ops, min(row.created_at for row, _book in part))
-    ids = list(dict.fromkeys(ids))
     read_seq = context.ledger.logical_clock.next()
     issues = [issue for page in read_pages(context, ids) for issue in page.issues]
+    # what a label led to is not read for its mark again
+    note_marks(context, issues)
+    ops = {op_of(ticket_key(incident_id)) for incident_id in books}
+    unseen = ops - {issue.mark.op for issue in issues if issue.mark is not None}
+    if unseen and oldest is not None:
+        ids = [issue_id for issue_id in marked_issues(context, unseen, oldest) if issue_id not in ids]
+        issues += [issue for page in read_pages(context, ids) for issue in page.issues]
 
     def choose(incident_id: str, free: list[Issue]) -> Choice | None:
         return _choose(incident_id, books[incident_id], free)

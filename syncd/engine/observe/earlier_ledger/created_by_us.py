@@ -62,8 +62,13 @@ def _read_marks(context: EngineContext, issue_ids: list[str]) -> None:
         if fetched.unread:
             words = f"{len(fetched.unread)} issues could not be read"
             raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
-        for issue in fetched.issues:
-            context.marked_issues.keep(issue.id, issue.mark.op if issue.mark is not None else None)
+        note_marks(context, fetched.issues)
+
+
+def note_marks(context: EngineContext, issues: Iterable[Issue]) -> None:
+    """Keep the marks of issues that were read, so that no search reads them again."""
+    for issue in issues:
+        context.marked_issues.keep(issue.id, issue.mark.op if issue.mark is not None else None)
 
 
 def created_by(
@@ -78,7 +83,8 @@ def created_by(
     refusals = 0
     for creator in sorted(creators):
         try:
-            yield from search_pages(context.services, f'creator = "{creator}" AND {clause} ORDER BY {order}')
+            jql = f"creator = {_quoted(creator)} AND {clause} ORDER BY {order}"
+            yield from search_pages(context.services, jql)
         except NotDone as error:
             if error.cause is not Cause.REJECTED:
                 raise
@@ -86,6 +92,12 @@ def created_by(
             logger.warning("Jira finds no issues that {} created: {}", creator, error.describe())
     if refused is not None and refusals == len(creators):
         raise refused
+
+
+def _quoted(name: str) -> str:
+    """Return a name as JQL reads it: Data Center's user names may hold a backslash."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def created_since(context: EngineContext, since: datetime) -> str:
@@ -133,13 +145,13 @@ def tickets_of_others(jira: JiraClient, place: str, ours: Collection[str]) -> li
 
     Raise `RemoteError` where Jira cannot answer.
     """
-    names = ", ".join(f'"{creator}"' for creator in sorted(ours))
+    names = ", ".join(map(_quoted, sorted(ours)))
     apart = f" AND creator not in ({names})" if names else ""
     try:
         page = jira.search(f"{place}{apart} ORDER BY created DESC", limit=LATEST[jira.edition])
     except NotDone as error:
-        # Jira does not know one of our former accounts: the look is a help, and nothing depends on it
-        if error.cause is not Cause.REJECTED:
+        # Jira does not know a former account, or hides the project: nothing depends on this look
+        if error.cause is not Cause.REJECTED and not error.not_for_us:
             raise
         return []
     if not page.hits:
