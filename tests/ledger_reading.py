@@ -29,6 +29,7 @@ from syncd.ledger.store.tables import (
     PostmortemRow,
     RequestRow,
     TicketRow,
+    UnseenWriteRow,
     WaiverRow,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "PostmortemRow",
     "RequestRow",
     "TicketRow",
+    "UnseenWriteRow",
     "WaiverRow",
     "awaiting",
     "events",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from syncd.domain.base import Reference
@@ -34,6 +34,7 @@ from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import refused_since, service_bindings
 from syncd.ledger.store.operation_states import GivenUp
+from syncd.ledger.store.unseen_writes import Answered
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.remote.answers import Fetched
@@ -52,6 +53,8 @@ GRAVE = 2
 """The number of a mapping's first severities whose tickets go alone, at once."""
 ACCOUNTS_AT_HAND = 60.0
 """Seconds for which syncd remembers whose account an address is before it reads the ledger again."""
+DATES_ARE_WITHIN = timedelta(seconds=2)
+"""How far the date of an answer may lie before the answer left: services cut it to the second."""
 MOST_SKEW_SECONDS = 120.0
 """How far our clock and a service's may differ before syncd judges no deadline by one of them alone."""
 
@@ -245,6 +248,19 @@ class EngineContext:
     def gave_up(self) -> GivenUp:
         """Return the present time on the boot-time clock, from which the settle time counts."""
         return GivenUp(self.clock.boot_id(), self.clock.boottime())
+
+    def answered(self, service: str, took: float) -> Answered:
+        """Return when a service answered a write that took so many seconds."""
+        at = self.answered_by(service, took) or self.clock.now() - timedelta(seconds=took)
+        return Answered(self.clock.boot_id(), self.clock.boottime(), at)
+
+    def answered_by(self, service: str, took: float) -> datetime | None:
+        """Return when a service began with the request that it answered last, by its own clock (UTC).
+
+        None where its answer held no date.
+        """
+        now = self.date_of(service)
+        return None if now is None else now - timedelta(seconds=took) - DATES_ARE_WITHIN
 
     def fetch(self, ids: Sequence[str], *, description: bool = False) -> Fetched:
         """Return at most 100 issues with the custom fields that the mappings keep in sync.

@@ -14,7 +14,7 @@ from functools import partial
 from loguru import logger
 
 from syncd.domain.mail import OPERATOR, concerns_no_incident
-from syncd.domain.operation import OperationState
+from syncd.domain.operation import OperationState, Target
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.lane_of import urgent_of
 from syncd.engine.bulk.create import BulkCreates
@@ -33,6 +33,7 @@ from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.first_contact import look_again, make_first_contact
 from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
+from syncd.engine.observe.unseen_writes import look_for_writes
 from syncd.engine.reconcile import Later, Reconciler
 from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.status import limits
@@ -179,6 +180,9 @@ class ControlLoop:
             self._reading = False
         # creates for old incidents wait for the search of existing tickets
         adopted = result.jira and self._side("jira", self._adopt)
+        for side, read in ((Target.PAGERDUTY, result.pagerduty), (Target.JIRA, result.jira)):
+            if read:
+                self._side(side, partial(look_for_writes, self.context, side))
         self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
         if result.good and adopted:
             self.context.brakes.read_whole()

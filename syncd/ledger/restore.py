@@ -25,7 +25,7 @@ from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file
 from syncd.ledger.open import Ledger, open_for_work, set_meta
-from syncd.ledger.store import audit, operation_states, outbox
+from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.operation_states import GivenUp
@@ -111,6 +111,7 @@ def _begin_anew(
         last = session.exec(select(AuditEventRow.at).order_by(col(AuditEventRow.seq).desc()).limit(1)).first()
         set_meta(session, "restored", now.isoformat())
         set_cursor_in(session, KEY, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)
+        unseen_writes.forget_all(session)
         unsent, forgotten = _empty_outbox(session, now)
         for row in session.exec(
             select(IncidentRow).where(col(IncidentRow.id).not_in(select(TicketRow.incident_id)))

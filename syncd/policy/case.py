@@ -170,6 +170,8 @@ class Case(Value):
 
     - `once` holds the keys of all once-operations on record.
     - `attempted` holds, by aspect, the value of the latest write to the ticket if its outcome is unknown.
+    - `unseen` holds the fields that syncd wrote and no read has shown (`ticket:P1 assignee`): True if the
+      write had no effect, False while syncd waits for a read.
     - `sent` holds the mails that left or may have left, by key, with the time; of merged incidents, too.
     - `non_items` are the neighbours of ticket and postmortem at which syncd has looked already.
     - `earlier` holds the values (JSON) that keys of the mapping had at the resolve, if they changed later;
@@ -190,6 +192,7 @@ class Case(Value):
     before_enforcement: bool = False
     restricted: bool = False
     attempted: dict[str, JsonValue] = Field(default_factory=dict)
+    unseen: dict[str, bool] = Field(default_factory=dict)
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()

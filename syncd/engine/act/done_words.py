@@ -8,6 +8,7 @@ from syncd.domain.operation.rendered import (
     Rendered,
     RenderedChange,
     RenderedEdit,
+    RenderedLink,
     RenderedMove,
     RenderedStay,
 )
@@ -58,6 +59,14 @@ def done_words(operation: OperationRecord, made: str = "") -> str:
     words = _rendered_words(operation, operation.rendering) or _WORDS[Kind(operation.kind)]
     # the ticket's own key begins the line already
     return f"{words}: {made}" if made and operation.kind != Kind.CREATE_TICKET else words
+
+
+def answered_words(rendered: Rendered) -> str:
+    """Return how a service answered a write that had no effect."""
+    if isinstance(rendered, RenderedChange):
+        return "PagerDuty answered 200 and nothing changed"
+    status = 201 if isinstance(rendered, RenderedLink) else 204
+    return f"Jira answered {status} and nothing changed"
 
 
 def _rendered_words(operation: OperationRecord, rendered: Rendered | None) -> str | None:

@@ -8,7 +8,7 @@ operation whose outcome is unknown.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, shown
 from syncd.engine.act.kinds import KINDS
-from syncd.engine.act.refusals import LATER, is_final, stops_team, words_of
+from syncd.engine.act.refusals import LATER, is_final, refuse_unseen, stops_team, words_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
@@ -40,9 +40,6 @@ from syncd.remote.http.lanes import prepaid
 
 if TYPE_CHECKING:
     from loguru import Logger
-
-DATES_ARE_WITHIN = timedelta(seconds=2)
-"""How far the date of an answer may lie before the answer left: services cut it to the second."""
 
 
 class Verdict(StrEnum):
@@ -71,6 +68,7 @@ class Executor:
         try:
             basis = basis or basis_of(context.ledger, operation.incident_id)
             operation, rendered = self._rendered(context, kind, operation, basis)
+            refuse_unseen(context, operation, rendered)
             unsure = self._was_unknown(operation)
             sought = replace(operation, rendered=rendered.stored) if unsure else operation
             earlier = (
@@ -210,6 +208,7 @@ class Executor:
             outcome.remote_id,
             kind.confirmation(context, operation, outcome),
             context.clock.now(),
+            context.answered(operation.target, took),
             _changed_at(context, operation, took),
         )
         # customers see our comment: commenting on that project stops with this transaction
@@ -375,10 +374,9 @@ def _changed_at(context: EngineContext, operation: OperationRecord, took: float)
 
     Jira's reads lag behind its writes: an older read must not undo in the ledger what syncd wrote.
     """
-    now, sent = context.date_of("jira"), not isinstance(operation.rendering, RenderedStay)
-    if now is None or operation.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
-        return None
-    return now - timedelta(seconds=took) - DATES_ARE_WITHIN
+    changes = operation.kind in (Kind.MOVE_TICKET, Kind.EDIT_TICKET)
+    sent = changes and not isinstance(operation.rendering, RenderedStay)
+    return context.answered_by("jira", took) if sent else None
 
 
 def _infinitive(operation: OperationRecord) -> str:

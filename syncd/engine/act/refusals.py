@@ -5,6 +5,8 @@
 - A once-operation means the same after each read, so the first refusal is final.
 - A conflict (409) may pass by itself: the fifth in a row is final.
 - A refusal that names fields is final at once: no fresh read fills them.
+- A success that no read has shown is no success: the same write waits for a read, leaves a second time if the
+  first had no effect, and then waits for a person.
 - A service that is down, a rate limit and an unknown outcome tell nothing about the operation. They are no
   refusals.
 """
@@ -12,13 +14,17 @@
 from __future__ import annotations
 
 from syncd.domain.operation import OperationClass
-from syncd.domain.operation.rendered import FieldValues, RenderedCreate, RenderedMove, assignee_in
+from syncd.domain.operation.rendered import FieldValues, Rendered, RenderedCreate, RenderedMove, assignee_in
+from syncd.engine.act.done_words import answered_words
+from syncd.engine.act.kind import retried_at
 from syncd.engine.context import EngineContext
+from syncd.engine.errors import CannotRender, NotYet
 from syncd.engine.jira_knowledge.project_cache import SEARCH, refuses_search
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import forget
 from syncd.engine.observe.issues import in_projects
 from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import unseen_writes
 from syncd.ledger.store.leaving import refusals_before
 from syncd.remote.errors import Cause, NotDone, RemoteError
 
@@ -77,3 +83,19 @@ def forget_refused_assignee(context: EngineContext, fields: FieldValues, error: 
     assignee = assignee_in(fields)
     if "assignee" in error.field_errors and assignee is not None:
         forget(context, assignee)
+
+
+def refuse_unseen(context: EngineContext, operation: OperationRecord, rendered: Rendered) -> None:
+    """Let a write leave again only if the same write before it was seen, or had no effect once.
+
+    Raise `NotYet` until a read tells, and `CannotRender` after the second write without effect, unless an
+    operator retries it.
+    """
+    state = operation.op_class == OperationClass.STATE
+    doubt = unseen_writes.doubt(context.ledger, operation, rendered) if state else None
+    if doubt is None:
+        return
+    if not doubt.no_effect:
+        raise NotYet
+    if retried_at(context, operation) is None:
+        raise CannotRender(f"{answered_words(rendered)}: {', '.join(doubt.fields)}")

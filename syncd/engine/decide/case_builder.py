@@ -67,6 +67,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         before_enforcement=is_before_enforcement(incident, book),
         restricted=row.restricted,
         attempted=facts.attempted,
+        unseen=facts.unseen,
         now=context.clock.now(),
         merged_into=facts.merged_into,
         merged_from=facts.merged_from,

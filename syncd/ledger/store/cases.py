@@ -39,10 +39,13 @@ from syncd.ledger.store.tables import (
     PersonRow,
     PostmortemRow,
     TicketRow,
+    UnseenWriteRow,
     WaiverRow,
 )
+from syncd.ledger.store.unseen_writes import unseen_in
 from syncd.policy.case import IssueState, ItemState, MergeTarget, MirrorPair, PostmortemState, TicketState
 from syncd.policy.postmortem.waiver_labels import LABEL
+from syncd.policy.ticket.unseen_writes import unseen_of
 
 Person = tuple[str, str]
 """An address and the project in which its account was looked up."""
@@ -67,8 +70,8 @@ class CaseFacts:
 
     `operations` are the open ones, `once` the keys of all once-operations. `mails` are the operations that
     sent or send mails, also those of merged incidents. `near` are the issues on record that the ticket and
-    the postmortem name. `approvers` is None if syncd has not looked up one of them. `changed_rules` are the
-    changes of the team's rules, if the incident is resolved.
+    the postmortem name. `approvers` is None if syncd has not looked up one of them. `unseen`: see `Case`.
+    `changed_rules` are the changes of the team's rules, if the incident is resolved.
     """
 
     incident: IncidentRecord
@@ -90,6 +93,7 @@ class CaseFacts:
     approvers: frozenset[str] | None
     owner_known: bool
     owner: dict[str, Any] | None
+    unseen: dict[str, bool]
     changed_rules: dict[str, object]
 
 
@@ -189,6 +193,7 @@ def _facts(
         approvers=_approvers(session, wanted.approvers, postmortem),
         owner_known=owner is not None,
         owner=owner[0] if owner is not None else None,
+        unseen=unseen_of(unseen_in(session, ident)) if UnseenWriteRow in tables else {},
         changed_rules=(
             changed_rules(session, wanted.team) if incident.status == IncidentStatus.RESOLVED else {}
         ),
@@ -339,6 +344,7 @@ _OF_INCIDENT: dict[type[SQLModel], Mapped[Any]] = {
     WaiverRow: col(WaiverRow.incident_id),
     MirrorLinkRow: col(MirrorLinkRow.incident_id),
     OperationRow: col(OperationRow.incident_id),
+    UnseenWriteRow: col(UnseenWriteRow.incident_id),
     IncidentRow: col(IncidentRow.merged_into),
 }
 

@@ -127,6 +127,7 @@ class Confirmation:
     is restricted. `duty_issue` is applied to the postmortem or action item of the operation. Each is skipped
     if its row is not on record. `public`: True if customers can see our comment, None if it need not be
     hidden. `report` is the team and week of a report that left. `rendered` replaces the rendered request.
+    `to_see`: a later read has to show what was written; False if nothing was.
     """
 
     made: New | None = None
@@ -140,3 +141,4 @@ class Confirmation:
     public: bool | None = None
     report: tuple[str | None, str] | None = None
     rendered: Rendered | None = None
+    to_see: bool = True

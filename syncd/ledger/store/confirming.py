@@ -15,12 +15,11 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
-from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.texts import Rewrite
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.confirmation import (
     Change,
@@ -41,6 +40,7 @@ from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.operation_states import finish
 from syncd.ledger.store.snapshots import incidents_of, written_at
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
+from syncd.ledger.store.unseen_writes import Answered
 from syncd.ledger.store.weekly_reports import note_sent_in
 from syncd.policy.case import DutyIssueState, IssueState, ItemState, MirrorPair, PostmortemState, TicketState
 
@@ -53,14 +53,18 @@ def confirm(
     remote_id: str,
     confirmation: Confirmation,
     now: datetime,
+    answered: Answered,
     changed_at: datetime | None = None,
 ) -> IssueState | None:
-    """End an operation that was carried out, and store what it changed.
+    """End an operation that was carried out, and store what it changed, until a read shows it.
 
     `changed_at` is when it changed the ticket, by Jira's clock (UTC). Return the issue on which customers can
     see our comment, None if there is none.
     """
     with ledger.write() as session:
+        if confirmation.to_see:
+            # before the change below: the row still shows the values from before the write
+            unseen_writes.expect(session, operation, answered)
         shown_on = store(session, operation, remote_id, confirmation, now)
         if changed_at is not None:
             ticket = session.get(TicketRow, operation.incident_id)
@@ -232,21 +236,13 @@ def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssue
 def issue_of(ledger: Transactions, operation: OperationRecord) -> str | None:
     """Return the id of the ticket, postmortem or action item that an operation changes, None if unknown."""
     with ledger.read() as session:
-        row = session.get(TicketRow, operation.incident_id) if _changes_ticket(operation) else None
-        changed = row or _duty_issue_row(session, operation)
-        return changed.issue_id if changed is not None else None
-
-
-def _changes_ticket(operation: OperationRecord) -> bool:
-    return operation.object == object_of_ticket(operation.incident_id)
+        row = unseen_writes.row_of(session, operation.object)
+        return row.issue_id if row is not None else None
 
 
 def _duty_issue_row(session: Session, operation: OperationRecord) -> DutyIssueRow | None:
-    # an object is `kind:id`
-    kind, _, ident = operation.object.partition(":")
-    if kind == "postmortem":
-        return session.get(PostmortemRow, ident)
-    return session.get(ActionItemRow, ident) if kind == "action_item" else None
+    row = unseen_writes.row_of(session, operation.object)
+    return row if isinstance(row, DutyIssueRow) else None
 
 
 def _duty_issue(row: DutyIssueRow) -> DutyIssueState:

@@ -23,6 +23,7 @@ from syncd.ledger.store import audit
 from syncd.ledger.store.operation_states import free_parked
 from syncd.ledger.store.restrict import restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.unseen_writes import forget_shown, forget_shown_incident
 from syncd.policy.ticket.status import with_left
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
@@ -70,6 +71,8 @@ def save_incident(
     elif read_seq <= max(row.read_seq, row.written_seq):
         return None
     incident, why = intake(_with_omitted_fields(incident, row.snapshot), team, row.restricted)
+    if row.written_seq:
+        forget_shown_incident(session, incident)
     dumped = incident.model_dump(mode="json")
     news = dumped != row.snapshot or team != row.team
     row.read_seq = read_seq
@@ -213,6 +216,9 @@ def save_issue(
         _fresh(session, row)
     if read_seq <= max(row.read_seq, row.written_seq) or (not by_id and _lags(row, issue, jira_now)):
         return False
+    # an issue that was never read before was never written to either
+    if row.read_seq:
+        forget_shown(session, object_of(_KINDS[type(row)], _named_by(row)), issue)
     dumped = issue.model_dump(mode="json")
     incident = session.get(IncidentRow, row.incident_id)
     # a restricted incident's texts are replaced before they enter the row

@@ -307,6 +307,33 @@ class OperationRow(SQLModel, table=True):
     finished_at: datetime | None = None
 
 
+class UnseenWriteRow(SQLModel, table=True):
+    """A place that an operation wrote and that no read has shown yet (`syncd.policy.ticket.unseen_writes`).
+
+    `before` are hashes of the values before our writes, `wanted` of the written value. `sends` counts how
+    often syncd wrote that value, `looks` the reads by id that did not show it. `no_effect`: so often, and
+    nobody changed it, that the write had no effect. `placed_status` is the ticket's own from before a move.
+    The service answered at `answered_at` by its own clock (UTC), at `answered_boottime` by ours.
+    """
+
+    __tablename__ = "unseen_write"
+
+    object: str = Field(primary_key=True)
+    place: str = Field(primary_key=True)
+    incident_id: str = Field(index=True)
+    issue_id: str | None = None
+    operation_id: int
+    before: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    wanted: str
+    sends: int
+    looks: int = 0
+    no_effect: bool = False
+    placed_status: str | None = None
+    answered_at: datetime
+    answered_boot_id: str
+    answered_boottime: float
+
+
 class MirrorLinkRow(SQLModel, table=True):
     """A note and its mirrored comment. `origin` tells which of them is the original."""
 

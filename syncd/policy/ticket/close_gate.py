@@ -24,6 +24,7 @@ from syncd.policy.marks import mark_in
 from syncd.policy.notify.recipients import told_of
 from syncd.policy.ticket.revert_counter import in_conflict, print_of
 from syncd.policy.ticket.status import left_to_other_tool
+from syncd.policy.ticket.unseen_writes import on_ticket
 
 GATE = "gate"
 """In the agreed values of a ticket: the verdict on its present close."""
@@ -119,6 +120,9 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     if case.unread:
         return Decision()
     closed = ticket.closed
+    if judged is None and on_ticket(case, ("status",)) and closed is not None:
+        # Jira took the move back and did not do it: no person closed the ticket again.
+        return _back_again(case, book, issue.status.id, closed)
     if judged is not None:
         return _continue_reopen(case, book, ticket, str(judged))
     # Only the changelog says who closed the ticket and when.
@@ -196,6 +200,13 @@ def _continue_reopen(case: Case, book: Rulebook, ticket: TicketState, judged: st
     if not any(duty.asked_for for duty in missing_at_a_close(case, book)):
         return Decision(agreed={GATE: PROPER})
     return Decision(operations=(_move_back(case, ticket.closed),))
+
+
+def _back_again(case: Case, book: Rulebook, status: str, closed: ClosedBy) -> Decision:
+    if closed.status != status or not closed.before or not _reopens(case, book):
+        return Decision()
+    owed = any(duty.asked_for for duty in missing_at_a_close(case, book))
+    return Decision(operations=(_move_back(case, closed),)) if owed else Decision()
 
 
 def _comment(

@@ -17,11 +17,12 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
 from syncd.domain.operation.keys import comment_key
-from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.restricted import STUB
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.field_values import Unfit, fit, shown_text
 from syncd.policy.ticket.revert_counter import CONFLICT, conflict_on, in_conflict, print_of
+from syncd.policy.ticket.unseen_writes import normal_print, on_incident, on_ticket
 
 ASSUMED = "severity-assumed"
 """The label of a ticket whose severity is assumed."""
@@ -58,26 +59,10 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
     carried: list[Aspect] = []
     decision = Decision()
     for aspect in aspects_of(case, book):
-        agreed = ticket.agreed.get(aspect.name)
-        # Jira refused the field on this ticket and would refuse it again.
-        refused = not set(ticket.refused).isdisjoint(aspect.write)
-        if aspect.target == agreed or refused or in_conflict(ticket.agreed, aspect.name):
-            continue
-        # A person wrote an adopted ticket. syncd keeps its values and carries over later changes only.
-        if agreed is None and ticket.origin == "adopted":
-            decision = decision.plus(Decision(agreed={aspect.name: aspect.target}))
-            continue
-        # Without an agreed assignee syncd assigned nobody, so a person chose the one on the ticket.
-        touched = aspect.showing != agreed and (agreed is not None or aspect.name == "assignee")
-        left = None if aspect.showing == aspect.target else _reason_to_leave(aspect, touched)
-        if left:
-            decision = decision.plus(_agree_to_differ(case, aspect, left, touched))
-        elif aspect.showing == aspect.target:
-            decision = decision.plus(Decision(agreed={aspect.name: aspect.target}))
-        else:
+        carries, judged = _judge(case, ticket, aspect)
+        decision = decision.plus(judged)
+        if carries:
             carried.append(aspect)
-            if touched:
-                decision = decision.plus(_replaced(case, aspect))
     if not carried:
         return decision
     fields: dict[str, JsonValue] = {}
@@ -92,6 +77,43 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         reason="changed on the incident: " + ", ".join(sorted(aspect.name for aspect in carried)),
     )
     return decision.plus(Decision(operations=(operation,)))
+
+
+def _judge(case: Case, ticket: TicketState, aspect: Aspect) -> tuple[bool, Decision]:
+    """Return True if syncd carries a field over, and what it agrees on and tells people beside that."""
+    agreed, nothing = ticket.agreed.get(aspect.name), Decision()
+    # Jira refused the field on this ticket and would refuse it again.
+    refused = not set(ticket.refused).isdisjoint(aspect.write)
+    if refused or in_conflict(ticket.agreed, aspect.name) or _waits_for_a_read(case, aspect, agreed):
+        return False, nothing
+    # A write without effect agreed on nothing, and nobody touched what the ticket still shows.
+    if on_ticket(case, aspect.write) and aspect.showing != aspect.target:
+        return True, nothing
+    if aspect.target == agreed:
+        return False, nothing
+    # A person wrote an adopted ticket. syncd keeps its values and carries over later changes only.
+    if agreed is None and ticket.origin == "adopted":
+        return False, Decision(agreed={aspect.name: aspect.target})
+    # Without an agreed assignee syncd assigned nobody, so a person chose the one on the ticket.
+    touched = aspect.showing != agreed and (agreed is not None or aspect.name == "assignee")
+    # Jira normalised the agreed value: no person touched it.
+    touched = touched and normal_print(aspect.showing) != normal_print(agreed)
+    left = None if aspect.showing == aspect.target else _reason_to_leave(aspect, touched)
+    if left:
+        return False, _agree_to_differ(case, aspect, left, touched)
+    if aspect.showing == aspect.target:
+        return False, Decision(agreed={aspect.name: aspect.target})
+    return True, _replaced(case, aspect) if touched else nothing
+
+
+def _waits_for_a_read(case: Case, aspect: Aspect, agreed: JsonValue) -> bool:
+    """Return True if a read must first tell whether a write of syncd arrived.
+
+    That holds for a write to the incident, and for one to the ticket if a read still shows another value.
+    """
+    if on_incident(case, aspect.name) is not None:
+        return True
+    return on_ticket(case, aspect.write) is False and aspect.showing != agreed
 
 
 def decide_arrived(case: Case) -> Decision:

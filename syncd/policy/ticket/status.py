@@ -19,6 +19,7 @@ from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
 from syncd.policy.ticket.revert_counter import Agreed, in_conflict
+from syncd.policy.ticket.unseen_writes import on_incident, on_ticket
 
 FLAPPING = timedelta(minutes=5)
 """A move back to a status waits until the ticket left it so long ago."""
@@ -84,11 +85,13 @@ def _move(case: Case, book: Rulebook) -> Decision:
     if ticket is None or issue is None or "status" in ticket.refused:
         return Decision()
     # A person or a robot changed syncd's moves back three times, so syncd leaves the status alone.
-    if in_conflict(ticket.agreed, "status"):
+    # A read must first tell whether syncd's own change of the incident arrived.
+    if in_conflict(ticket.agreed, "status") or on_incident(case, "status") is not None:
         return Decision()
     state = case.incident.state
     same, astray = same_state(str(ticket.agreed.get("state")), state), _late_move(case)
-    if same and not astray:
+    settled = same and not astray
+    if settled and not on_ticket(case, ("status",)):
         return Decision()
     word = wanted_word(case, book)
     target = book.project.statuses[word]
@@ -102,11 +105,13 @@ def _move(case: Case, book: Rulebook) -> Decision:
     if _first_move_unknown(case, book) or (asked and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
     # A person chose the status to which the late move would have led. It stays.
-    if same and not _moved_by_us(ticket):
+    if same and astray and not _moved_by_us(ticket):
         return Decision()
     reason = _reason_to_stay(case, book)
     if reason:
-        return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
+        # The reason was recorded when both sides agreed.
+        remarks = () if settled else (Remark(rule="status", reason=reason),)
+        return Decision(agreed=agreed, remarks=remarks)
     reason = f"the incident is {case.incident.status}"
     # syncd undoes its own late move at once, because that is no flapping of the incident.
     until = None if astray else _flapping_until(case, ticket, target.id)

@@ -6,7 +6,7 @@ records the conflict, comments on the ticket once, and leaves the place alone fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from syncd.domain.base import JsonValue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
@@ -23,6 +23,7 @@ from syncd.policy.ticket.revert_counter import (
     too_often,
     watched,
 )
+from syncd.policy.ticket.unseen_writes import on_incident, on_ticket
 
 
 def decide_conflicts(case: Case, book: Rulebook) -> Decision:
@@ -33,10 +34,10 @@ def decide_conflicts(case: Case, book: Rulebook) -> Decision:
     places = set(watched(ticket.agreed))
     if not places:
         return decision
-    for place, showing in _showing(case, book):
+    for place, showing, fields in _showing(case, book):
         aspect = place.removeprefix(INCIDENT)
         agreed = {**ticket.agreed, **decision.agreed}
-        if place not in places or in_conflict(agreed, aspect):
+        if place not in places or in_conflict(agreed, aspect) or _unseen(case, place, fields):
             continue
         change = counted(agreed, place, showing, case.now)
         decision = decision.plus(Decision(agreed=change))
@@ -69,15 +70,22 @@ def conflict(case: Case, aspect: str, place: str) -> Decision:
     )
 
 
-def _showing(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue]]:
-    """Return the present value of every place that syncd may have written to."""
+def _unseen(case: Case, place: str, fields: Collection[str]) -> bool:
+    """Return True if no read has shown syncd's own write yet: the value from before is no revert."""
+    if place.startswith(INCIDENT):
+        return on_incident(case, place.removeprefix(INCIDENT)) is not None
+    return on_ticket(case, fields) is not None
+
+
+def _showing(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue, Collection[str]]]:
+    """Return the present value of every place that syncd may have written to, and its fields in Jira."""
     ticket = case.ticket
     if ticket is None or ticket.issue is None:
         return
-    yield "status", ticket.issue.status.id
+    yield "status", ticket.issue.status.id, ("status",)
     if not (case.restricted and ticket.agreed.get(STUB)):
-        yield from ((aspect.name, aspect.showing) for aspect in aspects_of(case, book))
+        yield from ((aspect.name, aspect.showing, aspect.write) for aspect in aspects_of(case, book))
     for name in ("status", "assignee", "priority", "summary"):
         # PagerDuty removes the assignees at the resolve, which is no revert.
         if name != "assignee" or case.incident.open:
-            yield f"{INCIDENT}{name}", incident_value(case.incident, name)
+            yield f"{INCIDENT}{name}", incident_value(case.incident, name), ()

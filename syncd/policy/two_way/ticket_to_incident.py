@@ -21,6 +21,7 @@ from syncd.policy.restricted import STUB
 from syncd.policy.ticket.fields import Aspect, aspects_of, comment_about
 from syncd.policy.ticket.revert_counter import SEEN, in_conflict, incident_value, print_of, seen
 from syncd.policy.ticket.status import left_to_other_tool, same_state
+from syncd.policy.ticket.unseen_writes import normal_print, on_incident, on_ticket
 
 KEYS = {"assignee": "reassign", "priority": "priority", "summary": "title"}
 """The key of `two_way` that switches each field on."""
@@ -73,8 +74,14 @@ def _if_old(
 
 def _field(case: Case, book: Rulebook, ticket: TicketState, aspect: Aspect, so_far: Decision) -> Decision:
     agreed, showing = ticket.agreed.get(aspect.name), aspect.showing
+    no_effect = on_incident(case, aspect.name)
+    # A read must first tell which of the two values is syncd's own.
+    if no_effect is False or on_ticket(case, aspect.write) is not None:
+        return Decision()
+    # A write without effect agreed on nothing: the person's value still has to travel.
+    agreed = aspect.target if no_effect else agreed
     settled = [value for value in (agreed, aspect.target) if value is not None]
-    old = _if_old(ticket, aspect.name, showing, settled)
+    old = _if_old(ticket, aspect.name, showing, settled) if not _normalised(showing, settled) else Decision()
     if old is not None:
         return old
     stays = Decision(agreed=seen(aspect.name, showing))
@@ -93,6 +100,12 @@ def _field(case: Case, book: Rulebook, ticket: TicketState, aspect: Aspect, so_f
         # The text stands only in `text`, where syncd removes it if the incident becomes restricted.
         agree = {}
     return Decision(operations=(_change(case, aspect.name, value, agree),))
+
+
+def _normalised(showing: JsonValue, settled: Sequence[JsonValue]) -> bool:
+    """Return True if the ticket shows what Jira made of a settled value: nobody changed it."""
+    normal = normal_print(showing)
+    return showing not in settled and any(normal == normal_print(value) for value in settled)
 
 
 def _new_value(case: Case, book: Rulebook, aspect: Aspect) -> _NewValue | None:
@@ -124,8 +137,11 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
     if issue is None or ticket.placed_status is None:
         # syncd has not moved the ticket yet, so a person's move cannot be told from the create's status.
         return Decision()
-    status = issue.status.id
-    old = _if_old(ticket, "status", status, (ticket.placed_status,))
+    status, no_effect = issue.status.id, on_incident(case, "status")
+    # A read must first tell which of the two states is syncd's own.
+    if no_effect is False or on_ticket(case, ("status",)) is not None:
+        return Decision()
+    old = _if_old(ticket, "status", status, (ticket.placed_status,)) if not no_effect else None
     if old is not None:
         return old
     stays = Decision(agreed=seen("status", status))
@@ -134,7 +150,7 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
         return stays if "state" in so_far.agreed else Decision()
     on = any(getattr(book.mapping.two_way, key) for key in STATE_KEYS)
     # The incident changed, too: its change wins, and a comment says so.
-    if not same_state(str(state), case.incident.state):
+    if not no_effect and not same_state(str(state), case.incident.state):
         raced = _raced(case, book, _AGREED[str(state)], issue.status) if on else Decision()
         return stays.plus(raced) if "state" in so_far.agreed else raced
     if not on or status == case.attempted.get("status") or left_to_other_tool(case, book):

@@ -98,7 +98,7 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
             why = _why_final(operation, error)
             if why is None:
                 raise
-            return Outcome(operation.incident_id, left=why or None)
+            return Outcome(operation.incident_id, left=why)
         return Outcome(operation.incident_id)
 
     def confirmation(
@@ -107,8 +107,11 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
         """Store that both sides agree; if nothing was written, record why and comment it on the ticket."""
         written, find_outcome = context.ledger.logical_clock.next(), context.ledger.logical_clock.next()
         if outcome.left:
-            return Confirmation(both=partial(_leave, operation, outcome.left, find_outcome))
-        return Confirmation(both=partial(_change, operation, written, find_outcome))
+            left = partial(_leave, operation, outcome.left, find_outcome)
+            return Confirmation(both=left, to_see=False)
+        # an empty reason: PagerDuty said that the incident is in that state already, and took nothing
+        taken = outcome.left is None
+        return Confirmation(both=partial(_change, operation, written, find_outcome), to_see=taken)
 
 
 def _priority(context: EngineContext, name: str) -> RenderedChange:

@@ -250,6 +250,23 @@ def _outbox() -> None:
         "operation_open_state", "operation", ["object", "aspect"], unique=True, sqlite_where=sa.text(_OPEN)
     )
     op.create_index("operation_by_state", "operation", ["state", "incident_id"])
+    op.create_table(
+        "unseen_write",
+        sa.Column("object", sa.String, primary_key=True),
+        sa.Column("place", sa.String, primary_key=True),
+        sa.Column("incident_id", sa.String, nullable=False, index=True),
+        sa.Column("issue_id", sa.String),
+        sa.Column("operation_id", sa.Integer, nullable=False),
+        sa.Column("before", sa.JSON, nullable=False),
+        sa.Column("wanted", sa.String, nullable=False),
+        sa.Column("sends", sa.Integer, nullable=False),
+        sa.Column("looks", sa.Integer, nullable=False),
+        sa.Column("no_effect", sa.Boolean, nullable=False),
+        sa.Column("placed_status", sa.String),
+        sa.Column("answered_at", sa.DateTime, nullable=False),
+        sa.Column("answered_boot_id", sa.String, nullable=False),
+        sa.Column("answered_boottime", sa.Float, nullable=False),
+    )
 
 
 def _knowledge() -> None:
