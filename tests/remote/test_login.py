@@ -122,6 +122,20 @@ def test_an_answer_that_differs_from_those_before_makes_syncd_ask_at_once(
     assert caught.value.cause is Cause.CREDENTIALS
 
 
+def test_a_sign_that_also_myself_carries_tells_nothing(
+    cloud: JiraClient, mock: responses.RequestsMock
+) -> None:
+    searches(mock, FAILED)
+    account = {"accountId": "ours", "displayName": "syncd"}
+    mock.upsert("GET", f"{API}/myself", json=account, headers=FAILED)
+    for _ in range(5):
+        cloud.search("x", certain=False)
+    assert asked(mock).count("/myself") == 2
+    refuses_us(mock)
+    with pytest.raises(NotDone):
+        cloud.search("x")
+
+
 def test_while_our_login_is_refused_nothing_leaves_but_the_question(
     cloud: JiraClient, mock: responses.RequestsMock, clock: StillClock
 ) -> None:

@@ -39,6 +39,7 @@ _OPEN = frozenset({"/serverInfo"})
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 _ANONYMOUS = "anonymous"
 _GOOD_REASON = "OK"
+_SIGN_OF_NOTHING = ("", _GOOD_REASON)
 _CAPTCHA = "CAPTCHA"
 
 
@@ -72,6 +73,7 @@ class Login:
         self._lock = Lock()
         self._accounts: frozenset[str] = frozenset()
         self._proving: set[str] = set()
+        self._harmless: set[tuple[str, str]] = set()
         self._refusal: NotDone | None = None
         self._refused_at = -REFUSED_FOR
         self._begun = 0
@@ -107,15 +109,16 @@ class Login:
     def evidence(self, asked: Route, headers: Mapping[str, str], began: float) -> Evidence:
         """Return what an answer's headers tell of our login, and keep it."""
         user = unquote(headers.get("X-AUSERNAME", ""))
-        reason = headers.get("X-Seraph-LoginReason", _GOOD_REASON)
-        contrary = user.casefold() == _ANONYMOUS or reason.upper() != _GOOD_REASON
+        reason = headers.get("X-Seraph-LoginReason", _GOOD_REASON).upper()
+        sign = (user.casefold(), reason)
         with self._lock:
+            contrary = (sign[0] == _ANONYMOUS or reason != _GOOD_REASON) and sign not in self._harmless
             names = {headers.get("X-AAccountId", "").casefold(), user.casefold()} - {""}
             proof = not contrary and not self._accounts.isdisjoint(names)
             if proof:
                 self._proving.add(asked.endpoint)
                 self._prove(began)
-        self._thread.proved = proof
+        self._thread.proved, self._thread.sign = proof, sign
         captcha = _CAPTCHA in headers.get("X-Authentication-Denied-Reason", "").upper()
         return Evidence(proof, contrary, captcha)
 
@@ -175,6 +178,8 @@ class Login:
             self._decided, self._refusal = max(number, self._decided), None
             self._captcha_words = ""
             self._accounts |= {account.casefold() for account in accounts}
+            # a filter before Jira may send the same words with each answer: they tell nothing then
+            self._harmless.add(vars(self._thread).get("sign", _SIGN_OF_NOTHING))
             self._prove(began)
         self._thread.proved = True
         return None
