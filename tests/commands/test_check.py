@@ -589,6 +589,14 @@ def test_an_author_who_may_only_read_is_wrong_before_anything_is_written(first: 
     assert first.writes() == 0
 
 
+def test_the_trial_ticket_goes_to_the_fallback_where_jira_demands_an_assignee(first: House) -> None:
+    presets.require(first.world.jira.site, "OPS", "assignee")
+    remap(first, "services:\n", "people: {fallback: priya.raman@qrpay.example}\nservices:\n")
+    assert of(found(first, "--probe", "--yes"), "T01", "wrong") == []
+    (probe,) = probes(first)
+    assert probe["fields"]["assignee"]["displayName"] == "Priya Raman"
+
+
 def test_a_probe_shows_a_key_that_may_only_read(first: House) -> None:
     account = first.world.pagerduty.account
     assert of(found(first, "--probe", "--yes"), "PD04", "wrong") == []

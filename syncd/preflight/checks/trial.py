@@ -22,6 +22,7 @@ from syncd.engine.act.jira_write.field_values import unfit_words
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_for, plan_step
 from syncd.engine.errors import CannotRender
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
+from syncd.engine.observe.accounts import pick
 from syncd.policy.ticket.field_values import Unfit, fit, spec_for
 from syncd.preflight.checks.fields import person
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
@@ -119,6 +120,12 @@ def _fields(trial: _Trial) -> dict[str, JsonValue]:
     required = "components" in project.fields and project.fields["components"].demanded
     if component is not None and required:
         fields["components"] = [{"id": component.id}]
+    fallback, assignee = mapping.people.fallback, project.fields.get("assignee")
+    if fallback is not None and assignee is not None and assignee.demanded:
+        # a real ticket goes to a responder or the fallback
+        account, _why = pick(fallback, trial.sight.assignable(fallback, project.key))
+        if account is not None:
+            fields["assignee"] = project.person(account.id)
     for name, spec in mapping.jira.fields.items():
         facts = project.fields.get(name)
         if facts is not None:
