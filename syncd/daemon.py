@@ -28,7 +28,7 @@ from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Story
 from syncd.engine.context import EngineContext, Rules, build_context
-from syncd.engine.jobs.reload import Reloader, system_user
+from syncd.engine.jobs.reload import Reloader, system_user, with_last_claims
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.mailer import Mailer
@@ -115,12 +115,13 @@ def make_context(
     stop = Event()
     budget = Budget(clock, stop=stop)
     transport = transport or Transport(clock, budget=budget, ca_file=settings.trusted)
+    unusable = tuple(with_last_claims(ledger, file) for file in configuration.unusable)
     return build_context(
         ledger,
         clock,
         client_factories(configuration, transport),
         transport,
-        Rules(configuration.mappings, TicketRenderer(configuration.templates)),
+        Rules(configuration.mappings, TicketRenderer(configuration.templates), unusable),
         settle_seconds=settings.settle_seconds,
         backfill_seconds=settings.backfill.total_seconds(),
         poll_seconds=settings.poll_seconds,

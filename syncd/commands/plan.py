@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the operations of a cycle on a copy; exit 69 if a service is unreachable, 77 if it refuses us."""
+    from syncd.commands.shared.exit_codes import say_stopped
     from syncd.ledger.store.holds import mass_held
     from syncd.ledger.views.daemon_state import first_load_data
 
-    setup = Setup.load(ctx)
+    setup = Setup.load(ctx, usable=True)
     setup.start_log(quiet=True)
     with cycle_on_copy(setup) as loop:
-        operations = _operations(loop.context)
+        operations, stopped = _operations(loop.context), say_stopped(loop.context.refusals.all())
         first_load, held = first_load_data(loop.context.ledger), mass_held(loop.context.ledger)
     if as_json:
         emit_json({"operations": operations, "first_load": first_load, "held": held})
@@ -42,6 +43,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
                 click.echo(line)
         if held:
             click.echo(mass_line(held))
+    sys.exit(stopped)
 
 
 @contextmanager
@@ -69,8 +71,10 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
             loop = ControlLoop(context)
             result = once(loop)
             # a plan from half of the facts would be wrong
-            if not result.good or context.health.down():
-                sys.exit(exit_codes.say_down(context.health.down()))
+            down = context.health.down()
+            if down or not result.good:
+                stopped = exit_codes.say_stopped(context.refusals.all())
+                sys.exit(exit_codes.say_down(down) if down or not stopped else stopped)
             yield loop
         finally:
             ledger.close()

@@ -53,13 +53,18 @@ def command(
     from syncd.config.load import load_offline
     from syncd.report.weekly.formats import file_slug, written
 
-    rules = load_offline()
+    rules = load_offline(usable=True)
+    for unusable in rules.unusable:
+        for problem in unusable.problems:
+            click.echo(problem, err=True)
     mappings = rules.mappings
     teams = [mapping.team for mapping in mappings]
     if team is not None and team not in teams:
         raise click.UsageError(f"no mapping is for team {team}; there are mappings for: {', '.join(teams)}")
     if send:
-        sys.exit(_send(Setup.load(ctx), {"week": _named(week).name if week else None, "team": team}))
+        sys.exit(
+            _send(Setup.load(ctx, usable=True), {"week": _named(week).name if week else None, "team": team})
+        )
     report, head = _report(rules, week, team)
     # a report over all teams names people only if every team's mapping allows it
     names = team is not None or all(mapping.report.names for mapping in mappings)
@@ -74,6 +79,7 @@ def command(
         # newline="": the CSV has its own line ends (CRLF)
         file.write_text(text, encoding="utf-8", newline="")
         click.echo(file)
+    sys.exit(1 if rules.unusable else 0)
 
 
 def _report(rules: OfflineConfiguration, named: str | None, team: str | None) -> tuple[Weekly, str]:

@@ -29,16 +29,16 @@ def resync(
     from syncd.commands.shared.ask_daemon import do_job
     from syncd.engine.loop import WORKERS
 
-    setup = Setup.load(ctx)
+    setup = Setup.load(ctx, usable=True)
     setup.start_log(quiet=True)
     arguments: Data = {"since": _since(since), "incidents": list(incidents)}
-    plan = _plan(setup, arguments)
+    plan, stopped = _plan(setup, arguments)
     _show_plan(plan)
     if dry_run or not any(item["what"] in ("repair", "follow") for item in plan["found"]):
-        return
+        sys.exit(stopped)
     if not yes:
         click.confirm("Repair?", abort=True)
-    sys.exit(_show_result(do_job(setup, "syncd --resync", "resync", arguments, WORKERS)))
+    sys.exit(_show_result(do_job(setup, "syncd --resync", "resync", arguments, WORKERS)) or stopped)
 
 
 def _since(text: str | None) -> str | None:
@@ -63,13 +63,18 @@ def _since(text: str | None) -> str | None:
     return moment.isoformat()
 
 
-def _plan(setup: Setup, arguments: Data) -> Data:
-    """Return the comparison on a copy of the ledger; exit 69 or 77 if a service cannot be read."""
+def _plan(setup: Setup, arguments: Data) -> tuple[Data, int]:
+    """Return the comparison on a copy of the ledger, and 1 if a team is stopped, else 0.
+
+    Exit 69 or 77 if a service cannot be read.
+    """
     from syncd.commands.plan import cycle_on_copy
+    from syncd.commands.shared.exit_codes import say_stopped
     from syncd.engine.jobs.resync import Resync, Scope
 
     with cycle_on_copy(setup) as loop:
-        return Resync(loop.context, loop.work_queue, loop.work_on).run(Scope.of(arguments)).data()
+        plan = Resync(loop.context, loop.work_queue, loop.work_on).run(Scope.of(arguments)).data()
+        return plan, say_stopped(loop.context.refusals.all())
 
 
 def _show_plan(plan: Data) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, once: bool = False) -> None:
     """Run until SIGTERM, or for one cycle."""
-    setup = Setup.load(ctx)
+    setup = Setup.load(ctx, usable=True)
     setup.start_log()
     context = setup.context("syncd run --once" if once else "syncd run")
     ended = True
@@ -97,9 +97,11 @@ def _once(setup: Setup, context: EngineContext) -> int:
         result = once(ControlLoop(context), parallel=WORKERS)
     with one_view(context.ledger) as view:
         counts, brakes = status.counts(view), state_in_words(view)
-    down = context.health.down()
-    if down or not result.good:
+    down, stopped = context.health.down(), exit_codes.say_stopped(context.refusals.all())
+    if down or not (result.good or stopped):
         return exit_codes.say_down(down)
+    if stopped:
+        return stopped
     waiting = sum(counts[state] for state in ("pending", "in_flight", "unknown", "parked", "held"))
     # in a dry run every operation waits by design
     if waiting and not context.dry_run:

@@ -5,10 +5,10 @@ syncd reads the mappings even if a setting is wrong: a person who can only fix o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncd.config.mapping.load import load_mappings
+from syncd.config.mapping.load import load_mappings, load_usable
 from syncd.config.problems import ConfigError, Problem
 from syncd.config.settings.access import (
     ENV_FILE,
@@ -21,7 +21,7 @@ from syncd.config.settings.access import (
 )
 from syncd.config.settings.settings import Settings, variable
 from syncd.config.templates.templates import Templates
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, UnusableMapping
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,41 @@ class OfflineConfiguration:
     settings: Settings
     mappings: tuple[Mapping, ...]
     templates: Templates
+    unusable: tuple[UnusableMapping, ...] = ()
 
 
 @dataclass(frozen=True)
 class Configuration(OfflineConfiguration):
     """The configuration of a daemon: complete and checked."""
 
-    live: Live
+    live: Live = field(kw_only=True)
 
 
-def load_configuration(env_file: Path | None = ENV_FILE) -> Configuration:
+def load_configuration(env_file: Path | None = ENV_FILE, *, usable: bool = False) -> Configuration:
     """Read and check everything.
 
-    Raise `ConfigError` with every problem of the settings, the mappings and their templates.
+    Raise `ConfigError` with every problem of the settings, the mappings and their templates. With `usable` a
+    mapping with problems is left out, and raises only where no mapping is left.
     """
     try:
         settings, live = load_live(env_file)
     except ConfigError as error:
         raise ConfigError([*error.problems, *_problems_of_mappings(error, env_file)]) from None
     templates = Templates(settings.templates_dir)
-    mappings = load_mappings(live.mappings_dir, templates)
-    return Configuration(settings, mappings, templates, live)
+    mappings, unusable = _mappings(live.mappings_dir, templates, usable=usable)
+    return Configuration(settings, mappings, templates, unusable, live=live)
 
 
-def load_offline() -> OfflineConfiguration:
+def _mappings(
+    folder: Path, templates: Templates, *, usable: bool
+) -> tuple[tuple[Mapping, ...], tuple[UnusableMapping, ...]]:
+    if not usable:
+        return load_mappings(folder, templates), ()
+    mappings, files = load_usable(folder, templates)
+    return mappings, tuple(file.mapping for file in files)
+
+
+def load_offline(*, usable: bool = False) -> OfflineConfiguration:
     """Do as `load_configuration`, for commands that ask neither service: accounts may be missing.
 
     Raise `ConfigError` with every problem of the other settings, the mappings and their templates.
@@ -66,7 +77,8 @@ def load_offline() -> OfflineConfiguration:
     if problems or settings.mappings_dir is None:
         raise ConfigError([*problems, *_problems_of_mappings(ConfigError(problems), ENV_FILE)])
     templates = Templates(settings.templates_dir)
-    return OfflineConfiguration(settings, load_mappings(settings.mappings_dir, templates), templates)
+    mappings, unusable = _mappings(settings.mappings_dir, templates, usable=usable)
+    return OfflineConfiguration(settings, mappings, templates, unusable)
 
 
 def _problems_of_mappings(error: ConfigError, env_file: Path | None) -> tuple[Problem, ...]:

@@ -16,13 +16,14 @@ from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.bindings import bound
-from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
+from syncd.domain.mapping.mapping import Mapping, UnusableMapping, claim_of, mapping_of
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
 from syncd.domain.ticket import Account
 from syncd.engine.jira_knowledge.cache import Cache
 from syncd.engine.jira_knowledge.marked_issues import MarkedIssues
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.jira_knowledge.resolve_names import MappingUnusable
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.progress import Progress
@@ -89,6 +90,7 @@ class Rules:
 
     mappings: tuple[Mapping, ...]
     renderer: Renderer
+    unusable: tuple[UnusableMapping, ...] = ()
 
     def mapping_of(self, team: str | None) -> Mapping | None:
         """Return the mapping of a team, None where it has none."""
@@ -96,7 +98,26 @@ class Rules:
 
     def claim_of(self, service: Reference) -> Claim | None:
         """Return the mapping and section that claim a PagerDuty service, None where no mapping does."""
-        return claim_of(self.mappings, service)
+        claim = claim_of(self.mappings, service)
+        # an id in a file wins over a name in another, also while the file cannot be used
+        if claim is not None and claim[1].id != service.id and self._unusable_claim(service, by_id=True):
+            return None
+        return claim
+
+    def _unusable_claim(self, service: Reference, *, by_id: bool) -> UnusableMapping | None:
+        return next((file for file in self.unusable if file.claims(service, by_id=by_id)), None)
+
+    def unusable_for(self, service: Reference | None, team: str | None) -> UnusableMapping | None:
+        """Return the unusable file that claims a service, else that of the last team, else None."""
+        if not self.unusable:
+            return None
+        if service is not None:
+            if self.claim_of(service) is not None:
+                return None
+            claimed = self._unusable_claim(service, by_id=True) or self._unusable_claim(service, by_id=False)
+            if claimed is not None:
+                return claimed
+        return next((file for file in self.unusable if team is not None and file.team == team), None)
 
     def claim_or_last(self, service: Reference, team: str | None) -> Claim | None:
         """Return the claim of a service; where none claims it, that of the incident's last team, if any.
@@ -235,11 +256,18 @@ class EngineContext:
 
     def book_of(self, incident: Incident, team: str | None = None) -> Rulebook | None:
         """Return the rulebook of an incident's team (`Rules.claim_or_last`), None where no team has it."""
+        self.check_usable(incident.service, team)
         claim = self.rules.current.claim_or_last(incident.service, team)
         if claim is None:
             return None
         mapping, section = claim
         return Rulebook(mapping=mapping, section=section, project=self.facts.resolved(mapping))
+
+    def check_usable(self, service: Reference, team: str | None) -> None:
+        """Raise `MappingUnusable` where the file that names a service, or the last team's, cannot be used."""
+        file = self.rules.current.unusable_for(service, team)
+        if file is not None:
+            raise MappingUnusable(file.whose, file.problems)
 
     def predates_ledger(self, created_at: datetime) -> bool:
         """Return True if an incident is older than this ledger or its restore: an earlier one may know it."""

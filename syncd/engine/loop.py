@@ -31,7 +31,7 @@ from syncd.engine.notify.schedule import MailSchedule
 from syncd.engine.observe import slow_poll
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.first_contact import look_again, make_first_contact
-from syncd.engine.observe.jira import JiraPoller
+from syncd.engine.observe.jira import JiraPoller, rewind_jira
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.unseen_writes import look_for_writes
 from syncd.engine.reconcile import Later, Reconciler
@@ -196,7 +196,8 @@ class ControlLoop:
         for mapping, refusal in look_again(self.context):
             # while the mapping did not fit, syncd did not know which fields of its issues to read
             if refusal.question == FIT:
-                self.jira.rewind(mapping.jira.project, refusal.since)
+                rewind_jira(self.context.ledger, [mapping.jira.project], {"at": refusal.since.isoformat()})
+                self.jira.forget()
         try:
             self.jira.poll()
         finally:
@@ -317,6 +318,7 @@ class ControlLoop:
     def rules_changed(self) -> None:
         """Read everything anew after a reload: incidents of other services may be ours now."""
         self.pagerduty.forget()
+        self.jira.forget()
         self.take_up()
 
     def work_on(self, incident_ids: Sequence[str]) -> None:

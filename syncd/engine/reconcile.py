@@ -26,7 +26,7 @@ from syncd.engine.act.unknown_outcomes import (
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import case_of, facts_of
 from syncd.engine.decide.notices_without_jira import notify_without_jira
-from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch, MappingUnusable
 from syncd.engine.notify.bundle import carrier_of, freed, told_with
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
@@ -114,6 +114,9 @@ class Reconciler:
                     self._try_operations(incident_id, None, later, mails=True)
                     # nothing is decided, and its security level may have to go before all else
                     return later
+            except MappingUnusable:
+                # its rules are not known, so not even a mail may leave; a reload takes the incident up
+                return later
             except MappingMismatch as error:
                 # why the team is stopped is logged once, when it is stopped
                 logger.debug("{} waits, its team is stopped: {}", self._name(incident_id), error)

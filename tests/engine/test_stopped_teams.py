@@ -15,7 +15,10 @@ from engine.test_alarms import alarms_on_record
 from engine.test_brakes import standing
 from engine.test_disk import said
 from engine.test_two_teams import OWN, two_projects
+from syncd.domain.mapping.mapping import UnusableMapping
+from syncd.engine.context import Rules
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.engine.jobs.reload import Reloader, ourselves, record_rules
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.jira.workflow import Status, any_to_any
@@ -130,10 +133,10 @@ def test_a_project_that_jira_does_not_show_stops_its_team_alone_and_is_caught_up
         assert heard(rig, alipay.id, "we look at the pool")
         assert tickets(rig)[-1] == "OPS-1" and len(tickets(rig)) == 2
         assert stopped(rig) == [["Ramen"]]
-        assert sum("asks again by itself" in line for line in lines) == 1
+        assert sum(line.startswith("Ramen stopped") for line in lines) == 1
         for _ in range(4):
             rig.cycle(1800)
-        assert sum("asks again by itself" in line for line in lines) == 1
+        assert sum(line.startswith("Ramen stopped") for line in lines) == 1
         assert subjects(rig).count("syncd: syncd stopped Ramen") == 1
         if way is rename:
             jira.comment("ENX-1" if rig.world.jira.site.find("ENX-1") else "ENG-1", "meanwhile", WHO)
@@ -299,3 +302,55 @@ def test_tickets_of_a_stopped_team_do_not_go_out_of_sight(make_rig: MakeRig) -> 
         (ticket,) = session.exec(select(TicketRow)).all()
         assert ticket.out_of_sight_since is None
         assert len(session.exec(select(IncidentRow)).all()) == 1
+
+
+@EDITIONS
+def test_a_reload_takes_up_the_team_of_a_mended_file_and_reads_the_time_without_its_rules(
+    make_rig: MakeRig, data_center: bool
+) -> None:
+    ramen = mapping(**RAMEN, file="ramen.yaml", redact={"patterns": {"table": "table [0-9]+"}})
+    both = (mailing(), ramen)
+    rig = make_rig(mappings=both, preset=two_projects, mail=True, data_center_edition=data_center)
+    rig.settle(2)
+    pagerduty, jira = rig.world.pagerduty, rig.world.jira
+    known = pagerduty.trigger("Dispatch", "Couriers are late", priority="P3")
+    rig.settle(2)
+    broken = UnusableMapping(
+        file="ramen.yaml",
+        problems=("ramen.yaml:3:1: enforce_form: unknown key",),
+        team="Ramen",
+        services={"Dispatch": (), "Ordering API": ()},
+    )
+    rig.context.rules.swap(Rules((mailing(),), rig.renderer, (broken,)))
+    record_rules(rig.context, ourselves("start"))
+    with said() as lines:
+        pagerduty.acknowledge(known.id, "Samuel Adeyemi")
+        jira.comment("ENG-1", "the guest at table 12 waits", WHO)
+        short = pagerduty.trigger("Dispatch", "table 7 waits", priority="P3")
+        pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
+        rig.settle(4)
+        pagerduty.resolve(short.id, "Samuel Adeyemi")
+        rig.loop.slow()
+        rig.settle(4)
+        with rig.ledger.read() as session:
+            rows = {row.number: row.status for row in session.exec(select(IncidentRow)).all()}
+        assert rows == {known.number: "triggered", 3: "triggered"}
+        assert tickets(rig) == ["ENG-1", "OPS-1"]
+        assert stopped(rig) == [["Ramen"]]
+        assert sum("Ramen stopped" in line for line in lines) == 0
+        assert sum("ramen.yaml names it and cannot be used" in line for line in lines) == 1
+        assert subjects(rig) == ["syncd: syncd stopped Ramen"]
+        reloader = Reloader(rig.context, lambda: Rules(both, rig.renderer), rig.loop.rules_changed)
+        assert reloader.run(ourselves("a test"))["failed"] is False
+        rig.settle(6)
+    assert sum("Ramen: running again" in line for line in lines) == 1
+    assert stopped(rig) == []
+    assert tickets(rig) == ["ENG-1", "ENG-2", "OPS-1"]
+    issue = next(one for one in dump.whole(rig.world)["jira"]["issues"] if one["key"] == "ENG-1")
+    assert issue["fields"]["status"]["name"] == "In Progress"
+    assert heard(rig, known.id, "the guest at")
+    with rig.ledger.read() as session:
+        kept = [str(row.snapshot) for row in session.exec(select(IncidentRow)).all()]
+        kept += [str(row.snapshot) for row in session.exec(select(TicketRow)).all()]
+    assert not [text for text in kept if "table 7" in text or "table 12" in text]
+    nothing_more_is_written(rig)

@@ -215,4 +215,4 @@ def _configure(folder: Path, server: SandboxServer) -> Configuration:
         jira_url=server.url("jira"),
         jira_email=BOT_EMAIL,
     )
-    return Configuration(settings, load_mappings(mappings, templates), templates, live)
+    return Configuration(settings, load_mappings(mappings, templates), templates, live=live)

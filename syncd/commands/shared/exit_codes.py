@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import click
 
 from syncd.config.problems import ConfigError
 from syncd.domain.base import SERVICE_NAMES
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.engine.runtime.refusals import Refusal
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerError
@@ -31,8 +32,17 @@ def say(*lines: str) -> None:
         click.echo(line, err=True)
 
 
-def say_down(down: Iterable[ServiceHealth]) -> int:
+def say_stopped(refusals: Iterable[Refusal]) -> int:
+    """Print which teams are stopped and what services refuse; return 1 if a team is stopped, else 0."""
+    refused = list(refusals)
+    say(*(refusal.line() for refusal in refused))
+    return GENERAL if any(refusal.teams for refusal in refused) else 0
+
+
+def say_down(down: Collection[ServiceHealth]) -> int:
     """Print why each service cannot be used; return the exit code."""
+    if not down:
+        say("a service could not be read this time; try again, or run: syncd check")
     # refused credentials win: a person must act, and waiting does not help
     codes = [_say_unusable(record.name, record.cause, record.words) for record in down]
     return REFUSED if REFUSED in codes else UNREACHABLE

@@ -40,11 +40,14 @@ class Setup:
     debug: bool = False
 
     @classmethod
-    def load(cls, ctx: click.Context) -> Setup:
-        """Load and check everything; raise `ConfigError` with every problem."""
+    def load(cls, ctx: click.Context, *, usable: bool = False) -> Setup:
+        """Load and check everything; raise `ConfigError` with every problem.
+
+        With `usable` a mapping with problems stops its team alone, and raises only where no mapping is left.
+        """
         from syncd.config.load import load_configuration
 
-        return cls(load_configuration(), debugging(ctx))
+        return cls(load_configuration(usable=usable), debugging(ctx))
 
     def start_log(self, *, quiet: bool = False) -> None:
         """Start the log as the settings say; `quiet`: only critical lines, the command prints failures."""

@@ -276,6 +276,29 @@ class Mapping(Value):
         return None
 
 
+class UnusableMapping(Value):
+    """A mapping file that cannot be used: its problems, and what it claims as far as that is known.
+
+    `services` holds the ids of the file's services by name, none where no id is known.
+    """
+
+    file: str
+    problems: tuple[str, ...]
+    team: str | None = None
+    services: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @property
+    def whose(self) -> str:
+        """The team, or the file where the team is not known."""
+        return self.team or self.file
+
+    def claims(self, service: Reference, *, by_id: bool) -> bool:
+        """Return True if the file names a PagerDuty service, by its id or else by its name alone."""
+        if by_id:
+            return any(service.id in ids for ids in self.services.values())
+        return self.services.get(service.name) == ()
+
+
 def claim_of(mappings: Sequence[Mapping], service: Reference) -> tuple[Mapping, ServiceSection] | None:
     """Return the mapping and section that claim a PagerDuty service, None where no mapping does.
 

@@ -57,6 +57,7 @@ def project_name(key: str) -> str:
 
 
 _PROJECT = "project/"
+_AGAIN = "syncd asks again by itself, ever less often"
 
 
 def fit_name(team: str) -> str:
@@ -132,7 +133,7 @@ class JiraFacts:
         except MappingMismatch as error:
             self._answers.clear()
             self._screens.clear()
-            remedy = "Change the project in Jira, or the mapping and then: syncd reload"
+            remedy = f"Change the project in Jira, or the mapping and then: syncd reload. {_AGAIN}"
             what = f"the mapping does not fit Jira's project {mapping.jira.project}"
             self._refusals.refused(
                 fit, FIT, what, "; ".join(error.problems), teams=[mapping.team], remedy=remedy
@@ -154,7 +155,7 @@ class JiraFacts:
         what = f"Jira does not show project {key} to our account"
         remedy = (
             "Was it archived, deleted or renamed? Give syncd's account Browse Projects, or correct the"
-            " mapping and then: syncd reload"
+            f" mapping and then: syncd reload. {_AGAIN}"
         )
         self._refusals.refused(
             project_name(key), question, what, error.describe(), teams=teams, remedy=remedy

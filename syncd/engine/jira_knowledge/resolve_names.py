@@ -38,6 +38,10 @@ class MappingMismatch(Exception):
         return cls("no team can run", problems)
 
 
+class MappingUnusable(MappingMismatch):
+    """The file of a mapping cannot be used: its rules are not known, so nothing is decided or sent."""
+
+
 def resolve(
     mapping: Mapping,
     facts: ProjectFacts,

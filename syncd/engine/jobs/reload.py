@@ -11,18 +11,23 @@ import os
 import pwd
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from loguru import logger
 
 from syncd.config.problems import ConfigError
 from syncd.domain.base import JsonValue
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, UnusableMapping
 from syncd.engine.context import EngineContext, Rules, with_known_services
 from syncd.engine.jira_knowledge.project_cache import fit_name, project_name
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.first_contact import would_fit
+from syncd.engine.observe.jira import KEY, rewind_jira
+from syncd.engine.observe.pagerduty import WATERMARK, rewind_pagerduty
+from syncd.ledger.open import Ledger
 from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import loaded_rules
+from syncd.ledger.store.key_values import get_value, service_bindings, set_value
 from syncd.ledger.store.loaded_rules import Loaded
 from syncd.remote.errors import RemoteError
 
@@ -45,7 +50,53 @@ def ourselves(why: str) -> Loaded:
 def record_rules(context: EngineContext, by: Loaded) -> list[str]:
     """Record the rules of the context; return the differences from the rules before, in words."""
     as_loaded = [_rules_of(mapping) for mapping in context.mappings]
-    return loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by)
+    unusable = [file.team for file in context.rules.current.unusable]
+    changes = loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by, unusable)
+    _mind_unusable(context)
+    return changes
+
+
+def with_last_claims(ledger: Ledger, file: UnusableMapping) -> UnusableMapping:
+    """Return an unusable file; what it does not tell is taken from its last load."""
+    team, services = loaded_rules.last_claims(ledger, file.file) or (None, {})
+    known = service_bindings(ledger)
+    # a service keeps its id when people rename it
+    by_id = {
+        name: ids or tuple(known[name].called if name in known else ())
+        for name, ids in (file.services or services).items()
+    }
+    return file.model_copy(update={"team": file.team or team, "services": by_id})
+
+
+UNUSABLE = "rules.unusable"
+"""The value that holds for each unusable file how far both polls had read when it was first seen."""
+_FILE = "file"
+
+
+def _mind_unusable(context: EngineContext) -> None:
+    """Stop the teams of unusable files; read the time without its rules anew for a file that is mended."""
+    ledger, files = context.ledger, context.rules.current.unusable
+    stored: dict[str, Any] = {**get_value(ledger, UNUSABLE)}
+    read_up_to = {"pagerduty": get_value(ledger, WATERMARK), "jira": get_value(ledger, KEY)}
+    kept = {file.file: stored.get(file.file, read_up_to) for file in files}
+    for name, before in stored.items():
+        if name not in kept:
+            context.refusals.answered(f"{_FILE}/{name}", _FILE)
+            rewind_pagerduty(ledger, before["pagerduty"])
+            projects = {mapping.jira.project for mapping in context.mappings if mapping.file == name}
+            rewind_jira(ledger, projects, before["jira"])
+    if kept != stored:
+        set_value(ledger, UNUSABLE, **kept)
+    for file in files:
+        named = f" (services: {', '.join(sorted(file.services))})" if file.services else ""
+        context.refusals.refused(
+            f"{_FILE}/{file.file}",
+            _FILE,
+            f"the mapping {file.file} cannot be used{named}",
+            "; ".join(file.problems[:3]),
+            teams=[file.whose],
+            remedy="Mend the file, see syncd check --offline, then: syncd reload",
+        )
 
 
 def _rules_of(mapping: Mapping) -> loaded_rules.MappingValues:
@@ -100,13 +151,12 @@ class Reloader:
             problem = f"syncd cannot check if the mappings fit: {error.describe()}"
             return _refused([problem], os.EX_UNAVAILABLE)
         # all or nothing: each mapping fits by now
+        before = self.context.rules.current
         self.context.rules.swap(rules)
-        self._take_up_stopped()
         changes = record_rules(self.context, by)
-        if not changes:
-            lines = ["nothing has changed"]
-        else:
-            lines = changes
+        self._take_up_stopped()
+        lines = changes or ["nothing has changed"]
+        if changes or before.unusable:
             self.take_up()
         for line in lines:
             logger.info("mappings reloaded: {}", line)

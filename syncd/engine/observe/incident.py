@@ -55,6 +55,8 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     stored = find_incident(context.ledger, incident_id)
     row, ticket, change_notices = stored.incident, stored.ticket, stored.notices
     needed_seq = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
+    if row is not None:
+        context.check_usable(Incident.model_validate(row.snapshot).service, row.team)
     # the stored snapshot is older than the change that the notice tells of
     if row is None or row.read_seq < needed_seq or context.troubles.is_due(incident_id, INCIDENT):
         row = read_incident(context, incident_id) or row

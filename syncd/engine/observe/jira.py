@@ -27,6 +27,7 @@ from syncd.engine.observe.earlier_ledger.rival_ledger import watch
 from syncd.engine.observe.issues import PAGE, IssuePage, in_projects, read_page, saw_numbers, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
+from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import issues_on_record, ticket_projects
 from syncd.ledger.store.pages import store_papers, store_tickets
@@ -40,6 +41,17 @@ REMEMBERED = 20_000
 """Pairs of issue and update kept in memory; a forgotten pair costs one bulk read, nothing else."""
 Mark = dict[str, Any]
 """A good read: boot id, boot time, and the wall time (`at`)."""
+
+
+def rewind_jira(ledger: Ledger, projects: Iterable[str], mark: Mark) -> None:
+    """Have projects read anew from an earlier good read on: what was read meanwhile lacks a team's rules."""
+    stored: dict[str, Any] = {**get_value(ledger, KEY)}
+    earlier: dict[str, Mark] = mark.get("late", {})
+    plain = {name: value for name, value in mark.items() if name != "late"}
+    late = {project: earlier.get(project, plain) for project in projects} | stored.pop("late", {})
+    # a ledger that never read Jira has nothing to catch up on
+    if plain and late:
+        set_value(ledger, KEY, **stored, late=late)
 
 
 class JiraPoller:
@@ -81,12 +93,8 @@ class JiraPoller:
             raise refusal or NotDone("jira", "search", Cause.PAUSED, "Jira shows none of our projects")
         context.health.succeeded("jira")
 
-    def rewind(self, project: str, since: datetime) -> None:
-        """Have a project read anew from `since` on: its issues were read with a team's fields missing."""
-        stored: dict[str, Any] = {**get_value(self._context.ledger, KEY)}
-        late: dict[str, Mark] = stored.pop("late", {})
-        late.setdefault(project, {"at": since.isoformat()})
-        set_value(self._context.ledger, KEY, **stored, late=late)
+    def forget(self) -> None:
+        """Forget what was seen, so that the next read counts as news."""
         self._seen.clear()
 
     def _search_together(self, projects: set[str], mark: Mark) -> tuple[set[str], RemoteError | None]:

@@ -60,6 +60,9 @@ class MappedServices:
             return False
         self._refusal = ""
         bindings = bind(rules.mappings, existing, before, pagerduty_now(context)[0])
+        # a file that cannot be used now keeps what it had found
+        stopped = {name for file in rules.unusable for name in file.services}
+        bindings |= {name: before[name] for name in stopped & before.keys() - bindings.keys()}
         if bindings != before:
             store_service_bindings(context.ledger, bindings)
         self._remarks = list(remarks(rules.mappings, bindings))

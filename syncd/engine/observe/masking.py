@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from syncd.config.masks import mask
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
@@ -27,6 +27,10 @@ class TeamRules:
         """Return the team whose mapping names the incident's service, None where none does."""
         claim = self.rules.claim_of(incident.service)
         return claim[0].team if claim else None
+
+    def stopped(self, team: str | None, service: Reference | None = None) -> bool:
+        """Return True if the rules for a service, or else of a team, are not known now."""
+        return self.rules.unusable_for(service, team) is not None
 
     def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
         """Return what is stored of an incident, and why it becomes restricted (None: it does not)."""

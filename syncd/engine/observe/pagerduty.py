@@ -25,6 +25,7 @@ from syncd.engine.observe.incident_windows import (
 )
 from syncd.engine.observe.mapped_services import MappedServices, services_to_ask
 from syncd.engine.observe.masking import storage_rules
+from syncd.ledger.open import Ledger
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import open_and_older
@@ -44,6 +45,13 @@ MANY = 10
 """New incidents on one page with which the workers begin while syncd reads the next page."""
 
 
+def rewind_pagerduty(ledger: Ledger, mark: dict[str, object]) -> None:
+    """Have the log read anew from an earlier mark on; without one, as a new ledger does."""
+    now = get_value(ledger, WATERMARK)
+    if not mark or not now or str(mark["at"]) < str(now["at"]):
+        set_value(ledger, WATERMARK, **mark)
+
+
 class PagerDutyPoller:
     """The fast poll's two reads of PagerDuty."""
 
@@ -59,6 +67,7 @@ class PagerDutyPoller:
         self._mapped = MappedServices(context)
         self._crowded = ""
         self.unmapped: dict[str, str] = {}
+        self._waiting: set[str] = set()
 
     def poll(self) -> None:
         """Read log entries and open incidents; raise `RemoteError` where PagerDuty cannot answer."""
@@ -78,6 +87,7 @@ class PagerDutyPoller:
         """Forget what was seen, so that the next read counts as news."""
         self._seen_entries, self._seen_incidents = {}, {}
         self.unmapped.clear()
+        self._waiting.clear()
 
     def remarks(self) -> list[str]:
         """Return in words what people should know about the reads of PagerDuty."""
@@ -165,15 +175,26 @@ class PagerDutyPoller:
         )
 
     def _name_unclaimed(self, incidents: Iterable[Incident]) -> None:
-        """Log once for each service that no mapping claims that its incidents get no ticket."""
+        """Log once for each service that no usable mapping claims what becomes of its incidents."""
+        rules = self._context.rules.current
         for service in (incident.service for incident in incidents):
-            if service.id not in self.unmapped:
-                self.unmapped[service.id] = service.name
-                logger.warning(
-                    "no mapping names service {} ({}), so its incidents get no ticket",
-                    service.name,
-                    service.id,
-                )
+            if service.id in self.unmapped or service.id in self._waiting:
+                continue
+            file = rules.unusable_for(service, None)
+            if file is not None:
+                self._waiting.add(service.id)
+                words = f"incidents of service {service.name} ({service.id}) wait"
+                logger.warning("{}: {} names it and cannot be used", words, file.file)
+                continue
+            self.unmapped[service.id] = service.name
+            # a file that nobody can read may name any service
+            unread = ", ".join(file.file for file in rules.unusable if not file.services)
+            logger.warning(
+                "no mapping{} names service {} ({}), so its incidents get no ticket",
+                f" (but perhaps {unread}, which cannot be read)" if unread else "",
+                service.name,
+                service.id,
+            )
 
     def _read_open(self) -> tuple[set[str] | None, int]:
         """Read the open incidents; return their ids and the sequence number of the first request.

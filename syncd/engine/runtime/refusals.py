@@ -109,7 +109,7 @@ class Refusals:
             refusal = Refusal(subject, question, what, why, since, stopped, remedy, tell, pause, next_try)
             self._refused[subject] = refusal
         if before is None or before.why != why:
-            logger.error("{}; syncd asks again by itself, ever less often", refusal.line())
+            logger.error("{}", refusal.line())
 
     def join(self, subject: str, team: str) -> None:
         """Add a team to those that a refusal stops."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from loguru import logger
 from sqlmodel import Session
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
@@ -29,6 +29,10 @@ class StorageRules(Protocol):
 
     def claimed_by(self, incident: Incident) -> str | None:
         """Return the team whose mapping names the incident's service, None if no mapping does."""
+        ...
+
+    def stopped(self, team: str | None, service: Reference | None = None) -> bool:
+        """Return True if the rules for a service, or else of a team, are not known now: nothing is stored."""
         ...
 
     def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
@@ -79,6 +83,8 @@ def store_issue_in(
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
+    if rules.stopped(team):
+        return False
     # restrict first, so that the texts never enter the row
     if incident is not None and not incident.restricted:
         why = rules.restricted_by_person(issue, team)
@@ -105,6 +111,8 @@ def store_duty_issue_in(
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
+    if rules.stopped(team):
+        return False
     # a read without the description says nothing about the follow-up table
     asked, text = "description" in issue.fields, issue.fields.get("description")
     fields = {name: value for name, value in issue.fields.items() if name != "description"}

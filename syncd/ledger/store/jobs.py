@@ -88,7 +88,7 @@ def store_read(
             if team is None:
                 # its service is no longer mapped: the last team keeps the incident
                 team = session.connection().scalar(_TEAM, {"incident": incident.id})
-            if team is not None:
+            if team is not None and not rules.stopped(team, incident.service):
                 save_incident(session, incident, moment, now, team, rules.incident)
                 claimed.append(incident.id)
     return claimed

@@ -6,7 +6,7 @@ A value that holds an address is stored as a salted hash, so that syncd can stil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,13 +47,22 @@ class Loaded:
     why: str
 
 
-def record(ledger: Transactions, now: datetime, rules: Iterable[MappingValues], by: Loaded) -> list[str]:
-    """Record the rules that are loaded now; return the differences from the rules before, one line each."""
+def record(
+    ledger: Transactions,
+    now: datetime,
+    rules: Iterable[MappingValues],
+    by: Loaded,
+    unusable: Collection[str | None] = (),
+) -> list[str]:
+    """Record the rules that are loaded now; return the differences from the rules before, one line each.
+
+    The rules of teams whose file is `unusable` stay on record: they come back when the file is mended.
+    """
     given = {team_rules.team: team_rules for team_rules in rules}
     changes: list[str] = []
     with ledger.write() as session:
         for team in known_teams(session):
-            if team not in given:
+            if team not in given and team not in unusable:
                 entry = get_cursor_in(session, _KEY + team)
                 drop_cursor_in(session, _KEY + team)
                 _append(session, now, "rules.removed", {"file": str(entry.get("file", ""))}, by)
@@ -90,6 +99,26 @@ def _record_team(session: Session, now: datetime, rules: MappingValues, by: Load
         data["more"] = len(changes) - MOST_CHANGES
     _append(session, now, "rules.changed", data, by)
     return [f"{rules.file}: {change}" for change in changes] or [f"{rules.file}: other words, the same rules"]
+
+
+def last_claims(ledger: Transactions, file: str) -> tuple[str, dict[str, tuple[str, ...]]] | None:
+    """Return team and services (ids by name) of a file as it was last loaded, None if it never was."""
+    with ledger.read() as session:
+        for team in known_teams(session):
+            entry = get_cursor_in(session, _KEY + team)
+            values = entry.get("values")
+            if entry.get("file") == file and isinstance(values, dict):
+                return team, _services(values)
+    return None
+
+
+def _services(values: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    head, tail = "services.", ".id"
+    return {
+        key[len(head) : -len(tail)]: (str(ident),) if (ident := json.loads(value)) else ()
+        for key, value in values.items()
+        if key.startswith(head) and key.endswith(tail)
+    }
 
 
 def known_teams(session: Session) -> list[str]:

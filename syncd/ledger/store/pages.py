@@ -80,8 +80,9 @@ def store_incident(
     with ledger.write() as session:
         row_before = session.get(IncidentRow, incident.id)
         team = rules.claimed_by(incident) or (row_before.team if row_before else None)
-        save_incident(session, incident, read_seq, now, team, rules.incident)
-        session.flush()
+        if not rules.stopped(team, incident.service):
+            save_incident(session, incident, read_seq, now, team, rules.incident)
+            session.flush()
         row = session.get(IncidentRow, incident.id)
         return record_of(IncidentRecord, row) if row is not None else None
 
@@ -140,7 +141,8 @@ def _team(session: Session, rules: StorageRules, incident: Incident, ahead: Ahea
     if claimed is not None:
         return claimed
     row = known_row(session, incident.id, ahead)
-    return row.team if row is not None else None
+    team = row.team if row is not None else None
+    return None if rules.stopped(team, incident.service) else team
 
 
 def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:
@@ -165,7 +167,7 @@ def store_notes(
     """
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
-        if row is None:
+        if row is None or rules.stopped(row.team):
             return None
         save_notes(session, row, rules.notes(notes, row.team), read_seq)
         if why is not None and now is not None:
@@ -179,7 +181,7 @@ def store_comments(
     """Store a ticket's comments as listed if its snapshot lacks them; none of a restricted incident."""
     with ledger.write() as session:
         ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
-        if ticket is None or incident is None or incident.restricted:
+        if ticket is None or incident is None or incident.restricted or rules.stopped(incident.team):
             return
         # a fresher read has brought the comments already
         if not ticket.snapshot or ticket.snapshot.get("comments") is not None:

@@ -173,8 +173,7 @@ def _stopped(trouble: Trouble) -> Iterator[Alarm]:
         name = f"stopped/{stopped.subject}"
         text = (
             f"syncd stopped {', '.join(stopped.teams)} (since {in_utc(stopped.since)}): {stopped.why}."
-            " Its incidents wait, and nothing is lost; the other teams run. syncd goes on by itself once this"
-            " is mended."
+            " Incidents wait, and nothing is lost; the other teams run."
         )
         mail = OperatorMail(topic="alarm", since=stopped.since, alarm=name, text=text)
         key = f"{name}/{stopped.since.isoformat()}"
