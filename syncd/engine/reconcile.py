@@ -114,15 +114,8 @@ class Reconciler:
                     self._try_operations(incident_id, None, later, mails=True)
                     # nothing is decided, and its security level may have to go before all else
                     return later
-            except MappingUnusable:
-                # its rules are not known, so not even a mail may leave; a reload takes the incident up
-                return later
             except MappingMismatch as error:
-                # why the team is stopped is logged once, when it is stopped
-                logger.debug("{} waits, its team is stopped: {}", self._name(incident_id), error)
-                later.at(60.0)
-                notify_without_jira(context, incident_id)
-                self._try_operations(incident_id, None, later, mails=True)
+                self._wait_for_team(context, incident_id, error, later)
                 return later
             if not self._try_operations(incident_id, seen, later):
                 return later
@@ -131,6 +124,19 @@ class Reconciler:
         )
         later.at(60.0)
         return later
+
+    def _wait_for_team(
+        self, context: EngineContext, incident_id: str, error: MappingMismatch, later: Later
+    ) -> None:
+        """Send the mails of a stopped team's incident; all else waits."""
+        # why the team is stopped is logged once, when it is stopped
+        logger.debug("{} waits, its team is stopped: {}", self._name(incident_id), error)
+        # its rules are not known, so not even a mail may leave; a reload takes the incident up
+        if isinstance(error, MappingUnusable):
+            return
+        later.at(60.0)
+        notify_without_jira(context, incident_id)
+        self._try_operations(incident_id, None, later, mails=True)
 
     def _name(self, incident_id: str) -> str:
         return display_name(self._context.ledger, incident_id)

@@ -152,7 +152,7 @@ class JiraFacts:
 
     def refuse_project(self, key: str, question: str, error: RemoteError, teams: list[str]) -> None:
         """Note that Jira does not show a project, or refuses to search it."""
-        what = f"Jira does not show project {key} to our account"
+        what = f"Jira does not let syncd's account use project {key}"
         remedy = (
             "Was it archived, deleted or renamed? Give syncd's account Browse Projects, or correct the"
             f" mapping and then: syncd reload. {_AGAIN}"
