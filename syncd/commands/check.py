@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from syncd.commands.shared.output import console, emit_json, json_option, plain
-from syncd.commands.shared.setup import Setup, command_clock
+from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from syncd.domain.mapping.bindings import Bindings
     from syncd.domain.mapping.mapping import Mapping
     from syncd.preflight.checks.finding import Finding
     from syncd.preflight.checks.sight import Sight
@@ -99,14 +100,16 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
 
     configuration = setup.configuration
     services, transport = setup.services()
+    accounts, services_on_record = _on_record()
     sight = Sight(
         services,
         configuration.mappings,
         sender=configuration.settings.pagerduty_from,
         now=command_clock().now(),
         skew=transport.skew,
-        on_record=_accounts_on_record(),
+        on_record=accounts,
         former=configuration.settings.former_accounts,
+        known=services_on_record,
     )
     findings = list(check_all(sight))
     if probe and all(finding.level == "ok" for finding in findings if finding.code == "PD01"):
@@ -121,18 +124,18 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     yield from findings
 
 
-def _accounts_on_record() -> dict[str, str]:
-    """Return our accounts in Jira that the ledger saw; none where there is no ledger yet."""
-    from syncd.commands.shared.setup import ledger_for_reading
+def _on_record() -> tuple[dict[str, str], Bindings]:
+    """Return our accounts in Jira and the mapped services as the ledger knows them, nothing without one."""
     from syncd.engine.observe.accounts import accounts_on_record
     from syncd.ledger.errors import LedgerError
+    from syncd.ledger.store.key_values import service_bindings
 
     try:
         with ledger_for_reading() as ledger:
-            return accounts_on_record(ledger)
+            return accounts_on_record(ledger), service_bindings(ledger)
     except LedgerError:
         # what is wrong with the ledger, the daemon says at its start
-        return {}
+        return {}, {}
 
 
 def _without_what_was_tried(

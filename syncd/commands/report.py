@@ -83,7 +83,9 @@ def command(
 
 
 def _report(rules: OfflineConfiguration, named: str | None, team: str | None) -> tuple[Weekly, str]:
+    from syncd.domain.mapping.bindings import bound
     from syncd.ledger.database.connection import one_view
+    from syncd.ledger.store.key_values import service_bindings
     from syncd.ledger.views import audit_trail
     from syncd.report.weekly.report import frozen, make, zone_of
     from syncd.report.weekly.week import Week
@@ -95,6 +97,8 @@ def _report(rules: OfflineConfiguration, named: str | None, team: str | None) ->
     if week.bounds(zone)[0] > now:
         raise click.UsageError(f"{week.name} has not begun yet")
     with ledger_for_reading() as db, one_view(db) as view:
+        # the section of a renamed service is found by its id
+        mappings = bound(mappings, service_bindings(db))
         expires = rules.settings.expires
         report = frozen(view, week, team, zone) or make(view, week, team, mappings, now, expires=expires)
         seq, digest = audit_trail.head(view)

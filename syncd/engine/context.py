@@ -312,8 +312,12 @@ class EngineContext:
 
     def skewed(self) -> bool:
         """Return True if our clock and a service's differ by more than two minutes."""
-        skews = [self.skew(service) for service in SERVICES]
-        return any(skew is not None and abs(skew) > MOST_SKEW_SECONDS for skew in skews)
+        return any(self.clock_apart(service) is not None for service in SERVICES)
+
+    def clock_apart(self, service: str) -> float | None:
+        """Return by how many seconds a service's clock is ahead of ours, None if by two minutes at most."""
+        skew = self.skew(service)
+        return skew if skew is not None and abs(skew) > MOST_SKEW_SECONDS else None
 
     def _kept_fields(self) -> list[str]:
         """Return the ids of the custom fields that the mappings keep in sync or judge by."""

@@ -12,6 +12,7 @@ from syncd.domain.operation import OperationState
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
+from syncd.policy.notify.operator_alarms import clock_words
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,12 @@ def stopped_teams(context: EngineContext) -> list[str]:
 
 
 def limits(context: EngineContext) -> list[str]:
-    """Return the limits of this run in words: no mail server, a dry run."""
-    notes = []
+    """Return the limits of this run in words: wrong clocks, no mail server, a dry run."""
+    notes = [
+        clock_words(service, seconds)
+        for service in SERVICES
+        if (seconds := context.clock_apart(service)) is not None
+    ]
     if context.mailer is not None and context.mailer.nobody:
         notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, so syncd writes mails to files")
     if context.dry_run:

@@ -109,6 +109,19 @@ def test_a_service_that_is_missing_is_wrong_and_a_disabled_one_is_told(first: Ho
     assert any("disabled" in one["message"] for one in of(findings, "PD02", "ok"))
 
 
+def test_a_renamed_service_is_wrong_with_its_present_name_and_one_that_is_gone_is_told_by_its_id(
+    house: House,
+) -> None:
+    house.syncd("run", "--once")
+    pagerduty = house.world.pagerduty
+    pagerduty.rename_service("Alipay Integration", "Alipay v2")
+    gone = pagerduty.hide_service("BluBank Integration")
+    renamed, missing = of(found(house), "PD02", "wrong")
+    assert "is now called Alipay v2" in renamed["message"]
+    assert f"no longer shows the service BluBank Integration ({gone.id})" in missing["message"]
+    assert not of(found(house), "PD05", "wrong")
+
+
 def test_offline_no_request_leaves(house: House) -> None:
     said = house.syncd("check", "--offline", "--json")
     assert said.code == 0

@@ -8,6 +8,7 @@ import pytest
 from loguru import logger
 from rig import SERVICES, Rig, mapping
 
+from engine.mail_rig import subjects
 from engine.test_faults import ours
 from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_wrong_clocks import has_one_ticket, passes_between_two_polls
@@ -130,6 +131,20 @@ def test_a_mapped_service_that_is_gone_is_told_and_the_others_go_on(house: Rig, 
     house.settle(3)
     has_one_ticket(house, back)
     assert not any(words in note for note in notes(house))
+
+
+def test_the_operator_is_mailed_once_about_a_service_that_is_gone(make_rig: Any) -> None:
+    rig: Rig = make_rig(mail=True)
+    rig.settle(2)
+    rig.world.pagerduty.hide_service(ALIPAY)
+    rig.world.advance(86400)
+    rig.settle(2)
+    rig.restart()
+    rig.world.advance(3 * 86400)
+    rig.settle(2)
+    assert [subject.strip() for subject in subjects(rig)] == [
+        f"syncd: QRPay: PagerDuty no longer shows the service {ALIPAY}"
+    ]
 
 
 def test_a_service_made_anew_after_it_was_deleted_is_the_mapped_one(house: Rig) -> None:

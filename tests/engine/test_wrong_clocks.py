@@ -6,14 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from loguru import logger
 from rig import Rig
 
+from engine.mail_rig import subjects
 from engine.test_faults import ours
 from engine.test_lifecycle import incident_of, nothing_more_is_written, status
 from engine.test_observing import watermark
 from syncd.engine.observe.pagerduty import WATERMARK
+from syncd.engine.status import daemon_status
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.tables import IncidentRow
+from syncd.ledger.views.status import status_data
 from syncd.policy.marks import mark_in
 from syncd.sandbox.pagerduty.records import Incident
 
@@ -146,3 +150,31 @@ def test_a_daily_read_that_a_wrong_clock_dated_ahead_is_not_put_off(house: Rig) 
     house.loop.slow()
     house.settle(4)
     assert severity(house, made) == "SEV0"
+
+
+def test_a_clock_that_differs_is_said_by_status_and_the_log_and_mailed_once(make_rig: Any) -> None:
+    rig: Rig = make_rig(mail=True)
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line)), format="{message}", level="WARNING")
+    rig.settle(2)
+    rig.clock.step = -15 * MINUTE
+    rig.settle(3)
+    words = "PagerDuty's clock is 15 minutes ahead of this machine's"
+    assert any(words in str(note) for note in status_data(rig.ledger)["notes"])
+    assert any(words in remark for remark in daemon_status(rig.context, {}).remarks)
+    rig.restart()
+    rig.settle(3)
+    rig.world.advance(2 * DAY)
+    rig.settle(2)
+    rig.restart()
+    rig.settle(2)
+    assert sum(words in line for line in lines) == 1
+    assert f"syncd: {words}" in subjects(rig)
+    assert sum(words in subject for subject in subjects(rig)) == 1
+    rig.clock.step = 0.0
+    rig.settle(2)
+    assert not status_data(rig.ledger)["notes"]
+    rig.clock.step = 20 * MINUTE
+    rig.settle(2)
+    assert sum("20 minutes behind" in subject for subject in subjects(rig)) == 2
+    logger.remove(sink)

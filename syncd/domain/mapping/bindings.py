@@ -127,6 +127,15 @@ def remarks_on(name: str, section: ServiceSection, binding: Binding) -> Iterator
         )
 
 
+def missing(mappings: Sequence[TeamMapping], bindings: Bindings) -> Iterator[tuple[str, dt.datetime, str]]:
+    """Yield each section whose service PagerDuty does not show: its name, since when (UTC), and the words."""
+    for mapping in mappings:
+        for name in mapping.services:
+            binding = bindings.get(name)
+            if binding is not None and binding.missing_since is not None:
+                yield name, binding.missing_since, f"{mapping.team}: {missing_words(name, binding)}"
+
+
 def missing_words(name: str, binding: Binding) -> str:
     """Return the words for a section whose service PagerDuty does not show."""
     if not binding.called:

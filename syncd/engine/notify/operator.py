@@ -7,27 +7,33 @@ the same transaction.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Lock
 
 from loguru import logger
 
 from syncd.domain.mail import OPERATOR
+from syncd.domain.mapping.bindings import missing
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.compose import mail_to
 from syncd.engine.runtime.refusals import Refusal
 from syncd.ledger.store import first_load, holds
+from syncd.ledger.store.key_values import clocks_apart, service_bindings, store_clocks_apart
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.policy.notify.operator_alarms import (
     MAIL,
+    NAMES,
     Alarm,
+    Concern,
     StoppedTeams,
     Trouble,
     alarms_due,
     alarms_of,
     cause_of,
+    clock_words,
 )
 from syncd.remote.errors import Cause
 
@@ -43,6 +49,7 @@ class OperatorAlarms:
         self._good = good
         self._started = context.clock.now()
         self._told: list[str] | None = None
+        self._apart: dict[str, datetime] | None = None
         # a cycle and a tick may look at the same time
         self._telling = Lock()
 
@@ -109,8 +116,26 @@ class OperatorAlarms:
             first_load=first_load.held(context.ledger),
             stopped=tuple(_stopped(refusal) for refusal in stopped),
             waiting=tuple(_stopped(refusal) for refusal in context.refusals.all() if refusal.tell),
+            concerns=(*self._clocks(), *_missing_services(context)),
         )
         return alarms_of(trouble, context.clock.now())
+
+    def _clocks(self) -> Iterator[Concern]:
+        """Yield the clocks that differ from ours; the ledger has since when, so a restart repeats nothing."""
+        context = self._context
+        if self._apart is None:
+            self._apart = clocks_apart(context.ledger)
+        apart = {side: seconds for side in SERVICES if (seconds := context.clock_apart(side)) is not None}
+        over = [side for side in self._apart if side not in apart and context.skew(side) is not None]
+        fresh = [side for side in apart if side not in self._apart]
+        if over or fresh:
+            kept = {side: since for side, since in self._apart.items() if side not in over}
+            self._apart = kept | {side: context.now_of(side) or context.clock.now() for side in fresh}
+            store_clocks_apart(context.ledger, self._apart)
+            for side in over:
+                logger.info("{}'s clock and this machine's agree again", NAMES[side])
+        for side, seconds in apart.items():
+            yield Concern(name=f"clock/{side}", since=self._apart[side], text=clock_words(side, seconds))
 
     def _mails_of(self, alarm: Alarm) -> tuple[SendMail, ...]:
         mailer = self._context.mailer
@@ -127,6 +152,11 @@ class OperatorAlarms:
             asked_at=alarm.mail.since,
         )
         return (mail,)
+
+
+def _missing_services(context: EngineContext) -> Iterator[Concern]:
+    for name, since, words in missing(context.mappings, service_bindings(context.ledger)):
+        yield Concern(name=f"service/{name}", since=since, text=words)
 
 
 def _stopped(refusal: Refusal) -> StoppedTeams:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from loguru import logger
 
 from syncd.domain.base import Reference
-from syncd.domain.mapping.bindings import bind, bound, remarks
+from syncd.domain.mapping.bindings import bind, bound, missing, remarks
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.incident_windows import pagerduty_now
@@ -66,7 +66,9 @@ class MappedServices:
         if bindings != before:
             store_service_bindings(context.ledger, bindings)
         self._remarks = list(remarks(rules.mappings, bindings))
-        told = set(remarks(rules.mappings, before))
+        # the operator's alarm logs what is missing
+        gone = (words for *_, words in missing(rules.mappings, bindings))
+        told = {*remarks(rules.mappings, before), *gone}
         for words in self._remarks:
             if words not in told:
                 logger.warning("{}", words)

@@ -99,6 +99,19 @@ def store_service_bindings(ledger: Transactions, bindings: Mapping[str, Binding]
 _SERVICES = "pagerduty.services"
 
 
+def clocks_apart(ledger: Transactions) -> dict[str, datetime]:
+    """Return since when (UTC) the services' clocks differ from ours, by service."""
+    return {name: datetime.fromisoformat(str(at)) for name, at in get_value(ledger, _CLOCKS).items()}
+
+
+def store_clocks_apart(ledger: Transactions, since: Mapping[str, datetime]) -> None:
+    """Store since when the services' clocks differ from ours; others agree."""
+    set_value(ledger, _CLOCKS, **{name: at.isoformat() for name, at in since.items()})
+
+
+_CLOCKS = "clocks.apart"
+
+
 def account_known(ledger: Transactions, email: str, project: str) -> tuple[Account | None, datetime] | None:
     """Return the account that an address has in a project, and when (UTC) syncd looked it up.
 

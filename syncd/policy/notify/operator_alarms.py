@@ -17,6 +17,7 @@ from pydantic import Field
 from syncd.domain.base import SERVICE_NAMES, Value
 from syncd.domain.clock import in_utc
 from syncd.domain.operation.mail import OperatorMail
+from syncd.policy.time.time_words import long_words
 
 NOT_READ_FOR = timedelta(minutes=15)
 """syncd alarms the operator if it could not read a side for so long."""
@@ -41,6 +42,14 @@ class StoppedTeams(Value):
     why: str
 
 
+class Concern(Value):
+    """Something that people should mend while syncd goes on: its name, since when (UTC), and the words."""
+
+    name: str
+    since: datetime
+    text: str
+
+
 class Trouble(Value):
     """The present troubles of syncd; all times are in UTC.
 
@@ -49,7 +58,7 @@ class Trouble(Value):
     one demands a captcha. `expires` holds the day on which each service's credential expires. `held` is the
     time since which writes are held, and the number of their tickets. `first_load` is the same for tickets
     that wait for `syncd accept`. `stopped` are the teams that cannot run, `waiting` the writes of one kind
-    that a service refuses for all teams.
+    that a service refuses for all teams, `concerns` what else people should mend.
     """
 
     last_good: dict[str, datetime] = Field(default_factory=dict)
@@ -60,6 +69,7 @@ class Trouble(Value):
     first_load: tuple[datetime, int] | None = None
     stopped: tuple[StoppedTeams, ...] = ()
     waiting: tuple[StoppedTeams, ...] = ()
+    concerns: tuple[Concern, ...] = ()
 
 
 class Alarm(Value):
@@ -107,6 +117,7 @@ def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
         *_not_read(trouble, now),
         *_stopped(trouble),
         *_waiting(trouble),
+        *_concerns(trouble),
         *_expiries(trouble, now),
     ]
 
@@ -190,6 +201,23 @@ def _waiting(trouble: Trouble) -> Iterator[Alarm]:
         mail = OperatorMail(topic="alarm", since=refused.since, alarm=name, text=text)
         key = f"{name}/{refused.since.isoformat()}"
         yield Alarm(key=key, kind="waiting", cause=cause_of(mail), text=text, mail=mail)
+
+
+def _concerns(trouble: Trouble) -> Iterator[Alarm]:
+    for concern in trouble.concerns:
+        mail = OperatorMail(topic="alarm", since=concern.since, alarm=concern.name, text=concern.text)
+        key = f"{concern.name}/{concern.since.isoformat()}"
+        yield Alarm(key=key, kind="concern", cause=cause_of(mail), text=concern.text, mail=mail)
+
+
+def clock_words(service: str, seconds: float) -> str:
+    """Return by how much a service's clock differs from ours (negative: it is behind), and what to do."""
+    way = "ahead of" if seconds > 0 else "behind"
+    apart = long_words(timedelta(seconds=abs(seconds)))
+    return (
+        f"{NAMES[service]}'s clock is {apart} {way} this machine's (so syncd judges no deadline): set this"
+        " machine's clock by NTP"
+    )
 
 
 def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from syncd.config.problems import did_you_mean
 from syncd.domain.incident import PagerDutyService
+from syncd.domain.mapping.bindings import missing_words, remarks_on
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.preflight.checks.finding import PAGERDUTY_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
 from syncd.remote.errors import Cause, NotDone
@@ -62,27 +64,30 @@ def key_may_write(sight: Sight) -> Iterator[Finding]:
 
 def services(sight: Sight) -> Iterator[Finding]:
     """Check that each mapped service exists and is enabled; list the services of no mapping."""
-    existing = sight.services
     for mapping in sight.mappings:
         for name, section in mapping.services.items():
-            yield _claimed(existing, f"{mapping.team}, services.{name}", name, section.id)
+            yield _claimed(sight, f"{mapping.team}, services.{name}", name, section)
     yield from _unclaimed(sight)
 
 
-def _claimed(existing: tuple[PagerDutyService, ...], where: str, name: str, ident: str | None) -> Finding:
-    service = next(
-        (service for service in existing if service.id == ident or (ident is None and service.name == name)),
-        None,
-    )
-    if service is None:
-        near = did_you_mean(name, (service.name for service in existing))
+def _claimed(sight: Sight, where: str, name: str, section: ServiceSection) -> Finding:
+    binding = sight.bindings[name]
+    if binding.missing_since is not None:
+        if binding.called and section.id is None:
+            hint = "remove it from the mapping if it is gone; a restricted token does not see every service"
+            return wrong("PD02", where, missing_words(name, binding), hint)
+        near = did_you_mean(name, (service.name for service in sight.services))
         hint = near or "check its name, or give its id; a restricted token does not see every service"
         return wrong("PD02", where, "PagerDuty shows our token no service of this name", hint)
+    service = next(service for service in sight.services if service.id in binding.called)
     if service.disabled:
         message = f"is {service.name} ({service.id}), which is disabled: it opens no incidents"
         return ok("PD02", where, message, "enable it in PagerDuty, unless this is intended", PAGERDUTY_ADMIN)
-    if ident is None and sum(service.name == name for service in existing) > 1:
+    if len(binding.called) > 1:
         return wrong("PD02", where, "several services have this name", "give the id of the right service")
+    words = "; ".join(remarks_on(name, section, binding))
+    if words:
+        return wrong("PD02", where, words, "without its ledger syncd would not find the service by this name")
     return ok("PD02", where, f"is {service.name} ({service.id})")
 
 

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, Schedule
 from syncd.domain.incident import PagerDutyService, Responder
+from syncd.domain.mapping.bindings import Bindings, bind, bound
 from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Account
@@ -33,7 +34,9 @@ class Sight:
         skew: Skew,
         on_record: dict[str, str] | None = None,
         former: Sequence[str] = (),
+        known: Bindings | None = None,
     ) -> None:
+        """Look with the clients; `known` are the services of the mappings as the ledger has them."""
         pagerduty, jira = clients.pagerduty, clients.jira
         self.pagerduty, self.jira = pagerduty, jira
         self.mappings = mappings
@@ -44,6 +47,7 @@ class Sight:
         """The names of our accounts in Jira that the ledger saw, by account id."""
         self.former = former
         """Our former accounts in Jira, as the settings name them."""
+        self._known = known or {}
         self._resolved: dict[str, ResolvedProject] = {}
         self._rights: dict[str, dict[str, bool | None]] = {}
         self.facts = cache(lambda key: jira.project(key))
@@ -93,14 +97,24 @@ class Sight:
         """The site's resolutions."""
         return self.jira.resolutions()
 
+    @cached_property
+    def bindings(self) -> Bindings:
+        """The services for which the sections of the mappings stand, by the section's name."""
+        return bind(self.mappings, self.services, self._known, self.now)
+
     def mapped(self, mapping: Mapping) -> tuple[PagerDutyService, ...]:
         """Return the existing services that a mapping claims."""
-        return tuple(service for service in self.services if self.claimant(service) is mapping)
+        claimants = ((service, self.claimant(service)) for service in self.services)
+        return tuple(service for service, claimant in claimants if claimant and claimant.team == mapping.team)
 
     def claimant(self, service: PagerDutyService) -> Mapping | None:
         """Return the mapping that claims a service; None if no mapping does."""
-        claim = claim_of(self.mappings, Reference(id=service.id, name=service.name))
+        claim = claim_of(self._bound, Reference(id=service.id, name=service.name))
         return claim[0] if claim else None
+
+    @cached_property
+    def _bound(self) -> tuple[Mapping, ...]:
+        return bound(self.mappings, self.bindings)
 
     def resolved(self, mapping: Mapping) -> ResolvedProject:
         """Return the mapping's project with the ids of its names; raise also `MappingMismatch`."""
