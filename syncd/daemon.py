@@ -263,7 +263,7 @@ class Daemon:
     def _arm_ticker(self) -> None:
         ticker, jobs = self._ticker, self.loop.jobs
         ticker.every(self._poll_seconds, self._cycle, at_once=True)
-        for job in (self.loop.tick, jobs.run_jobs, self._reloads):
+        for job in (self.loop.tick, self._source.receiver.tick, jobs.run_jobs, self._reloads):
             ticker.every(1, _unless_unwritable(job))
         ticker.every(REPORTS_EVERY, _unless_unwritable(jobs.reports))
         for job in (self.loop.slow, jobs.nightly):

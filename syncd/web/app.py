@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syncd.config.problems import ConfigError
 from syncd.config.settings.settings import Settings, setting_problem
@@ -29,7 +30,7 @@ ANSWER_WITHIN = 4.0
 """Seconds; PagerDuty waits five seconds, and sends a webhook again after a 5xx."""
 
 Verify = Callable[[bytes, str], bool]
-Take = Callable[[bytes, str], str]
+Take = Callable[[bytes], str]
 
 
 class Secrets(NamedTuple):
@@ -60,10 +61,10 @@ def open_listener(settings: Settings, source: Source, started: datetime) -> List
         raise ConfigError([setting_problem("http_listen", message, hint)]) from None
 
 
-def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
+def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> ASGIApp:
     """Return the web application over the daemon's figures and the webhooks' secrets."""
     receiver = source.receiver
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", partial(_healthz, source)),
             Route("/readyz", partial(_readyz, source)),
@@ -71,19 +72,33 @@ def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
             *_door(
                 source,
                 "pagerduty",
-                (PAGERDUTY_HEADER, "x-webhook-id"),
+                PAGERDUTY_HEADER,
                 partial(pagerduty_signed, secrets=secrets.pagerduty) if secrets.pagerduty else None,
                 receiver.pagerduty,
             ),
             *_door(
                 source,
                 "jira",
-                (JIRA_HEADER, "x-atlassian-webhook-identifier"),
+                JIRA_HEADER,
                 partial(jira_signed, secret=secrets.jira) if secrets.jira else None,
                 receiver.jira,
             ),
         ]
     )
+    return partial(_one_length, app)
+
+
+async def _one_length(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a request that gives its length twice, and close its connection.
+
+    A proxy in front of syncd may believe the other length and take the rest for another request.
+    """
+    names = {name for name, _value in scope.get("headers", ())}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        words = "Content-Length beside Transfer-Encoding\n"
+        await PlainTextResponse(words, 400, {"Connection": "close"})(scope, receive, send)
+    else:
+        await app(scope, receive, send)
 
 
 async def _healthz(source: Source, _request: Request) -> Response:
@@ -114,9 +129,7 @@ async def _metrics(metrics: Metrics, _request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-def _door(
-    source: Source, name: str, headers: tuple[str, str], verify: Verify | None, take: Take
-) -> list[Route]:
+def _door(source: Source, name: str, header: str, verify: Verify | None, take: Take) -> list[Route]:
     """Return the routes that receive one service's webhooks, with and without a slash at the end."""
 
     async def endpoint(request: Request) -> Response:
@@ -132,10 +145,10 @@ def _door(
             # accepted, because a refused webhook counts against the subscription
             source.receiver.count(name, "too large")
             return PlainTextResponse("too large to be used\n", 202, {"Connection": "close"})
-        if not verify(body, request.headers.get(headers[0], "")):
+        if not verify(body, request.headers.get(header, "")):
             source.receiver.count(name, "forged")
             return PlainTextResponse("no valid signature\n", 401)
-        outcome = await _in_time(partial(run_in_threadpool, take, body, request.headers.get(headers[1], "")))
+        outcome = await _in_time(partial(run_in_threadpool, take, body))
         source.receiver.count(name, outcome)
         failed = outcome == "failed"
         return PlainTextResponse(f"{outcome}\n", 503 if failed else 202)

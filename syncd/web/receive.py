@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from threading import Lock
 
 from loguru import logger
@@ -20,6 +21,10 @@ from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
 """Deliveries that syncd remembers; an older one that comes again only costs another read."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at an incident because of webhooks; polls and people look at any time."""
+LOGGED_EVERY = 60.0
+"""Seconds between two log lines about refused deliveries of one service."""
 
 
 class Receiver:
@@ -31,14 +36,17 @@ class Receiver:
         self._lock = Lock()
         self._known: OrderedDict[str, None] = OrderedDict()
         self._counts: dict[tuple[str, str], int] = {}
+        self._logged: dict[str, float] = {}
+        self._looked: dict[str, float] = {}
+        self._waiting: set[str] = set()
 
-    def pagerduty(self, body: bytes, delivery: str) -> str:
+    def pagerduty(self, body: bytes) -> str:
         """Take one PagerDuty webhook; return the outcome: `used`, `known` (came before) or `unused`."""
         event = pagerduty_event(body)
         if event is None:
             return "unused"
-        # without the header, the event's own id tells a repeated delivery
-        delivery = delivery or event.id
+        # of the signed body: anybody can repeat a delivery under another header
+        delivery = event.id or sha256(body).hexdigest()
         if self._came_before("pagerduty", delivery):
             return "known"
         context = self._context
@@ -50,7 +58,7 @@ class Receiver:
             change_queue.notice_changes(
                 context.ledger, [event.incident], now, read_seq, why, notes=event.notes
             )
-            self._hand_out([event.incident])
+            self._look_at(event.incident)
         self._remember("pagerduty", delivery)
         return "used" if concerns_us else "unused"
 
@@ -61,11 +69,13 @@ class Receiver:
         service = Reference(id=event.service_id, name=event.service_name)
         return self._context.rules.current.claim_of(service) is not None
 
-    def jira(self, body: bytes, delivery: str) -> str:
+    def jira(self, body: bytes) -> str:
         """Take one Jira webhook; return the outcome: `used`, `known` (came before) or `unused`."""
         event = jira_event(body)
         if event is None:
             return "unused"
+        # Jira signs no id; a repeated delivery has the same body, with its time
+        delivery = sha256(body).hexdigest()
         if self._came_before("jira", delivery):
             return "known"
         context = self._context
@@ -80,15 +90,40 @@ class Receiver:
                 deleted=event.deleted,
                 account=event.account,
             )
-            self._hand_out([ticket.incident_id])
+            self._look_at(ticket.incident_id)
         self._remember("jira", delivery)
         return "used" if ticket is not None else "unused"
 
+    def _look_at(self, incident_id: str) -> None:
+        """Queue an incident, at most once a second: `tick` queues it if more comes meanwhile."""
+        now = self._context.clock.boottime()
+        with self._lock:
+            self._looked = {key: at for key, at in self._looked.items() if now - at < LOOK_EVERY}
+            if incident_id in self._looked:
+                self._waiting.add(incident_id)
+                return
+            self._looked[incident_id] = now
+        self._hand_out([incident_id])
+
+    def tick(self) -> None:
+        """Queue the incidents with webhooks that came within a second after the last; called each second."""
+        now = self._context.clock.boottime()
+        with self._lock:
+            due = [key for key in self._waiting if now - self._looked.get(key, -LOOK_EVERY) >= LOOK_EVERY]
+            self._waiting.difference_update(due)
+            self._looked.update(dict.fromkeys(due, now))
+        if due:
+            self._hand_out(due)
+
     def count(self, source: str, outcome: str) -> None:
-        """Count one delivery; log a forged one."""
+        """Count one delivery; log forged ones once a minute."""
+        now = self._context.clock.boottime()
         with self._lock:
             number = self._counts[source, outcome] = self._counts.get((source, outcome), 0) + 1
-        if outcome == "forged":
+            silent = outcome != "forged" or now - self._logged.get(source, -LOGGED_EVERY) < LOGGED_EVERY
+            if not silent:
+                self._logged[source] = now
+        if not silent:
             logger.warning(
                 "refused a webhook from {} without a valid signature ({} so far); check its secret",
                 source,

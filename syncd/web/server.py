@@ -1,35 +1,136 @@
-"""The listener: it binds its socket before the daemon reports that it is up, and one thread serves it."""
+"""The listener: it binds its socket before the daemon reports that it is up, and one thread serves it.
+
+Strangers can open connections too. The listener closes a connection that sends no whole request within
+`REQUEST_WITHIN` seconds. When all places are taken, it closes the oldest connection without a whole request
+for a new one, so a webhook finds a place among any number of silent connections.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import resource
 import socket
+from functools import partial
 from threading import Thread
+from typing import Any
 
+import h11
 import uvicorn
 from loguru import logger
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST_AT_ONCE = 64
-"""Open connections; further ones get the answer 503."""
+MOST_AT_ONCE = 256
+"""Open connections, and at most a quarter of the descriptors of this process: its own requests need some."""
+REQUEST_WITHIN = 10.0
+"""Seconds for a whole request, headers and body, from the connection or the last answer on."""
+
+
+class Places:
+    """The places for connections; used by the listener's thread alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: dict[GuardedProtocol, None] = {}
+
+    def take(self, newcomer: GuardedProtocol) -> bool:
+        """Give a connection a place; return False if all places are taken by requests that are served."""
+        if len(self._taken) >= self._most:
+            idle = next((protocol for protocol in self._taken if protocol.awaits_request), None)
+            if idle is None:
+                return False
+            self.leave(idle)
+            idle.transport.abort()
+        self._taken[newcomer] = None
+        return True
+
+    def leave(self, protocol: GuardedProtocol) -> None:
+        """Free the place of a connection."""
+        self._taken.pop(protocol, None)
+
+    def __len__(self) -> int:
+        """Return how many places are taken."""
+        return len(self._taken)
+
+
+class GuardedProtocol(H11Protocol):
+    """HTTP on one connection, with a deadline for each request."""
+
+    def __init__(self, places: Places, **more: Any) -> None:
+        super().__init__(**more)
+        self._places = places
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def awaits_request(self) -> bool:
+        """True while the other side has not sent a whole request."""
+        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base does
+        """Take a place, or close the connection if there is none."""
+        super().connection_made(transport)
+        if self._places.take(self):
+            self._begin_deadline()
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Free the place."""
+        self._end_deadline()
+        self._places.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of a request; its deadline ends with the whole request."""
+        super().data_received(data)
+        if not self.awaits_request:
+            self._end_deadline()
+        elif self._deadline is None:
+            self._begin_deadline()
+
+    def on_response_complete(self) -> None:
+        """Await the next request of a kept connection."""
+        super().on_response_complete()
+        if self.awaits_request and self._deadline is None and not self.transport.is_closing():
+            self._begin_deadline()
+
+    def _begin_deadline(self) -> None:
+        self._deadline = self.loop.call_later(REQUEST_WITHIN, self._expire)
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        if self.awaits_request and not self.transport.is_closing():
+            self.transport.abort()
 
 
 class Listener:
     """An application on one address."""
 
-    def __init__(self, host: str, port: int, app: Starlette) -> None:
+    def __init__(self, host: str, port: int, app: ASGIApp) -> None:
         """Bind the address; raise `OSError` if that is impossible."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=MOST_AT_ONCE)
+        most = min(MOST_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._socket = socket.create_server((host, port), family=family, backlog=most)
+        # anybody can send bytes that are no HTTP: a line for each would fill the log
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        self.places = Places(most)
         config = uvicorn.Config(
             app,
-            http="h11",
+            # a class by its documentation; a function that makes one works as well
+            http=partial(GuardedProtocol, self.places),  # type: ignore[arg-type]
+            interface="asgi3",
             ws="none",
             lifespan="off",
             # the daemon has its own log
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=MOST_AT_ONCE,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
         )

@@ -1,0 +1,148 @@
+"""Strangers at the listener: silent, slow and forging ones take nobody's place and fill no log."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+import requests
+from loguru import logger
+from rig import Rig
+from waiting import wait_for
+
+from syncd.web import server
+from web.test_listener import Web, pagerduty, trigger
+
+SILENT = 700
+"""Silent connections; far more than the listener has places."""
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    written: list[str] = []
+    number = logger.add(lambda line: written.append(str(line)), format="{message}")
+    yield written
+    logger.remove(number)
+
+
+@pytest.fixture
+def strangers() -> Iterator[Callable[[Web, bytes], socket.socket]]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * SILENT)), hard))
+    connections: list[socket.socket] = []
+
+    def connect(web: Web, first: bytes = b"") -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", web.listener.port))
+        connections.append(connection)
+        with suppress(OSError):
+            connection.sendall(first)
+        return connection
+
+    yield connect
+    for connection in connections:
+        connection.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /webhooks/pagerduty HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_hundreds_of_silent_connections_take_no_webhook_s_place(
+    house: Rig, web_of: Callable[..., Web], strangers: Callable[[Web, bytes], socket.socket], begun: bytes
+) -> None:
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    for _ in range(SILENT):
+        strangers(web, begun)
+    assert web.send("pagerduty", pagerduty(incident)).text == "used\n"
+    assert web.get("/readyz").status_code == 200
+    assert len(web.listener.places) <= server.MOST_AT_ONCE
+
+
+def test_a_request_that_never_ends_is_closed_at_its_deadline(
+    house: Rig,
+    web_of: Callable[..., Web],
+    strangers: Callable[[Web, bytes], socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.2)
+    web = web_of()
+    for first in (
+        b"",
+        b"GET /heal",
+        b"POST /webhooks/jira HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{",
+    ):
+        connection = strangers(web, first)
+        connection.settimeout(60)
+        assert connection.recv(10) == b""
+    # also on a connection that was used before
+    connection = strangers(web, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.settimeout(60)
+    assert connection.recv(1000).startswith(b"HTTP/1.1 404")
+    connection.sendall(b"GET /nothing HT")
+    assert wait_for(lambda: connection.recv(1000) == b"")
+
+
+def test_many_forged_deliveries_are_one_line_a_minute(
+    house: Rig, web_of: Callable[..., Web], lines: list[str]
+) -> None:
+    web = web_of()
+    with requests.Session() as session:
+        for _ in range(40):
+            answer = session.post(f"{web.url}/webhooks/pagerduty", data=b"{}", timeout=30)
+            assert answer.status_code == 401
+    assert len([line for line in lines if "without a valid signature" in line]) == 1
+    house.world.advance(61)
+    requests.post(f"{web.url}/webhooks/pagerduty", data=b"{}", timeout=30)
+    assert len([line for line in lines if "without a valid signature" in line]) == 2
+
+
+def test_bytes_that_are_no_http_are_no_lines(
+    house: Rig, web_of: Callable[..., Web], strangers: Callable[[Web, bytes], socket.socket], lines: list[str]
+) -> None:
+    web = web_of()
+    lines.clear()
+    for _ in range(20):
+        connection = strangers(web, b"\x16\x03\x01 no http\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    assert lines == []
+
+
+def test_a_length_that_is_given_twice_closes_the_connection(
+    house: Rig, web_of: Callable[..., Web], strangers: Callable[[Web, bytes], socket.socket]
+) -> None:
+    web = web_of()
+    head = (
+        b"POST /webhooks/jira HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    connection = strangers(web, head + b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.settimeout(60)
+    answers = b""
+    while piece := connection.recv(1000):
+        answers += piece
+    assert answers.count(b"HTTP/1.1") == 1
+    assert answers.startswith(b"HTTP/1.1 400")
+
+
+def test_two_hundred_webhooks_about_one_incident_are_one_look_a_second(
+    house: Rig, web_of: Callable[..., Web]
+) -> None:
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    for number in range(50):
+        assert web.send("pagerduty", pagerduty(incident, title=f"{number}")).text == "used\n"
+    assert web.handed == [incident]
+    web.receiver.tick()
+    assert web.handed == [incident]
+    house.world.advance(1)
+    web.receiver.tick()
+    web.receiver.tick()
+    assert web.handed == [incident] * 2
+    house.world.advance(60)
+    web.receiver.tick()
+    assert web.handed == [incident] * 2
