@@ -12,6 +12,8 @@ from engine.mail_rig import MakeRig
 from engine.test_conflicts import events, told
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.ledger.requests.answers import ask
+from syncd.ledger.store.lookups import incident_named
+from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import outbox_data, status_data
 from syncd.sandbox import faults
 
@@ -72,6 +74,12 @@ def assignee(rig: Rig) -> str | None:
     return shown["displayName"] if shown else None
 
 
+def waits(rig: Rig, made: Any) -> list[str]:
+    incident = incident_named(rig.ledger, made.id)
+    assert incident is not None
+    return [one["why"] for one in show_data(rig.ledger, incident, rig.clock.now())["waits"]]
+
+
 def retry(rig: Rig) -> None:
     ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
 
@@ -97,8 +105,10 @@ def test_an_assignee_that_jira_ignores_is_written_once_more_then_parked_and_show
     made = trigger(house)
     rule = ignore(house, "assignee")
     house.world.pagerduty.reassign(made.id, ["Mei Tanaka"], WHO)
-    house.settle(14)
-    assert edits(house) == 2
+    house.settle(2)
+    assert waits(house, made) == ["no read has shown yet what syncd wrote: assignee"]
+    house.settle(12)
+    assert (edits(house), waits(house, made)) == (2, [])
     assert parked(house) == ["Jira answered 204 and nothing changed: assignee"]
     assert assignee(house) == "Amara Osei"
     assert events(house, "write.no_effect") == [

@@ -22,9 +22,11 @@ from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
 from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.ledger.store.troubles import troubles_in
+from syncd.ledger.store.unseen_writes import unseen_in
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
+from syncd.policy.ticket.unseen_writes import field_of
 
 Data = dict[str, Any]
 
@@ -62,7 +64,11 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
             for whose in (incident.id, *filter(None, keys))
             for trouble in troubles_in(session, whose)
         ],
-        "waits": [*_first_load(session, incident), *waits(incident, ticket, operations, now)],
+        "waits": [
+            *_first_load(session, incident),
+            *waits(incident, ticket, operations, now),
+            *_unseen(session, incident.id),
+        ],
         "operations": [operation_data(operation) for operation in operations],
         "mirrored": [
             {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs
@@ -97,6 +103,15 @@ def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
         return []
     why = "it began before this ledger's first start; syncd writes nothing about it until: syncd accept"
     return [{"why": why, "until": None}]
+
+
+def _unseen(session: Session, incident_id: str) -> list[Data]:
+    """Return the wait for a read that shows what syncd wrote, if none has shown it yet."""
+    fields = sorted(
+        {field_of(place) for _, place, no_effect in unseen_in(session, incident_id) if not no_effect}
+    )
+    why = f"no read has shown yet what syncd wrote: {', '.join(fields)}"
+    return [{"why": why, "until": None}] if fields else []
 
 
 def waits(
