@@ -423,6 +423,25 @@ def test_notes_that_name_our_own_tickets_say_nothing(first: House) -> None:
     assert of(found(first), "PD08", "ok")
 
 
+def test_a_list_of_the_site_that_is_refused_is_named_by_its_endpoint_and_the_project_is_fine(
+    first: House,
+) -> None:
+    gone = faults.error(404, body={"errorMessages": ["No such resource."], "errors": {}})
+    first.world.faults.add(gone, service="jira", path=r"/resolution/search$", times=None)
+    findings = found(first)
+    (told,) = [one for one in of(findings, "J06", "unknown") if "resolution/search" in one["message"]]
+    assert "goes on without" in told["hint"]
+    assert of(findings, "J02", "wrong") == []
+
+
+def test_notes_of_one_incident_that_cannot_be_read_leave_the_rest_of_the_check(first: House) -> None:
+    made = first.world.pagerduty.trigger("Alipay Integration", "Latency")
+    no = faults.error(403, body={"error": {"message": "Access Denied", "code": 2010}})
+    first.world.faults.add(no, service="pagerduty", path=rf"/{made.id}/notes$", times=None)
+    (told,) = of(found(first), "PD08", "unknown")
+    assert f"the notes of #{made.number} cannot be read" in told["message"]
+
+
 def test_clocks_that_are_apart_are_wrong(first: House) -> None:
     clock = first.world.clock
     first.world.clock = lambda: first.clock.now() - timedelta(minutes=5)  # type: ignore[assignment] # a clock is called

@@ -98,7 +98,7 @@ def test_a_start_under_a_limit_of_a_few_requests_ends(make_rig: MakeRig) -> None
 
 
 @EDITIONS
-@pytest.mark.parametrize("name", ["priorities", "resolutions"])
+@pytest.mark.parametrize("name", ["priorities", "create screen", "resolutions"])
 def test_a_list_of_the_site_that_jira_refuses_for_long_is_done_without_and_named(
     make_rig: MakeRig, data_center: bool, name: str
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from syncd.engine.jira_knowledge.resolve_names import (
 from syncd.engine.runtime.refusals import Refusal, Refusals
 from syncd.remote.answers import ServerFacts
 from syncd.remote.errors import Cause, NotDone, RemoteError
-from syncd.remote.jira.read import PRIORITIES
+from syncd.remote.jira.read import LINK_TYPES, PRIORITIES
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
@@ -42,7 +43,7 @@ DOUBTED_AFTER = 300.0
 """Seconds for which screens count although Jira refused a field that they offer."""
 PROJECT, FIT, SEARCH = "project", "fit", "search"
 """The questions about a team's project: does Jira show it, does the mapping fit, may we search it."""
-RESOLUTIONS = "resolution"
+RESOLUTIONS, SCREEN = "resolution", "createmeta/"
 WAIT_FOR_LIST = timedelta(minutes=5)
 """How long syncd waits for a list of the site that is refused, before it goes on without the list."""
 
@@ -230,9 +231,10 @@ class JiraFacts:
         entry = self._answers.get(name)
         if entry is not None:
             return entry[0]
-        if name not in (PRIORITIES, RESOLUTIONS):
+        if name not in (PRIORITIES, LINK_TYPES, RESOLUTIONS) and not name.startswith(SCREEN):
             return self._answers.keep(name, ask())
-        subject = f"list/{name}"
+        # all create screens of a project come from one endpoint
+        subject = f"list/{SCREEN}{name.split('/')[1]}" if name.startswith(SCREEN) else f"list/{name}"
         if self._refusals.may_ask(subject, name):
             try:
                 answer = self._answers.keep(name, ask())
@@ -256,7 +258,8 @@ class JiraFacts:
         entry = self._screens.get((key, type_id))
         if entry is not None:
             return entry[0]
-        return self._screens.keep((key, type_id), self._jira().create_fields(key, type_id))
+        ask = partial(self._jira().create_fields, key, type_id)
+        return self._screens.keep((key, type_id), self._keep(f"{SCREEN}{key}/{type_id}", ask))
 
     def ways(self, workflow: str, status_id: str) -> tuple[Transition, ...] | None:
         """Return the transitions out of a status, None where they are unknown or too old."""

@@ -37,7 +37,7 @@ from syncd.ledger.store.pages import store_tickets
 from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.ticket.before_enforcement import left_in_peace
 from syncd.policy.ticket.status import wanted_word
-from syncd.remote.errors import Unreadable
+from syncd.remote.errors import RemoteError
 
 AT_ONCE = 50
 """Incidents that are searched for together; one search names the labels of as many."""
@@ -175,8 +175,10 @@ class Resync:
         read_seq = context.ledger.logical_clock.next()
         try:
             incident = context.services.pagerduty.incident(record.id if record else name.removeprefix("#"))
-        except Unreadable as error:
-            self._leave_unread({record.id if record else name: error.message})
+        except RemoteError as error:
+            if not error.of_one_object:
+                raise
+            self._leave_unread({record.id if record else name: error.answer})
             return
         if incident is None:
             why = "PagerDuty does not show it to syncd, so syncd changes nothing about it"

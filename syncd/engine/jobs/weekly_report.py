@@ -185,7 +185,7 @@ class WeeklyReports:
             except RemoteError as error:
                 context.health.failed(error.service, error)
                 # the service is down: the other logs would fail too
-                if not error.not_for_us:
+                if not error.of_one_object:
                     break
                 self._unreadable.add(ident)
         left = report_facts.log_unread(context.ledger, since, until, edition.team)

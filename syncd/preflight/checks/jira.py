@@ -87,6 +87,9 @@ def project(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     where = place(mapping)
     resolved = sight.resolved(mapping)
     yield ok("J02", where, f"tickets are of type {resolved.incident_type.name}")
+    for message in sight.refused_lists.values():
+        hint = "syncd goes on without this list; the project itself can be read"
+        yield unknown("J06", where, message, hint, JIRA_ADMIN)
     yield from _statuses(where, resolved, mapping)
     required = {name for name, spec in mapping.jira.fields.items() if spec.required}
     for name in resolved.lacking:

@@ -46,7 +46,7 @@ def own_app(sight: Sight) -> Iterator[Finding]:
             # PagerDuty answers 404 for the rules of an app that the account never had
             if kind == "extension" or error.cause is not Cause.MISSING:
                 unread.append(f"its {kind}s cannot be read ({error.describe()})")
-    findings += _notes(sight)
+    findings += _notes(sight, unread)
     yield from findings
     if unread:
         hint = "ask whether PagerDuty's Jira app is installed for the mapped services"
@@ -79,9 +79,17 @@ def _services(sight: Sight, coexist: Coexist) -> dict[str, str]:
     }
 
 
-def _notes(sight: Sight) -> Iterator[Finding]:
+def _notes(sight: Sight, unread: list[str]) -> Iterator[Finding]:
+    """Yield the notes that name another tool's tickets; add to `unread` those that PagerDuty refuses."""
     for incident in _incidents(sight)[:MOST_INCIDENTS]:
-        for note in sight.pagerduty.notes(incident.id):
+        try:
+            notes = sight.pagerduty.notes(incident.id)
+        except RemoteError as error:
+            if not error.of_one_object:
+                raise
+            unread.append(f"the notes of #{incident.number} cannot be read ({error.answer})")
+            continue
+        for note in notes:
             keys = _foreign_keys(sight, incident, note)
             if not keys:
                 continue

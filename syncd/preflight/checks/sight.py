@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, cached_property
+from typing import Any
 
 from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, Schedule
@@ -14,8 +15,11 @@ from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Account
 from syncd.engine.context import Services
+from syncd.engine.jira_knowledge.project_cache import RESOLUTIONS
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
 from syncd.engine.observe.accounts import pick_former, user_meant
+from syncd.remote.errors import NotDone
+from syncd.remote.jira.read import LINK_TYPES, PRIORITIES
 
 Skew = Callable[[str], float | None]
 """Seconds by which a service's clock is ahead of ours, None where it has not answered yet."""
@@ -50,7 +54,9 @@ class Sight:
         self._known = known or {}
         self._resolved: dict[str, ResolvedProject] = {}
         self._rights: dict[str, dict[str, bool | None]] = {}
-        self.facts = cache(lambda key: jira.project(key))
+        self.refused_lists: dict[str, str] = {}
+        """The lists of the site that Jira refuses, with its words: syncd goes on without them."""
+        self.facts = cache(lambda key: jira.project(key, self._list))
         """The facts of a project, by its key."""
         self.screen = cache(lambda key, type_id: jira.create_fields(key, type_id))
         """The create screen of an issue type in a project."""
@@ -95,7 +101,18 @@ class Sight:
     @cached_property
     def resolutions(self) -> tuple[Reference, ...]:
         """The site's resolutions."""
-        return self.jira.resolutions()
+        resolutions: tuple[Reference, ...] = self._list(RESOLUTIONS, self.jira.resolutions)
+        return resolutions
+
+    def _list(self, name: str, ask: Callable[[], Any]) -> Any:
+        """Return an answer; empty for a list of the site that Jira refuses in its own words."""
+        try:
+            return ask()
+        except NotDone as error:
+            if name not in (PRIORITIES, LINK_TYPES, RESOLUTIONS) or not error.of_one_object:
+                raise
+            self.refused_lists[name] = error.describe()
+            return ()
 
     @cached_property
     def bindings(self) -> Bindings:
