@@ -256,7 +256,8 @@ def test_a_webhook_is_acted_upon_at_once_and_good_cycles_beat(house: House, star
         wait_for(lambda: requests.get(f"{url}/readyz", timeout=5).status_code == 200)
         wait_for(lambda: Page.visits == 1)
         incident = house.trigger()
-        service = {"id": "P0", "type": "service_reference", "summary": "Alipay Integration"}
+        number = house.world.pagerduty.account.incidents[incident].service_id
+        service = {"id": number, "type": "service_reference", "summary": "Alipay Integration"}
         data = {"id": incident, "type": "incident", "service": service}
         body = json.dumps({"event": {"id": "01", "event_type": "incident.triggered", "data": data}}).encode()
         signed = {"X-PagerDuty-Signature": "v1=" + hmac.new(b"newer", body, "sha256").hexdigest()}
