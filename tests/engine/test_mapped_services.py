@@ -324,3 +324,15 @@ def test_more_incidents_of_one_second_than_a_list_shows_end_no_cycle_and_resolve
     assert on_record(rig, made) == ["resolved"] * short_lists + ["triggered"] * 4
     assert tickets_of(rig, made[-1]) == 1
     assert not notes(rig)
+
+
+def test_a_team_that_is_out_of_force_for_a_while_keeps_its_renamed_services(house: Rig) -> None:
+    house.settle(2)
+    service = house.world.pagerduty.rename_service(ALIPAY, "Alipay v2")
+    house.swap_rules(mapping(services={"Yoomonea Service": {}}))
+    house.settle(2)
+    house.restart()
+    house.settle(2)
+    made = passes_between_two_polls(house, service=service.id)
+    house.settle(3)
+    has_one_ticket(house, made)

@@ -63,8 +63,9 @@ class MappedServices:
         # a file that cannot be used now keeps what it had found
         stopped = {name for file in rules.unusable for name in file.services}
         bindings |= {name: before[name] for name in stopped & before.keys() - bindings.keys()}
-        if bindings != before:
-            store_service_bindings(context.ledger, bindings)
+        # a team whose file has problems is not in force, and keeps its services until it is
+        if (known := {**before, **bindings}) != before:
+            store_service_bindings(context.ledger, known)
         self._remarks = list(remarks(rules.mappings, bindings))
         # the operator's alarm logs what is missing
         gone = (words for *_, words in missing(rules.mappings, bindings))

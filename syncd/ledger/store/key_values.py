@@ -90,7 +90,7 @@ def service_bindings(ledger: Transactions) -> dict[str, Binding]:
 
 
 def store_service_bindings(ledger: Transactions, bindings: Mapping[str, Binding]) -> None:
-    """Store the PagerDuty services of the mappings' sections; those of removed sections go."""
+    """Store the PagerDuty services of the mappings' sections."""
     with ledger.write() as session:
         value = {name: binding.model_dump(mode="json") for name, binding in bindings.items()}
         session.connection().execute(_SET, {"name": _SERVICES, "value": value})
