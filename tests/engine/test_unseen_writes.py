@@ -105,9 +105,9 @@ def test_an_assignee_that_jira_ignores_is_written_once_more_then_parked_and_show
     made = trigger(house)
     rule = ignore(house, "assignee")
     house.world.pagerduty.reassign(made.id, ["Mei Tanaka"], WHO)
-    house.settle(2)
+    house.settle(3)
     assert waits(house, made) == ["no read has shown yet what syncd wrote: assignee"]
-    house.settle(12)
+    house.settle(11)
     assert (edits(house), waits(house, made)) == (2, [])
     assert parked(house) == ["Jira answered 204 and nothing changed: assignee"]
     assert assignee(house) == "Amara Osei"

@@ -20,9 +20,15 @@ from syncd.ledger.store import first_load
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
-from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow, TicketRow
+from syncd.ledger.store.tables import (
+    AuditEventRow,
+    MetaRow,
+    MirrorLinkRow,
+    OperationRow,
+    TicketRow,
+    UnseenWriteRow,
+)
 from syncd.ledger.store.troubles import troubles_in
-from syncd.ledger.store.unseen_writes import unseen_in
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
@@ -106,10 +112,13 @@ def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
 
 
 def _unseen(session: Session, incident_id: str) -> list[Data]:
-    """Return the wait for a read that shows what syncd wrote, if none has shown it yet."""
-    fields = sorted(
-        {field_of(place) for _, place, no_effect in unseen_in(session, incident_id) if not no_effect}
+    """Return the wait for a read that shows what syncd wrote, once a read by id has looked in vain."""
+    query = select(UnseenWriteRow.place).where(
+        UnseenWriteRow.incident_id == incident_id,
+        UnseenWriteRow.looks > 0,
+        col(UnseenWriteRow.no_effect).is_(False),
     )
+    fields = sorted({field_of(place) for place in session.exec(query).all()})
     why = f"no read has shown yet what syncd wrote: {', '.join(fields)}"
     return [{"why": why, "until": None}] if fields else []
 
