@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncd.commands.shared.ask_daemon import ask_and_tell
-from syncd.commands.shared.output import console, emit_json, json_option, table
+from syncd.commands.shared.output import console, emit_json, json_option, table, with_wait
 
 
 @click.group(
@@ -31,10 +31,13 @@ def command(ctx: click.Context, as_json: bool) -> None:
         out.print("The outbox is empty: syncd has done everything that it decided.")
         return
     rows = [
-        (op["id"], op["incident"], op["kind"], op["state"], op["attempts"], op["error"] or op["reason"])
+        (
+            *(op["id"], op["incident"], op["kind"], op["state"], op["attempts"]),
+            with_wait(op["error"] or op["reason"], op),
+        )
         for op in data["operations"]
     ]
-    out.print(table("", ("id", "incident", "operation", "state", "tries", "reason or error"), rows))
+    out.print(table("", ("id", "incident", "operation", "state", "tries", "reason or error, wait"), rows))
     if data["counts"]["parked"]:
         out.print("\nParked operations failed: fix what the error names, then run syncd outbox retry")
     if data["counts"]["held"]:

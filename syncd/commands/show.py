@@ -17,6 +17,7 @@ from syncd.commands.shared.output import (
     second,
     table,
     trouble_line,
+    with_wait,
 )
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
@@ -75,12 +76,15 @@ def _show(data: dict[str, Any]) -> None:
         out.print()
         out.print(items_table(data["action_items"]))
     operations = [
-        (op["id"], op["kind"], op["state"], op["attempts"], op["reason"], op["error"] or op["bundle"])
+        (
+            *(op["id"], op["kind"], op["state"], op["attempts"], op["reason"]),
+            with_wait(op["error"] or op["bundle"], op),
+        )
         for op in data["operations"]
     ]
     if operations:
         out.print()
-        columns = ("id", "operation", "state", "tries", "reason", "answer of the service")
+        columns = ("id", "operation", "state", "tries", "reason", "answer of the service, wait")
         out.print(table("", columns, operations))
     out.print()
     out.print(table("", ("no", "recorded at", "event", "about", "reason"), map(_event, data["events"])))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 DRY_RUN_NOTES_AT_MOST = 20
 """Incidents whose dry-run notes are printed; a longer list hides the rest of the status."""
 COLUMNS = ("incident", "title", "severity", "status", "ticket", "ticket status", "postmortem")
+WAITS_AT_MOST = 10
+"""Causes of waiting that get a line each; `syncd outbox` lists every operation."""
 CONFLICTS_AT_MOST = 10
 """Conflicts that get a line each."""
 LATE = timedelta(minutes=5)
@@ -88,6 +90,9 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
         out.print("No incident is open or unfinished; syncd status --all shows finished ones.")
     counts = {state: number for state, number in data["outbox"].items() if number}
     out.print("\nOutbox: " + (", ".join(f"{number} {state}" for state, number in counts.items()) or "empty"))
+    for wait in data["waits"][:WAITS_AT_MOST]:
+        number = counted(wait["operations"], "operation")
+        plain(out, f"Waiting since {second(wait['since'])}: {number} for {wait['why']}")
     _brakes(out, data)
     _cycles(out, data["cycles"], now)
     for line in data["services"]:

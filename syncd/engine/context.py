@@ -31,6 +31,7 @@ from syncd.engine.runtime.read_lag import BULK, ReadLags, SearchIndexWait
 from syncd.engine.runtime.refusals import Refusals
 from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.troubles import Troubles
+from syncd.engine.runtime.waits import Waits
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import refused_since, service_bindings
@@ -220,6 +221,7 @@ class EngineContext:
     troubles: Troubles
     budgets: Budget
     brakes: Brakes
+    waits: Waits
     progress: Progress
     read_lags: ReadLags
     search_index: SearchIndexWait
@@ -384,6 +386,7 @@ def build_context(
         troubles=Troubles(ledger, clock, health),
         budgets=transport.budget,
         brakes=Brakes(ledger, clock),
+        waits=Waits(ledger, clock),
         progress=Progress(clock),
         read_lags=ReadLags(clock),
         search_index=SearchIndexWait(ledger, clock, settle_seconds),

@@ -34,6 +34,7 @@ from syncd.engine.observe.looks import LOOKS, look_at
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.engine.runtime.troubles import DECIDE
+from syncd.engine.runtime.waits import STOPPED, awaited, awaited_after
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
@@ -111,7 +112,7 @@ class Reconciler:
                 # notices never wait for Jira
                 notify_without_jira(context, incident_id)
                 if is_restricted(context.ledger, incident_id):
-                    self._try_operations(incident_id, None, later, mails=True)
+                    self._try_operations(incident_id, None, later, mails=awaited_after(error))
                     # nothing is decided, and its security level may have to go before all else
                     return later
             except MappingMismatch as error:
@@ -136,7 +137,7 @@ class Reconciler:
             return
         later.at(60.0)
         notify_without_jira(context, incident_id)
-        self._try_operations(incident_id, None, later, mails=True)
+        self._try_operations(incident_id, None, later, mails=STOPPED)
 
     def _name(self, incident_id: str) -> str:
         return display_name(self._context.ledger, incident_id)
@@ -145,7 +146,7 @@ class Reconciler:
         """Send the mails that wait under an id that is no incident's (digests, reports, alarms)."""
         later = Later()
         for _ in range(ROUNDS):
-            if not self._try_operations(ident, None, later, mails=True):
+            if not self._try_operations(ident, None, later):
                 break
         return later
 
@@ -219,10 +220,11 @@ class Reconciler:
         if recorded is not None:
             seen.row, seen.operations = recorded.incident, recorded.operations
 
-    def _try_operations(
-        self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False
-    ) -> bool:
-        """Try each open operation that may leave, or only the mails; return True if anything changed."""
+    def _try_operations(self, incident_id: str, seen: Seen | None, later: Later, *, mails: str = "") -> bool:
+        """Try each open operation that may leave; return True if anything changed.
+
+        `mails`: try only the mails; it says what all else waits for.
+        """
         context = self._context
         # `plan` and `--dry-run` decide and record on a copy, and send nothing
         if context.dry_run:
@@ -234,10 +236,11 @@ class Reconciler:
         moved, batched = False, set[str]()
         # mails first: a slow Jira must not delay a notice; then the security level
         for row in sorted(operations, key=lambda row: (row.target != Target.MAIL, row.aspect != ASPECT)):
-            if mails and row.target != Target.MAIL:
-                break
             if context.stop.is_set():
                 return False
+            if mails and row.target != Target.MAIL:
+                self._wait_for(row, mails)
+                continue
             if seen is not None and self._left_to_batches(row, seen.row):
                 batched.add(row.key)
             if row.key in batched or not batched.isdisjoint(row.needs):
@@ -247,7 +250,7 @@ class Reconciler:
             done = verdict in (Verdict.DONE, Verdict.PARKED) or row.state == OperationState.PARKED
             if row.aspect == ASPECT and not done:
                 # no text of a restricted incident leaves before its security level stands
-                return moved
+                mails = "the security level of its ticket"
             # other incidents may wait for this ticket: a merge links to it
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
                 later.wake.update(incidents_waiting_for(context.ledger, row.key))
@@ -272,11 +275,13 @@ class Reconciler:
             seconds_held(context, row) if row.state == OperationState.PENDING else 0.0,
         )
         if wait > 0:
+            self._wait_for(row, self._awaited(row))
             later.at(wait)
             return Verdict.WAIT
         unknown = row.state == OperationState.UNKNOWN
         basis = basis_of(context.ledger, row.incident_id) if unknown else self._ready(row)
-        if basis is None:
+        if isinstance(basis, str):
+            self._wait_for(row, basis)
             return None
         with lane(lane_of(context, row, basis.incident)):
             if unknown:
@@ -291,7 +296,20 @@ class Reconciler:
                 later.at(max(seconds, context.health.wait(row.target), budget, trouble))
         return verdict
 
-    def _ready(self, row: OperationRecord) -> Basis | None:
+    def _awaited(self, row: OperationRecord) -> str:
+        health = self._context.health
+        if health.wait(row.target):
+            return awaited(row.target, health.of(row.target).cause)
+        if row.state == OperationState.PENDING and seconds_held(self._context, row):
+            return "PagerDuty to take notes again"
+        # the try in vain stored the reason
+        return row.waits_for or "its next try"
+
+    def _wait_for(self, row: OperationRecord, why: str) -> None:
+        if row.state in (OperationState.PENDING, OperationState.UNKNOWN):
+            self._context.waits.store(row, why)
+
+    def _ready(self, row: OperationRecord) -> Basis | str:
         return ready(self._context.ledger, row, self._context.clock.now())
 
     def _try_mail(self, row: OperationRecord, basis: Basis, later: Later) -> tuple[Verdict, float]:

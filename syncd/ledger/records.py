@@ -85,6 +85,8 @@ class OperationRecord:
     gave_up_boottime: float | None
     remote_id: str | None
     error: str | None
+    waits_for: str | None
+    waits_since: datetime | None
     decided_at: datetime
     claimed_at: datetime | None
     finished_at: datetime | None

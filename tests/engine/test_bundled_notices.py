@@ -134,8 +134,8 @@ def test_what_is_bundled_says_so_while_it_waits_and_afterwards(post: Rig) -> Non
     waiting = [one for one in outbox_data(post.ledger)["operations"] if one["kind"] == "send_mail"]
     assert len(waiting) == 2
     for one in waiting:
-        assert one["error"].startswith("bundled: more than 5 notices to this person in 10 minutes")
-        assert "(since 2026-" in one["error"]
+        assert one["waits_for"].startswith("others: more than 5 notices to this person in 10 minutes")
+        assert one["waits_since"].startswith("2026-")
     post.settle(25)
     told = [operation_data(one)["bundle"] for one in mails(post)]
     assert told[:5] == [None] * 5

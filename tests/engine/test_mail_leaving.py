@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -248,12 +249,12 @@ def breaches(post: Rig, number: int) -> Owed:
 def test_what_exceeds_the_hour_s_mails_says_what_it_waits_for_and_since_when(post: Rig) -> None:
     breaches(post, AT_MOST // 2 + 1)
     post.cycle()
-    since = f"{post.clock.now():%Y-%m-%d %H:%M} UTC"
+    since = f"{post.clock.now():%H:%M:%S}"
     post.settle(3)
     waiting = [one for one in outbox_data(post.ledger)["operations"] if one["kind"] == "send_mail"]
-    assert [one["error"] for one in waiting] == [
-        f"waits: 20 e-mails left within an hour, which is the limit (since {since})"
-    ] * 2
+    assert [
+        (one["waits_for"], f"{datetime.fromisoformat(one['waits_since']):%H:%M:%S}") for one in waiting
+    ] == [("its place: 20 e-mails left within an hour, which is the limit", since)] * 2
     assert kinds_of_events(post).count("operation.waits") == 2
 
 

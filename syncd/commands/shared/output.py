@@ -60,4 +60,12 @@ def second(iso: str) -> str:
     return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def with_wait(words: str | None, operation: dict[str, Any]) -> str:
+    """Return words about an operation, then what it waits for and since when; parked ones wait for people."""
+    if not operation["waits_for"] or operation["state"] == "parked":
+        return words or ""
+    wait = f"waits for {operation['waits_for']} (since {minute(operation['waits_since'])})"
+    return f"{words}; {wait}" if words else wait
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

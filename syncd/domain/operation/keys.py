@@ -7,6 +7,8 @@ Where a key follows from an operation's own fields, the model has a `key_form`. 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _NOTE, _COMMENT = "note/", "comment/"
 TICKET_FORM = "ticket/{incident}"
 POSTMORTEM_FORM = "postmortem/{incident}"
@@ -25,6 +27,12 @@ def postmortem_key(incident_id: str) -> str:
 def incident_of_create(key: str) -> str:
     """Return the incident id in the key of a create of a ticket or postmortem."""
     return key.partition("/")[2]
+
+
+def words_of_needs(incident_id: str, keys: Iterable[str]) -> str:
+    """Return what an operation of an incident needs, in words that follow "waits for"."""
+    own = {ticket_key(incident_id): "its ticket", postmortem_key(incident_id): "its postmortem"}
+    return " and ".join(own.get(key) or f"another operation ({key})" for key in keys)
 
 
 def gate_key(incident_id: str, missing: str) -> str:

@@ -29,6 +29,7 @@ from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import look_by_id
 from syncd.engine.runtime.troubles import CARRY_OUT
+from syncd.engine.runtime.waits import STOPPED, awaited_after
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
 from syncd.ledger.store.audit import last_event
@@ -88,8 +89,8 @@ class Executor:
             context.budgets.take(operation.target, issue=rendered.issue)
         except DecideAgain:
             return self._end(operation, "the facts that it was decided on have changed")
-        except NotYet:
-            return self._keep_for_later(operation)
+        except NotYet as early:
+            return self._keep_for_later(operation, str(early))
         except CannotRender as error:
             # a retry reads the project's screens again
             if kind.needs_probe_from:
@@ -99,10 +100,10 @@ class Executor:
             # a part that the request needs cannot be read: it waits, ever longer if the trouble is its own
             if not context.troubles.failed(operation.incident_id, trouble_of(operation), error):
                 context.health.failed(error.service, shown(context, operation, error))
-            return Verdict.WAIT
+            return self._wait(operation, awaited_after(error))
         except MappingMismatch:
             # its team was stopped since it was decided on
-            return Verdict.WAIT
+            return self._wait(operation, STOPPED)
         return self._leave(kind, operation, rendered, whole, probe_from)
 
     def _rendered(
@@ -169,7 +170,7 @@ class Executor:
         )
         # None: an operator paused the service while syncd prepared the request
         if claims is None:
-            return Verdict.WAIT
+            return self._wait(operation, f"`syncd resume {operation.target}`")
         # superseded, dropped, or its incident became restricted since it was read
         if not claims:
             return Verdict.AGAIN
@@ -233,7 +234,8 @@ class Executor:
         if changed is not None:
             operation = operation.changed_to(changed)
         if error.cause in LATER or stops_team(context, operation, error):
-            return self._put_back(operation, error.describe(), changed)
+            why = awaited_after(error) if error.cause in LATER else STOPPED
+            return self._put_back(operation, error, changed, why)
         refused = kind.drop_refused(operation, error.field_errors)
         # a refused field that is needed parks the operation with all the service's words
         if refused and set(refused) == set(error.field_errors):
@@ -246,7 +248,7 @@ class Executor:
             return Verdict.AGAIN
         # a refusal of our key or of the author concerns all notes: they wait, none is parked for it
         if notes_refused.is_held(context, operation, error):
-            return self._put_back(operation, error.describe(), changed)
+            return self._put_back(operation, error, changed, "PagerDuty to take notes again")
         # the workflow may have changed: the next attempt asks Jira for its transitions
         if isinstance(operation.rendering, RenderedMove):
             context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
@@ -259,7 +261,7 @@ class Executor:
         # a state operation is never repeated blindly: a fresh read may show that it is not needed
         if state:
             return self._read_again(operation, error)
-        return self._put_back(operation, error.describe(), changed)
+        return self._put_back(operation, error, changed, awaited_after(error))
 
     def _go_on_without(
         self, kind: OperationKind[Any], operation: OperationRecord, refused: list[str], error: NotDone
@@ -323,17 +325,24 @@ class Executor:
         )
         return Verdict.AGAIN
 
-    def _put_back(self, operation: OperationRecord, words: str, changed: OperationBase | None) -> Verdict:
+    def _put_back(
+        self, operation: OperationRecord, error: NotDone, changed: OperationBase | None, why: str
+    ) -> Verdict:
         """Let an operation leave again later: as it is, or `changed` by what the refusal taught."""
         context = self._context
-        leaving.put_back(context.ledger, [operation], context.clock.now(), words, changed=changed)
-        return Verdict.WAIT
+        leaving.put_back(context.ledger, [operation], context.clock.now(), error.describe(), changed=changed)
+        return self._wait(operation, why)
 
-    def _keep_for_later(self, operation: OperationRecord) -> Verdict:
+    def _keep_for_later(self, operation: OperationRecord, why: str) -> Verdict:
         # the rendered text would be stale when its time comes
         if operation.rendered is not None:
             leaving.render_anew(self._context.ledger, operation)
+        self._context.waits.store(operation, why)
         return Verdict.NOT_YET
+
+    def _wait(self, operation: OperationRecord, why: str) -> Verdict:
+        self._context.waits.store(operation, why)
+        return Verdict.WAIT
 
     def _park(
         self,

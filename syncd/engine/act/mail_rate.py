@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
 
-from loguru import logger
-
 from syncd.domain.mail import WITHOUT_MAIL_RATE
 from syncd.domain.operation import SendMail
 from syncd.engine.context import EngineContext
@@ -22,8 +20,6 @@ from syncd.engine.notify import bundle
 from syncd.engine.notify.bundle import bundle_due, is_notice
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import mails
-from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.mails import mails_since
 
 AT_MOST = 20
@@ -46,7 +42,9 @@ class MailRate:
     def place(self, operation: OperationRecord) -> Iterator[float]:
         """Yield 0 where the mail may leave now, else the seconds until it may ask again."""
         wait = self._pause(operation)
-        if not wait:
+        if wait:
+            self._context.waits.store(operation, "the next try: the mail server deferred it")
+        else:
             with self._lock:
                 wait = self._wait(operation)
                 if not wait:
@@ -67,7 +65,8 @@ class MailRate:
             return 0.0
         wait = self._until_place()
         if wait:
-            self._log_wait(operation, f"waits: {AT_MOST} e-mails left within an hour, which is the limit")
+            why = f"its place: {AT_MOST} e-mails left within an hour, which is the limit"
+            self._context.waits.store(operation, why)
         return wait
 
     def _until_bundle(self, notice: OperationRecord) -> float:
@@ -79,10 +78,10 @@ class MailRate:
         if mail.bundled:
             return max(0.0, (due - now).total_seconds())
         why = (
-            f"bundled: more than {bundle.AT_MOST} notices to this person in 10 minutes, which leave in one"
+            f"others: more than {bundle.AT_MOST} notices to this person in 10 minutes, which leave in one"
             f" mail at {due:%H:%M} UTC at the latest"
         )
-        self._log_wait(notice, why, mail.model_copy(update={"bundled": True}))
+        self._context.waits.store(notice, why, mail.model_copy(update={"bundled": True}))
         # at least a second: the other notices of this cycle belong into the same mail
         return max(1.0, (due - now).total_seconds())
 
@@ -94,11 +93,6 @@ class MailRate:
         passed = (self._context.clock.now() - operation.claimed_at).total_seconds()
         # negative where the clock was set back since: then nobody knows how long it waited
         return max(0.0, pause - passed) if passed >= 0 else 0.0
-
-    def _log_wait(self, operation: OperationRecord, why: str, changed: SendMail | None = None) -> None:
-        if mails.wait(self._context.ledger, operation, self._context.clock.now(), why, changed):
-            name = display_name(self._context.ledger, operation.incident_id)
-            logger.info("{}: mail {} {}", name, operation.id, why)
 
     def _until_place(self) -> float:
         now = self._context.clock.now()

@@ -19,12 +19,14 @@ from syncd.engine.act.kinds.send_mail import after_unknown
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.engine.notify.mail_history import may_have_left
+from syncd.engine.runtime.waits import awaited_after
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.mails import of_keys
 from syncd.remote.errors import RemoteError
 
+SETTLES = "the end of the settle time: nobody knows yet if it was done"
 LOOK_EVERY = 30.0
 """Seconds between two looks for the same operation."""
 
@@ -60,10 +62,12 @@ def resolve_unknown(
     try:
         outcome = executor.look_up(KINDS[operation.kind], operation)
     except DecideAgain:
+        context.waits.store(operation, SETTLES)
         return Verdict.WAIT, LOOK_EVERY
     except RemoteError as error:
         if not context.troubles.failed(operation.incident_id, trouble_of(operation), error):
             context.health.failed(error.service, error)
+        context.waits.store(operation, f"{awaited_after(error)}: only a look tells if it was done")
         return Verdict.WAIT, LOOK_EVERY
     context.health.succeeded(operation.target)
     if outcome is not None:
@@ -73,6 +77,7 @@ def resolve_unknown(
         return Verdict.DONE, 0.0
     # Jira's index may still lag behind the create
     if wait > 0:
+        context.waits.store(operation, SETTLES)
         return Verdict.WAIT, min(wait, LOOK_EVERY)
     words = "not found when the settle time was over: sent again"
     leaving.put_back(context.ledger, [operation], context.clock.now(), words)
@@ -99,6 +104,7 @@ def resolve_told_with_another(
         return Verdict.AGAIN
     # the carrier's own outcome decides for both
     if carrier.state in OPEN_STATES:
+        context.waits.store(notice, f"the mail that carries it (operation {carrier.id})")
         return Verdict.WAIT
     why = "nobody knows whether the mail with this notice arrived, and it is not sent again"
     leaving.end(context.ledger, notice, OperationState.DROPPED, now, why)

@@ -29,6 +29,7 @@ from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.runtime.waits import awaited_after
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import leaving
@@ -255,6 +256,8 @@ class BulkCreates:
         context.health.failed(error.service, error)
         operations, anew = [item.operation for item in items], error.cause is Cause.REJECTED
         leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), anew=anew)
+        for operation in operations:
+            context.waits.store(operation, awaited_after(error))
         logger.warning("Jira did not create a batch of {} tickets: {}", len(items), error.describe())
 
     def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:

@@ -69,6 +69,11 @@ def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> 
     return bool(asked) and not any(first_load.holds(session, incident_id) for incident_id in asked)
 
 
+def awaited_command(session: Session, target: str) -> str:
+    """Return the command that lets operations for a target leave again."""
+    return f"`syncd resume {target}`" if target in pauses(session) else "`syncd accept`"
+
+
 _BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
     col(KeyValueRow.name).in_([literal(first_load.NAME), literal(_PAUSE)])
 )

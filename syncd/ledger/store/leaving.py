@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, MoveTicket, OperationBase, OperationState, Target
+from syncd.domain.operation.keys import words_of_needs
 from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -60,17 +61,18 @@ def basis_of(ledger: Transactions, incident_id: str) -> Basis:
         return Basis(*incident_and_ticket_in(session, incident_id))
 
 
-def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
-    """Return the basis of a pending operation, None if the operation may not leave yet."""
+def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | str:
+    """Return the basis of a pending operation; if it may not leave yet, what it waits for, in words."""
     move = operation.operation
     # a move back waits until the ticket has rested (flapping)
     if isinstance(move, MoveTicket) and move.not_before is not None and now < move.not_before:
-        return None
+        return f"{move.not_before:%H:%M:%S} UTC: the ticket has just left that status"
     with ledger.read() as session:
-        if outbox.unmet(session, operation, now):
-            return None
+        unmet = outbox.unmet(session, operation, now)
+        if unmet:
+            return words_of_needs(operation.incident_id, unmet)
         if not holds.may_leave_in(session, operation.target, [operation.incident_id]):
-            return None
+            return holds.awaited_command(session, operation.target)
         return Basis(*incident_and_ticket_in(session, operation.incident_id))
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.mail import KEYS, MailKind, address_print
-from syncd.domain.operation import OPEN_STATES, Kind, Operation, OperationBase, OperationState, SendMail
+from syncd.domain.operation import OPEN_STATES, Kind, Operation, OperationState, SendMail
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox
@@ -43,26 +43,6 @@ _OF_KEY = (
     .order_by(col(OperationRow.id).desc())
     .limit(1)
 )
-
-
-def wait(
-    ledger: Transactions,
-    operation: OperationRecord,
-    now: datetime,
-    why: str,
-    changed: OperationBase | None = None,
-) -> bool:
-    """Store why an operation has not left yet, and since when; return False if that is on record already.
-
-    `changed` replaces the decided write.
-    """
-    if (operation.error or "").startswith(why):
-        return False
-    meaning = {} if changed is None else {"meaning": changed.meaning}
-    with ledger.write() as session:
-        operation_states.note(session, operation, error=f"{why} (since {now:%Y-%m-%d %H:%M} UTC)", **meaning)
-        operation_states.say(session, now, "operation.waits", operation, {"why": why})
-    return True
 
 
 def mails_since(ledger: Transactions, since: datetime) -> list[OperationRecord]:

@@ -19,7 +19,14 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
+from syncd.domain.operation import (
+    OPEN_STATES,
+    Operation,
+    OperationBase,
+    OperationClass,
+    OperationState,
+    Target,
+)
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import OperationRecord
@@ -105,6 +112,22 @@ def note(session: Session, operation: OperationRecord, **values: Any) -> Operati
 
 
 _NOTE = update(TABLE).where(TABLE.c.id == bindparam("this_row"))
+
+
+def wait(
+    ledger: Transactions,
+    operation: OperationRecord,
+    now: datetime,
+    why: str,
+    changed: OperationBase | None = None,
+) -> None:
+    """Store what an operation waits for, and since when; `changed` replaces the decided write."""
+    meaning = {} if changed is None else {"meaning": changed.meaning}
+    with ledger.write() as session:
+        note(session, operation, waits_for=why, waits_since=now, **meaning)
+        # a notice that came late is asked about, all else shows its own event when it leaves
+        if operation.target == Target.MAIL:
+            say(session, now, "operation.waits", operation, {"why": why})
 
 
 def _move(session: Session, operation: _Stored, state: OperationState, **values: Any) -> _Stored:

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
 from syncd.domain.operation.base import object_of_ticket
-from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key
+from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key, words_of_needs
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, finish, say
@@ -178,6 +178,8 @@ def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[s
         "mapping_version": version,
         "state": OperationState.HELD if held else OperationState.PENDING,
         "attempts": 0,
+        "waits_for": words_of_needs(op.incident, op.needs) if op.needs else None,
+        "waits_since": now,
         "decided_at": now,
     }
 

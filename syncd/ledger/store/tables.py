@@ -263,6 +263,7 @@ class OperationRow(SQLModel, table=True):
     `meaning` is the decided write. `rendered` is the request: the first claim stores it, and it stays.
     `probe_from` is the highest issue number that any answer of the project had shown when a create was
     claimed. `gave_up_boottime` (seconds, under `gave_up_boot_id`) is when the outcome became unknown.
+    `waits_for` is why it has not left yet, in words that follow "waits for"; None: only its turn.
     """
 
     __tablename__ = "operation"
@@ -302,6 +303,8 @@ class OperationRow(SQLModel, table=True):
     gave_up_boottime: float | None = None
     remote_id: str | None = None
     error: str | None = None
+    waits_for: str | None = None
+    waits_since: datetime | None = None
     decided_at: datetime
     claimed_at: datetime | None = None
     finished_at: datetime | None = None

@@ -65,6 +65,7 @@ def _status(session: Session, limit: int) -> Data:
         "refused": get_cursor_in(session, "services").get("refused", []),
         "notes": get_cursor_in(session, "services").get("notes", []),
         "troubles": [trouble_data(trouble) for trouble in troubles_in(session)],
+        "waits": _waits(session, limit),
         "audit_head": f"{seq}:{digest}",
         "first_load": first_load.data_of(session),
         "held": holds.mass_data(session),
@@ -221,9 +222,44 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
         "not_before": row.meaning.get("not_before"),
         "remote_id": row.remote_id,
         "bundle": _bundle(row.rendered or {}),
+        **_wait(row),
         "decided_at": iso(row.decided_at),
         "finished_at": iso(row.finished_at),
     }
+
+
+_AWAITED = {
+    OperationState.IN_FLIGHT: "the answer to its request",
+    OperationState.HELD: "a person: `syncd outbox release`",
+    OperationState.PARKED: "a person: `syncd outbox retry`",
+}
+
+
+def _wait(row: OperationRow | OperationRecord) -> Data:
+    """Return what an open operation waits for, and since when; None for an operation that has ended."""
+    if row.state not in OPEN_STATES:
+        return {"waits_for": None, "waits_since": None}
+    why = _AWAITED.get(OperationState(row.state)) or row.waits_for or "its turn"
+    claimed = row.claimed_at if row.state == OperationState.IN_FLIGHT else None
+    return {"waits_for": why, "waits_since": iso(claimed or row.waits_since or row.decided_at)}
+
+
+def _waits(session: Session, limit: int) -> list[Data]:
+    """Return what operations wait for, with their number and since when, the commonest first."""
+    query = (
+        select(OperationRow.waits_for, func.min(OperationRow.waits_since), func.count())
+        .where(
+            col(OperationRow.state).in_([str(OperationState.PENDING), str(OperationState.UNKNOWN)]),
+            col(OperationRow.waits_for).is_not(None),
+        )
+        .group_by(col(OperationRow.waits_for))
+        .order_by(func.count().desc(), col(OperationRow.waits_for))
+        .limit(limit)
+    )
+    return [
+        {"why": why, "since": iso(since), "operations": number}
+        for why, since, number in session.exec(query).all()
+    ]
 
 
 def _bundle(rendered: Data) -> str | None:

@@ -154,10 +154,13 @@ def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentR
     return record, case, book
 
 
+RESTS = "the end of the incident, and 30 minutes of rest after it"
+
+
 def _wait_for_its_time(case: Case, book: Rulebook) -> None:
     """Raise `NotYet` while the incident is open again, or was resolved less than half an hour ago."""
     if seconds_left(case, book) != 0.0:
-        raise NotYet
+        raise NotYet(RESTS)
 
 
 def _facts(book: Rulebook) -> PostmortemFacts:
@@ -203,7 +206,7 @@ def _texts(
         return {"summary": title, "description": stub_description(incident)}
     owed, over = owed_postmortem(case, book), case.incident.over_since
     if owed is None or over is None:
-        raise NotYet
+        raise NotYet(RESTS)
     story = story_of(context, record, case, book, owed, over, commanders, owner)
     try:
         summary, description = context.renderer.postmortem(incident, story, book)

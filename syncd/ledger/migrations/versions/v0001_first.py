@@ -239,6 +239,8 @@ def _outbox() -> None:
         sa.Column("gave_up_boottime", sa.Float),
         sa.Column("remote_id", sa.String),
         sa.Column("error", sa.String),
+        sa.Column("waits_for", sa.String),
+        sa.Column("waits_since", sa.DateTime),
         sa.Column("decided_at", sa.DateTime, nullable=False),
         sa.Column("claimed_at", sa.DateTime),
         sa.Column("finished_at", sa.DateTime),
