@@ -21,7 +21,7 @@ from syncd.engine.act import notes_refused
 from syncd.engine.act.done_words import done_words
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
-from syncd.engine.act.kind import OperationKind, Outcome, shown
+from syncd.engine.act.kind import OperationKind, Outcome, look_up, shown, was_unknown
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.refusals import LATER, is_final, refuse_unseen, stops_team, words_of
 from syncd.engine.context import EngineContext
@@ -32,7 +32,6 @@ from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.engine.runtime.waits import STOPPED, awaited_after
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
-from syncd.ledger.store.audit import last_event
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.lookups import display_name
@@ -70,10 +69,10 @@ class Executor:
             basis = basis or basis_of(context.ledger, operation.incident_id)
             operation, rendered = self._rendered(context, kind, operation, basis)
             refuse_unseen(context, operation, rendered)
-            unsure = self._was_unknown(operation)
+            unsure = was_unknown(context, kind, operation)
             sought = replace(operation, rendered=rendered.stored) if unsure else operation
             earlier = (
-                self.look_up(kind, sought)
+                look_up(context, kind, sought)
                 if unsure
                 else self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
             )
@@ -132,27 +131,6 @@ class Executor:
         outcome = kind.done_before(context, operation, rendered)
         if outcome is None and operation.target == Target.JIRA:
             context.services.jira.prove_login()
-        return outcome
-
-    def _was_unknown(self, operation: OperationRecord) -> bool:
-        """Return True if an earlier attempt may have been carried out although no look has shown it.
-
-        It is looked up before each later attempt, also after it was parked and retried: a look may have
-        missed what a lost right or a lagging index hid.
-        """
-        if operation.op_class != OperationClass.ONCE or not operation.attempts:
-            return False
-        findable = KINDS[operation.kind].findable
-        return findable and last_event(self._context.ledger, "operation.unknown", operation.id) is not None
-
-    def look_up(self, kind: OperationKind[Any], operation: OperationRecord) -> Outcome | None:
-        """Return what the service shows of an operation; None only where the look proved our login.
-
-        Raise `RemoteError` where this look tells nothing.
-        """
-        outcome = kind.find_outcome(self._context, operation)
-        if outcome is None and operation.target == Target.JIRA:
-            self._context.services.jira.prove_login()
         return outcome
 
     def _leave(

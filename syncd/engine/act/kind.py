@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import OperationBase
+from syncd.domain.operation import OperationBase, OperationClass, Target
 from syncd.domain.operation.rendered import Rendered
 from syncd.domain.ticket import Issue, Mark
 from syncd.engine.context import EngineContext
@@ -181,6 +181,28 @@ def look_back(context: EngineContext, issue_id: str, arrived: Callable[[Issue], 
         raise Unknown("jira", request, Cause.MISSING, "Jira does not show the issue any more")
     if not arrived(issues[0]):
         raise NotDone("jira", request, Cause.NO_EFFECT)
+
+
+def was_unknown(context: EngineContext, kind: OperationKind[Any], operation: OperationRecord) -> bool:
+    """Return True if an earlier attempt may have been carried out although no look has shown it.
+
+    The operation is looked up before each later attempt, also after it was parked and retried: a look may
+    have missed what a lost right or a lagging index hid.
+    """
+    if operation.op_class != OperationClass.ONCE or not operation.attempts or not kind.findable:
+        return False
+    return last_event(context.ledger, "operation.unknown", operation.id) is not None
+
+
+def look_up(context: EngineContext, kind: OperationKind[Any], operation: OperationRecord) -> Outcome | None:
+    """Return what the service shows of an operation; None only where the look proved our login.
+
+    Raise `RemoteError` where this look tells nothing.
+    """
+    outcome = kind.find_outcome(context, operation)
+    if outcome is None and operation.target == Target.JIRA:
+        context.services.jira.prove_login()
+    return outcome
 
 
 def mark_of(context: EngineContext, operation: OperationRecord) -> Mark:

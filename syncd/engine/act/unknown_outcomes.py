@@ -13,7 +13,7 @@ from loguru import logger
 
 from syncd.domain.operation import OPEN_STATES, OperationClass, OperationState
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
-from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kind import Outcome, look_up
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.kinds.send_mail import after_unknown
 from syncd.engine.context import EngineContext
@@ -60,7 +60,7 @@ def resolve_unknown(
         return (Verdict.AGAIN if after_unknown(context, operation) else Verdict.ENDED), 0.0
     wait = remaining(context, operation)
     try:
-        outcome = executor.look_up(KINDS[operation.kind], operation)
+        outcome = look_up(context, KINDS[operation.kind], operation)
     except DecideAgain:
         context.waits.store(operation, SETTLES)
         return Verdict.WAIT, LOOK_EVERY

@@ -9,6 +9,7 @@ from jira import JIRA
 from syncd.domain.project import Edition
 from syncd.remote.http.login import Question
 from syncd.remote.http.transport import Transport
+from syncd.remote.jira.people import JiraPeople
 from syncd.remote.jira.read import JiraReading
 from syncd.remote.jira.session import SERVICE
 from syncd.remote.jira.write import JiraWriting
@@ -16,7 +17,7 @@ from syncd.remote.jira.write import JiraWriting
 MYSELF = Question("/rest/api/2/myself", hides=True)
 
 
-class JiraClient(JiraReading, JiraWriting):
+class JiraClient(JiraReading, JiraPeople, JiraWriting):
     """One thread's Jira client, over REST v2 on both editions."""
 
 
