@@ -14,6 +14,7 @@ from rig import Rig
 from sqlmodel import SQLModel, select
 
 from syncd.engine.jobs import requests
+from syncd.ledger.requests.relocation import relocate
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.tables import (
@@ -239,3 +240,57 @@ def test_a_longer_name_that_begins_with_the_persons_name_stays(over: Any) -> Non
     text = dump(rig)
     assert "Amara Oseiwa" in text
     assert "x.amara.osei@qrpay.example" in text
+
+
+def bytes_of(rig: Rig) -> bytes:
+    """Return the database file with its free pages, and the write-ahead log."""
+    files = [rig.folder / f"{rig.name}{ending}" for ending in ("", "-wal")]
+    return b"".join(file.read_bytes() for file in files if file.exists())
+
+
+def type_a_reason_into_each_command(rig: Rig, incident: str) -> list[str]:
+    """Serve each request that takes a reason, typed by Amara or naming her; return the answers' lines."""
+    now, other = rig.clock.now(), "ines.carvalho@qrpay.example"
+    with rig.ledger.write() as session:
+        owed = {"incident_id": incident, "subject": incident, "started_at": now, "due_at": now}
+        session.add(DutyRow(kind="scheduled", state="pending", **owed))
+        session.add(DutyRow(kind="completed", state="breached", breached_at=now, **owed))
+        parked = session.exec(select(OperationRow).where(OperationRow.kind == "mirror_note")).first()
+        assert parked is not None
+        parked.state = "parked"
+        session.add(parked)
+    until = (now + timedelta(days=9)).isoformat()
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("pause", {"targets": ["chat"], "reason": f"ask {ADDRESS} first"}),
+        ("pause", {"targets": ["mail"], "reason": f"{NAME} moves the server"}),
+        ("resume", {"targets": ["mail"]}),
+        ("waive", {"of": incident, "duty": "scheduled", "until": until, "by": ADDRESS, "reason": HERS[2]}),
+        ("waive", {"of": incident, "duty": "scheduled", "until": until, "by": other, "reason": f"as {NAME}"}),
+        ("unwaive", {"of": incident, "by": ADDRESS, "reason": HERS[1]}),
+        ("correct", {"of": incident, "duty": "completed", "by": other, "reason": f"{ADDRESS} did it"}),
+        ("outbox.drop", {"ids": [parked.id], "reason": f"{NAME} wrote it herself"}),
+        ("outbox.retry", {"ids": [9999]}),
+        ("outbox.release", {}),
+        ("accept", {}),
+    ]
+    numbers = [requests.ask(rig.ledger, kind, arguments, NAME, now) for kind, arguments in asked]
+    requests.serve(rig.ledger, rig.clock)
+    relocate(rig.ledger, now, "jira", "https://jira.example", ["10001"], by=NAME)
+    return [line for number in numbers for line in requests.answer_of(rig.ledger, number)["lines"]]
+
+
+def test_no_typed_reason_is_left_in_the_file_and_the_trail_never_held_one(over: Any) -> None:
+    rig, made = over
+    lines = type_a_reason_into_each_command(rig, made.id)
+    assert [line for line in lines if "no such" in line or "no breach" in line or "must be" in line] == []
+    assert "1 operations are dropped" in lines
+    with rig.ledger.read() as session:
+        trail = "\n".join(session.exec(select(AuditEventRow.text)).all()).casefold()
+    assert [trace for trace in TRACES if trace.casefold() in trail] == []
+    assert f"ask {ADDRESS} first".encode() in bytes_of(rig)
+    assert not forget(rig)["failed"]
+    left = bytes_of(rig).lower()
+    assert [trace for trace in TRACES if trace.lower().encode() in left] == []
+    assert whole(rig)
+    rig.settle()
+    assert whole(rig)

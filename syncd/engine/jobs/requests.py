@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncd.domain.clock import Clock
 from syncd.engine.runtime.brakes import print_of
-from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.connection import Database
 from syncd.ledger.requests import answers
 from syncd.ledger.requests.answers import (
     RELOAD,
@@ -22,7 +22,7 @@ from syncd.ledger.requests.answers import (
 from syncd.ledger.requests.waivers import Result
 
 
-def serve(ledger: Transactions, clock: Clock) -> Served:
+def serve(ledger: Database, clock: Clock) -> Served:
     """Answer the waiting requests that are no jobs; return what they leave to do."""
     return answers.serve(ledger, clock, print_of)
 

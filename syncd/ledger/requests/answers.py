@@ -10,13 +10,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from loguru import logger
 from sqlalchemy import bindparam, update
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
 from syncd.domain.operation import OperationState, Target
-from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.records import RequestRecord
 from syncd.ledger.requests import waivers
 from syncd.ledger.requests.waivers import Result
@@ -33,14 +34,14 @@ class Served(NamedTuple):
     resumed: list[str]
 
 
-def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> Served:
+def serve(ledger: Database, clock: Clock, print_of: PrintOf) -> Served:
     """Answer the waiting requests that are no jobs; return what they leave to do.
 
     `print_of` returns the fingerprint of an incident that is over (`syncd.ledger.store.forget`).
     """
     with ledger.read() as session:
         waiting = waiting_in(session)
-    served = Served([], [])
+    served, forgot = Served([], []), False
     if not waiting:
         return served
     with ledger.write() as session:
@@ -50,8 +51,14 @@ def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> Served:
             result = _answer(session, row, clock, print_of)
             answer_in(session, row, result, clock)
             served.incidents.extend(result["incidents"])
+            forgot = forgot or row.kind == "forget"
             if row.kind == "resume":
                 served.resumed.extend(row.arguments["targets"])
+    if forgot and not ledger.empty_log():
+        logger.warning(
+            "a reader holds back the ledger's write-ahead log, which still has texts of the person forgotten;"
+            " it is emptied when syncd stops"
+        )
     return served
 
 

@@ -44,7 +44,8 @@ def relocate(
         before = get_meta(session, f"owner.{name}")
         set_meta(session, f"owner.{name}", address)
         data: dict[str, JsonValue] = {"service": name, "from": before, "to": address}
-        audit.append(session, now, "ledger.relocated", data={**data, "compared": [*compared], "by": by})
+        data |= {"compared": [*compared], "by": audit.salted(session, by)}
+        audit.append(session, now, "ledger.relocated", data=data)
 
 
 _TICKETS = select_records(TicketState).order_by(col(TicketRow.created_at).desc()).limit(bindparam("limit"))

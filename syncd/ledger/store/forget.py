@@ -3,8 +3,8 @@
 Decisions and exactly-once need the services' ids, keys, marks, hashes and states, so these stay. An account's
 id stays, too: agreements and changelogs are compared by it, and without a name it identifies nobody here.
 An incident that is not over, or has open operations, stays whole and is reported: its assignee still matters,
-and the next read would bring everything back. SQLite overwrites deleted text in the file (`secure_delete`),
-and the write-ahead log loses it at its next checkpoint.
+and the next read would bring everything back. SQLite overwrites deleted text in the file (`secure_delete`);
+after the commit syncd empties the write-ahead log (`Database.empty_log`).
 """
 
 from __future__ import annotations
@@ -153,19 +153,25 @@ class _Whom:
         result = {self.without(name): self.without(part) for name, part in value.items()}
         if value.get("id") in self.ids and "name" in value:
             result["name"] = SOMEBODY
-        authors = [value[name] for name in _AUTHORS if value.get(name)]
-        if authors:
-            wrote_it = any(map(self.wrote, authors))
-            for name in _TEXTS:
-                if value.get(name) and (wrote_it or result[name] != value[name]):
-                    result[name] = ""
-                    self.texts += 1
-                    if isinstance(value.get("author"), dict):
-                        result["author"] = None
+        self._empty_texts(value, result)
         # the word is no address: mail must not go to it
         if result.get("email") == SOMEBODY:
             result["email"] = None
         return result
+
+    def _empty_texts(self, value: dict[str, Any], result: dict[str, Any]) -> None:
+        # the reason of a pause, a waiver or a correction, with the name under which it was given
+        if value.get("reason") and self.wrote(value.get("by")):
+            result["reason"] = ""
+            self.texts += 1
+        authors = [value[name] for name in _AUTHORS if value.get(name)]
+        wrote_it = any(map(self.wrote, authors))
+        for name in _TEXTS if authors else ():
+            if value.get(name) and (wrote_it or result[name] != value[name]):
+                result[name] = ""
+                self.texts += 1
+                if isinstance(value.get("author"), dict):
+                    result["author"] = None
 
 
 def _known_as(session: Session, address: str, names: Iterable[str]) -> _Whom:
@@ -256,6 +262,9 @@ def _changes(row: SQLModel, whom: _Whom) -> dict[str, Any]:
     emptied = {column: whom.without(value) for column, value in values.items()}
     if isinstance(row, WaiverRow) and row.reason and whom.wrote(row.by):
         emptied["reason"] = ""
+        whom.texts += 1
+    if isinstance(row, RequestRow) and emptied["arguments"].get("reason") and whom.wrote(row.asked_by):
+        emptied["arguments"]["reason"] = ""
         whom.texts += 1
     return {column: value for column, value in emptied.items() if value != values[column]}
 

@@ -142,8 +142,9 @@ def pause(session: Session, targets: Iterable[Target], reason: str, by: str, now
     set_cursor_in(session, _PAUSE, **{**pauses(session), **dict.fromkeys(names, entry)})
     data: dict[str, JsonValue] = {
         "targets": [*names],
-        "reason": reason,
         "by": audit.salted(session, by),
+        # the words stay in the entry and the request, where `syncd forget` can delete them
+        "why": audit.salted(session, reason),
     }
     audit.append(session, now, "paused", data=data)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from loguru import logger
 from sqlmodel import Session, col, select
 
+from syncd.domain.base import JsonValue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -43,7 +44,9 @@ def note_trouble_in(session: Session, whose: str, what: str, why: str, now: date
         return
     session.add(TroubleRow(whose=whose, what=what, since=now, why=why))
     if what == INCIDENT:
-        audit.append(session, now, "incident.unreadable", incident=whose, data={"why": why})
+        # the service's words may hold a person's
+        data: dict[str, JsonValue] = {"words": audit.salted(session, why)}
+        audit.append(session, now, "incident.unreadable", incident=whose, data=data)
     logger.bind(incident=whose).warning(
         "{}: syncd cannot {}; it goes on without and tries again by itself: {}",
         name_in(session, whose),

@@ -82,6 +82,7 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
         "postponed": facts.get("postponed", 0),
         "source": row.source,
         "stands": "ended" if row.ended_at is not None else facts.get("stands", "open"),
+        "ended_by": facts.get("ended_by") or None,
         "owned": _state(owned),
         "done": _state(done),
     }

@@ -127,8 +127,8 @@ def _let_go(case: Case) -> Iterator[Duty]:
         if duty.of_postmortem or duty.state not in RUNNING or duty.subject in live:
             continue
         gone = next((item for item in case.items if item.issue_id == duty.subject), None)
-        changed_by = gone.facts.get("ended_by") if gone is not None else None
-        reason = "it is no longer an action item" + (f" (changed by {changed_by})" if changed_by else "")
+        # The audit trail keeps this reason for ever, so it names nobody; the item's facts do.
+        reason = "it is no longer an action item"
         # The item itself went over to the merge target.
         if gone is None and case.merged_into is not None:
             number = case.merged_into.number or case.merged_into.id
