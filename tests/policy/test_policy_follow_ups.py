@@ -8,12 +8,16 @@ import pytest
 from duty_cast import HOUR, OLA, RESOLVED, Life, rules
 from policy_cast import DONE, IN_REVIEW, TO_DO, issue, ticket
 
+from syncd.domain.duty import DutyKind
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import CommentOnPostmortem, CommentOnTicket, MoveTicket
-from syncd.domain.ticket import Issue
+from syncd.domain.operation import CommentOnPostmortem, CommentOnTicket, MoveTicket, op_of
+from syncd.domain.operation.keys import action_item_key
+from syncd.domain.ticket import Account, Issue, Mark
 from syncd.policy.case import Case, ClosedBy, Decision, ItemState, Rulebook
-from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL
+from syncd.policy.follow_ups.judge import NONE_LABEL, decide_follow_ups
+from syncd.policy.follow_ups.membership import KNOWLEDGE
 from syncd.policy.follow_ups.operations import act_on_follow_ups
+from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.ticket.auto_close import decide_closing
 from syncd.policy.ticket.close_gate import decide_gate
 
@@ -138,3 +142,30 @@ def test_in_mode_report_the_gate_only_shows_what_it_would_do() -> None:
     decision = decide_gate(completed(rulebook, closed=True), rulebook)
     assert decision.operations == ()
     assert "follow-ups unsaid" in decision.dry_run_notes[0]
+
+
+@pytest.mark.parametrize("assignee", [OLA, None, OLA.model_copy(update={"active": False})])
+@pytest.mark.parametrize("known_by", ["its facts", "its mark"])
+def test_the_runbook_item_has_no_owner_duty_and_belongs_to_the_postmortems_owner(
+    assignee: Account | None, known_by: str
+) -> None:
+    rulebook = book()
+    runbook = item({KNOWLEDGE: True} if known_by == "its facts" else {})
+    op = op_of(action_item_key("P1", KNOWLEDGE))
+    mark = Mark(op=op, kind="create_action_item", incident="P1", instance="x")
+    shown = issue_of(runbook).model_copy(update={"assignee": assignee, "mark": mark})
+    case = completed(rulebook, runbook.model_copy(update={"issue": shown}))
+    decision = decide_follow_ups(case, rulebook)
+    assert [duty.kind for duty in decision.duties] == [DutyKind.DONE]
+    assert decision.facts["30001"]["violations"] == []
+    assert account_of_duty(case, decision.duties[0]) == Account(id=OLA.id, name=shown_name(assignee))
+
+
+def issue_of(state: ItemState) -> Issue:
+    assert state.issue is not None
+    return state.issue
+
+
+def shown_name(assignee: Account | None) -> str:
+    # the postmortem's owner is read without a name here
+    return OLA.name if assignee is not None and assignee.active else ""

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
+from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
 from syncd.policy.follow_ups.completion import End, end_of, gained
 from syncd.policy.follow_ups.duties import (
@@ -28,7 +29,7 @@ from syncd.policy.follow_ups.duties import (
     taken_at,
     tenures,
 )
-from syncd.policy.follow_ups.membership import became_at
+from syncd.policy.follow_ups.membership import became_at, is_runbook_item
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.owed import counts_for_another, worst_severity
@@ -40,8 +41,6 @@ OWNER_LEFT = "its owner has left"
 BY_RULE = "assigned by rule, not taken"
 NONE_LABEL = "no-follow-ups"
 """The label by which a person says on the postmortem that no follow-ups are needed."""
-KNOWLEDGE = "knowledge-base"
-"""The purpose of the runbook item: in the key of its create and in its facts."""
 OWNED_SOON = timedelta(hours=4)
 """The duty `owned` is due soon from this time before its deadline."""
 DONE_SOON = timedelta(hours=24)
@@ -152,23 +151,18 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
     judging = JudgingRules(waivers=waivers, skewed=case.skewed, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
-    duties = (
-        *owned(
-            item,
-            case.duty("owned", item.issue.id),
-            mapping,
-            now,
-            judging.model_copy(update={"soon": OWNED_SOON}),
-        ),
-        done(item, case.duty("done", item.issue.id), mapping, now, judging),
-    )
+    duties = [done(item, case.duty("done", item.issue.id), mapping, now, judging)]
+    # The runbook item belongs to the postmortem's owner. syncd chose that owner, so nobody met a duty.
+    if not is_runbook_item(state):
+        soon = judging.model_copy(update={"soon": OWNED_SOON})
+        duties += owned(item, case.duty("owned", item.issue.id), mapping, now, soon)
     moments = [left for duty in duties for left in _moments(duty, now)]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     again = min(moments, default=None)
     if not state.in_sight:
         # The duties stay as they are on record: an item that syncd cannot see is never done.
         return Decision(facts={state.issue_id: facts}, again=again)
-    return Decision(duties=duties, facts={state.issue_id: facts}, again=again)
+    return Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again)
 
 
 def _moments(duty: Duty, now: datetime) -> Iterator[float]:
@@ -188,7 +182,7 @@ def _end(case: Case, state: ItemState, book: Rulebook) -> End:
         state.issue,
         state.changes,
         book.mapping.follow_ups,
-        knowledge=bool(state.facts.get(KNOWLEDGE)),
+        knowledge=is_runbook_item(state),
         restricted=case.restricted,
     )
 
@@ -258,18 +252,24 @@ def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
         yield end.lacking
     if end.closed is not None:
         return
-    if issue.assignee is None:
-        yield NO_OWNER
-    elif not active(issue.assignee):
-        yield OWNER_LEFT
-    elif item is not None and untaken(item):
-        yield BY_RULE
+    # The runbook item belongs to the postmortem's owner, whoever is assigned.
+    if not is_runbook_item(state):
+        yield from _unowned(issue, item)
     own = as_date(issue.due_date)
     if item is not None and own is not None and own > item.latest:
         yield f"its due date is after the latest day allowed, {item.latest}"
     times = postponements(state.changes)
     if times >= TOO_OFTEN:
         yield f"postponed {times} times"
+
+
+def _unowned(issue: Issue, item: Item | None) -> Iterator[str]:
+    if issue.assignee is None:
+        yield NO_OWNER
+    elif not active(issue.assignee):
+        yield OWNER_LEFT
+    elif item is not None and untaken(item):
+        yield BY_RULE
 
 
 def untaken(item: Item) -> bool:
@@ -294,7 +294,7 @@ def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
         return False
     if postmortem is None or postmortem.issue is None or not stands_completed(postmortem, book):
         return False
-    if any(item.ended_at is None and not item.facts.get(KNOWLEDGE) for item in case.items):
+    if any(item.ended_at is None and not is_runbook_item(item) for item in case.items):
         return False
     # A row that will become an action item is a follow-up already.
     return not rows_to_come(case, postmortem, book) and not _none_said(postmortem)

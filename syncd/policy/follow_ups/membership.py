@@ -17,8 +17,10 @@ from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import Change, StateChange
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.after_incident import FollowUps
-from syncd.domain.operation import Kind
+from syncd.domain.operation import Kind, op_of
+from syncd.domain.operation.keys import action_item_key
 from syncd.domain.ticket import Issue
+from syncd.policy.case import ItemState
 
 ITEM_LABEL = "action-item"
 """If the mapping names no link type, this label makes a linked issue an action item."""
@@ -27,6 +29,8 @@ LINK_FIELDS = ("issuelinks", "Link")
 """The names of the field for links in a changelog: with and without an id of the field."""
 MADE = "made"
 """The source of items that syncd made: from a row of the table, or the runbook item."""
+KNOWLEDGE = "knowledge-base"
+"""The purpose of the runbook item: in the key of its create and in its facts."""
 
 
 class Ends(Value):
@@ -82,6 +86,16 @@ def source_of(issue: Issue, ends: Ends, rules: FollowUps) -> str | None:
     if issue.parent_id in ends.tickets and _made_when_over(issue, ends):
         return "sub-task of the ticket"
     return None
+
+
+def is_runbook_item(item: ItemState) -> bool:
+    """Return True for the follow-up on runbook and knowledge base that syncd makes for each postmortem.
+
+    Its mark tells that, too: a poll may store the issue before the answer to its create came.
+    """
+    mark = item.issue.mark if item.issue is not None else None
+    marked = mark is not None and mark.op == op_of(action_item_key(mark.incident, KNOWLEDGE))
+    return marked or bool(item.facts.get(KNOWLEDGE))
 
 
 def wanted_link(type_name: str, rules: FollowUps) -> bool:

@@ -11,8 +11,8 @@ from syncd.domain.operation import CreateActionItem, EditActionItem, LinkActionI
 from syncd.domain.operation.keys import action_item_key
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
-from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, follow_ups_unsaid
-from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, MADE
+from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
+from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, KNOWLEDGE, MADE
 from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_rows
 from syncd.policy.postmortem.owed import counts_for_another
 

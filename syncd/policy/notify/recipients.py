@@ -13,7 +13,8 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Account
-from syncd.policy.case import Case
+from syncd.policy.case import Case, DutyIssueState
+from syncd.policy.follow_ups.membership import is_runbook_item
 
 OWNER = "owner"
 """The word in lists of addresses for the owner of the incident's service."""
@@ -58,12 +59,19 @@ def contacts(mapping: Mapping, section: ServiceSection, severity: str) -> tuple[
 
 
 def account_of_duty(case: Case, duty: Duty) -> Account | None:
-    """Return the owner of a duty: the active assignee of the postmortem or action item, or None."""
-    if duty.of_postmortem:
-        issue = case.postmortem.issue if case.postmortem else None
-    else:
-        issue = next((item.issue for item in case.items if item.issue_id == duty.subject), None)
-    account = issue.assignee if issue else None
+    """Return the owner of a duty: the active assignee of the postmortem or action item, or None.
+
+    The runbook item belongs to the postmortem's owner where nobody else has it.
+    """
+    item = next((item for item in case.items if item.issue_id == duty.subject), None)
+    owner = _active_assignee(case.postmortem if duty.of_postmortem else item)
+    if owner is None and item is not None and is_runbook_item(item):
+        return _active_assignee(case.postmortem)
+    return owner
+
+
+def _active_assignee(state: DutyIssueState | None) -> Account | None:
+    account = state.issue.assignee if state is not None and state.issue is not None else None
     # Nobody can act with an inactive account, so the duty has no owner.
     return account if account is not None and account.active else None
 

@@ -29,8 +29,7 @@ from syncd.ledger.store.leaving import Basis, basis_of
 from syncd.ledger.store.loading import read
 from syncd.policy.case import PostmortemState, Rulebook
 from syncd.policy.follow_ups.duties import active
-from syncd.policy.follow_ups.judge import KNOWLEDGE
-from syncd.policy.follow_ups.membership import ITEM_LABEL, MADE
+from syncd.policy.follow_ups.membership import ITEM_LABEL, KNOWLEDGE, MADE
 from syncd.policy.marks import incident_label
 
 LABEL = "syncd-action-item"
@@ -170,10 +169,7 @@ def _row(
 def _knowledge(
     fields: FieldValues, postmortem: PostmortemState, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
-    """Fill in the runbook item; it belongs to the postmortem's owner from the start and has no owner duty.
-
-    If the owner had to touch it first, each postmortem would bring a breach that nobody earned.
-    """
+    """Fill in the runbook item; it belongs to the postmortem's owner from the start and has no owner duty."""
     about = stub_title(incident.number) if restricted else f"incident #{incident.number}"
     fields["summary"] = f"Bring runbook and knowledge base up to date after {about}"
     fields["description"] = (
