@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, text
+from sqlalchemy import delete, insert, text
 from sqlmodel import SQLModel, col, select
 
 from syncd.domain.operation import Target
@@ -48,6 +48,7 @@ __all__ = [
     "WaiverRow",
     "awaiting",
     "events",
+    "forget_tickets",
     "holding",
     "insert_rows",
     "look_at_everything",
@@ -127,6 +128,14 @@ def look_at_everything(ledger: Ledger, now: Any) -> None:
         moment = ledger.logical_clock.next()
         notice_changes_in(session, ids, now, moment, "once more", notes=True)
         notice_changes_in(session, ids, now, moment, "once more", ticket=True)
+
+
+def forget_tickets(ledger: Transactions) -> None:
+    """Delete all tickets and the operations that created them."""
+    with ledger.write() as session:
+        connection = session.connection()
+        connection.execute(delete(TicketRow))
+        connection.execute(delete(OperationRow).where(col(OperationRow.kind) == "create_ticket"))
 
 
 def pause(ledger: Transactions, target: Target, by: str, reason: str, now: Any) -> None:

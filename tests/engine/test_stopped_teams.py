@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from ledger_reading import IncidentRow, TicketRow, rows
 from rig import Rig, mapping
-from sqlmodel import select
 
 from engine.mail_rig import MakeRig, mailing, subjects
 from engine.test_alarms import alarms_on_record
@@ -19,7 +19,6 @@ from syncd.domain.mapping.mapping import UnusableMapping
 from syncd.engine.context import Rules
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs.reload import Reloader, ourselves, record_rules
-from syncd.ledger.store.tables import IncidentRow, TicketRow
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.jira.workflow import Status, any_to_any
 
@@ -298,10 +297,9 @@ def test_tickets_of_a_stopped_team_do_not_go_out_of_sight(make_rig: MakeRig) -> 
     rig.cycle()
     rig.loop.slow()
     rig.settle(2)
-    with rig.ledger.read() as session:
-        (ticket,) = session.exec(select(TicketRow)).all()
-        assert ticket.out_of_sight_since is None
-        assert len(session.exec(select(IncidentRow)).all()) == 1
+    (ticket,) = rows(rig.ledger, TicketRow)
+    assert ticket.out_of_sight_since is None
+    assert len(rows(rig.ledger, IncidentRow)) == 1
 
 
 @EDITIONS
@@ -332,9 +330,8 @@ def test_a_reload_takes_up_the_team_of_a_mended_file_and_reads_the_time_without_
         pagerduty.resolve(short.id, "Samuel Adeyemi")
         rig.loop.slow()
         rig.settle(4)
-        with rig.ledger.read() as session:
-            rows = {row.number: row.status for row in session.exec(select(IncidentRow)).all()}
-        assert rows == {known.number: "triggered", 3: "triggered"}
+        statuses = {row.number: row.status for row in rows(rig.ledger, IncidentRow)}
+        assert statuses == {known.number: "triggered", 3: "triggered"}
         assert tickets(rig) == ["ENG-1", "OPS-1"]
         assert stopped(rig) == [["Ramen"]]
         assert sum("Ramen stopped" in line for line in lines) == 0
@@ -349,8 +346,6 @@ def test_a_reload_takes_up_the_team_of_a_mended_file_and_reads_the_time_without_
     issue = next(one for one in dump.whole(rig.world)["jira"]["issues"] if one["key"] == "ENG-1")
     assert issue["fields"]["status"]["name"] == "In Progress"
     assert heard(rig, known.id, "the guest at")
-    with rig.ledger.read() as session:
-        kept = [str(row.snapshot) for row in session.exec(select(IncidentRow)).all()]
-        kept += [str(row.snapshot) for row in session.exec(select(TicketRow)).all()]
+    kept = [str(row.snapshot) for table in (IncidentRow, TicketRow) for row in rows(rig.ledger, table)]
     assert not [text for text in kept if "table 7" in text or "table 12" in text]
     nothing_more_is_written(rig)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_reading import ActionItemRow, PostmortemRow, forget_tickets, rows
 from loguru import logger
 from rig import Rig, RigClock
-from sqlmodel import col, select
 
 from engine.mail_rig import MakeRig, mailing
 from engine.test_brakes import standing
@@ -24,7 +24,6 @@ from engine.test_sweep import double, sweep
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.engine.jobs.resync import Resync, Scope
-from syncd.ledger.store.tables import ActionItemRow, OperationRow, PostmortemRow, TicketRow
 from syncd.sandbox import faults, presets
 from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL
 from syncd.sandbox.jira.model import Person
@@ -77,11 +76,10 @@ class Stood:
 
 
 def papers(rig: Rig) -> dict[str, Any]:
-    with rig.ledger.read() as session:
-        return {
-            "postmortems": {row.incident_id: row.key for row in session.exec(select(PostmortemRow)).all()},
-            "items": sorted(row.key for row in session.exec(select(ActionItemRow)).all()),
-        }
+    return {
+        "postmortems": {row.incident_id: row.key for row in rows(rig.ledger, PostmortemRow)},
+        "items": sorted(row.key for row in rows(rig.ledger, ActionItemRow)),
+    }
 
 
 def stands(rig: Rig, *judged: str) -> Stood:
@@ -238,12 +236,7 @@ def test_a_resync_finds_tickets_without_labels(make_rig: MakeRig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)
     tickets = keys(house)
-    with house.ledger.write() as session:
-        for row in session.exec(select(TicketRow)).all():
-            session.delete(row)
-        created = col(OperationRow.kind) == "create_ticket"
-        for operation in session.exec(select(OperationRow).where(created)).all():
-            session.delete(operation)
+    forget_tickets(house.ledger)
     Resync(house.context, house.loop.work_queue, lambda _ids: house.loop.work_queue.drain()).run(Scope())
     assert keys(house) == tickets
     house.settle(2)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from ledger_reading import IncidentRow, rows
 from loguru import logger
 from rig import Rig
 
@@ -16,7 +17,6 @@ from engine.test_observing import watermark
 from syncd.engine.observe.pagerduty import WATERMARK
 from syncd.engine.status import daemon_status
 from syncd.ledger.store.key_values import set_value
-from syncd.ledger.store.tables import IncidentRow
 from syncd.ledger.views.status import status_data
 from syncd.policy.marks import mark_in
 from syncd.sandbox.pagerduty.records import Incident
@@ -131,9 +131,7 @@ def test_the_slow_poll_reads_what_was_resolved_within_a_month_once_a_day(house: 
 
 
 def severity(rig: Rig, incident: Incident) -> str | None:
-    with rig.ledger.read() as session:
-        row = session.get(IncidentRow, incident.id)
-        return row.severity if row else None
+    return next((row.severity for row in rows(rig.ledger, IncidentRow) if row.id == incident.id), None)
 
 
 def test_a_daily_read_that_a_wrong_clock_dated_ahead_is_not_put_off(house: Rig) -> None:
