@@ -129,9 +129,30 @@ def test_each_rule_makes_a_ticket_that_is_born_under_the_level(
     assert secured(rig) == "Security incident"
     assert issue["fields"]["summary"] == title
     assert CANARY in issue["fields"]["description"]
-    assert ("PUT", "fields") not in writes_to(rig)
+    # born with nothing but its number; the texts follow in one edit
+    assert writes_to(rig).count(("PUT", "fields")) == 1
     assert row_of(rig, made).restricted and row_of(rig, made).restricted_since is not None
     hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_a_level_that_jira_takes_in_the_create_and_does_not_set_leaves_a_stub(careful: Any) -> None:
+    rig = careful()
+    rig.world.faults.add(faults.ignore("security"), service="jira", method="POST", path=r"/issue$", times=1)
+    rig.world.faults.add(
+        faults.ignore("security"), service="jira", method="PUT", path=r"/issue/10001$", times=None
+    )
+    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P1")
+    rig.settle(6)
+    assert issue_of(rig)["fields"]["summary"] == "Security incident #1"
+    assert CANARY not in str(issue_of(rig))
+    rig.world.faults.clear()
+    (parked,) = rig.operations("parked")
+    assert parked.aspect == "security"
+    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
+    rig.settle(3)
+    assert secured(rig) == "Security incident"
+    assert issue_of(rig)["fields"]["summary"] == f"PII {CANARY}"
     nothing_more_is_written(rig)
 
 

@@ -29,6 +29,7 @@ from syncd.ledger.store.outbox import in_doubt
 from syncd.ledger.store.pages import store_incident, store_ticket
 from syncd.ledger.store.troubles import INCIDENT
 from syncd.policy.case import Rulebook, TicketState
+from syncd.policy.restricted import STUB
 
 
 @dataclass
@@ -153,13 +154,15 @@ def _know_merge_target(context: EngineContext, incident: Incident) -> set[str]:
 
 
 def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState, needed_seq: int) -> bool:
-    """Read the ticket if a notice asks for it, or if it has to be moved and was never read."""
-    never = ticket.issue is None and incident.status is not IncidentStatus.TRIGGERED
+    """Read the ticket if a notice asks for it, or if it was never read and has to be moved or filled."""
+    # only a read shows that a stub has its security level; then it gets its texts
+    stub = ticket.issue is None and ticket.agreed.get(STUB) is True
+    never = stub or (ticket.issue is None and incident.status is not IncidentStatus.TRIGGERED)
     due = context.troubles.is_due(incident.id, READ_TICKET)
     if not never and not due and ticket.read_seq >= needed_seq:
         return False
     # after a failed write only a read by id tells if the move was done: a bulk read may lag behind it
-    doubted = in_doubt(context.ledger, incident.id, context.clock.now())
+    doubted = stub or in_doubt(context.ledger, incident.id, context.clock.now())
     page = context.troubles.ask(
         incident.id,
         READ_TICKET,

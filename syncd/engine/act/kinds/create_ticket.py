@@ -84,7 +84,9 @@ class CreateTicketKind(CreateKind):
             refused |= _fill(context, fields, agree, incident, book, demanded)
             _keep_backfill_quiet(fields, agree, incident, book)
         if placement is not None and placement.level is not None:
-            fields["security"] = {"id": placement.level.id}
+            # Jira may take a level and not set it: the texts follow when a read has shown the level
+            fields |= {"summary": stub_title(incident.number), "description": stub_description(incident)}
+            fields["security"], agree[STUB] = {"id": placement.level.id}, True
         for name in refused - ESSENTIAL:
             fields.pop(name, None)
         # both sides agree on no assignee that Jira refused
@@ -106,7 +108,7 @@ class CreateTicketKind(CreateKind):
 
         The stored rendering holds the stub's words in their place, so that it is harmless by itself.
         """
-        # only a restricted ticket under its level gets texts that the ledger does not keep
+        # only a ticket in the restricted project is born with texts that the ledger does not keep
         if not rendered.restricted or rendered.agree.get(STUB):
             return rendered
         incident = context.services.pagerduty.incident(operation.incident_id)
@@ -114,15 +116,11 @@ class CreateTicketKind(CreateKind):
         if incident is None:
             return rendered
         _, book = incident_and_book(context, operation)
-        whole = dict(rendered.fields)
-        whole["summary"], whole["description"] = texts_of(context, incident, book)
-        for name, spec in book.mapping.jira.fields.items():
-            facts = book.project.fields.get(name)
-            if facts is not None and facts.id in whole and spec.template is not None:
-                del whole[facts.id]
-                needed = facts.id in rendered.needed
-                _fill_one(context, whole, spec, facts, incident, book, needed=needed)
-        return rendered.model_copy(update={"fields": whole})
+        own = {"summary", "description", *_templated(book)}
+        kept = {name: value for name, value in rendered.fields.items() if name not in own}
+        whole = own_texts(context, incident, book, frozenset(rendered.needed))
+        offered = {name: value for name, value in whole.items() if name in rendered.fields}
+        return rendered.model_copy(update={"fields": kept | offered})
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -177,6 +175,30 @@ def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tupl
         return context.renderer.ticket(incident, book)
     except TemplateError as error:
         raise template_fails("ticket", error) from None
+
+
+def own_texts(
+    context: EngineContext, incident: Incident, book: Rulebook, needed: frozenset[str] = frozenset()
+) -> FieldValues:
+    """Return all fields of a ticket that hold the incident's own text: a stub has none of them.
+
+    `needed` are the fields, by id, that Jira or the mapping demands. Raise `CannotRender`.
+    """
+    summary, description = texts_of(context, incident, book)
+    fields: FieldValues = {"summary": summary, "description": description}
+    for ident, (spec, facts) in _templated(book).items():
+        _fill_one(context, fields, spec, facts, incident, book, needed=ident in needed)
+    return fields
+
+
+def _templated(book: Rulebook) -> dict[str, tuple[FieldValue, FieldFacts]]:
+    """Return the fields, by id, that the mapping fills from a template."""
+    fields = {}
+    for name, spec in book.mapping.jira.fields.items():
+        facts = book.project.fields.get(name)
+        if facts is not None and spec.template is not None:
+            fields[facts.id] = spec, facts
+    return fields
 
 
 def _stub(

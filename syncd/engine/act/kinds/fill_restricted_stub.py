@@ -1,9 +1,9 @@
-"""Write the full text on a stub once the ticket has a security level.
+"""Write the full text on a stub once a read has shown that the ticket has a security level.
 
-syncd creates a stub where our account can set no level. When it can, syncd writes the level first and alone;
-then it writes title and description in one edit, if they still are the stub's. If a person wrote there
-meanwhile, their text stays, and the ticket stays a stub. syncd reads the texts when they leave and stores
-them nowhere.
+Each ticket under a level is born as a stub, because Jira may take a level and not set it. A stub without a
+level gets it first and alone, as soon as our account can set one. Then syncd writes the incident's texts in
+one edit, if title and description still are the stub's. If a person wrote there meanwhile, their text stays,
+and the ticket stays a stub. syncd reads the texts when they leave and stores them nowhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from syncd.domain.incident import stub_title
 from syncd.domain.operation.rendered import RenderedEdit
 from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, look_back, there
 from syncd.engine.act.kinds.create_issue import stub_description
-from syncd.engine.act.kinds.create_ticket import texts_of
+from syncd.engine.act.kinds.create_ticket import own_texts
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
@@ -50,8 +50,7 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to syncd")
-        summary, text = texts_of(context, incident, book)
-        return rendered.model_copy(update={"fields": {"summary": summary, "description": text}})
+        return rendered.model_copy(update={"fields": own_texts(context, incident, book)})
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
         """Send one edit, and look if it arrived: the ledger keeps none of its texts to compare later."""
