@@ -22,7 +22,7 @@ from syncd.commands.shared.output import (
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.base import SERVICE_NAMES
-from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
+from syncd.domain.duty import STATE_WORDS, DutyState
 from syncd.domain.text import counted
 from syncd.policy.time.time_words import long_words
 
@@ -134,7 +134,7 @@ def _owed(incident: dict[str, Any]) -> str:
     duties = [
         f"{kind} {STATE_WORDS[DutyState(duty['state'])]}"
         for kind, duty in incident["duties"].items()
-        if duty["state"] in RUNNING
+        if duty["running"]
     ]
     due = f", {minute(incident['due_at'])}" if incident["due_at"] else ""
     words = f"{', '.join(duties)}{due}" if duties else ""

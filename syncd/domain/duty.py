@@ -33,6 +33,7 @@ class DutyState(StrEnum):
     BREACHED = "breached"
     WAIVED = "waived"
     CANCELLED = "cancelled"
+    VOID = "void"
 
 
 STATE_WORDS = {
@@ -44,6 +45,7 @@ STATE_WORDS = {
     DutyState.BREACHED: "overdue",
     DutyState.WAIVED: "waived",
     DutyState.CANCELLED: "cancelled",
+    DutyState.VOID: "breach taken back",
 }
 """The words that people read for each state."""
 
@@ -53,6 +55,19 @@ RUNNING = OWED | {DutyState.WAIVED}
 """States that a later act or the passing of time can change."""
 MET = frozenset({DutyState.MET, DutyState.MET_LATE})
 """States of a duty that a person fulfilled."""
+_ENDS_OF_A_BREACH = frozenset({DutyState.MET_LATE, DutyState.VOID})
+"""States in which a duty that was missed is no longer overdue."""
+
+
+def verdict_of(state: DutyState, breached_at: datetime | None) -> DutyState:
+    """Return how every list and report shows and counts a duty.
+
+    That is its state. A missed duty stays missed when it is waived or cancelled later.
+    """
+    missed = breached_at is not None and state not in _ENDS_OF_A_BREACH
+    return DutyState.BREACHED if missed else state
+
+
 OF_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 """The duties of an incident's postmortem."""
 OF_ACTION_ITEM = (DutyKind.OWNED, DutyKind.DONE)
@@ -88,6 +103,11 @@ class Duty(Value):
     breached_at: UtcTime | None = None
     corrected: str | None = None
     rebuilt: bool = False
+
+    @property
+    def verdict(self) -> DutyState:
+        """How every list and report shows and counts the duty (`verdict_of`)."""
+        return verdict_of(self.state, self.breached_at)
 
     @property
     def of_postmortem(self) -> bool:

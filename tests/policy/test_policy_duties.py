@@ -415,6 +415,26 @@ def test_merged_into_another_it_owes_no_more_and_says_why() -> None:
     assert life.duties[0].reason == "it was merged into incident 99, whose postmortem counts"
 
 
+def test_merged_after_a_duty_was_missed_it_stays_missed_until_it_is_met() -> None:
+    life = over()
+    assert life.state(LATER) == "breached"
+    life.merged_into = MergeTarget(id="P9", number=99)
+    life.decide(LATER + HOUR)
+    assert life.all() == [(1, "breached")]
+    assert life.all(COMPLETED) == [(1, "cancelled")]
+    life.review(LATER + 2 * HOUR, "2026-12-01")
+    assert life.state(LATER + 3 * HOUR) == "met_late"
+
+
+def test_lowered_after_a_duty_was_missed_it_stays_missed_also_where_the_final_severity_counts() -> None:
+    life = over(book=rules(postmortem={"basis": "final"}))
+    assert life.state(LATER) == "breached"
+    life.severity("SEV3", LATER + HOUR)
+    life.decide(LATER + 2 * HOUR)
+    assert life.all() == [(1, "breached")]
+    assert life.all(COMPLETED) == [(1, "cancelled")]
+
+
 @pytest.mark.parametrize("wrote", ["review", "description", "comment"])
 def test_merged_after_a_person_wrote_its_postmortem_nothing_is_cancelled(wrote: str) -> None:
     life = over()
@@ -535,9 +555,34 @@ def test_a_breach_of_before_the_waiver_stays_whatever_was_known_when() -> None:
         life.waive(DUE + DAY, DUE + 3 * DAY)
         duty = life.duty(DUE + 2 * DAY)
         assert duty is not None
-        assert (duty.state, duty.breached_at) == ("waived", DUE)
+        assert (duty.state, duty.verdict, duty.breached_at) == ("waived", "breached", DUE)
+        assert (duty.due_at, duty.was_due_at) == (DUE, None)
+        assert life.state(DUE + 3 * DAY) == "breached"
         life.review(DUE + 3 * DAY + HOUR, "2026-12-05")
-        assert life.state(DUE + 3 * DAY + 2 * HOUR) == "met_late"
+        late = life.duty(DUE + 3 * DAY + 2 * HOUR)
+        assert late is not None
+        assert (late.state, late.due_at) == ("met_late", DUE)
+
+
+@pytest.mark.parametrize("met", [DUE - HOUR, DUE + HOUR])
+def test_a_waiver_given_after_a_duty_was_met_moves_it_to_no_other_week(met: datetime) -> None:
+    life = over().review(met, "2026-12-01")
+    before = life.duty(met + MINUTE)
+    life.waive(DUE + DAY, DUE + 10 * DAY)
+    assert life.duty(DUE + 2 * DAY) == before
+    assert before is not None
+    assert (before.verdict, before.due_at) == ("met" if met < DUE else "met_late", DUE)
+
+
+def test_a_second_waiver_after_the_moved_deadline_was_missed_moves_nothing() -> None:
+    life = over().waive(RESOLVED + HOUR, DUE + DAY)
+    missed = life.duty(DUE + 3 * DAY)
+    assert missed is not None
+    assert (missed.state, missed.due_at) == ("breached", DUE + 2 * DAY)
+    life.waive(DUE + 4 * DAY, DUE + 9 * DAY)
+    later = life.duty(DUE + 5 * DAY)
+    assert later is not None
+    assert (later.verdict, later.due_at, later.was_due_at) == ("breached", DUE + 2 * DAY, DUE)
 
 
 def test_what_is_done_while_waived_is_done_in_time() -> None:

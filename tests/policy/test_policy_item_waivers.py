@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
 from policy_cast import DONE, IN_PROGRESS, book, incident
 
@@ -118,18 +119,31 @@ def test_one_waiver_holds_for_one_duty_of_one_item() -> None:
     assert owed.at(RESOLVED + 2 * DAY, DutyKind.OWNED).state == "breached"
 
 
-def test_an_item_that_was_overdue_has_a_day_after_the_waivers_end_and_the_breach_stays() -> None:
+def test_a_waiver_given_after_the_miss_stops_reminders_and_leaves_the_item_missed_in_its_week() -> None:
     owed = Owed(owner=OLA, due=date(2026, 11, 24))
     late = owed.at(RESOLVED + 3 * DAY, DutyKind.DONE)
     assert late.state == "breached"
     until = RESOLVED + 5 * DAY
     owed.waive(DutyKind.DONE, RESOLVED + 3 * DAY + HOUR, until)
-    assert owed.at(RESOLVED + 4 * DAY, DutyKind.DONE).state == "waived"
+    waived = owed.at(RESOLVED + 4 * DAY, DutyKind.DONE)
+    assert (waived.state, waived.verdict, waived.due_at) == ("waived", "breached", late.due_at)
     duty = owed.at(until + HOUR, DutyKind.DONE)
-    assert (duty.state, duty.due_at, duty.breached_at) == ("due_soon", until + DAY, late.breached_at)
-    duty = owed.at(until + DAY, DutyKind.DONE)
-    assert (duty.state, duty.breached_at) == ("breached", late.breached_at)
+    assert (duty.state, duty.due_at, duty.breached_at) == ("breached", late.due_at, late.breached_at)
     assert owed.at(until + DAY + timedelta(hours=1), DutyKind.DONE) == duty
+    owed.issue = owed.issue.model_copy(update={"status": DONE, "created_at": until + 2 * DAY})
+    done = owed.at(until + 3 * DAY, DutyKind.DONE)
+    assert (done.state, done.due_at) == ("met_late", late.due_at)
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_an_item_done_late_and_waived_after_that_is_late_whatever_was_known_when(looked: bool) -> None:
+    owed = Owed(owner=OLA, due=date(2026, 11, 24))
+    if looked:
+        owed.at(RESOLVED + 3 * DAY, DutyKind.DONE)
+    owed.issue = owed.issue.model_copy(update={"status": DONE, "created_at": RESOLVED + 4 * DAY})
+    owed.waive(DutyKind.DONE, RESOLVED + 5 * DAY, RESOLVED + 9 * DAY)
+    duty = owed.at(RESOLVED + 6 * DAY, DutyKind.DONE)
+    assert (duty.state, duty.due_at) == ("met_late", datetime(2026, 11, 25, tzinfo=UTC))
 
 
 def test_a_breach_that_was_taken_back_is_overdue_no_more() -> None:

@@ -54,7 +54,7 @@ def _adds_up(one: Weekly) -> None:
         )
 
     assert said["met"] == count("duty", verdict="met")
-    assert said["of"] == sum(count("duty", verdict=word) for word in ("met", "late", "missed"))
+    assert said["of"] == sum(count("duty", verdict=word) for word in ("met", "met_late", "breached"))
     found = said["incidents"]
     assert found["count"] == count("incident") + count("restricted incident")
     assert found["restricted"] == count("restricted incident")
@@ -64,10 +64,10 @@ def _adds_up(one: Weekly) -> None:
         assert sum(found[key].values()) == count("incident")
     assert sum(found["without_ticket"].values()) == count("incident", ticket="")
     for line in said["duties"]:
-        for word in ("met", "late", "missed", "waived", "cancelled", "restricted", "open"):
+        for word in ("met", "met_late", "breached", "waived", "void", "cancelled", "restricted"):
             assert line[word] == count("duty", duty=line["duty"], verdict=word)
     assert sum(line["of"] for line in said["duties"]) == said["of"]
-    assert len(said["missed"]) == count("duty", verdict="late") + count("duty", verdict="missed")
+    assert len(said["missed"]) == count("duty", verdict="met_late") + count("duty", verdict="breached")
     follow_ups = said["follow_ups"]
     assert follow_ups["open"] == count("action item", verdict="open")
     assert follow_ups["unowned"] == count("action item", unowned="yes")
@@ -108,7 +108,9 @@ def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) ->
         ("met", {"met_at": FRIDAY}, 1, 1),
         ("met_late", {"met_at": FRIDAY + timedelta(seconds=1), "breached_at": FRIDAY}, 0, 1),
         ("breached", {"breached_at": FRIDAY}, 0, 1),
-        ("breached", {"breached_at": FRIDAY, "corrected": "it was scheduled in time"}, 1, 1),
+        ("waived", {"breached_at": FRIDAY}, 0, 1),
+        ("cancelled", {"breached_at": FRIDAY}, 0, 1),
+        ("void", {"breached_at": FRIDAY, "corrected": "it was scheduled in time"}, 0, 0),
         ("waived", {}, 0, 0),
         ("cancelled", {}, 0, 0),
         ("pending", {}, 0, 0),
@@ -166,16 +168,16 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
         put(made, one, missed)
         keep(made, make(made, WEEK, "QRPay", MAPPINGS, NOW))
         assert report(made, week=WEEK.back(-1)).figures["restated"] is None
-        missed.corrected = "it was scheduled in time"
+        missed.corrected, missed.state = "it was scheduled in time", "void"
         put(made, missed)
         sent = frozen(made, WEEK, "QRPay", "UTC")
         following = report(made, week=WEEK.back(-1))
     assert sent is not None
     assert (sent.figures["met"], sent.figures["of"]) == (0, 1)
     restated = following.figures["restated"]
-    assert (restated["met"], restated["of"]) == (1, 1)
-    assert "postmortem scheduled was missed, is met" in restated["because"][0]
-    assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in formats.written(
+    assert (restated["met"], restated["of"]) == (0, 0)
+    assert "postmortem scheduled was overdue, is breach taken back" in restated["because"][0]
+    assert "2026-W47 restated: 0 of 0 (the report said 0 of 1), because" in formats.written(
         following, "text", TEMPLATES
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from syncd.domain.duty import OWED, DutyKind, DutyState
+from syncd.domain.duty import OWED, DutyKind, DutyState, verdict_of
 from syncd.domain.incident import stub_title
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow
@@ -106,7 +106,7 @@ def _state(duty: DutyRow | None) -> Data | None:
     if duty is None:
         return None
     return {
-        "state": duty.state,
+        "state": verdict_of(DutyState(duty.state), duty.breached_at),
         "due_at": duty.due_at.isoformat(),
         "met_at": duty.met_at.isoformat() if duty.met_at else None,
         "reason": duty.reason,

@@ -116,8 +116,8 @@ def _bare(duty: Duty) -> Data:
     return {
         "duty": duty.kind,
         "clock": duty.clock,
-        "state": duty.state,
-        "words": STATE_WORDS[duty.state],
+        "state": duty.verdict,
+        "words": STATE_WORDS[duty.verdict],
         "started_at": iso(duty.started_at),
         "due_at": iso(duty.due_at),
         "was_due_at": iso(duty.was_due_at),

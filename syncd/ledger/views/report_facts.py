@@ -80,8 +80,7 @@ class DutyMark:
 
     due_at: datetime
     state: str
-    met_at: datetime | None
-    corrected: str | None
+    breached_at: datetime | None
     restricted: bool
 
 

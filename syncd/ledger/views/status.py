@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
+from syncd.domain.duty import RUNNING
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES, OperationState
 from syncd.ledger.database.connection import Transactions
@@ -181,7 +182,12 @@ def incident_data(
         "postmortem": postmortem.key,
         "due_at": iso(postmortem.due_at),
         "duties": {
-            duty.kind: {"state": duty.state, "due_at": iso(duty.due_at)} for duty in postmortem.latest
+            duty.kind: {
+                "state": duty.verdict,
+                "running": duty.state in RUNNING,
+                "due_at": iso(duty.due_at),
+            }
+            for duty in postmortem.latest
         },
     }
 

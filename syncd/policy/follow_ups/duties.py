@@ -194,13 +194,8 @@ class JudgingRules(Value):
     skewed: bool = False
     soon: timedelta = timedelta(hours=24)
 
-    def deadline(
-        self, kind: DutyKind, due: datetime, done_at: datetime | None = None
-    ) -> tuple[datetime, datetime | None]:
-        """Return the deadline as the waivers move it, and the deadline missed before a waiver, if any.
-
-        The duty is fulfilled from `done_at` on.
-        """
+    def deadline(self, kind: DutyKind, due: datetime, done_at: datetime | None = None) -> datetime:
+        """Return the deadline as the waivers move it; the duty is fulfilled from `done_at` on."""
         own = (waiver for waiver in self.waivers if waiver.duty is kind)
         waivers = sorted(own, key=lambda waiver: waiver.at)
         return moved_deadline(due, waivers, lambda at: None if done_at is not None and done_at <= at else at)
@@ -212,10 +207,9 @@ class JudgingRules(Value):
 
 def _met(duty: Duty, at: datetime, by: str, judging: JudgingRules) -> Duty:
     base = duty.was_due_at or duty.due_at
-    due, missed = judging.deadline(duty.kind, base, at)
-    breached = duty.breached_at
+    due, breached = judging.deadline(duty.kind, base, at), duty.breached_at
     if breached is None and not duty.corrected:
-        breached = missed or (due if at > due else None)
+        breached = due if at > due else None
     update: dict[str, object] = {
         "state": DutyState.MET_LATE if breached is not None and not duty.corrected else DutyState.MET,
         "met_at": at,
@@ -234,25 +228,20 @@ def _due(due: datetime, base: datetime) -> dict[str, object]:
 
 def _still_owed(duty: Duty, base: datetime, item: Item, now: datetime, judging: JudgingRules) -> Duty:
     """Return the duty as pending, due soon, waived or overdue; `base` is the deadline without waivers."""
-    due, missed = judging.deadline(duty.kind, base)
-    first = missed or due
+    due = judging.deadline(duty.kind, base)
     # Only a changelog that was read up to the deadline proves that nobody did it by then.
-    over = now >= first and item.seen_until >= first and not judging.skewed
-    breached = duty.breached_at or (first if over and not duty.corrected else None)
-    if breached is not None:
-        # A waiver does not take the breach away; it gives until 24 hours after its end, as for every duty.
-        base = duty.was_due_at or breached
-        due, _missed = judging.deadline(duty.kind, breached)
+    over = now >= due and item.seen_until >= due and not judging.skewed
+    breached = duty.breached_at or (due if over and not duty.corrected else None)
     state = DutyState.PENDING
     if judging.waived(duty.kind, now):
         state = DutyState.WAIVED
-    elif breached is not None and not duty.corrected and now >= due:
+    elif breached is not None and not duty.corrected:
         state = DutyState.BREACHED
     elif now < due <= now + judging.soon:
         state = DutyState.DUE_SOON
     update: dict[str, object] = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
-    # A breach that is on record keeps its deadline, unless a waiver moved that into the future.
-    if duty.breached_at is None or due > now:
+    # A breach that is on record keeps its deadline, whatever was waived later.
+    if duty.breached_at is None:
         update |= _due(due, base)
     return duty.model_copy(update=update)
 
@@ -362,9 +351,9 @@ def _missed(item: Item, mapping: Mapping, now: datetime, judging: JudgingRules) 
     end = closed_at or min(now, item.seen_until)
     for dated in dates(item):
         day = item.latest if dated.day is None else min(dated.day, item.latest)
-        due, missed = judging.deadline(DutyKind.DONE, end_of_day(day, mapping.zone), closed_at)
+        due = judging.deadline(DutyKind.DONE, end_of_day(day, mapping.zone), closed_at)
         # A date that already lay in the past when it was set is missed from then on.
-        over = max(missed or due, dated.since)
+        over = max(due, dated.since)
         in_time = over > end or (over == end and item.closed is not None)
         if not in_time and (dated.until is None or over < dated.until):
             return over

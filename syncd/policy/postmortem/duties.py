@@ -15,7 +15,15 @@ from syncd.domain.duty import OF_POSTMORTEM, RUNNING, Duty, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
-from syncd.policy.postmortem.judge import Clock, JudgeContext, cancelled, judge, own_duties, soon_at
+from syncd.policy.postmortem.judge import (
+    Clock,
+    JudgeContext,
+    cancelled,
+    judge,
+    judge_missed,
+    own_duties,
+    soon_at,
+)
 from syncd.policy.postmortem.owed import Owed, counts_for_another, might_owe, qualifies
 from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
 from syncd.policy.postmortem.waiver_labels import label_waivers
@@ -41,14 +49,15 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
         return Decision(look=frozenset({"postmortem"}))
     periods = resolved_periods(case.state_changes, now)
     owed, settles_at = qualifies(case, book)
-    again = _until([settles_at] if settles_at else [], now)
+    settles = [settles_at] if settles_at else []
     labels, waivers = label_waivers(case, book)
     nothing = _why_nothing(case, book, owed, settles_at)
     if nothing is not None:
-        gone = tuple(cancelled(duty, nothing) for duty in recorded if duty.state in RUNNING)
-        return labels.plus(Decision(duties=gone, again=again))
+        context = JudgeContext(case, book, now, owed, (), waivers, moments=settles)
+        judge_missed(context, periods)
+        return labels.plus(_ended(context, nothing))
     if owed is None:
-        return labels.plus(Decision(again=again))
+        return labels.plus(Decision(again=_until(settles, now)))
     clocks = [Clock(max(period.resolved_at, owed.since), period) for period in enforced(periods, book)]
     # The incident qualified only after it was reopened: that resolve starts no clock.
     clocks = [clock for clock in clocks if clock.ended_at is None or clock.started_at < clock.ended_at]
@@ -59,11 +68,24 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     if context.unread:
         return Decision(look=frozenset({"postmortem"}))
     context.moments += [period.doubtful_until for period in periods if period.doubtful_until]
-    changed = tuple(duty for duty in context.duties if duty not in recorded)
+    changed = _changed(context)
     judged = Decision(
         duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)
     )
     return labels.plus(judged)
+
+
+def _changed(context: JudgeContext) -> tuple[Duty, ...]:
+    recorded = own_duties(context.case)
+    return tuple(duty for duty in context.duties if duty not in recorded)
+
+
+def _ended(context: JudgeContext, why: str) -> Decision:
+    """Return the duties of an incident that owes nothing more; what was missed before stays missed."""
+    running = (duty for duty in own_duties(context.case) if duty.state in RUNNING)
+    gone = [cancelled(duty, why) for duty in running if duty.breached_at is None]
+    again = _until(context.moments, context.now)
+    return Decision(duties=(*_changed(context), *gone), again=again)
 
 
 def _why_nothing(case: Case, book: Rulebook, owed: Owed | None, settles_at: datetime | None) -> str | None:

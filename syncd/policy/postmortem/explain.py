@@ -40,7 +40,7 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
 
 def summary(duty: Duty, zone: str = "UTC") -> str:
     """Return a duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
-    words = STATE_WORDS[duty.state]
+    words = STATE_WORDS[duty.verdict]
     return f"{words}, {at_words(duty.due_at, zone)}" if duty.state in RUNNING else words
 
 

@@ -64,7 +64,7 @@ class JudgeContext:
     case: Case
     book: Rulebook
     now: datetime
-    owed: Owed
+    owed: Owed | None
     clocks: Sequence[Clock]
     waivers: Sequence[Waiver]
     duties: list[Duty] = field(default_factory=list)
@@ -123,6 +123,18 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
             context.duties.append(cancelled(duty, "another clock took its place"))
 
 
+def judge_missed(context: JudgeContext, periods: Sequence[ResolvedPeriod]) -> None:
+    """Judge the missed duties of an incident that owes nothing more: they stay missed until they are met."""
+    for duty in own_duties(context.case):
+        before = [period for period in periods if period.resolved_at <= duty.started_at]
+        if duty.state not in RUNNING or duty.breached_at is None or not before:
+            continue
+        clock = Clock(duty.started_at, before[-1])
+        spans = _spans(duty.kind, clock, duty, context)
+        judge_clock = _running if clock.ended_at is None else _ended
+        context.duties.append(judge_clock(duty.kind, clock, duty, duty.clock, spans, context))
+
+
 def _first(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> datetime:
     """Return the deadline without waivers."""
     # A changed mapping or holiday does not move a deadline that people have read.
@@ -145,24 +157,23 @@ def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver
 
 def moved_deadline(
     due: datetime, waivers: Iterable[Waiver], gap_from: Callable[[datetime], datetime | None]
-) -> tuple[datetime, datetime | None]:
-    """Return the deadline as waivers move it, and the deadline that was missed before a waiver, if any.
+) -> datetime:
+    """Return the deadline as waivers move it.
 
     `waivers` are oldest first. `gap_from` takes a moment and returns the first moment from it on at which the
     duty was unfulfilled, None if there is none. An unfulfilled duty is due 24 hours after the waiver's end at
     the earliest; a fulfilled duty keeps its deadline.
     """
-    missed: datetime | None = None
     for waiver in waivers:
         gap, ends = gap_from(due), waiver.end + AFTER_A_WAIVER
         # The duty is fulfilled all the while, so the waiver moves nothing and a met duty keeps its week.
         if gap is None or gap > ends:
             continue
-        # The waiver came after the miss: the missed deadline stays missed.
-        if gap < waiver.at and missed is None:
-            missed = due
+        # The waiver came after the miss. The duty stays missed, in the week of the deadline that was missed.
+        if gap < waiver.at:
+            break
         due = max(due, ends)
-    return due, missed
+    return due
 
 
 def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> Window:
@@ -171,7 +182,7 @@ def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeCon
     return Window(
         resolved_at=clock.period.resolved_at,
         counts_from=max([started, *(waiver.end for waiver in waivers)]),
-        due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda due: due)[0],
+        due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda due: due),
         days=context.book.mapping.postmortem.review_within_days,
         zone=context.book.mapping.zone,
     )
@@ -195,13 +206,13 @@ def _made(
     number: int,
     spans: Sequence[Span],
     context: JudgeContext,
-) -> tuple[Duty, datetime | None]:
-    """Return the duty with its clock: its start, its deadline and its reason, without a verdict.
-
-    The second value is the deadline that was missed before a waiver, if any.
-    """
+) -> Duty:
+    """Return the duty with its clock: its start, its deadline and its reason, without a verdict."""
     first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
-    due, missed = moved_deadline(first, waivers, partial(first_gap, spans))
+    due = moved_deadline(first, waivers, partial(first_gap, spans))
+    # A missed duty stays in the week of the deadline that was missed.
+    if record is not None and record.breached_at is not None:
+        due = record.due_at
     # Keep the reason on record, without the words about an earlier waiver; a cancelled duty's tells its end.
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
     reason = base or _why(kind, clock, first, context)
@@ -209,7 +220,7 @@ def _made(
         until = max(waiver.end for waiver in waivers)
         zone = context.book.mapping.zone
         reason += f"{_MOVED}{at_words(until, zone)} moved the deadline to {at_words(due, zone)}"
-    duty = Duty(
+    return Duty(
         kind=kind,
         subject=context.case.incident.id,
         clock=number,
@@ -222,7 +233,6 @@ def _made(
         corrected=record.corrected if record else None,
         rebuilt=record is not None and record.rebuilt,
     )
-    return duty, missed
 
 
 def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> str:
@@ -233,7 +243,8 @@ def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> 
         began += f"; the clock starts {at_words(clock.started_at, zone)}"
     hours, days = f"{rules.schedule_hours:g} hours", f"{rules.complete_days} working days"
     span = hours if kind is DutyKind.SCHEDULED else days
-    return f"{context.owed.reason}; {began}; the deadline is {span} later, {at_words(due, zone)}"
+    why = context.owed.reason if context.owed is not None else "it was owed"
+    return f"{why}; {began}; the deadline is {span} later, {at_words(due, zone)}"
 
 
 def _ended(
@@ -245,7 +256,7 @@ def _ended(
     context: JudgeContext,
 ) -> Duty:
     """Return the duty of a clock that a reopening ended: cancelled, unless it was overdue before."""
-    duty, _missed = _made(kind, clock, record, number, spans, context)
+    duty = _made(kind, clock, record, number, spans, context)
     ended = clock.ended_at or context.now
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
     # A correction ends the duty: nothing more is owed on this clock.
@@ -270,33 +281,26 @@ def _running(
     context: JudgeContext,
 ) -> Duty:
     """Return the duty of a clock that no reopening ended, or that was met before the reopening."""
-    duty, missed = _made(kind, clock, record, number, spans, context)
+    duty = _made(kind, clock, record, number, spans, context)
     done = held_at(spans, context.now)
     overdue = _overdue_since(duty, clock, spans, context)
-    # A waiver moved the deadline, but the one before it was missed already: that breach stays on record.
-    earlier = None
-    if missed is not None:
-        earlier = _overdue_since(duty.model_copy(update={"due_at": missed}), clock, spans, context)
-    duty = duty.model_copy(update={"breached_at": duty.breached_at or earlier or overdue})
+    duty = duty.model_copy(update={"breached_at": duty.breached_at or overdue})
     if done is not None or duty.corrected is not None:
         return _met(duty, done)
-    state = _owed(duty, clock, record, context, overdue)
+    state = _owed(duty, clock, context)
     window = _window(kind, clock, record, context)
     ends = remedy(kind, window, context.book, late=state is DutyState.BREACHED)
     return duty.model_copy(update={"state": state, "remedy": ends})
 
 
-def _owed(
-    duty: Duty, clock: Clock, record: Duty | None, context: JudgeContext, overdue: datetime | None
-) -> DutyState:
+def _owed(duty: Duty, clock: Clock, context: JudgeContext) -> DutyState:
     """Return the state of a duty that is not met, and note when that state changes by itself."""
     waiver = next((given for given in _waivers(duty.kind, clock, context) if given.runs(context.now)), None)
     if waiver is not None:
         context.moments.append(waiver.end)
         return DutyState.WAIVED
     # A breach on record stays, also while the changelog cannot be read.
-    stood = record is not None and record.state is DutyState.BREACHED and record.due_at == duty.due_at
-    if overdue is not None or stood:
+    if duty.breached_at is not None:
         return DutyState.BREACHED
     soon = soon_at(duty, context.book)
     if soon is None or context.now < soon:

@@ -13,34 +13,31 @@ from datetime import datetime
 from statistics import fmean, median
 from typing import Any
 
-from syncd.domain.duty import DutyState
+from syncd.domain.duty import STATE_WORDS, DutyState, verdict_of
 from syncd.ledger.views.report_facts import DutyFact, DutyMark, IncidentFact, ItemFact
 
 Row = dict[str, Any]
 
-MET, LATE, MISSED = "met", "late", "missed"
-WAIVED, CANCELLED, RESTRICTED, OPEN, UNJUDGED = "waived", "cancelled", "restricted", "open", "not judged"
+MET, LATE, MISSED = str(DutyState.MET), str(DutyState.MET_LATE), str(DutyState.BREACHED)
+WAIVED, CANCELLED, VOID = str(DutyState.WAIVED), str(DutyState.CANCELLED), str(DutyState.VOID)
+RESTRICTED, UNJUDGED = "restricted", "not judged"
 OF_ALL = (MET, LATE, MISSED)
 """Verdicts that the week's number counts; the report lists all other verdicts apart."""
+STILL_OPEN = (str(DutyState.PENDING), str(DutyState.DUE_SOON))
 
 
 def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
-    """Return how a duty counts in the week of its deadline."""
+    """Return how a duty counts in the week of its deadline: by the duty's own verdict, never by dates."""
     # before its state: a restricted duty stands apart in any state
     if duty.restricted:
         return RESTRICTED
-    if duty.state in (DutyState.CANCELLED, DutyState.NOT_REQUIRED):
-        return CANCELLED
-    if duty.state == DutyState.WAIVED:
-        return WAIVED
-    # an approver took the breach back
-    if duty.corrected is not None:
-        return MET
-    if duty.met_at is not None and duty.state in (DutyState.MET, DutyState.MET_LATE):
-        return MET if duty.met_at <= duty.due_at else LATE
-    if duty.state == DutyState.BREACHED:
-        return MISSED
-    return UNJUDGED if duty.due_at <= now else OPEN
+    own = str(verdict_of(DutyState(duty.state), duty.breached_at))
+    return UNJUDGED if own in STILL_OPEN and duty.due_at <= now else own
+
+
+def verdict_words(verdict: str) -> str:
+    """Return a row's verdict in the words that people read in `syncd show`, too."""
+    return next((words for state, words in STATE_WORDS.items() if state == verdict), verdict)
 
 
 def minutes(since: datetime, until: datetime | None) -> float | None:

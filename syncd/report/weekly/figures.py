@@ -21,9 +21,10 @@ from syncd.report.weekly.counting import (
     MET,
     MISSED,
     OF_ALL,
-    OPEN,
     RESTRICTED,
+    STILL_OPEN,
     UNJUDGED,
+    VOID,
     WAIVED,
     Row,
     by_target,
@@ -263,8 +264,9 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
         if verdicts:
             counts = {
                 word.replace(" ", "_"): verdicts.count(word)
-                for word in (MET, LATE, MISSED, WAIVED, CANCELLED, RESTRICTED, UNJUDGED, OPEN)
+                for word in (MET, LATE, MISSED, WAIVED, VOID, CANCELLED, RESTRICTED, UNJUDGED)
             }
+            counts["open"] = sum(verdicts.count(word) for word in STILL_OPEN)
             lines.append(
                 {"duty": kind, "words": words, "of": sum(verdicts.count(word) for word in OF_ALL), **counts}
             )

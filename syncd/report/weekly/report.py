@@ -18,7 +18,7 @@ from syncd.ledger.store.weekly_reports import ReportRun, report_run
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.show import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
-from syncd.report.weekly.counting import MET, OF_ALL, Row, met_of, verdict
+from syncd.report.weekly.counting import MET, OF_ALL, Row, met_of, verdict, verdict_words
 from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
 from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
@@ -172,7 +172,8 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         "then_of": sent.figures["of"],
         "because": [
             f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()}"
-            f" was {then_by_duty.get(place, 'not on record')}, is {now_by_duty.get(place, 'not on record')}"
+            f" was {verdict_words(then_by_duty.get(place, 'not on record'))},"
+            f" is {verdict_words(now_by_duty.get(place, 'not on record'))}"
             for place in sorted({*now_by_duty, *then_by_duty}, key=str)
             if now_by_duty.get(place) != then_by_duty.get(place)
         ],

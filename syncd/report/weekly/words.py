@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.domain.clock import zone_word
 from syncd.domain.text import counted, header_line, one_line
+from syncd.report.weekly.counting import OF_ALL, verdict_words
 from syncd.report.weekly.report import Weekly
 
 Section = dict[str, Any]
@@ -64,7 +65,7 @@ def report_context(
     figures = report.figures
     # a week without anything gets a mail of three lines
     quiet = not (figures["of"] or figures["incidents"]["count"] or figures["open_duties"])
-    quiet = quiet and not (figures["lasting"] or figures["parked"] or figures["expiring"])
+    quiet = quiet and not any(figures[name] for name in ("lasting", "parked", "expiring", "restated"))
     empty = quiet and not figures["follow_ups"]["open"]
     sections = [] if empty else list(_sections(report, names, browse))
     return {
@@ -278,18 +279,18 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
 
 
 def _duties(figures: dict[str, Any]) -> Iterator[Section]:
-    # a column that is empty for every duty only widens the mail
     apart = [
         name
-        for name in ("waived", "not_judged", "open", "cancelled", "restricted")
+        for name in ("waived", "void", "not_judged", "open", "cancelled", "restricted")
         if any(duty[name] for duty in figures["duties"])
     ]
-    head = ["Duty", "Met", "Late", "Missed", *(name.replace("_", " ").capitalize() for name in apart)]
+    columns = (*OF_ALL, *apart)
+    head = ["Duty", *(verdict_words(name).replace("_", " ").capitalize() for name in columns)]
     rows = [
         [
             duty["words"],
             f"{duty['met']} of {duty['of']}",
-            *(str(duty[name]) for name in ("late", "missed", *apart)),
+            *(str(duty[name]) for name in columns[1:]),
         ]
         for duty in figures["duties"]
     ]
