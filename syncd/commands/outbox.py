@@ -45,15 +45,19 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 @command.command(
-    "retry", help="Send parked operations again. Without IDS, all of them. syncd renders them anew."
+    "retry",
+    help="Let open operations leave again at once; without IDS, all parked ones. syncd renders them anew, and"
+    " looks up first what may be done already.",
 )
 @click.argument("ids", nargs=-1, type=int)
 def retry(ids: tuple[int, ...]) -> None:
-    """Ask the executor of the ledger to send parked operations again."""
+    """Ask the executor of the ledger to send operations again."""
     ask_and_tell("outbox.retry", {"ids": list(ids)})
 
 
-@command.command("drop", help="Give up parked or held operations. syncd records them as dropped.")
+@command.command(
+    "drop", help="Give up open operations. syncd records them as dropped, and says what may be done."
+)
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--held", is_flag=True, help="Drop all held operations.")
 @click.option("--reason", required=True, help="Why; syncd keeps it on record.")

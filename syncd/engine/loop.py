@@ -263,6 +263,8 @@ class ControlLoop:
         served = requests.serve(self.context.ledger, self.context.clock)
         for target in served.resumed:
             self.context.ask_again(target)
+        for incident_id in served.retried:
+            self.context.troubles.try_now(incident_id)
         if served.incidents:
             self._hand_out(served.incidents)
 

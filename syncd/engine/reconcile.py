@@ -14,6 +14,7 @@ from loguru import logger
 
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
+from syncd.engine.act.faults import park
 from syncd.engine.act.lane_of import lane_of
 from syncd.engine.act.mail_rate import MailRate
 from syncd.engine.act.notes_refused import seconds_held
@@ -35,6 +36,8 @@ from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, 
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.engine.runtime.troubles import DECIDE
 from syncd.engine.runtime.waits import STOPPED, awaited, awaited_after
+from syncd.ledger.database.connection import concerns_all
+from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
@@ -257,6 +260,21 @@ class Reconciler:
         return moved
 
     def _try(self, row: OperationRecord, later: Later) -> Verdict | None:
+        """Try one operation; one on which syncd itself fails is parked, and the others go on."""
+        try:
+            return self._try_one(row, later)
+        except OperationMoved:
+            # an operator retried or dropped it meanwhile: read it again
+            return Verdict.AGAIN
+        except RemoteError as error:
+            self._wait_for_service(error, later)
+            return Verdict.WAIT
+        except Exception as error:
+            if concerns_all(error):
+                raise
+            return Verdict.PARKED if park(self._context, row, error) else Verdict.AGAIN
+
+    def _try_one(self, row: OperationRecord, later: Later) -> Verdict | None:
         context, carrier = self._context, carrier_of(row)
         if carrier is not None:
             verdict = resolve_told_with_another(context, self._executor, row, carrier)

@@ -11,40 +11,17 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import Session, col
+from sqlmodel import Session
 
-from syncd.ledger.database.connection import Database, LogicalClock, Transactions, ledger_file
+from syncd.ledger.database.connection import Database, LogicalClock, ledger_file
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
 from syncd.ledger.store import audit
+from syncd.ledger.store.identity import get_meta, run_name_in, set_meta
 from syncd.ledger.store.key_values import drop_cursor_in, set_cursor_in
 from syncd.ledger.store.restored import APART
-from syncd.ledger.store.tables import MetaRow
-
-
-def get_meta(session: Session, key: str) -> str | None:
-    """Return a value of the table `meta`, None if it is not set."""
-    return session.connection().scalar(_GET, {"name": key})
-
-
-def instance_of(ledger: Transactions) -> str | None:
-    """Return the name of a ledger's instance, None if it has none; raise the database's error as it is."""
-    with ledger.read() as session:
-        return get_meta(session, "instance")
-
-
-def set_meta(session: Session, key: str, value: str) -> None:
-    """Store a value of the table `meta`."""
-    session.connection().execute(_SET, {"key": key, "value": value})
-
-
-_GET = select(col(MetaRow.value)).where(col(MetaRow.key) == bindparam("name"))
-_NEW = insert(MetaRow)
-_SET = _NEW.on_conflict_do_update(index_elements=["key"], set_={"value": _NEW.excluded.value})
 
 
 class Ledger(Database):
@@ -66,7 +43,8 @@ class Ledger(Database):
             super().close()
             raise
         self.logical_clock = LogicalClock(self.run)
-        self.run_name = f"{self.instance}/{self.run}"
+        with self.read() as session:
+            self.run_name = run_name_in(session)
         """The name of this start of the executor, which operations in flight carry."""
 
     def prove_room(self, size: int) -> None:

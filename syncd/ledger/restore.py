@@ -24,9 +24,10 @@ from syncd.domain.operation import OperationClass, OperationState
 from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file
-from syncd.ledger.open import Ledger, open_for_work, set_meta
+from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.identity import set_meta
 from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.restored import KEY, UNSENT, WHY

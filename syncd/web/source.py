@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from syncd.engine.context import EngineContext
 from syncd.engine.status import DaemonStatus, daemon_status
-from syncd.ledger.open import instance_of
+from syncd.ledger.store.identity import instance_of
 from syncd.remote.errors import Cause
 from syncd.web.receive import Receiver
 

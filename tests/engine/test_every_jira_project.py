@@ -47,7 +47,8 @@ def words(rig: Rig) -> str:
 def try_again(rig: Rig, *, mappings: Any = None) -> None:
     """Somebody mended something, started the daemon again and retried what is parked."""
     with rig.ledger.write() as session:
-        operation_states.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
+        for row in outbox.listing(session, ["parked"]):
+            operation_states.retry(session, row, rig.clock.now(), rig.context.gave_up(), "test")
     rig.mappings = mappings or rig.mappings
     rig.restart()
     rig.settle(3)

@@ -59,7 +59,8 @@ def comments(rig: Rig) -> list[str]:
 
 def try_again(rig: Rig) -> None:
     with rig.ledger.write() as session:
-        operation_states.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
+        for row in outbox.listing(session, ["parked"]):
+            operation_states.retry(session, row, rig.clock.now(), rig.context.gave_up(), "test")
     rig.restart()
     rig.settle(2)
 

@@ -255,7 +255,8 @@ def test_a_fault_on_every_third_request_over_sockets_changes_nothing_of_the_end(
 
         assert strike.reply is not None and strike.reply.status == 404
         with house.ledger.write() as session:
-            operation_states.retry(session, outbox.listing(session, ["parked"]), house.clock.now(), "test")
+            for row in outbox.listing(session, ["parked"]):
+                operation_states.retry(session, row, house.clock.now(), house.context.gave_up(), "test")
         house.restart()
         house.settle(4)
     assert len(ours(house)) == 1

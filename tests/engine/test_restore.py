@@ -24,7 +24,7 @@ from syncd.ledger.store.restored import WHY
 from syncd.ledger.store.tables import TicketRow
 from syncd.ledger.views.audit_trail import verify
 from syncd.ledger.views.show import history
-from syncd.sandbox import dump
+from syncd.sandbox import dump, faults
 
 
 def back_up_rig(rig: Rig) -> Path:
@@ -251,3 +251,42 @@ def test_a_living_executor_a_damaged_copy_and_a_ledger_from_the_future_change_no
     assert not list(house.folder.glob("*before-restore*"))
     open_for_work(f"sqlite:///{file}", "again", now).close()
     house.start()
+
+
+@pytest.mark.parametrize("edition", ["cloud", "data center"])
+@pytest.mark.parametrize("state", ["in flight", "unknown"])
+def test_what_was_under_way_at_the_backup_is_found_and_takes_what_was_adopted_as_its_own(
+    make_rig: MakeRig, edition: str, state: str
+) -> None:
+    house = make_rig(data_center_edition=edition == "data center")
+    house.cycle()
+    people = house.world.pagerduty
+    house.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=2)
+    house.world.faults.add(faults.error(503), service="jira", path=r"/(bulkfetch|OPS-\d+)$", times=8)
+    made = [people.trigger("Alipay Integration", f"Under way {number}", priority="P3") for number in (1, 2)]
+    house.settle(1)
+    assert [row.kind for row in house.operations("unknown")] == ["create_ticket"] * 2
+    copy = back_up_rig(house)
+    if state == "in flight":
+        with sqlite3.connect(copy) as connection:
+            connection.execute(
+                "UPDATE operation SET state = 'in_flight', instance = 'dead/1', gave_up_boot_id = NULL"
+                " WHERE state = 'unknown'"
+            )
+        connection.close()
+    house.world.faults.clear()
+    house.settle(4)
+    tickets, before = keys(house), said(house)
+    assert len(tickets) == 2
+    people.acknowledge(made[0].id, "Amara Osei")
+    restore_rig(house, copy)
+    house.settle(16, 60)
+    assert keys(house) == tickets
+    assert doubled(said(house)) == []
+    assert said(house)["issues"].keys() == before["issues"].keys()
+    assert not house.operations("pending", "in_flight", "unknown", "parked")
+    names = {
+        issue["key"]: issue["fields"]["status"]["name"] for issue in dump.whole(house.world)["jira"]["issues"]
+    }
+    assert names[tickets[made[0].id]] == "In Progress"
+    nothing_more_is_written(house)

@@ -26,7 +26,8 @@ from syncd.ledger.errors import (
     LedgerUnreadable,
     LedgerUnsafe,
 )
-from syncd.ledger.open import Ledger, get_meta, open_for_reading, open_for_work
+from syncd.ledger.open import Ledger, open_for_reading, open_for_work
+from syncd.ledger.store.identity import get_meta
 from syncd.ledger.store.tables import ChangeNoticeRow, RequestRow
 
 PROMISED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}

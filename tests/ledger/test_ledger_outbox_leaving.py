@@ -23,7 +23,7 @@ from ledger_cast import (
 )
 from sqlmodel import Session, col, select
 
-from syncd.domain.operation import OperationState, ticket_key
+from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
 from syncd.ledger.database.connection import Database
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.open import Ledger
@@ -114,7 +114,7 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
         (row,) = record(session, create())
         assert claim(session, row, body="as first rendered")
         operation_states.park_in(session, row, later(1), "400: too long")
-        assert operation_states.retry(session, [row], later(2), "ana") == 1
+        assert operation_states.retry(session, row, later(2), GAVE_UP, "ana") == ""
         assert (row.state, row.error) == ("pending", None)
         again = claim(session, row, body="shorter")
         assert again is not None
@@ -122,12 +122,49 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
         assert events(session, row) == ["decided", "leaves", "parked", "retried", "leaves"]
 
 
-@pytest.mark.parametrize("state", [state for state in OperationState if state is not OperationState.PARKED])
-def test_only_a_parked_operation_is_retried(ledger: Ledger, state: OperationState) -> None:
+AFTER_A_RETRY = {
+    OperationState.PENDING: (OperationState.PENDING, "is tried at once"),
+    OperationState.HELD: (OperationState.PENDING, "is released"),
+    OperationState.PARKED: (OperationState.PENDING, ""),
+    OperationState.IN_FLIGHT: (OperationState.UNKNOWN, "looks it up first"),
+    OperationState.UNKNOWN: (OperationState.UNKNOWN, "looks it up first"),
+}
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+def test_every_open_operation_is_retried_and_what_may_be_done_is_looked_up_first(
+    ledger: Ledger, state: OperationState
+) -> None:
+    after, meaning = AFTER_A_RETRY[state]
     with ledger.write() as session:
         row = put(session, create(), state)
-        assert operation_states.retry(session, [row], NOW, "ana") == 0
-        assert states(session) == [(ticket_key("P1"), state)]
+        assert meaning in operation_states.retry(session, row, NOW, GAVE_UP, "ana")
+        assert states(session) == [(ticket_key("P1"), after)]
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+def test_every_open_operation_is_dropped_and_said_where_it_may_be_done(
+    ledger: Ledger, state: OperationState
+) -> None:
+    with ledger.write() as session:
+        row = put(session, create(), state)
+        meaning = operation_states.drop(session, row, NOW, "ana", "made by hand")
+        unsure = state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+        assert ("may be done already" in meaning) is unsure
+        assert states(session) == [(ticket_key("P1"), OperationState.DROPPED)]
+
+
+def test_what_was_parked_in_flight_is_looked_up_before_it_leaves_again(ledger: Ledger) -> None:
+    with ledger.write() as session:
+        row = put(session, create(), OperationState.IN_FLIGHT)
+    assert operation_states.park_faulty(ledger, row.id or 0, NOW, GAVE_UP, "a fault in syncd, KeyError: 'x'")
+    assert not operation_states.park_faulty(ledger, row.id or 0, NOW, GAVE_UP, "again")
+    with ledger.write() as session:
+        stored = session.get_one(OperationRow, row.id)
+        assert stored.state == OperationState.PARKED
+        assert operation_states.outcome_unknown(stored)
+        operation_states.retry(session, stored, NOW, GAVE_UP, "ana")
+        assert stored.state == OperationState.UNKNOWN
 
 
 # How it ends

@@ -31,6 +31,7 @@ from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.waits import awaited_after
 from syncd.engine.work_queue import WorkQueue
+from syncd.ledger.database.connection import concerns_all
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirming import ReadBack, confirm_batch
@@ -196,6 +197,11 @@ class BulkCreates:
             except (CannotRender, DecideAgain, MappingMismatch):
                 # a worker tries it alone: it parks it with the reason, or waits while its team is stopped
                 continue
+            except Exception as error:
+                if isinstance(error, RemoteError) or concerns_all(error):
+                    raise
+                # likewise: one create on which syncd fails holds up no other
+                continue
             # one batch, one project: `probe_from` is a project's highest issue number
             if not items or items[0].rendered.project == rendered.project:
                 incident = Incident.model_validate(record.snapshot)
@@ -328,9 +334,19 @@ class BulkCreates:
         """Confirm the issues with our marks in one transaction; `read_seq` 0: they were not read whole."""
         context = self._context
         by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
-        made = [self._read_of(item, by_op[item.operation.op]) for item in items if item.operation.op in by_op]
         now, jira_now = context.clock.now(), context.date_of("jira")
-        confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
+        try:
+            made = [
+                self._read_of(item, by_op[item.operation.op]) for item in items if item.operation.op in by_op
+            ]
+            confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
+        except Exception as error:
+            if concerns_all(error):
+                raise
+            # each is looked up and recorded by itself, so that the one at fault is parked alone
+            logger.opt(exception=error).debug("a batch of {}", len(items))
+            logger.warning("syncd could not record a batch of {} tickets: it takes each alone", len(items))
+            return set()
         logger.info("created {} of {} tickets in one batch", len(made), len(items))
         return {read_back.operation.id for read_back in made}
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from syncd.domain.mail import DECIDED
 from syncd.domain.operation import Kind, OperationState, SendMail
 from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.operation_states import outcome_unknown
 from syncd.policy.case import Decision
 
 NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
@@ -18,8 +19,7 @@ NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
 
 def may_have_left(mail: OperationRecord) -> bool:
     """Return True if somebody may have received the mail."""
-    left = (OperationState.DONE, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-    return mail.state in left or mail.typed(SendMail).unsure
+    return mail.state == OperationState.DONE or outcome_unknown(mail) or mail.typed(SendMail).unsure
 
 
 def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
@@ -30,7 +30,7 @@ def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
         if mail.kind == Kind.SEND_MAIL
         and mail.state in NOT_SENT
         and mail.typed(SendMail).content.mail in DECIDED
-        and not mail.typed(SendMail).unsure
+        and not may_have_left(mail)
     }
 
 

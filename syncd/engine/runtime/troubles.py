@@ -176,6 +176,13 @@ class Troubles:
         with self._lock:
             return {key[0] for key in self._tries if key[1] == what}
 
+    def try_now(self, whose: str) -> None:
+        """Let what syncd tried in vain for one object be tried again at once."""
+        with self._lock:
+            for name, tries in ((key[0], tries) for key, tries in self._tries.items()):
+                if name == whose:
+                    tries.next = self._clock.boottime()
+
     def try_all(self) -> list[str]:
         """Let everything be tried again at once; return whose troubles there are.
 

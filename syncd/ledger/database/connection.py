@@ -211,6 +211,11 @@ def unusable(error: Exception) -> str | None:
     return str(getattr(error, "orig", error)) if type(error) in (OperationalError, DatabaseError) else None
 
 
+def concerns_all(error: Exception) -> bool:
+    """Return True if an error of the ledger concerns all work and not the operation that met it."""
+    return isinstance(error, LedgerUnwritable) or unusable(error) is not None
+
+
 _RUN = 1_000_000_000
 """Moments that each run of the executor has for itself, so that a later run's are always higher."""
 

@@ -16,22 +16,25 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
-from syncd.domain.operation import OperationState, Target
+from syncd.domain.operation import OPEN_STATES, OperationState, Target
 from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.records import RequestRecord
 from syncd.ledger.requests import waivers
 from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import audit, first_load, holds, operation_states, outbox
 from syncd.ledger.store.forget import PrintOf, forget
+from syncd.ledger.store.identity import run_name_in
 from syncd.ledger.store.loading import get
+from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.tables import OperationRow, RequestRow
 
 
 class Served(NamedTuple):
-    """What the answered requests leave to do: incidents to decide on, and targets that were resumed."""
+    """What the answered requests leave to do: incidents to decide on or to try again, resumed targets."""
 
     incidents: list[str]
     resumed: list[str]
+    retried: list[str]
 
 
 def serve(ledger: Database, clock: Clock, print_of: PrintOf) -> Served:
@@ -41,7 +44,7 @@ def serve(ledger: Database, clock: Clock, print_of: PrintOf) -> Served:
     """
     with ledger.read() as session:
         waiting = waiting_in(session)
-    served, forgot = Served([], []), False
+    served, forgot = Served([], [], []), False
     if not waiting:
         return served
     with ledger.write() as session:
@@ -54,6 +57,8 @@ def serve(ledger: Database, clock: Clock, print_of: PrintOf) -> Served:
             forgot = forgot or row.kind == "forget"
             if row.kind == "resume":
                 served.resumed.extend(row.arguments["targets"])
+            if row.kind == "outbox.retry":
+                served.retried.extend(result["incidents"])
     if forgot and not ledger.empty_log():
         logger.warning(
             "a reader holds back the ledger's write-ahead log, which still has texts of the person forgotten;"
@@ -78,42 +83,50 @@ def _chosen(
 ) -> list[OperationRow]:
     """Return the operations of these ids that are in one of the states; add a line for each other id."""
     chosen = []
+    run = run_name_in(session)
     for operation_id in ids:
         row = session.get(OperationRow, operation_id)
         if row is None:
             lines.append(f"there is no operation {operation_id}; see: syncd outbox")
         elif row.state not in states:
             lines.append(f"operation {operation_id} is {row.state}, not {' or '.join(states)}: left as it is")
+        elif row.state == OperationState.IN_FLIGHT and row.instance == run:
+            lines.append(f"operation {operation_id} is being sent at this moment: left as it is")
         else:
             chosen.append(row)
     return chosen
 
 
 def _retry(session: Session, request: RequestRow, clock: Clock) -> Result:
-    lines: list[str] = []
+    refused: list[str] = []
     ids = request.arguments.get("ids", [])
     parked = OperationState.PARKED
-    rows = _chosen(session, ids, lines, parked) if ids else outbox.listing(session, [parked])
-    count = operation_states.retry(session, rows, clock.now(), request.asked_by)
-    lines.append(f"{count} operations are tried again")
-    return {"lines": lines, "incidents": sorted({row.incident_id for row in rows}), "failed": len(lines) > 1}
+    rows = _chosen(session, ids, refused, *OPEN_STATES) if ids else outbox.listing(session, [parked])
+    given_up = GivenUp(clock.boot_id(), clock.boottime())
+    lines = []
+    for row in rows:
+        meaning = operation_states.retry(session, row, clock.now(), given_up, request.asked_by)
+        lines += [f"operation {row.id} {meaning}"] if meaning else []
+    holds.end_mass_if_gone(session)
+    lines = [*refused, *lines, f"{len(rows)} operations are tried again"]
+    incidents = sorted({row.incident_id for row in rows})
+    return {"lines": lines, "incidents": incidents, "failed": bool(refused)}
 
 
 def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
-    lines: list[str] = []
+    refused: list[str] = []
     held = OperationState.HELD
-    rows = _chosen(session, request.arguments["ids"], lines, OperationState.PARKED, held)
+    rows = _chosen(session, request.arguments["ids"], refused, *OPEN_STATES)
     if request.arguments.get("held"):
         rows += [row for row in outbox.listing(session, [held]) if row not in rows]
-    reason = str(request.arguments["reason"])
+    lines = []
     for row in rows:
-        # the operation keeps the words, where `syncd forget` can delete them; the audit trail keeps a hash
-        row.error = f"dropped by {request.asked_by}: {reason}"
-        why = f"dropped by a person: {audit.salted(session, row.error)}"
-        operation_states.finish(session, row, OperationState.DROPPED, clock.now(), why=why)
+        reason = str(request.arguments["reason"])
+        meaning = operation_states.drop(session, row, clock.now(), request.asked_by, reason)
+        lines += [f"operation {row.id} {meaning}"] if meaning else []
     holds.end_mass_if_gone(session)
-    lines.append(f"{len(rows)} operations are dropped")
-    return {"lines": lines, "incidents": [], "failed": len(lines) > 1}
+    lines = [*refused, *lines, f"{len(rows)} operations are dropped"]
+    return {"lines": lines, "incidents": [], "failed": bool(refused)}
 
 
 def _release(session: Session, request: RequestRow, clock: Clock) -> Result:

@@ -10,9 +10,9 @@ from sqlmodel import col
 
 from syncd.domain.base import JsonValue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.open import get_meta, set_meta
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
+from syncd.ledger.store.identity import get_meta, set_meta
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 from syncd.policy.case import TicketState

@@ -160,6 +160,7 @@ def adopt_lost(
     begins anew (`Own.begin_anew`).
     """
     taken: dict[str, Issue] = {}
+    begun = False
     with ledger.write() as session:
         for issue in issues:
             mark = issue.mark
@@ -168,10 +169,13 @@ def adopt_lost(
             incident = session.get(IncidentRow, mark.incident)
             if incident is None or session.get(TicketRow, incident.id) is not None:
                 continue
+            state = session.connection().scalar(_STATE, {"op": mark.op})
             # in flight or of unknown outcome: that operation finds its ticket by itself
-            if session.connection().scalar(_KNOWN, {"op": mark.op}) is not None:
+            if state in _UNDER_WAY:
                 continue
-            if not taken:
+            # one that was parked or dropped after it left proves nothing about the file
+            if state is None and not begun:
+                begun = True
                 ledger.begin_anew(session, reading.now)
                 logger.error(
                     "#{} {}: this ledger made the ticket and has no record of it, so the ledger's file is an"
@@ -186,10 +190,7 @@ def adopt_lost(
 
 
 _UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.UNKNOWN, OperationState.DONE)
-_KNOWN = select(col(OperationRow.id)).where(
-    col(OperationRow.op) == bindparam("op"),
-    col(OperationRow.state).in_([str(state) for state in _UNDER_WAY]),
-)
+_STATE = select(col(OperationRow.state)).where(col(OperationRow.op) == bindparam("op"))
 
 
 def _adopt(

@@ -7,7 +7,7 @@ of a mirrored note or comment.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,10 +25,6 @@ from syncd.ledger.store.confirmation import (
     Change,
     Confirmation,
     Event,
-    New,
-    NewActionItem,
-    NewPair,
-    NewTicket,
     NoticeChange,
     Rewritten,
     Untold,
@@ -37,6 +33,7 @@ from syncd.ledger.store.decisions import tell_lead_in
 from syncd.ledger.store.intake import StorageRules, store_issue_in
 from syncd.ledger.store.key_values import go_on_commenting, stop_comments
 from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.made import store_made
 from syncd.ledger.store.operation_states import finish
 from syncd.ledger.store.snapshots import incidents_of, written_at
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
@@ -90,7 +87,7 @@ def store(
 ) -> IssueState | None:
     """Store the changes of an operation that was carried out; return as `confirm` does."""
     if confirmation.made is not None:
-        _store_new(session, operation, confirmation.made, now)
+        store_made(session, operation.incident_id, confirmation.made, now)
     if confirmation.rewritten is not None:
         store_rewritten(session, operation, confirmation.rewritten, now)
     if confirmation.untold is not None:
@@ -128,47 +125,6 @@ def _say(
         operation=operation.id,
         data=event.data,
     )
-
-
-def _store_new(session: Session, operation: OperationRecord, new: New, now: datetime) -> None:
-    incident_id = operation.incident_id
-    if isinstance(new, NewPair):
-        session.add(MirrorLinkRow(incident_id=incident_id, **asdict(new)))
-        return
-    if isinstance(new, NewActionItem):
-        _store_item(session, incident_id, new, now)
-        return
-    # a key is PROJECT-NUMBER
-    born: dict[str, Any] = {
-        "incident_id": incident_id,
-        "issue_id": new.issue_id,
-        "key": new.key,
-        "project": new.key.rpartition("-")[0],
-        "origin": "operation",
-        "agreed": new.agreed,
-        "written_seq": new.written_seq,
-        "created_at": now,
-    }
-    if isinstance(new, NewTicket):
-        session.add(TicketRow(**born, refused=new.refused))
-    # an incident has one postmortem: one that was adopted meanwhile stays
-    elif session.get(PostmortemRow, incident_id) is None:
-        session.add(PostmortemRow(**born))
-
-
-def _store_item(session: Session, incident_id: str, new: NewActionItem, now: datetime) -> None:
-    item = session.get(ActionItemRow, new.issue_id)
-    if item is None:
-        item = ActionItemRow(
-            issue_id=new.issue_id,
-            incident_id=incident_id,
-            key=new.key,
-            project=new.key.rpartition("-")[0],
-            source=new.source,
-            first_seen_at=now,
-        )
-    item.facts = {**item.facts, **new.facts}
-    session.add(item)
 
 
 def _tell_lead(session: Session, incident_id: str, untold: Untold, issue: str, now: datetime) -> None:
@@ -314,7 +270,10 @@ def confirm_batch(
             return
         tickets = {row.incident_id: row for row in session.new if isinstance(row, TicketRow)}
         for created in made:
-            ticket = tickets[created.operation.incident_id]
+            ticket = tickets.get(created.operation.incident_id)
+            # one that was adopted meanwhile was stored as it was read
+            if ticket is None:
+                continue
             # the read began after the create was answered, so it is later than our write
             ticket.written_seq = moment - 1
             store_issue_in(session, rules, ticket, created.issue, moment, now, jira_now)

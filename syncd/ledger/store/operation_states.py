@@ -185,10 +185,14 @@ def finish(
 
 def end_unknown(session: Session, operation: _Stored, now: datetime, why: str, **values: Any) -> _Stored:
     """Supersede a state operation with an unknown outcome; the next decision replaces it."""
-    rendered = {**(operation.rendered or {}), UNKNOWN: True}
+    rendered = _marked_unknown(operation)
     return finish(
         session, operation, OperationState.SUPERSEDED, now, why=why, **{"rendered": rendered, **values}
     )
+
+
+def _marked_unknown(operation: OperationRow | OperationRecord) -> dict[str, JsonValue]:
+    return {**(operation.rendered or {}), UNKNOWN: True}
 
 
 def put_back_in(session: Session, operation: _Stored, now: datetime, error: str, **values: Any) -> _Stored:
@@ -230,22 +234,75 @@ def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) ->
     return sorted({operation.incident_id for operation in operations})
 
 
+def park_faulty(
+    ledger: Transactions, operation_id: int, now: datetime, given_up: GivenUp, error: str
+) -> bool:
+    """Park an operation on which syncd itself fails; return False if it is over or parked already.
+
+    If its request left, its outcome is unknown, and a retry looks it up first.
+    """
+    with ledger.write() as session:
+        row = session.get(OperationRow, operation_id)
+        if row is None or row.state not in _AT_WORK:
+            return False
+        left: dict[str, Any] = {}
+        if row.state == OperationState.IN_FLIGHT:
+            say(session, now, "operation.unknown", row)
+            left = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
+        park_in(session, row, now, error, **left)
+        return True
+
+
+_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+
+
 def put_back(session: Session, operation: _Stored) -> _Stored:
-    """Make a parked operation pending again; the service refused its request, so it is rendered anew."""
+    """Make a parked operation pending again, to be rendered anew; look it up first if it may be done."""
+    if operation.gave_up_boot_id is not None:
+        return _move(session, operation, OperationState.UNKNOWN, error=None)
     # a field that was left out may have a value that fits by now
     meaning = {name: value for name, value in operation.meaning.items() if name != "refused"}
     return _move(session, operation, OperationState.PENDING, rendered=None, error=None, meaning=meaning)
 
 
-def retry(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> int:
-    """Make parked operations pending again, to be rendered anew; return how many. `by` asked for it."""
-    count = 0
-    for operation in operations:
-        if operation.state == OperationState.PARKED:
-            moved = put_back(session, operation)
-            say(session, now, "operation.retried", moved, {"by": audit.salted(session, by)})
-            count += 1
-    return count
+def retry(session: Session, row: OperationRow, now: datetime, given_up: GivenUp, by: str) -> str:
+    """Let an open operation leave again as soon as it may; return what that means for it.
+
+    `by` asked for it. What may be done already is looked up first, at once.
+    """
+    before = row.state
+    if before == OperationState.HELD:
+        release(session, [row], now, by)
+        return "was held and is released"
+    if before == OperationState.PENDING:
+        row = _move(session, row, OperationState.PENDING, rendered=None)
+    elif before == OperationState.IN_FLIGHT:
+        row = mark_unknown_in(session, row, now, given_up, "the request was under way when syncd ended")
+    elif before == OperationState.PARKED:
+        row = put_back(session, row)
+    say(session, now, "operation.retried", row, {"by": audit.salted(session, by)})
+    if row.state == OperationState.UNKNOWN:
+        return "may be done already: syncd looks it up first"
+    return "waits already, and is tried at once" if before == OperationState.PENDING else ""
+
+
+def drop(session: Session, row: OperationRow, now: datetime, by: str, reason: str) -> str:
+    """Give up an open operation; return what that means for one that may be done already."""
+    unsure = outcome_unknown(row)
+    # the operation keeps the words, where `syncd forget` can delete them; the audit trail keeps a hash
+    row.error = f"dropped by {by}: {reason}"
+    why = f"dropped by a person: {audit.salted(session, row.error)}"
+    if unsure and row.op_class == OperationClass.STATE:
+        finish(session, row, OperationState.DROPPED, now, why=why, rendered=_marked_unknown(row))
+    else:
+        finish(session, row, OperationState.DROPPED, now, why=why)
+    return "is dropped, but it may be done already: syncd looks for it no more" if unsure else ""
+
+
+def outcome_unknown(operation: OperationRow | OperationRecord) -> bool:
+    """Return True if nobody knows whether the service carried out an open operation."""
+    under_way = operation.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+    return under_way or operation.gave_up_boot_id is not None
 
 
 UNNOTICED = timedelta(minutes=30)

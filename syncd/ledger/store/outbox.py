@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import String, bindparam, func, insert, literal, type_coerce
@@ -18,7 +19,7 @@ from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key, words_of_needs
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store.operation_states import TABLE, UNKNOWN, finish, say
+from syncd.ledger.store.operation_states import TABLE, UNKNOWN, end_unknown, finish, outcome_unknown, say
 from syncd.ledger.store.restored import WHY, lies_before_beginning
 from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
@@ -92,7 +93,8 @@ def _replace_waiting(
             busy.add(place)
         else:
             why = op.reason if op else "no longer needed"
-            finish(session, row, OperationState.SUPERSEDED, now, why=why)
+            end = end_unknown if outcome_unknown(row) else partial(finish, state=OperationState.SUPERSEDED)
+            end(session, row, now=now, why=why)
     return busy
 
 
@@ -279,8 +281,7 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
     if row is None:
         return None
     # `end_unknown` leaves its trace in `rendered` of a superseded operation
-    open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-    return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
+    return row if outcome_unknown(row) or (row.rendered or {}).get(UNKNOWN) else None
 
 
 def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:

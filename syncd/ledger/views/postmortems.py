@@ -17,8 +17,8 @@ from sqlmodel import Session, col, select
 from syncd.domain.duty import OF_POSTMORTEM, OWED, STATE_WORDS, Duty, DutyKind, Waiver
 from syncd.domain.incident import Incident
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.open import get_meta
 from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.identity import get_meta
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of

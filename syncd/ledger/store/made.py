@@ -1,0 +1,94 @@
+"""Store what an operation made: a ticket, a postmortem, an action item, a note or a comment.
+
+What is on record already was adopted before its create was confirmed: it is taken as the operation's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import false, or_
+from sqlmodel import Session, col, select
+
+from syncd.domain.base import JsonValue
+from syncd.ledger.store import audit
+from syncd.ledger.store.confirmation import New, NewActionItem, NewPair, NewTicket
+from syncd.ledger.store.tables import ActionItemRow, MirrorLinkRow, PostmortemRow, TicketRow
+
+
+def store_made(session: Session, incident_id: str, new: New, now: datetime) -> None:
+    """Store what a create made; what was adopted meanwhile, before its create was confirmed, stays."""
+    if isinstance(new, NewPair):
+        _store_pair(session, incident_id, new)
+        return
+    if isinstance(new, NewActionItem):
+        _store_item(session, incident_id, new, now)
+        return
+    # a key is PROJECT-NUMBER
+    born: dict[str, Any] = {
+        "incident_id": incident_id,
+        "issue_id": new.issue_id,
+        "key": new.key,
+        "project": new.key.rpartition("-")[0],
+        "origin": "operation",
+        "agreed": new.agreed,
+        "written_seq": new.written_seq,
+        "created_at": now,
+    }
+    row: TicketRow | PostmortemRow | None
+    if isinstance(new, NewTicket):
+        row = _on_record(session, TicketRow, incident_id, new.issue_id)
+    else:
+        row = _on_record(session, PostmortemRow, incident_id, new.issue_id)
+    if row is None:
+        session.add(
+            TicketRow(**born, refused=new.refused) if isinstance(new, NewTicket) else PostmortemRow(**born)
+        )
+    elif (row.incident_id, row.issue_id) == (incident_id, new.issue_id):
+        # the issue is this operation's own: what was agreed on later holds
+        row.origin, row.agreed = "operation", {**new.agreed, **row.agreed}
+        if isinstance(new, NewTicket) and isinstance(row, TicketRow):
+            row.refused = sorted({*row.refused, *new.refused})
+        session.add(row)
+    else:
+        # a person adopted another issue, or this one for another incident
+        keys: list[JsonValue] = [row.key, new.key]
+        audit.append(session, now, "candidates", incident=incident_id, data={"keys": keys})
+
+
+Issue = TypeVar("Issue", TicketRow, PostmortemRow)
+
+
+def _on_record(session: Session, table: type[Issue], incident_id: str, issue_id: str) -> Issue | None:
+    """Return the row of an incident, else the row of an issue; None if neither is on record."""
+    row: Issue | None = session.get(table, incident_id)
+    if row is None:
+        row = session.exec(select(table).where(table.issue_id == issue_id)).first()
+    return row
+
+
+def _store_pair(session: Session, incident_id: str, new: NewPair) -> None:
+    # what is on record knows more than what was found again
+    same = or_(
+        col(MirrorLinkRow.note_id) == new.note_id if new.note_id else false(),
+        col(MirrorLinkRow.comment_id) == new.comment_id if new.comment_id else false(),
+    )
+    if session.exec(select(MirrorLinkRow.id).where(same)).first() is None:
+        session.add(MirrorLinkRow(incident_id=incident_id, **asdict(new)))
+
+
+def _store_item(session: Session, incident_id: str, new: NewActionItem, now: datetime) -> None:
+    item = session.get(ActionItemRow, new.issue_id)
+    if item is None:
+        item = ActionItemRow(
+            issue_id=new.issue_id,
+            incident_id=incident_id,
+            key=new.key,
+            project=new.key.rpartition("-")[0],
+            source=new.source,
+            first_seen_at=now,
+        )
+    item.facts = {**item.facts, **new.facts}
+    session.add(item)
