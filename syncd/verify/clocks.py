@@ -1,0 +1,218 @@
+"""The clocks of one duty: when each begins, what ends it, and its verdict.
+
+A verdict rests on the times of the acts alone, so it is the same however often anybody looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from syncd.domain.duty import AFTER_A_WAIVER, DutyKind, Waiver
+from syncd.verify.facts import Correction, Judged, Verdict
+from syncd.verify.fulfilment import Fulfilled
+from syncd.verify.spans import Span
+
+AFTER_A_CORRECTION = timedelta(hours=24)
+
+
+class Start(NamedTuple):
+    """The start of a clock in its span; `renewed` where an earlier clock was met before it."""
+
+    at: datetime
+    span: Span
+    renewed: bool = False
+
+
+class Duty(NamedTuple):
+    """One duty of a subject: its spans, and how deadline and fulfilment follow from a clock's start.
+
+    `due` is given the moved deadline of a waiver as a function, because a date that was moved in time counts.
+    `renews` tells which end of a fulfilment begins a new clock; any other end leaves the clock unfulfilled,
+    unless `lasting`: then what was fulfilled once stays fulfilled.
+    """
+
+    kind: DutyKind
+    subject: str
+    spans: Sequence[Span]
+    due: Callable[[Start, Sequence[Fulfilled], Callable[[datetime], datetime]], datetime]
+    fulfilled: Callable[[Start, datetime], Sequence[Fulfilled]]
+    renews: frozenset[str] = frozenset()
+    lasting: bool = False
+    first_due: Callable[[Start], datetime] | None = None
+    waivers: Sequence[Waiver] = ()
+    corrections: Sequence[Correction] = ()
+    hidden_since: datetime | None = None
+
+
+class _Clock(NamedTuple):
+    number: int
+    start: Start
+    due: datetime
+    times: Sequence[Fulfilled]
+
+
+def is_fulfilled(times: Sequence[Fulfilled], at: datetime) -> bool:
+    """Return True if a duty is fulfilled at a time."""
+    return any(time.start <= at and (time.end is None or at < time.end) for time in times)
+
+
+def moved(due: datetime, times: Sequence[Fulfilled], waivers: Sequence[Waiver]) -> datetime:
+    """Return the deadline that waivers leave: each moves it if it was given in time and is needed at it."""
+    for waiver in sorted(waivers, key=lambda given: given.at):
+        if waiver.at <= due and not is_fulfilled(times, due):
+            due = max(due, waiver.end + AFTER_A_WAIVER)
+    return due
+
+
+def clocks_of(duty: Duty, now: datetime) -> list[Judged]:
+    """Return every clock of a duty with its verdict at a time."""
+    judged: list[Judged] = []
+    given_due: datetime | None = None
+    start = _first(duty.spans)
+    while start is not None and start.at <= now:
+        clock = _clock(duty, start, len(judged) + 1, given_due)
+        verdict, end = _judge(duty, clock, now)
+        correction = _correction(duty, clock, now)
+        if correction is None:
+            judged.append(verdict)
+            start, given_due = _following(duty, clock, end, verdict), None
+            continue
+        judged.append(verdict.model_copy(update={"verdict": Verdict.VOID, "met_at": None, "met_by": None}))
+        if correction.met_at is not None:
+            break
+        start, given_due = _after_correction(duty, clock, end, correction)
+    return judged
+
+
+def _first(spans: Sequence[Span], at: datetime | None = None, *, renewed: bool = False) -> Start | None:
+    """Return the first start at or after a time: within a span, or at the start of the next one."""
+    for span in spans:
+        if at is None or span.end is None or at < span.end:
+            begins = span.start if at is None else max(at, span.start)
+            return Start(begins, span, renewed)
+    return None
+
+
+def _clock(duty: Duty, start: Start, number: int, given_due: datetime | None) -> _Clock:
+    nominal = given_due or (duty.first_due(start) if duty.first_due else start.at)
+    times = _clipped(duty.fulfilled(start, nominal), start.at)
+    if given_due is not None:
+        return _Clock(number, start, moved(given_due, times, duty.waivers), times)
+    due = duty.due(start, times, lambda deadline: moved(deadline, times, duty.waivers))
+    return _Clock(number, start, due, times)
+
+
+def _clipped(times: Sequence[Fulfilled], start: datetime) -> list[Fulfilled]:
+    return [
+        time._replace(start=max(time.start, start)) for time in times if time.end is None or time.end > start
+    ]
+
+
+class _End(NamedTuple):
+    """What ended a clock before the present: its span (`renewal` False), or the loss of what had met it."""
+
+    at: datetime
+    renewal: bool
+
+
+def _end(duty: Duty, clock: _Clock, now: datetime) -> _End | None:
+    ends = [
+        _End(span.end, False)
+        for span in duty.spans
+        if span.end is not None and clock.start.at <= span.end <= now
+    ]
+    ends += [
+        _End(time.end, True)
+        for time in clock.times
+        if time.end is not None and time.why in duty.renews and time.end <= now
+    ]
+    for end in sorted(ends):
+        if end.renewal or not _met_by(duty, clock, end.at):
+            return end
+    return None
+
+
+def _met_by(duty: Duty, clock: _Clock, at: datetime) -> Fulfilled | None:
+    """Return the fulfilment that holds at a time, None if the duty is unfulfilled."""
+    times = [time for time in clock.times if time.start <= at]
+    if duty.lasting:
+        return times[0] if times else None
+    last = times[-1] if times else None
+    return last if last and (last.end is None or at < last.end) else None
+
+
+def _judge(duty: Duty, clock: _Clock, now: datetime) -> tuple[Judged, _End | None]:
+    end = _end(duty, clock, now)
+    base = Judged(
+        kind=duty.kind,
+        subject=duty.subject,
+        clock=clock.number,
+        started_at=clock.start.at,
+        due_at=clock.due,
+        verdict=Verdict.PENDING,
+    )
+    if end is None:
+        return _present(duty, clock, base, now), None
+    if end.renewal:
+        met = next(time for time in clock.times if time.end == end.at)
+        return _met(base, met), end
+    why = next(span.why for span in duty.spans if span.end == end.at)
+    if clock.due <= end.at:
+        # a merge changes nothing for a breach, which may still be met late; a reopening ends its clock
+        if why == "reopened":
+            return base.model_copy(update={"verdict": Verdict.BREACHED}), end
+        return _present(duty, clock, base, now), end
+    return base.model_copy(update={"verdict": Verdict.CANCELLED, "why": why}), end
+
+
+def _met(base: Judged, time: Fulfilled) -> Judged:
+    verdict = Verdict.MET if time.start <= base.due_at else Verdict.MET_LATE
+    return base.model_copy(update={"verdict": verdict, "met_at": time.start, "met_by": time.by})
+
+
+def _present(duty: Duty, clock: _Clock, base: Judged, now: datetime) -> Judged:
+    hidden = duty.hidden_since
+    if hidden is not None and hidden <= clock.due <= now:
+        return base.model_copy(update={"verdict": Verdict.BREACHED, "why": "not visible"})
+    met = _met_by(duty, clock, now)
+    if met is not None:
+        return _met(base, met)
+    undecided = clock.start.span.undecided_since
+    if undecided is not None and undecided < clock.due:
+        return base
+    if clock.due <= now:
+        return base.model_copy(update={"verdict": Verdict.BREACHED})
+    if any(waiver.runs(now) for waiver in duty.waivers):
+        return base.model_copy(update={"verdict": Verdict.WAIVED})
+    return base
+
+
+def _following(duty: Duty, clock: _Clock, end: _End | None, verdict: Judged) -> Start | None:
+    if end is None:
+        return None
+    if end.renewal:
+        return _first(duty.spans, end.at, renewed=True)
+    if verdict.verdict in (Verdict.MET, Verdict.MET_LATE):
+        return None
+    return _first(duty.spans, end.at)
+
+
+def _correction(duty: Duty, clock: _Clock, now: datetime) -> Correction | None:
+    return next(
+        (taken for taken in duty.corrections if taken.clock == clock.number and taken.at <= now), None
+    )
+
+
+def _after_correction(
+    duty: Duty, clock: _Clock, end: _End | None, correction: Correction
+) -> tuple[Start | None, datetime | None]:
+    """Return the start and deadline of the clock that takes the place of one whose breach was taken back."""
+    if end is not None and end.at <= correction.at:
+        return _first(duty.spans, end.at), None
+    start = _first(duty.spans, correction.at)
+    if start is None or start.at != correction.at:
+        return start, None
+    ends = [waiver.end for waiver in duty.waivers if waiver.runs(correction.at)]
+    return start, max([correction.at + AFTER_A_CORRECTION, *ends])

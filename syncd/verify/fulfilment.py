@@ -1,0 +1,218 @@
+"""The times in which a duty is fulfilled, each with the person whose act began it.
+
+An act of an account that no person uses changes what an issue shows, but fulfils nothing until a person acts
+on the issue, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Literal, NamedTuple
+
+from syncd.domain.ticket import Account
+from syncd.verify.days import Calendar
+from syncd.verify.facts import IssueFacts, ItemFacts, People
+from syncd.verify.record import Setting, assignees, at_time, dates, label_set_at, settings, statuses
+
+REASON_BEFORE = timedelta(days=1)
+"""A reason may be written this long before what it explains."""
+
+
+class Fulfilled(NamedTuple):
+    """A time in which a duty is fulfilled; `end` None: to this day. `why` says what ended it."""
+
+    start: datetime
+    end: datetime | None
+    by: str | None
+    why: Literal["removed", "left", ""] = ""
+
+
+class _Act(NamedTuple):
+    at: datetime
+    by: Account | None
+
+
+def _acts(issue: IssueFacts) -> list[_Act]:
+    acts = [_Act(change.at, change.author) for change in issue.changes]
+    acts += [_Act(comment.created_at, comment.author) for comment in issue.comments]
+    return sorted([_Act(issue.created_at, issue.creator), *acts], key=lambda act: act.at)
+
+
+def _with_leavings(issue: IssueFacts, people: People, acts: list[_Act]) -> list[_Act]:
+    leaving = [
+        _Act(people.leavers[entry.value].inactive_at, None)
+        for entry in assignees(issue)
+        if entry.value in people.leavers
+    ]
+    return sorted([*acts, *leaving], key=lambda act: act.at)
+
+
+def _times(
+    acts: list[_Act],
+    people: People,
+    holds: Callable[[datetime], bool],
+    why: Callable[[datetime], Literal["removed", "left"]],
+    counts: Callable[[_Act], bool] | None = None,
+) -> list[Fulfilled]:
+    """Return the times in which `holds` is true, each from the first act that `counts` (a person's) on."""
+    counts = counts or (lambda act: people.is_person(act.by))
+    times: list[Fulfilled] = []
+    for act in acts:
+        running = bool(times) and times[-1].end is None
+        if holds(act.at):
+            if not running and counts(act):
+                times.append(Fulfilled(act.at, None, act.by.id if act.by else None))
+        elif running:
+            times[-1] = times[-1]._replace(end=act.at, why=why(act.at))
+    return times
+
+
+def _owner_at(issue: IssueFacts, people: People, at: datetime) -> str | None:
+    entry = at_time(assignees(issue), at)
+    return entry.value if entry and people.owns(entry.value, at) else None
+
+
+def _why_no_owner(issue: IssueFacts, people: People, at: datetime) -> Literal["removed", "left"]:
+    entry = at_time(assignees(issue), at)
+    gone = entry is not None and entry.value in people.leavers
+    return "left" if gone and _owner_at(issue, people, at) is None else "removed"
+
+
+def day_in(text: str | None) -> date | None:
+    """Return the day of a date field's value, None where it has none."""
+    try:
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError:
+        return None
+
+
+class ScheduledRule(NamedTuple):
+    """What a review date must keep to, for one clock: the resolve's day, the clock's start and deadline."""
+
+    calendar: Calendar
+    resolved_at: datetime
+    start: datetime
+    due: datetime
+    within_days: int
+
+    def accepts(self, entry: Setting | None, people: People) -> bool:
+        """Return True if a person entered a day that is early enough, and not before the resolve."""
+        day = day_in(entry.value) if entry else None
+        if entry is None or day is None or not people.is_person(entry.by):
+            return False
+        begins = self.start if entry.at <= self.due else entry.at
+        latest = self.calendar.day_of(begins) + timedelta(days=self.within_days)
+        return self.calendar.day_of(self.resolved_at) <= day <= latest
+
+
+def scheduled(issue: IssueFacts, people: People, rule: ScheduledRule) -> list[Fulfilled]:
+    """Return when the postmortem had an active owner and a review date that a person entered."""
+    entries = dates(issue)
+    completed = next(iter(completions(issue, people)), None)
+
+    def holds(at: datetime) -> bool:
+        return _owner_at(issue, people, at) is not None and rule.accepts(at_time(entries, at), people)
+
+    fields = ("assignee", issue.date_field, "status")
+    acts = [_Act(change.at, change.author) for change in issue.changes if change.field in fields]
+    acts = sorted([_Act(issue.created_at, issue.creator), *acts], key=lambda act: act.at)
+    acts = _with_leavings(issue, people, acts)
+    times = _times(acts, people, holds, lambda at: _why_no_owner(issue, people, at))
+    # what is completed while it is scheduled stays scheduled
+    for place, time in enumerate(times):
+        if completed and time.start <= completed.start and (time.end is None or completed.start < time.end):
+            return [*times[:place], time._replace(end=None, why="")]
+    return times
+
+
+def _in_done_status(issue: IssueFacts, at: datetime) -> bool:
+    entry = at_time(statuses(issue), at)
+    return entry is not None and entry.value in issue.done_statuses
+
+
+def completions(issue: IssueFacts, people: People) -> list[Fulfilled]:
+    """Return when the postmortem stood in a status that means completed, where a person put it there."""
+    acts = [_Act(entry.at, entry.by) for entry in statuses(issue)]
+    return _times(acts, people, lambda at: _in_done_status(issue, at), lambda _: "removed")
+
+
+def owned(item: ItemFacts, people: People) -> list[Fulfilled]:
+    """Return when an item had an active owner whom a person named, or who has touched the item."""
+    issue = item.issue
+    entries = assignees(issue)
+    if item.named_by is not None:
+        # a person wrote the owner into the table; syncd only carried the name over
+        entries = [entries[0]._replace(by=item.named_by), *entries[1:]]
+
+    def taken(at: datetime) -> bool:
+        entry = at_time(entries, at)
+        if entry is None or not people.owns(entry.value, at):
+            return False
+        if people.is_person(entry.by):
+            return True
+        return any(
+            entry.at < act.at <= at and act.by is not None and act.by.id == entry.value for act in acts
+        )
+
+    acts = _with_leavings(issue, people, _acts(issue))
+    if item.named_by is not None:
+        acts = [act._replace(by=item.named_by) if act.at == issue.created_at else act for act in acts]
+    return _times(acts, people, taken, lambda at: _why_no_owner(issue, people, at))
+
+
+def not_done(issue: IssueFacts) -> list[tuple[datetime, datetime | None]]:
+    """Return the times in which an issue was not done, whoever closed it."""
+    times: list[tuple[datetime, datetime | None]] = []
+    for entry in statuses(issue):
+        running = bool(times) and times[-1][1] is None
+        is_done = entry.value in issue.done_statuses
+        if is_done and running:
+            times[-1] = (times[-1][0], entry.at)
+        elif not is_done and not running:
+            times.append((entry.at, None))
+    return times
+
+
+def done(item: ItemFacts, people: People, wont_do: tuple[str, ...]) -> list[Fulfilled]:
+    """Return when an item was done: closed, or set aside with a person's reason in a comment.
+
+    The item on runbook and knowledge base needs a link in a comment, or the label `no-change-needed` and a
+    comment (`runbooks/qrpay.md`, "Post-Incident": the knowledge base article is created or updated).
+    """
+    issue = item.issue
+    resolutions = settings(issue, "resolution", issue.resolution, words=True)
+    set_aside, unchanged = label_set_at(issue, "wont-do"), label_set_at(issue, "no-change-needed")
+    remarks = [comment for comment in issue.comments if people.is_person(comment.author)]
+
+    def explained(since: datetime, at: datetime) -> bool:
+        return any(since - REASON_BEFORE <= remark.created_at <= at for remark in remarks)
+
+    def holds(at: datetime) -> bool:
+        closed, label = _in_done_status(issue, at), at_time(set_aside, at)
+        resolution = at_time(resolutions, at)
+        named = {name.casefold() for name in wont_do}
+        if label and label.value:
+            return explained(_since(set_aside, at), at)
+        if not closed:
+            return False
+        if resolution and resolution.value and resolution.value.casefold() in named:
+            return explained(resolution.at, at)
+        if not item.runbook:
+            return True
+        linked = any("://" in remark.body and remark.created_at <= at for remark in remarks)
+        spared = at_time(unchanged, at)
+        return linked or bool(spared and spared.value and any(r.created_at <= at for r in remarks))
+
+    return _times(_acts(issue), people, holds, lambda _: "removed")
+
+
+def _since(values: list[Setting], at: datetime) -> datetime:
+    """Return since when the value in force at a time has been the same."""
+    before = [entry for entry in values if entry.at <= at]
+    since = before[-1].at
+    for entry in reversed(before):
+        if entry.value != before[-1].value:
+            break
+        since = entry.at
+    return since

@@ -1,0 +1,238 @@
+"""Judge one incident: every duty of its postmortem and of its action items, with deadline and verdict.
+
+The sources are the runbooks: "Schedule postmortem within 48 hours" (`runbooks/qrpay.md`, "Incident
+Lifecycle"), "follow-up tasks are assigned and tracked to completion" ("Post-Incident Actions"), and "action
+items with owners and dates" (`runbooks/ramen.md`, "Post-incident review").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from syncd.domain.duty import DutyKind, Waiver
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.verify.clocks import Duty, Start, clocks_of
+from syncd.verify.days import Calendar
+from syncd.verify.facts import Correction, Decisions, IncidentFacts, ItemFacts, Judged, People
+from syncd.verify.fulfilment import (
+    Fulfilled,
+    ScheduledRule,
+    completions,
+    day_in,
+    done,
+    not_done,
+    owned,
+    scheduled,
+)
+from syncd.verify.record import dates
+from syncd.verify.spans import Span, only_within, owing_spans, resolved_spans, severity_at
+
+
+def judge(facts: IncidentFacts, people: People, decisions: Decisions, now: datetime) -> list[Judged]:
+    """Return every clock of every duty of an incident, as it stands at `now` (UTC)."""
+    every = [span for span in resolved_spans(facts, now) if span.start <= now]
+    # an incident that was resolved before `enforce_from` owes nothing
+    every = [
+        span for span in every if span.resolved_at >= decisions.rules_at(span.resolved_at).enforced_since
+    ]
+    # a merge resolves its source, and from then on the target's duties count
+    merged = facts.merged_at if facts.merged_at and facts.merged_at <= now else None
+    before = [span for span in every if merged is None or span.resolved_at != merged]
+    case = _Case(facts, people, decisions, now)
+    judged = _postmortem(case, before, merged)
+    for item in facts.items:
+        judged += _item(case, item, before, merged)
+    return judged
+
+
+class _Case(NamedTuple):
+    facts: IncidentFacts
+    people: People
+    decisions: Decisions
+    now: datetime
+
+    def rules(self, span: Span) -> Mapping:
+        return self.decisions.rules_at(span.resolved_at)
+
+    def waivers(self, kind: DutyKind, subject: str | None) -> list[Waiver]:
+        return [
+            waiver
+            for waiver in self.decisions.waivers
+            if waiver.subject == subject and waiver.duty in (None, kind) and waiver.at <= self.now
+        ]
+
+    def corrections(self, kind: DutyKind, subject: str) -> list[Correction]:
+        return [
+            taken
+            for taken in self.decisions.corrections
+            if taken.kind is kind and taken.subject == subject and taken.at <= self.now
+        ]
+
+
+def _cut(spans: Sequence[Span], at: datetime | None) -> list[Span]:
+    """Return spans that a merge ends; after a reopening a merged incident counts on its own again."""
+    parts = []
+    for span in spans:
+        if at is None or span.start >= at or (span.end is not None and span.end <= at):
+            parts.append(span)
+        else:
+            parts += only_within([span], span.start, at, "merged")
+    return parts
+
+
+def _postmortem(case: _Case, spans: Sequence[Span], merged: datetime | None) -> list[Judged]:
+    facts = case.facts
+    written = facts.written_by_person
+    # where a person already wrote it, nothing is cancelled
+    if not (merged and written and written <= merged):
+        spans = _cut(spans, merged)
+    spans = _by_rules(
+        case,
+        spans,
+        lambda mapping: mapping.postmortem.mode is Mode.ENFORCE,
+        lambda mapping, part: owing_spans(facts, mapping, part, case.now),
+    )
+    judged = []
+    for kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED):
+        judged += clocks_of(_postmortem_duty(case, kind, spans), case.now)
+    return judged
+
+
+def _by_rules(
+    case: _Case,
+    spans: Iterable[Span],
+    enforced: Callable[[Mapping], bool],
+    owing: Callable[[Mapping, Sequence[Span]], Sequence[Span]],
+) -> list[Span]:
+    """Return what is owed of each span, under the rules of its own resolve."""
+    return [part for span in spans if enforced(case.rules(span)) for part in owing(case.rules(span), [span])]
+
+
+def _postmortem_duty(case: _Case, kind: DutyKind, spans: Sequence[Span]) -> Duty:
+    issue, people = case.facts.postmortem, case.people
+
+    def nominal(start: Start) -> datetime:
+        rules = case.rules(start.span)
+        if kind is DutyKind.SCHEDULED:
+            return start.at + timedelta(hours=rules.postmortem.schedule_hours)
+        return Calendar(rules).after_working_days(start.at, rules.postmortem.complete_days)
+
+    def fulfilled(start: Start, due: datetime) -> Sequence[Fulfilled]:
+        if issue is None:
+            return []
+        if kind is DutyKind.COMPLETED:
+            return completions(issue, people)
+        rules = case.rules(start.span)
+        within = rules.postmortem.review_within_days
+        rule = ScheduledRule(Calendar(rules), start.span.resolved_at, start.at, due, within)
+        return scheduled(issue, people, rule)
+
+    return Duty(
+        kind=kind,
+        subject=case.facts.id,
+        spans=spans,
+        first_due=nominal,
+        due=lambda start, _, waived: waived(nominal(start)),
+        fulfilled=fulfilled,
+        # who takes over for somebody who left gets the whole time
+        renews=frozenset({"left"} if kind is DutyKind.SCHEDULED else ()),
+        lasting=kind is DutyKind.COMPLETED,
+        waivers=case.waivers(kind, None),
+        corrections=case.corrections(kind, case.facts.id),
+        hidden_since=issue.hidden_since if issue else None,
+    )
+
+
+def _item(case: _Case, item: ItemFacts, spans: Sequence[Span], merged: datetime | None) -> list[Judged]:
+    spans = _by_rules(
+        case,
+        _cut(spans, merged),
+        lambda mapping: mapping.follow_ups.mode is Mode.ENFORCE,
+        lambda _, part: only_within(part, item.became_at, item.left_at, "no action item any more"),
+    )
+    judged = [] if item.runbook else clocks_of(_owned_duty(case, item, spans), case.now)
+    return judged + clocks_of(_done_duty(case, item, spans), case.now)
+
+
+def _owned_duty(case: _Case, item: ItemFacts, spans: Sequence[Span]) -> Duty:
+    # what is done needs no owner
+    while_open = [
+        part for since, until in not_done(item.issue) for part in only_within(spans, since, until, "done")
+    ]
+
+    def nominal(start: Start) -> datetime:
+        rules = case.rules(start.span)
+        return Calendar(rules).after_working_hours(start.at, rules.follow_ups.owner_hours)
+
+    return Duty(
+        kind=DutyKind.OWNED,
+        subject=item.issue.id,
+        spans=while_open,
+        due=lambda start, _, waived: waived(nominal(start)),
+        fulfilled=lambda _, __: owned(item, case.people),
+        renews=frozenset({"left", "removed"}),
+        waivers=case.waivers(DutyKind.OWNED, item.issue.id),
+        corrections=case.corrections(DutyKind.OWNED, item.issue.id),
+        hidden_since=item.issue.hidden_since,
+    )
+
+
+def _done_duty(case: _Case, item: ItemFacts, spans: Sequence[Span]) -> Duty:
+    def fulfilled(start: Start, _: datetime) -> Sequence[Fulfilled]:
+        return done(item, case.people, case.rules(start.span).follow_ups.wont_do)
+
+    return Duty(
+        kind=DutyKind.DONE,
+        subject=item.issue.id,
+        spans=spans,
+        due=lambda start, times, waived: _due_of_item(case, item, start, times, waived),
+        fulfilled=fulfilled,
+        renews=frozenset({"removed"}),
+        waivers=case.waivers(DutyKind.DONE, item.issue.id),
+        corrections=case.corrections(DutyKind.DONE, item.issue.id),
+        hidden_since=item.issue.hidden_since,
+    )
+
+
+def _due_of_item(
+    case: _Case,
+    item: ItemFacts,
+    start: Start,
+    times: Sequence[Fulfilled],
+    waived: Callable[[datetime], datetime],
+) -> datetime:
+    """Return an item's deadline: the earlier of the owner's date and the severity's latest day.
+
+    The date counts that stood when it passed, so a date that is moved after it was missed, or after the item
+    was done, changes nothing.
+    """
+    rules = case.rules(start.span)
+    calendar = Calendar(rules)
+    entries = dates(item.issue)
+    first_done = times[0].start if times else None
+    steps = sorted({start.at, *(entry.at for entry in entries if entry.at > start.at)})
+    due = start.at
+    for place, at in enumerate(steps):
+        # the date as it stood from this step on
+        entry = [other for other in entries if other.at <= at]
+        latest = _latest(case, calendar, rules, start, at)
+        day = day_in(entry[-1].value) if entry else None
+        due = min(latest, calendar.end_of(day)) if day else latest
+        if due <= at or (place == 0 and start.renewed):
+            # a date that is over when it is set, and an item that is opened again, leave a working day
+            due = max(due, calendar.after_working_hours(at, rules.follow_ups.owner_hours))
+        due = waived(due)
+        following = steps[place + 1] if place + 1 < len(steps) else None
+        if following is None or due <= following or (first_done is not None and first_done <= following):
+            break
+    return due
+
+
+def _latest(case: _Case, calendar: Calendar, rules: Mapping, start: Start, at: datetime) -> datetime:
+    """Return the end of the severity's latest day for an item, counted from the clock's start."""
+    name = severity_at(case.facts, rules, at, case.now)
+    section = rules.severities.get(name or "") or [*rules.severities.values()][-1]
+    return calendar.after_working_days(start.at, section.follow_up_days)

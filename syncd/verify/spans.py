@@ -1,0 +1,163 @@
+"""The times in which an incident's duties run: from a resolve until something ends them.
+
+What ends them is a reopening that lasts, a merge, a severity that was lowered, or an item that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from syncd.domain.mapping.mapping import Mapping
+from syncd.verify.facts import IncidentFacts
+
+SHORT_REOPENING = timedelta(minutes=30)
+"""An incident that is resolved again within this time changes no clock."""
+LASTING_SEVERITY = timedelta(minutes=10)
+"""A severity that was held for this long counts, as does one that was held at a resolve."""
+
+Ending = Literal["reopened", "merged", "severity lowered", "done", "no action item any more", ""]
+
+
+class Span(NamedTuple):
+    """A time in which duties run; `resolved_at` is the resolve with which it begins or before which it lies.
+
+    `undecided_since` is set while the incident is open again and it is not yet clear that this will last.
+    """
+
+    start: datetime
+    end: datetime | None
+    why: Ending
+    resolved_at: datetime
+    undecided_since: datetime | None = None
+
+
+class _Resolve(NamedTuple):
+    at: datetime
+    reopened_at: datetime | None
+
+
+def resolves(facts: IncidentFacts, now: datetime) -> list[_Resolve]:
+    """Return each resolve with the reopening after it, whether it lasted or not."""
+    resolved: list[_Resolve] = []
+    is_open = True
+    for change in sorted(facts.states, key=lambda state: state.at):
+        if change.at > now:
+            break
+        if is_open and change.kind == "resolved":
+            resolved.append(_Resolve(change.at, None))
+            is_open = False
+        elif not is_open and change.kind != "resolved":
+            resolved[-1] = resolved[-1]._replace(reopened_at=change.at)
+            is_open = True
+    return resolved
+
+
+def _has_sign(facts: IncidentFacts, since: datetime, until: datetime) -> bool:
+    """Return True if an alert, an acknowledgement or a note shows that a reopening was meant."""
+    acknowledged = [state.at for state in facts.states if state.kind == "acknowledged"]
+    return any(since <= at <= until for at in (*facts.signs, *acknowledged))
+
+
+def resolved_spans(facts: IncidentFacts, now: datetime) -> list[Span]:
+    """Return the times from a resolve to the next reopening that lasted."""
+    spans: list[Span] = []
+    start: datetime | None = None
+    every = resolves(facts, now)
+    for resolve, following in zip(every, [*every[1:], None], strict=True):
+        start = start or resolve.at
+        reopened = resolve.reopened_at
+        if reopened is None:
+            spans.append(Span(start, None, "", start))
+            break
+        until = following.at if following else now
+        lasts = until - reopened > SHORT_REOPENING and _has_sign(facts, reopened, until)
+        if lasts:
+            spans.append(Span(start, reopened, "reopened", start))
+            start = None
+        elif following is None:
+            spans.append(Span(start, None, "", start, undecided_since=reopened))
+    return spans
+
+
+def only_within(spans: Iterable[Span], since: datetime, until: datetime | None, why: Ending) -> list[Span]:
+    """Return the parts of spans that lie in [since, until); those that `until` cuts end because of `why`."""
+    parts = []
+    for span in spans:
+        start = max(span.start, since)
+        if (until is not None and start >= until) or (span.end is not None and start >= span.end):
+            continue
+        if until is not None and (span.end is None or until < span.end):
+            # what was not clear after this end makes no difference to it
+            parts.append(Span(start, until, why, span.resolved_at))
+        else:
+            parts.append(span._replace(start=start))
+    return parts
+
+
+class Held(NamedTuple):
+    """A severity that counts, from a time until another time; None: for ever."""
+
+    severity: str
+    since: datetime
+    until: datetime | None
+
+
+def _held(facts: IncidentFacts, now: datetime) -> list[Held]:
+    periods = sorted((period for period in facts.severities if period.since <= now), key=lambda p: p.since)
+    ends = [period.since for period in periods[1:]]
+    return [
+        Held(period.severity, period.since, end) for period, end in zip(periods, [*ends, None], strict=True)
+    ]
+
+
+def _by_merges(facts: IncidentFacts, now: datetime) -> list[Held]:
+    return [Held(merge.severity, merge.at, None) for merge in facts.absorbed if merge.at <= now]
+
+
+def counting(facts: IncidentFacts, mapping: Mapping, now: datetime) -> list[Held]:
+    """Return the severities that count and when, by the mapping's `basis`.
+
+    `peak`: each severity that lasted, or that was held at a resolve, counts for ever. `final`: each counts
+    while it is held. The severity of a merged incident counts from the merge on.
+    """
+    held = _held(facts, now)
+    if mapping.postmortem.basis == "peak":
+        resolved = [resolve.at for resolve in resolves(facts, now)]
+        held = [
+            Held(period.severity, period.since, None)
+            for period in held
+            if (period.until or now) - period.since >= LASTING_SEVERITY
+            or any(period.since <= at and (period.until is None or at < period.until) for at in resolved)
+        ]
+    return held + _by_merges(facts, now)
+
+
+def severity_at(facts: IncidentFacts, mapping: Mapping, at: datetime, now: datetime) -> str | None:
+    """Return the worst severity that counts at a time, None if none is known."""
+    names = {
+        period.severity
+        for period in counting(facts, mapping, now)
+        if period.since <= at and (period.until is None or at < period.until)
+    }
+    return next((name for name in mapping.severities if name in names), None)
+
+
+def owing_spans(facts: IncidentFacts, mapping: Mapping, spans: Sequence[Span], now: datetime) -> list[Span]:
+    """Return the parts of spans in which the incident owes a postmortem."""
+    if facts.service_owes:
+        return list(spans)
+    owing = {name for name, section in mapping.severities.items() if section.postmortem}
+    joined: list[Held] = []
+    for held in sorted(counting(facts, mapping, now), key=lambda period: period.since):
+        if held.severity not in owing:
+            continue
+        last = joined[-1] if joined else None
+        if last is None or (last.until is not None and last.until < held.since):
+            joined.append(held)
+        elif last.until is not None and (held.until is None or held.until > last.until):
+            joined[-1] = last._replace(until=held.until)
+    return [
+        part for held in joined for part in only_within(spans, held.since, held.until, "severity lowered")
+    ]
