@@ -179,6 +179,10 @@ def test_a_completed_postmortem_does_not_wait_for_its_text_to_rest(make_rig: Any
     rig.settle(3)
     assert len(made_items(rig)) == 3
     quiet(rig)
+    # nobody is asked where the follow-ups are that the same cycle makes of the rows
+    said = comments(rig, postmortem)
+    assert len(said) == 3
+    assert all("is now the issue" in text for text in said)
 
 
 def test_none_must_be_said_on_a_completed_postmortem(make_rig: Any) -> None:

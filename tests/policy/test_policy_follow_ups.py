@@ -8,7 +8,7 @@ import pytest
 from duty_cast import HOUR, OLA, RESOLVED, Life, rules
 from policy_cast import DONE, IN_REVIEW, TO_DO, issue, ticket
 
-from syncd.domain.duty import DutyKind
+from syncd.domain.duty import Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnPostmortem, CommentOnTicket, MoveTicket, op_of
 from syncd.domain.operation.keys import action_item_key
@@ -135,6 +135,36 @@ def test_rows_become_issues_before_anything_is_said_about_missing_follow_ups() -
 def test_rows_that_nobody_turns_into_issues_are_no_follow_ups() -> None:
     rulebook = book(rows="off")
     assert len(comments(act_on_follow_ups(completed(rulebook, rows=(ROW,)), rulebook))) == 1
+
+
+def test_rows_without_an_owner_are_named_when_no_follow_up_is_recorded() -> None:
+    rulebook = book()
+    (asked,) = comments(act_on_follow_ups(completed(rulebook, rows=({**ROW, "owner": "TBD"},)), rulebook))
+    assert "name an owner in each row of its table" in asked
+
+
+@pytest.mark.parametrize("part", ["postmortem", "items"])
+def test_the_gate_says_nothing_is_missing_from_reads_older_than_the_close(part: str) -> None:
+    rulebook = book()
+    case = completed(rulebook, RUNBOOK, closed=True)
+    before = {"changes_until": LATER - 2 * HOUR}
+    assert case.postmortem is not None
+    stale = {
+        "postmortem": case.postmortem.model_copy(update=before if part == "postmortem" else {}),
+        "items": (RUNBOOK.model_copy(update=before if part == "items" else {}),),
+    }
+    decision = decide_gate(case.model_copy(update=stale), rulebook)
+    assert (decision.operations, decision.look) == ((), {part})
+    assert decide_gate(case, rulebook).operations != ()
+
+
+def test_the_gate_does_not_say_of_an_item_assigned_by_rule_that_it_has_no_owner() -> None:
+    rulebook = book()
+    owned = Duty(kind=DutyKind.OWNED, subject="30001", started_at=RESOLVED, due_at=LATER)
+    case = completed(rulebook, item({"by_rule": OLA.id}), closed=True)
+    case = case.model_copy(update={"duties": (*case.duties, owned)})
+    (comment,) = (op for op in decide_gate(case, rulebook).operations if isinstance(op, CommentOnTicket))
+    assert "OPS-30 was assigned by rule and is not taken" in comment.text
 
 
 def test_in_mode_report_the_gate_only_shows_what_it_would_do() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import datetime
 from functools import partial
 
-from syncd.domain.duty import RUNNING
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.engine.observe.action_items import discover
@@ -76,27 +74,16 @@ def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, lo
     if "postmortem" in look and followers.postmortem is not None:
         duty_issues.append(followers.postmortem)
     if "items" in look:
-        duty_issues += _to_read(followers, context.clock.now())
+        duty_issues += _to_read(followers)
     if duty_issues:
         read_duty_issues(context, duty_issues, book)
     rebuild_duties(context, incident_id, book, look)
 
 
-def _to_read(followers: Followers, now: datetime) -> list[ItemState]:
-    """Return the action items whose changelog has to be read before syncd judges them."""
-    due: dict[str, datetime] = {}
-    for duty in followers.duties:
-        if duty.state in RUNNING and duty.due_at <= now:
-            due[duty.subject] = max(duty.due_at, due.get(duty.subject, duty.due_at))
-    items = []
-    for item in followers.items:
-        if not item.in_sight:
-            continue
-        if item.ended_at is not None:
-            unread = "ended_by" not in item.facts
-        else:
-            until = item.changes_until
-            unread = until is None or item.issue is None or until < due.get(item.issue_id, until)
-        if unread:
-            items.append(item)
-    return items
+def _to_read(followers: Followers) -> list[ItemState]:
+    """Return the action items in sight; of those that have ended, only the ones whose end is not known."""
+    return [
+        item
+        for item in followers.items
+        if item.in_sight and (item.ended_at is None or "ended_by" not in item.facts)
+    ]

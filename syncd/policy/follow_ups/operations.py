@@ -13,7 +13,7 @@ from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, KNOWLEDGE, MADE
-from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_rows
+from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_rows, rows_of
 from syncd.policy.postmortem.owed import counts_for_another
 
 LINK = "link"
@@ -70,7 +70,17 @@ def _knowledge(case: Case, book: Rulebook) -> Decision:
 def _unsaid(case: Case, book: Rulebook) -> Decision:
     if not follow_ups_unsaid(case, book):
         return Decision()
-    text = f"the postmortem is completed without follow-ups; if none are needed, set the label {NONE_LABEL}"
+    # Rows without an owner become no issues. They are no reason to say that there is nothing.
+    listed = (
+        case.postmortem is not None
+        and book.mapping.follow_ups.rows != "off"
+        and bool(rows_of(case.postmortem))
+    )
+    give = "name an owner in each row of its table" if listed else "create a sub-task for each follow-up"
+    text = (
+        f"the postmortem is completed, and no follow-up with an owner is recorded: {give}, or set the label"
+        f" {NONE_LABEL} if none are needed"
+    )
     return Decision(operations=(comment_on_postmortem(case, "none", text, ""),))
 
 

@@ -18,7 +18,8 @@ from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
 from syncd.domain.operation.keys import gate_key
-from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
+from syncd.policy.case import Case, ClosedBy, Decision, DutyIssueState, Remark, Rulebook, TicketState
+from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.marks import mark_in
 from syncd.policy.notify.recipients import told_of
@@ -89,8 +90,12 @@ def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
     elif duty.kind is DutyKind.COMPLETED:
         line = f"Postmortem not completed ({due}): write it and close {_postmortem(case)}, {waive}"
     else:
-        key = next((item.key for item in case.items if item.issue_id == duty.subject), duty.subject)
+        item = next((item for item in case.items if item.issue_id == duty.subject), None)
+        key = item.key if item is not None else duty.subject
         line = f"Action item {key} has no owner ({due}): assign it"
+        if item is not None and item.issue is not None and active(item.issue.assignee):
+            line = f"Action item {key} was assigned by rule and is not taken ({due}): its owner changes it or"
+            line = f"{line} comments on it, or another person assigns it"
     return Missing(
         kind=duty.kind,
         subject=duty.subject,
@@ -128,14 +133,42 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     # Only the changelog says who closed the ticket and when.
     if closed is None or closed.status != issue.status.id:
         return Decision(look=frozenset({"ticket"}))
+    return _judge_close(case, book, ticket, closed)
+
+
+def _judge_close(case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy) -> Decision:
     # A duty that arose after the close does not make the close wrong.
     missing = [duty for duty in missing_at_a_close(case, book) if duty.since <= closed.at]
     asked = [duty for duty in missing if duty.asked_for]
+    # A person may have done it just before the close: say nothing from reads that are older.
+    unread = _read_before(case, closed.at) if missing else frozenset()
+    if unread:
+        return Decision(look=unread)
     if missing and not asked:
         return Decision(dry_run_notes=_dry_run_note(book, missing))
     if not missing:
         return Decision(agreed={GATE: PROPER})
     return _answer_close(case, book, ticket, closed, asked)
+
+
+def _read_before(case: Case, closed_at: datetime) -> frozenset[str]:
+    """Return the parts of the case that syncd has not read since the close."""
+    # Jira's time of the close says nothing about our reads then.
+    if case.skewed:
+        return frozenset()
+    items = [item for item in case.items if item.ended_at is None]
+    parts: dict[str, list[DutyIssueState]] = {
+        "postmortem": [case.postmortem] if case.postmortem is not None else [],
+        "items": [*items],
+    }
+    return frozenset(
+        part
+        for part, states in parts.items()
+        if any(
+            state.in_sight and (state.changes_until is None or state.changes_until < closed_at)
+            for state in states
+        )
+    )
 
 
 def _dry_run_note(book: Rulebook, missing: list[Missing]) -> tuple[str, ...]:
