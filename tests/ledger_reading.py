@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from syncd.domain.operation import Target
 from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.open import Ledger, open_for_reading
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import holds
+from syncd.ledger.store import audit, holds
 from syncd.ledger.store.change_queue import incidents_with_notices, notice_changes_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import (
@@ -85,13 +86,23 @@ def texts_of(ledger: Transactions, query: str) -> list[str]:
         return [str(row[0]) for row in session.connection().execute(text(query))]
 
 
+NOBODY_KNOWS = datetime(2026, 1, 1, tzinfo=UTC)
+"""The time of an event whose time no test reads."""
+
+
 def put(ledger: Transactions, *given: SQLModel) -> None:
-    """Store rows in this order; overwrite a row with the same key."""
+    """Store rows in this order, each with the event that tells of it; overwrite a row with the same key."""
     with ledger.write() as session:
         for row in given:
             session.merge(row)
             # Row by row, so that a row exists before another one refers to it.
             session.flush()
+            if isinstance(row, DutyRow):
+                data: dict[str, Any] = {"duty": row.kind, "subject": row.subject, "clock": row.clock or 1}
+                kind = f"duty.{row.state}"
+                audit.append(session, row.started_at, kind, incident=row.incident_id, data=data)
+            elif isinstance(row, PostmortemRow | ActionItemRow):
+                audit.append(session, NOBODY_KNOWS, "found", incident=row.incident_id, issue=row.issue_id)
 
 
 def insert_rows(ledger: Transactions, table: type[SQLModel], values: list[dict[str, Any]]) -> None:

@@ -50,7 +50,7 @@ def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool)
     # one view: an event that the daemon adds meanwhile would not fit the head
     with ledger_for_reading() as db, one_view(db) as view:
         problems = _of_export(view, exported) if exported else []
-        broken = audit_trail.verify(view, anchor)
+        broken = audit_trail.verify(view, [anchor] if anchor else [])
         seq, digest = audit_trail.head(view)
     if as_json:
         first_broken = {"seq": broken.seq, "why": broken.why} if broken else None
@@ -62,7 +62,7 @@ def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool)
     if exported and not problems:
         click.echo(f"{exported}: every file matches its manifest, and every event matches the ledger")
     if broken:
-        click.echo(f"the audit trail is broken at row {broken.seq}: {broken.why}", err=True)
+        click.echo(str(broken), err=True)
     else:
         click.echo(f"the audit trail is unbroken: {counted(seq, 'event')}, head {seq}:{digest}")
     sys.exit(1 if broken or problems else 0)
@@ -85,7 +85,7 @@ def _of_export(ledger: Transactions, folder: Path) -> list[str]:
         return [f"{folder} has no {evidence.MANIFEST}; name a folder that syncd audit export wrote"]
     problems = evidence.broken_files(text, read)
     seq, _, digest = str(json.loads(text)["anchor"]).partition(":")
-    broken = audit_trail.verify(ledger, (int(seq), digest))
+    broken = audit_trail.verify(ledger, [(int(seq), digest)])
     if broken:
         problems.append(f"the chain does not contain the export's anchor: {broken.why}")
     for path in sorted(folder.glob("incidents/*.json")):

@@ -162,7 +162,7 @@ def _audit(ledger: Path) -> str:
     db = open_for_reading(f"sqlite:///{ledger}")
     broken = audit_trail.verify(db)
     db.close()
-    return "whole" if broken is None else f"broken at {broken.seq}: {broken.why}"
+    return "whole" if broken is None else str(broken)
 
 
 def _judge(state: dict[str, Any], history: History, report: Report) -> None:

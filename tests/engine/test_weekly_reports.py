@@ -103,7 +103,7 @@ def test_it_has_html_text_and_a_csv_of_every_row_and_ends_with_the_ledgers_head(
     anchor = last.rpartition(" ")[2]
     seq, _, digest = anchor.partition(":")
     with post.ledger.read() as session:
-        assert audit.verify(session, anchor=(int(seq), digest)) is None
+        assert audit.verify(session, [(int(seq), digest)]) is None
 
 
 def test_figures_are_frozen_with_the_mails_and_noted_as_sent_when_they_left(post: Rig) -> None:

@@ -10,11 +10,11 @@ import pytest
 from ledger_cast import NOW, behind_its_back, forge, later
 from sqlmodel import Session, select
 
+from syncd.domain.trail.chain import GENESIS, Broken
 from syncd.ledger.database.triggers import TRIGGERS
 from syncd.ledger.errors import LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store import audit
-from syncd.ledger.store.audit import GENESIS, Broken
 from syncd.ledger.store.tables import AuditEventRow
 
 Anchor = tuple[int, str]
@@ -34,7 +34,7 @@ def anchors(ledger: Ledger) -> list[Anchor]:
 
 def verify(ledger: Ledger, anchor: Anchor | None = None) -> Broken | None:
     with ledger.read() as session:
-        return audit.verify(session, anchor)
+        return audit.verify(session, [anchor] if anchor else [])
 
 
 def test_an_untouched_trail_holds_and_passes_through_every_anchor(
@@ -105,7 +105,7 @@ def test_a_tail_that_was_cut_off_is_missed_by_the_head(
     ledger: Ledger, anchors: list[Anchor], file: Path
 ) -> None:
     forge(file, "DELETE FROM audit_event WHERE seq > 7")
-    assert verify(ledger) == Broken(8, "the chain ends before its head row says so")
+    assert verify(ledger) == Broken(8, "row 8 is missing: the head row names row 10 as the last")
 
 
 def test_a_tail_that_was_cut_off_with_its_head_is_missed_by_a_later_anchor(
@@ -118,7 +118,7 @@ def test_a_tail_that_was_cut_off_with_its_head_is_missed_by_a_later_anchor(
     )
     assert verify(ledger) is None
     assert verify(ledger, anchors[7]) is None
-    assert verify(ledger, anchors[9]) == Broken(8, "the chain ends before the anchor 9")
+    assert verify(ledger, anchors[9]) == Broken(8, "row 8 is missing: the anchor names row 9")
 
 
 def test_a_trail_that_was_written_anew_does_not_pass_through_an_old_anchor(

@@ -233,7 +233,7 @@ def test_a_rebuilt_table_keeps_its_rows_and_its_children(
         (
             "    with op.batch_alter_table('audit_event', recreate='always') as batch:\n"
             "        batch.add_column(sa.Column('more', sa.String))",
-            "audit_event_no_delete, audit_event_no_replace missing",
+            "audit_event_no_delete, audit_event_no_replace are missing",
         ),
         (
             "    op.create_table('half', sa.Column('id', sa.Integer))\n    raise LedgerUnsafe('broke')",

@@ -142,7 +142,7 @@ def _wrong(sandbox: Sandbox, context: EngineContext, people: People, warm: Size,
     if counts["parked"]:
         problems.append(f"{counts['parked']} operations are parked")
     if broken:
-        problems.append(f"the audit trail is broken at row {broken.seq}")
+        problems.append(str(broken))
     if last.memory > warm.memory * MOST_GROWTH:
         problems.append(f"memory grew from {warm.memory:.0f} to {last.memory:.0f} MB")
     if last.files > warm.files + 5 or last.threads > warm.threads + 2:

@@ -141,7 +141,7 @@ def _audited(stage: Stage, out: Console) -> bool:
         broken = audit_trail.verify(view)
         seq, digest = audit_trail.head(view)
     if broken:
-        out.print(f"The audit trail is broken at row {broken.seq}: {broken.why}")
+        plain(out, str(broken))
         return False
     out.print(f"The audit trail is unbroken: {seq} events, head {seq}:{digest}", soft_wrap=True)
     return True

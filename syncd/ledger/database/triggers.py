@@ -25,17 +25,37 @@ TRIGGERS = {
 """The triggers that refuse a change of the trail, word for word as the database must have them."""
 
 
+def unprotected(session: Session) -> list[str]:
+    """Return which triggers are missing, changed or foreign; an empty list if the trail is protected.
+
+    A foreign trigger on any table can change what the ledger writes, so a verified ledger has none.
+    """
+    return _wrong(session, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+
+
 def check_triggers(session: Session) -> None:
-    """Raise `LedgerUnsafe` unless the database has every one of `TRIGGERS`, word for word."""
-    triggers_in_force = {
-        row[0]: row[1]
-        for row in session.connection().exec_driver_sql(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_event'"
-        )
-    }
-    missing = [name for name, text in TRIGGERS.items() if triggers_in_force.get(name) != text]
-    if missing:
+    """Raise `LedgerUnsafe` unless the audit tables have exactly `TRIGGERS`, word for word."""
+    wrong = _wrong(
+        session,
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        " AND tbl_name IN ('audit_event', 'audit_head') ORDER BY name",
+    )
+    if wrong:
         raise LedgerUnsafe(
-            f"the audit trail is not protected: {', '.join(missing)} missing or changed",
-            "restore a backup, or find out who removed it before going on",
+            f"the audit trail is not protected: {'; '.join(wrong)}",
+            "restore a backup, or find out who changed this before going on",
         )
+
+
+def _wrong(session: Session, query: str) -> list[str]:
+    in_force = {row[0]: row[1] for row in session.connection().exec_driver_sql(query)}
+    missing = [name for name in TRIGGERS if name not in in_force]
+    changed = [name for name, text in TRIGGERS.items() if in_force.get(name, text) != text]
+    foreign = [name for name in in_force if name not in TRIGGERS]
+    lists = (("missing", missing), ("changed", changed), ("none of syncd's", foreign))
+    return [f"{_triggers(names)} {word}" for word, names in lists if names]
+
+
+def _triggers(names: list[str]) -> str:
+    one = len(names) == 1
+    return f"the {'trigger' if one else 'triggers'} {', '.join(names)} {'is' if one else 'are'}"

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
+from syncd.domain.trail.account import Account
+from syncd.domain.trail.chain import GENESIS, Anchor, Broken, Chain, TrailRow, canonical, data_of, hash_of
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.errors import LedgerUnsafe
+from syncd.ledger.database.triggers import unprotected
+from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.store.tables import AuditEventRow, AuditHeadRow, MetaRow
-
-GENESIS = "0" * 64
-"""The hash before the first row."""
-
 
 _APPEND = (
     "INSERT INTO audit_event (seq, at, kind, incident_id, issue_id, operation_id, text, hash)"
@@ -33,29 +33,7 @@ _APPEND = (
 )
 
 
-@dataclass(frozen=True)
-class Broken:
-    """The first row at which the chain is broken, and why."""
-
-    seq: int
-    why: str
-
-
-def canonical(
-    seq: int,
-    at: datetime,
-    kind: str,
-    incident_id: str | None,
-    issue_id: str | None,
-    operation_id: int | None,
-    text: str,
-) -> str:
-    """Return the text of a row over which its hash is computed; the time is in UTC."""
-    return json.dumps(
-        [seq, at.astimezone(UTC).isoformat(), kind, incident_id, issue_id, operation_id, text],
-        ensure_ascii=True,
-        separators=(",", ":"),
-    )
+_ROWS = "SELECT seq, at, kind, incident_id, issue_id, operation_id, text, hash FROM audit_event ORDER BY seq"
 
 
 def append(
@@ -74,24 +52,29 @@ def append(
     `LedgerUnsafe` if the trail has no head, `DBAPIError` if the disk rejects the write.
     """
     # the driver's plain statements: this is the most frequent write, several times for each operation
-    driver = session.connection().connection.driver_connection
-    if not isinstance(driver, sqlite3.Connection):
-        raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
+    driver = _driver(session)
     try:
         row = driver.execute("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
         if row is None:
             raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
         seq = int(row[0]) + 1
         text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-        spelled = canonical(seq, at, kind, incident, issue, operation, text)
-        digest = sha256((row[1] + spelled).encode()).hexdigest()
-        stored = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        at = at.astimezone(UTC)
+        digest = hash_of(row[1], canonical(seq, at.isoformat(), kind, incident, issue, operation, text))
+        stored = at.strftime("%Y-%m-%d %H:%M:%S.%f")
         driver.execute(_APPEND, (seq, stored, kind, incident, issue, operation, text, digest))
         driver.execute("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
     except sqlite3.Error as error:
         # SQLAlchemy would raise this class: `Database.write` tells a full disk by it
         raise DBAPIError.instance(_APPEND, None, error, sqlite3.Error) from error
     return seq
+
+
+def _driver(session: Session) -> sqlite3.Connection:
+    driver = session.connection().connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
+    return driver
 
 
 def salted(session: Session, text: str) -> str:
@@ -129,28 +112,53 @@ def head(session: Session) -> tuple[int, str]:
     return (row.seq, row.hash) if row else (0, GENESIS)
 
 
-def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | None:
-    """Check the whole chain; return the first broken row, None if there is none.
+def event_data(seq: int, text: str) -> dict[str, Any]:
+    """Return the data of an event; raise `LedgerUnreadable` if its row is damaged."""
+    try:
+        return data_of(text)
+    except (TypeError, ValueError) as error:
+        why = f"row {seq} of the audit trail is damaged: its text is no JSON object"
+        raise LedgerUnreadable(why, "to see what is broken: syncd audit verify") from error
 
-    `anchor` is a sequence and hash from an earlier mail or export: the chain must pass through it.
+
+def rows(session: Session) -> Iterator[TrailRow]:
+    """Yield all rows of the trail in their order, also damaged ones; raise `sqlite3.Error`."""
+    # the driver's plain values: a model would refuse what is damaged
+    for seq, at, *rest in _driver(session).execute(_ROWS):
+        yield TrailRow(seq, _moment(at), *rest)
+
+
+def _moment(stored: Any) -> Any:
+    """Return a stored time in UTC, as the hash has it; return what is no time as None."""
+    try:
+        return datetime.fromisoformat(stored).replace(tzinfo=UTC).isoformat()
+    except (TypeError, ValueError):
+        return None
+
+
+def verify(session: Session, anchors: Iterable[Anchor] = (), account: Account | None = None) -> Broken | None:
+    """Check the chain and its triggers; return the first broken or missing row, None if there is none.
+
+    The chain must pass through the `anchors`, which come from mails, exports or the log. `account` takes in
+    what the rows tell.
     """
-    previous, last = GENESIS, 0
-    anchored = anchor is None or anchor == (0, GENESIS)
-    events = select(AuditEventRow).order_by("seq").execution_options(yield_per=1000)
-    for row in session.exec(events):
-        if row.seq != last + 1:
-            return Broken(last + 1, f"row {last + 1} is missing")
-        spelled = canonical(
-            row.seq, row.at, row.kind, row.incident_id, row.issue_id, row.operation_id, row.text
-        )
-        if sha256((previous + spelled).encode()).hexdigest() != row.hash:
-            return Broken(row.seq, "its hash does not follow from its text and the row before")
-        if anchor is not None and row.seq == anchor[0]:
-            if row.hash != anchor[1]:
-                return Broken(row.seq, "its hash differs from the anchor")
-            anchored = True
-        previous, last = row.hash, row.seq
+    chain = Chain(anchors=anchors)
+    try:
+        for row in rows(session):
+            broken = chain.add(row)
+            if broken is None and row.seq == 1 and row.kind != "ledger.born":
+                broken = Broken(1, "row 1 is missing: a trail begins with the birth of its ledger")
+            if broken is not None:
+                return broken
+            if account is not None:
+                account.add(row)
+        stored = _driver(session).execute("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
+    except sqlite3.Error as error:
+        return Broken(chain.last + 1, f"it is damaged: the database cannot read it: {error}")
+    if chain.last == 0:
+        return Broken(1, "row 1 is missing: a trail begins with the birth of its ledger")
     # rows cut off at the end leave a chain that fits: only the head row tells
-    if (last, previous) != head(session):
-        return Broken(last + 1, "the chain ends before its head row says so")
-    return None if anchored else Broken(last + 1, f"the chain ends before the anchor {anchor and anchor[0]}")
+    broken = chain.end(stored and (stored[0], stored[1]))
+    if broken is None and (wrong := unprotected(session)):
+        return Broken(None, "; ".join(wrong))
+    return broken

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, func, select
 
+from syncd.domain.trail.account import Account
+from syncd.domain.trail.chain import Anchor, Broken
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.audit import Broken
 from syncd.ledger.store.loading import get
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow, TicketRow
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    AuditEventRow,
+    DutyRow,
+    IncidentRow,
+    MetaRow,
+    OperationRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +48,60 @@ def head(ledger: Transactions) -> tuple[int, str]:
         return audit.head(session)
 
 
-def verify(ledger: Transactions, anchor: tuple[int, str] | None = None) -> Broken | None:
-    """Check the chain, which must pass through `anchor`; return the first broken row, None if all hold."""
+def verify(ledger: Transactions, anchors: Iterable[Anchor] = ()) -> Broken | None:
+    """Check the trail; return the first broken or missing row, None if it is whole.
+
+    The chain must hold, pass through the `anchors`, and tell of every record that only it explains.
+    """
+    account = Account()
     with ledger.read() as session:
-        return audit.verify(session, anchor)
+        broken = audit.verify(session, anchors, account)
+        # a trail that was cut and made to fit is shorter than what else the ledger shows
+        if broken is None or broken.seq is None:
+            last, untold = audit.head(session)[0], next(_untold(session, account), None)
+            if untold is not None:
+                return Broken(last + 1, f"row {last + 1} is missing: {untold}")
+        return broken
+
+
+def _untold(session: Session, account: Account) -> Iterator[str]:
+    """Yield the records of the ledger that the trail does not tell of, or tells of otherwise."""
+    connection = session.connection()
+    instance = connection.scalar(_INSTANCE)
+    if (account.birth or {}).get("instance") != instance:
+        yield f"the ledger {instance} was born, but no row tells of it"
+    yield from account.untold(
+        (row._asdict() for row in connection.execute(_OPERATIONS)),
+        ((row.incident_id, row._asdict()) for row in connection.execute(_DUTIES)),
+    )
+    for row in connection.execute(_WAIVERS):
+        if row.number > account.waivers[row.incident_id]:
+            yield f"{row.number} waivers of {row.incident_id} were given, but no row tells of them all"
+    for table, words in _ISSUES.items():
+        for row in connection.execute(columns(table.issue_id, table.key)):
+            if row.issue_id not in account.issues:
+                yield f"{row.key} is {words}, but no row tells of it"
+
+
+_INSTANCE = columns(col(MetaRow.value)).where(col(MetaRow.key) == "instance")
+_OPERATIONS = columns(
+    *map(
+        col, (OperationRow.id, OperationRow.op, OperationRow.kind, OperationRow.state, OperationRow.attempts)
+    )
+).order_by(col(OperationRow.id))
+_DUTIES = columns(
+    *map(col, (DutyRow.incident_id, DutyRow.kind, DutyRow.subject, DutyRow.clock, DutyRow.state))
+).order_by(col(DutyRow.id))
+_WAIVERS = (
+    columns(col(WaiverRow.incident_id), func.count().label("number"))
+    .group_by(col(WaiverRow.incident_id))
+    .order_by(col(WaiverRow.incident_id))
+)
+_ISSUES: dict[Any, str] = {
+    TicketRow: "a ticket",
+    PostmortemRow: "a postmortem",
+    ActionItemRow: "an action item",
+}
 
 
 def events_since(ledger: Transactions, seq: int) -> list[TrailEvent]:
@@ -57,7 +119,7 @@ def _event(session: Session, row: AuditEventRow) -> TrailEvent:
         seq=row.seq,
         at=row.at,
         kind=row.kind,
-        data=json.loads(row.text),
+        data=audit.event_data(row.seq, row.text),
         number=incident.number if incident else None,
         ticket=ticket.key if ticket else None,
         operation=get(session, OperationRecord, row.operation_id) if row.operation_id else None,

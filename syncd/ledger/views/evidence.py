@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store import audit
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -89,7 +89,7 @@ def _evidence(session: Session, incident: IncidentRecord) -> Data:
                 "at": iso(event.at),
                 "kind": event.kind,
                 "operation": event.operation_id,
-                "data": json.loads(event.text),
+                "data": audit.event_data(event.seq, event.text),
                 "hash": event.hash,
             }
             for event in _events(session, incident.id)

@@ -6,7 +6,6 @@ snapshots. A fact about a restricted incident carries that flag, and no names or
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -18,6 +17,7 @@ from sqlmodel import SQLModel, col
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import get_value
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -279,9 +279,13 @@ def events(
         query = query.where(or_(col(IncidentRow.team) == team, col(AuditEventRow.incident_id).is_(None)))
     with ledger.read() as session:
         return tuple(
-            EventFact(**{**fact._mapping, "data": json.loads(fact.data)})
-            for fact in session.connection().execute(query)
+            _event(**row._mapping)
+            for row in session.connection().execute(query.add_columns(col(AuditEventRow.seq)))
         )
+
+
+def _event(seq: int, data: str, **values: Any) -> EventFact:
+    return EventFact(data=audit.event_data(seq, data), **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ The shapes are a promise to scripts (README, "For scripts").
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import first_load
+from syncd.ledger.store import audit, first_load
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
@@ -81,7 +80,12 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         ],
         "events": [
             # nested, since the data of an operation's event has a `kind` of its own
-            {"seq": event.seq, "at": iso(event.at), "kind": event.kind, "data": json.loads(event.text)}
+            {
+                "seq": event.seq,
+                "at": iso(event.at),
+                "kind": event.kind,
+                "data": audit.event_data(event.seq, event.text),
+            }
             for event in events
         ],
     }

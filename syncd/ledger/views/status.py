@@ -5,7 +5,6 @@ The shapes are a promise to scripts (README, "For scripts").
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -118,7 +117,7 @@ def _conflicts(session: Session, limit: int) -> list[Data]:
             "number": row.number,
             "ticket": ticket.key if ticket else None,
             "since": iso(event.at),
-            **{name: json.loads(event.text).get(name) for name in ("aspect", "reason")},
+            **{name: audit.event_data(event.seq, event.text).get(name) for name in ("aspect", "reason")},
         }
         for event, row, ticket in session.exec(query).all()
     ]
