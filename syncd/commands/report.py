@@ -1,4 +1,4 @@
-"""`syncd report`: print, write or mail the weekly compliance report of one team or of all teams."""
+"""`syncd report`: print, write, mail or verify the weekly compliance report of one team or of all teams."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
 @click.option(
     "--send", is_flag=True, help="Mail the report to the recipients in the mapping, and print the result."
 )
+@click.option(
+    "--verify",
+    metavar="WEEK",
+    help="Derive the duties of a report that was made again, from both services, and print each difference.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -46,8 +51,11 @@ def command(
     given_form: str | None,
     output: Path | None,
     send: bool,
+    verify: str | None,
 ) -> None:
-    """Print, write or mail a report; a report that was mailed keeps its figures."""
+    """Print, write, mail or verify a report; a report that was mailed keeps its figures."""
+    if verify and (send or given_form or output or week):
+        raise click.UsageError("--verify WEEK goes with --team alone")
     if send and (given_form or output):
         raise click.UsageError("--send mails the report in all formats: leave out --format and --output")
     from syncd.config.load import load_offline
@@ -61,6 +69,8 @@ def command(
     teams = [mapping.team for mapping in mappings]
     if team is not None and team not in teams:
         raise click.UsageError(f"no mapping is for team {team}; there are mappings for: {', '.join(teams)}")
+    if verify:
+        sys.exit(_verify(Setup.load(ctx, usable=True), _named(verify), team))
     if send:
         sys.exit(
             _send(Setup.load(ctx, usable=True), {"week": _named(week).name if week else None, "team": team})
@@ -114,6 +124,28 @@ def _send(setup: Setup, arguments: dict[str, Any]) -> int:
     for line in result["lines"]:
         click.echo(line, err=bool(result["failed"]))
     return 1 if result["failed"] else 0
+
+
+def _verify(setup: Setup, week: Week, team: str | None) -> int:
+    """Print the comparison of a report with figures derived anew; return 1 if a row differs."""
+    from syncd.engine.jobs.verify_report import Outcome, verify
+    from syncd.ledger.store.weekly_reports import report_run
+
+    setup.start_log(quiet=True)
+    services, _ = setup.services()
+    with ledger_for_reading() as db:
+        run = report_run(db, team, week.name)
+        if run is None:
+            raise click.ClickException(f"no report of {week.name} was made for {team or 'all teams'}")
+        bounds = (run.begins, run.ends)
+        lines = verify(db, services, setup.configuration.mappings, run.rows, bounds, team, run.made_at)
+    for line in lines:
+        derived = f"; derived anew: {line.derived}" if line.outcome is Outcome.DIFFERENT else ""
+        click.echo(f"{line.outcome}: {line.name} {line.duty}: {line.on_record}{derived} ({line.source})")
+    counts = {outcome: sum(line.outcome is outcome for line in lines) for outcome in Outcome}
+    numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    click.echo(f"{week.name}: {len(lines)} duties, {numbers}")
+    return 1 if counts[Outcome.DIFFERENT] else 0
 
 
 def _named(name: str) -> Week:

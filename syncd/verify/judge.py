@@ -92,7 +92,7 @@ def _postmortem(case: _Case, spans: Sequence[Span], merged: datetime | None) -> 
     spans = _by_rules(
         case,
         spans,
-        lambda mapping: mapping.postmortem.mode is Mode.ENFORCE,
+        lambda mapping: mapping.postmortem.mode is not Mode.OFF,
         lambda mapping, part: owing_spans(facts, mapping, part, case.now),
     )
     judged = []
@@ -104,11 +104,11 @@ def _postmortem(case: _Case, spans: Sequence[Span], merged: datetime | None) -> 
 def _by_rules(
     case: _Case,
     spans: Iterable[Span],
-    enforced: Callable[[Mapping], bool],
+    in_force: Callable[[Mapping], bool],
     owing: Callable[[Mapping, Sequence[Span]], Sequence[Span]],
 ) -> list[Span]:
     """Return what is owed of each span, under the rules of its own resolve."""
-    return [part for span in spans if enforced(case.rules(span)) for part in owing(case.rules(span), [span])]
+    return [part for span in spans if in_force(case.rules(span)) for part in owing(case.rules(span), [span])]
 
 
 def _postmortem_duty(case: _Case, kind: DutyKind, spans: Sequence[Span]) -> Duty:
@@ -150,7 +150,7 @@ def _item(case: _Case, item: ItemFacts, spans: Sequence[Span], merged: datetime 
     spans = _by_rules(
         case,
         _cut(spans, merged),
-        lambda mapping: mapping.follow_ups.mode is Mode.ENFORCE,
+        lambda mapping: mapping.follow_ups.mode is not Mode.OFF,
         lambda _, part: only_within(part, item.became_at, item.left_at, "no action item any more"),
     )
     judged = [] if item.runbook else clocks_of(_owned_duty(case, item, spans), case.now)

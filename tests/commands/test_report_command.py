@@ -101,3 +101,16 @@ def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], sai
     answer = reported.syncd("report", "--send", *args)
     assert answer.code in (1, 2)
     assert said in answer.err
+
+
+def test_a_report_that_was_made_is_verified_against_both_services(reported: House) -> None:
+    last = week(reported, 1)
+    answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
+    assert (answer.code, answer.err) == (1, f"Error: no report of {last} was made for QRPay\n")
+    reported.syncd("report", "--send", "--team", "QRPay", "--week", last)
+    answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
+    assert (answer.code, answer.out) == (
+        0,
+        f"{last}: 0 duties, 0 the same, 0 DIFFERENT, 0 not verifiable\n",
+    )
+    assert reported.syncd("report", "--verify", last, "--send").code == 2

@@ -1,0 +1,226 @@
+"""Read the facts of one incident afresh from both services, for the second judge.
+
+Times, owners, dates and statuses come from PagerDuty's log and Jira's changelog as they are now. The ledger
+tells only which issues belong to the incident, and the severities, of which PagerDuty keeps no history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.domain.history import SeverityPeriod, StateChange, StateChangeKind
+from syncd.domain.incident import Incident, LogEntry
+from syncd.domain.mapping.mapping import Mapping, claim_of
+from syncd.domain.project import ProjectFacts
+from syncd.domain.ticket import Account, Issue
+from syncd.engine.context import Services
+from syncd.engine.observe.accounts import accounts_on_record
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.key_values import account_known
+from syncd.ledger.views.to_verify import ItemOnRecord, OnRecord
+from syncd.verify.facts import Absorbed, IncidentFacts, IssueFacts, ItemFacts, People
+
+_STATES: dict[str, StateChangeKind] = {
+    "trigger": "triggered",
+    "acknowledge": "acknowledged",
+    "unacknowledge": "unacknowledged",
+    "resolve": "resolved",
+}
+_ONLY_WHILE_OPEN = frozenset(
+    {"trigger", "acknowledge", "unacknowledge", "assign", "escalate", "delegate", "snooze"}
+)
+"""Log entries that only an open incident has: the first after a resolve shows that it was reopened."""
+_LINKS = ("issuelinks", "Link")
+ROW_AUTHOR = Account(id="the table's author")
+"""The person who named an owner in the follow-up table; the item does not tell who it was."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """The facts of an incident; `unreadable` says by key (`` for the incident) what could not be read."""
+
+    facts: IncidentFacts | None
+    people: People
+    keys: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
+
+
+class Reader:
+    """Reads incident after incident, and asks for each project once."""
+
+    def __init__(self, ledger: Transactions, services: Services, mappings: Sequence[Mapping]) -> None:
+        self._ledger, self._services, self._mappings = ledger, services, mappings
+        self._projects: dict[str, ProjectFacts] = {}
+        sender = services.pagerduty.sender()
+        self._our_user = sender.id if sender else None
+
+    def read(self, record: OnRecord, mapping: Mapping) -> Read:
+        """Return the facts of an incident; raise `RemoteError` where a service cannot answer."""
+        people = self._people(mapping)
+        incident = self._services.pagerduty.incident(record.incident.id)
+        if incident is None:
+            return Read(None, people, unreadable={"": "PagerDuty does not show the incident any more"})
+        log = self._services.pagerduty.incident_log(record.incident.id)
+        unreadable: dict[str, str] = {}
+        keys: dict[str, str] = {}
+        left: set[str] = set()
+        postmortem = None
+        if record.postmortem is not None:
+            issue_id, key = record.postmortem
+            issue = self._issue(issue_id, _date_field(mapping))
+            if issue is None:
+                unreadable[key] = f"Jira does not show {key} any more"
+            else:
+                postmortem = self._facts_of(issue, mapping, is_postmortem=True)
+                keys[issue.id] = issue.key
+                left |= _inactive(issue, key)
+        items = []
+        for item in record.items:
+            issue = self._issue(item.issue_id)
+            if issue is None:
+                unreadable[item.key] = f"Jira does not show {item.key} any more"
+                continue
+            keys[issue.id] = item.key
+            left |= _inactive(issue, item.key)
+            items.append(_item(item, self._facts_of(issue, mapping, is_postmortem=False), record.ends))
+        facts = _incident(record, incident, log, self._our_user)
+        claim = claim_of(self._mappings, incident.service)
+        update = {
+            "service_owes": claim is not None and claim[1].postmortem,
+            "postmortem": postmortem,
+            "written_by_person": _written(postmortem, people),
+            "items": tuple(items),
+        }
+        return Read(facts.model_copy(update=update), people, keys, unreadable, frozenset(left))
+
+    def _people(self, mapping: Mapping) -> People:
+        robots = set()
+        for entry in mapping.people.robots:
+            email = mapping.people.aliases.get(entry, entry).casefold()
+            known = account_known(self._ledger, email, mapping.jira.project) if "@" in entry else None
+            robots.add(known[0].id if known and known[0] else entry)
+        return People(automatic=frozenset(accounts_on_record(self._ledger)) | robots)
+
+    def _issue(self, issue_id: str, *fields: str) -> Issue | None:
+        fetched = self._services.jira.fetch_by_id(
+            issue_id, fields=[name for name in fields if name != "duedate"]
+        )
+        return fetched.issues[0] if fetched.issues else None
+
+    def _facts_of(self, issue: Issue, mapping: Mapping, *, is_postmortem: bool) -> IssueFacts:
+        date_field = _date_field(mapping) if is_postmortem else "duedate"
+        date = issue.due_date if date_field == "duedate" else issue.fields.get(date_field)
+        return IssueFacts(
+            id=issue.id,
+            created_at=issue.created_at
+            or min(change.at for change in self._services.jira.changelog(issue.id)),
+            creator=None,
+            status=issue.status.id,
+            assignee=issue.assignee.id if issue.assignee else None,
+            date=str(date) if date else None,
+            date_field=date_field,
+            labels=issue.labels,
+            resolution=issue.resolution.name if issue.resolution else None,
+            changes=self._services.jira.changelog(issue.id),
+            comments=self._services.jira.comments(issue.id),
+            done_statuses=self._done(issue, mapping if is_postmortem else None),
+        )
+
+    def _done(self, issue: Issue, mapping: Mapping | None) -> frozenset[str]:
+        """Return the ids of statuses that mean done; of a postmortem, those that the mapping names."""
+        if issue.project not in self._projects:
+            self._projects[issue.project] = self._services.jira.project(issue.project)
+        every = [status for kind in self._projects[issue.project].types for status in kind.statuses]
+        every.append(issue.status)
+        names = {name.casefold() for name in mapping.postmortem.statuses} if mapping else set()
+        named = {
+            status.id
+            for status in every
+            if status.name.casefold() in names or (status.untranslated or "").casefold() in names
+        }
+        return frozenset(named or {status.id for status in every if status.category == "done"})
+
+
+def _date_field(mapping: Mapping) -> str:
+    name = mapping.postmortem.date_field
+    return "duedate" if name.casefold() in ("duedate", "due date") else name
+
+
+def _inactive(issue: Issue, key: str) -> set[str]:
+    return {key} if issue.assignee is not None and not issue.assignee.active else set()
+
+
+def _written(postmortem: IssueFacts | None, people: People) -> datetime | None:
+    changes = postmortem.changes if postmortem else ()
+    return min(
+        (each.at for each in changes if each.field == "description" and people.is_person(each.author)),
+        default=None,
+    )
+
+
+def _item(item: ItemOnRecord, issue: IssueFacts, ends: frozenset[str]) -> ItemFacts:
+    became = [issue.created_at]
+    if item.source.startswith("linked"):
+        became += [each.at for each in issue.changes if each.field in _LINKS and each.after in ends][-1:]
+        labelled = [each for each in issue.changes if each.field == "labels"]
+        became += [each.at for each in labelled if "action-item" in (each.after_words or "").split()][:1]
+    runbook = bool(item.facts.get("knowledge-base"))
+    return ItemFacts(
+        issue=issue,
+        became_at=max(became),
+        runbook=runbook,
+        named_by=ROW_AUTHOR if item.source == "made" and not runbook else None,
+        left_at=item.ended_at,
+    )
+
+
+def _incident(
+    record: OnRecord, incident: Incident, log: Sequence[LogEntry], our_user: str | None
+) -> IncidentFacts:
+    alerts = [entry.at for entry in log if entry.kind == "trigger"]
+    notes = [
+        entry.at
+        for entry in log
+        if entry.kind == "annotate" and entry.by_person and entry.agent and entry.agent.id != our_user
+    ]
+    return IncidentFacts(
+        id=incident.id,
+        created_at=incident.created_at,
+        states=_states(incident, log),
+        signs=tuple(sorted([*alerts, *notes])),
+        severities=tuple(
+            SeverityPeriod.model_validate(period) for period in record.incident.severity_periods
+        ),
+        merged_at=incident.over_since if incident.merged_into else None,
+        absorbed=tuple(
+            Absorbed(at=source.resolved_at, severity=source.severity)
+            for source in record.sources
+            if source.resolved_at is not None and source.severity is not None
+        ),
+    )
+
+
+def _states(incident: Incident, log: Sequence[LogEntry]) -> tuple[StateChange, ...]:
+    """Return the changes of state; PagerDuty names no entry for a reopening, so what follows it shows it."""
+    states: list[StateChange] = []
+    resolves = [entry.at for entry in log if entry.kind == "resolve"]
+    last = max(resolves, default=None)
+    is_open = True
+    for entry in log:
+        # after the last resolve of a resolved incident nothing reopened it
+        reopens = incident.open or (last is not None and entry.at < last)
+        if not is_open and entry.kind in _ONLY_WHILE_OPEN and reopens:
+            states.append(StateChange(kind="reopened", at=entry.at))
+            is_open = True
+        if entry.kind in _STATES:
+            states.append(StateChange(kind=_STATES[entry.kind], at=entry.at))
+            is_open = is_open and entry.kind != "resolve"
+    if incident.open and not is_open:
+        states.append(StateChange(kind="reopened", at=incident.status_changed_at or incident.created_at))
+    if incident.over_since is not None and is_open:
+        # the log of a merged incident shows no resolve
+        states.append(StateChange(kind="resolved", at=incident.over_since))
+    return tuple(states)

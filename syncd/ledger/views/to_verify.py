@@ -1,0 +1,104 @@
+"""What the second judge takes from the ledger: which issues belong to an incident, and people's decisions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.duty import Waiver
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.loading import get, load, select_records
+from syncd.ledger.store.postmortems import waivers_of
+from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow, TicketRow
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOnRecord:
+    """An action item: its issue, how it became one (`source`), and since when it is none any more."""
+
+    issue_id: str
+    key: str
+    source: str
+    facts: dict[str, Any]
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionOnRecord:
+    """A correction as the audit trail has it."""
+
+    at: datetime
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What the ledger knows of one incident that the services cannot tell.
+
+    `sources` are the incidents that were merged into it. `ends` are the keys of its ticket and postmortem.
+    """
+
+    incident: IncidentRecord
+    postmortem: tuple[str, str] | None
+    ends: frozenset[str]
+    items: tuple[ItemOnRecord, ...]
+    sources: tuple[IncidentRecord, ...]
+    waivers: tuple[Waiver, ...]
+    corrections: tuple[CorrectionOnRecord, ...]
+
+
+def on_record_of(ledger: Transactions, incident_id: str) -> OnRecord | None:
+    """Return what the second judge needs of an incident, None if the ledger does not have it."""
+    with ledger.read() as session:
+        incident = get(session, IncidentRecord, incident_id)
+        return _on_record(session, incident) if incident is not None else None
+
+
+def _on_record(session: Session, incident: IncidentRecord) -> OnRecord:
+    ticket, postmortem = session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id)
+    items = session.exec(select(ActionItemRow).where(ActionItemRow.incident_id == incident.id)).all()
+    merged = select_records(IncidentRecord).where(col(IncidentRow.merged_into) == incident.id)
+    corrected = select(AuditEventRow).where(
+        AuditEventRow.incident_id == incident.id, AuditEventRow.kind == "duty.corrected"
+    )
+    return OnRecord(
+        incident=incident,
+        postmortem=(postmortem.issue_id, postmortem.key) if postmortem else None,
+        ends=frozenset(row.key for row in (ticket, postmortem) if row is not None),
+        items=tuple(
+            ItemOnRecord(item.issue_id, item.key, item.source, item.facts, item.ended_at) for item in items
+        ),
+        sources=tuple(load(session, IncidentRecord, merged)),
+        waivers=waivers_of(session, incident.id),
+        corrections=tuple(
+            CorrectionOnRecord(event.at, json.loads(event.text))
+            for event in session.exec(corrected.order_by(col(AuditEventRow.seq))).all()
+        ),
+    )
+
+
+def incidents_resolved(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> list[str]:
+    """Return the incidents of a team (None: of all teams) whose last resolve lies in [since, until)."""
+    query = select(IncidentRow.id).where(
+        col(IncidentRow.resolved_at) >= since,
+        col(IncidentRow.resolved_at) < until,
+        col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team,
+        col(IncidentRow.restricted).is_(False),
+    )
+    with ledger.read() as session:
+        return list(session.exec(query.order_by(col(IncidentRow.number))).all())
+
+
+def rules_changed_at(ledger: Transactions, file: str) -> list[datetime]:
+    """Return when the rules of a mapping's file changed after their first load."""
+    query = (
+        select(AuditEventRow).where(AuditEventRow.kind == "rules.changed").order_by(col(AuditEventRow.seq))
+    )
+    with ledger.read() as session:
+        events = session.exec(query).all()
+        return [event.at for event in events if json.loads(event.text).get("file") == file]
