@@ -72,8 +72,11 @@ def hides(error: RemoteError) -> bool:
 
 
 def refuses_search(error: RemoteError) -> bool:
-    """Return True if Jira refuses a search in its own words: it may not show one of the projects."""
-    return error.status == HTTPStatus.BAD_REQUEST or (hides(error) and error.status != HTTPStatus.GONE)
+    """Return True if Jira refuses a search because of its projects, in its own words.
+
+    401 and 403 are no such refusal: they concern the search itself, whatever it names.
+    """
+    return error.status == HTTPStatus.BAD_REQUEST or (error.absent and error.status != HTTPStatus.GONE)
 
 
 class JiraFacts:

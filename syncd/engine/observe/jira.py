@@ -37,6 +37,12 @@ from syncd.remote.errors import Cause, NotDone, RemoteError
 
 KEY = "jira.poll"
 OVERLAP_MINUTES = 10
+POLL = "jira poll"
+"""The subject of a refusal of the whole poll, whatever its projects."""
+_REMEDY = (
+    "Give the account and its token the right to read and search issues. Until then syncd makes and moves"
+    " tickets, and sees what people change in Jira every 15 minutes only"
+)
 REMEMBERED = 20_000
 """Pairs of issue and update kept in memory; a forgotten pair costs one bulk read, nothing else."""
 Mark = dict[str, Any]
@@ -67,6 +73,20 @@ class JiraPoller:
 
         Raise `RemoteError` where Jira fails, also where it lets us search no project at all.
         """
+        refusals = self._context.refusals
+        if not refusals.may_ask(POLL, SEARCH):
+            raise NotDone("jira", "search", Cause.PAUSED, "Jira refused it, syncd asks again later")
+        try:
+            self._poll()
+        except NotDone as error:
+            # our login is good, or the cause would be another one: the refusal concerns these requests alone
+            if error.cause is Cause.FORBIDDEN:
+                what = "Jira does not let syncd's account search for changed issues"
+                refusals.refused(POLL, SEARCH, what, error.describe(), remedy=_REMEDY, tell=True)
+            raise
+        refusals.answered(POLL, SEARCH)
+
+    def _poll(self) -> None:
         context = self._context
         began, login = context.clock.boottime(), context.login("jira")
         proved_before, self._proved = login.proved_at, True
