@@ -7,7 +7,7 @@ SEED ?= 1
 HOURS ?= 72
 SEEDS ?= 500
 
-.PHONY: help test demo check bench crash simulate soak clean
+.PHONY: help test demo check bench crash simulate simulate-verdicts soak clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 
 simulate: $(BIN)/.ready ## Play seeded histories of people, faults and crashes: make simulate SEEDS=500 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --start $(SEED) --all
+
+simulate-verdicts: $(BIN)/.ready ## Judge seeded histories by both judges: make simulate-verdicts SEEDS=2000 SEED=1
+	PYTHONPATH=tests $(BIN)/python -m verify --seeds $(SEEDS) --start $(SEED)
 
 soak: $(BIN)/.ready ## Three days of a daemon's life, for what grows slowly: make soak HOURS=72
 	PYTHONPATH=tests $(BIN)/python -m soak --hours $(HOURS)

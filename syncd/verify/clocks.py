@@ -163,7 +163,7 @@ def _judge(duty: Duty, clock: _Clock, now: datetime) -> tuple[Judged, _End | Non
         # a merge changes nothing for a breach, which may still be met late; a reopening ends its clock
         if why == "reopened":
             return base.model_copy(update={"verdict": Verdict.BREACHED}), end
-        return _present(duty, clock, base, now), end
+        return _present(duty, clock, base.model_copy(update={"why": why}), now), end
     return base.model_copy(update={"verdict": Verdict.CANCELLED, "why": why}), end
 
 
@@ -194,7 +194,9 @@ def _following(duty: Duty, clock: _Clock, end: _End | None, verdict: Judged) -> 
         return None
     if end.renewal:
         return _first(duty.spans, end.at, renewed=True)
-    if verdict.verdict in (Verdict.MET, Verdict.MET_LATE):
+    # what nobody owned before it was done, and again after it was opened again, is missed once
+    missed = verdict.verdict is Verdict.BREACHED and verdict.why == "done"
+    if missed or verdict.verdict in (Verdict.MET, Verdict.MET_LATE):
         return None
     return _first(duty.spans, end.at)
 

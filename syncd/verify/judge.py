@@ -232,7 +232,7 @@ def _due_of_item(
 
 
 def _latest(case: _Case, calendar: Calendar, rules: Mapping, start: Start, at: datetime) -> datetime:
-    """Return the end of the severity's latest day for an item, counted from the clock's start."""
+    """Return the end of the severity's latest day: `follow_up_days` working days after the resolve."""
     name = severity_at(case.facts, rules, at, case.now)
     section = rules.severities.get(name or "") or [*rules.severities.values()][-1]
-    return calendar.after_working_days(start.at, section.follow_up_days)
+    return calendar.after_working_days(start.span.resolved_at, section.follow_up_days)
