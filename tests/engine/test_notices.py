@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email import message_from_bytes
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 from rig import SERVICES, Rig
@@ -24,9 +27,14 @@ from engine.mail_rig import (
 from engine.test_lifecycle import incident_of, nothing_more_is_written
 from engine.test_pause import pause, resume
 from engine.test_restricted import RULES
+from syncd.config.templates.templates import Templates
+from syncd.report.mail.letters import About, correction, notice, rendered
+from syncd.report.mail.message import Envelope, message
 from syncd.sandbox import faults
 
 MINUTE, HOUR = 60.0, 3600.0
+MOMENT = datetime(2026, 11, 24, 10, tzinfo=UTC)
+ENVELOPE = Envelope(sender="s@x.example", recipient="r@x.example", message_id="<1@x.example>", date=MOMENT)
 
 
 @pytest.fixture
@@ -325,3 +333,59 @@ def test_an_exercise_tells_nobody(post: Rig) -> None:
     post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
     post.settle(2)
     assert mails(post) == []
+
+
+HOSTILE = {
+    "a hundred thousand letters": "A" * 100_000,
+    "a million combining marks": "A" + "\u0301" * 1_000_000,
+    "line breaks": "a\r\nBcc: x@evil.example\u2028\n" * 20_000,
+    "marks that turn the direction": "\u202etset\u2066" * 50_000,
+    "markup": "&<>\"'" * 60_000,
+}
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE.items()])
+def test_no_text_of_an_incident_holds_its_notice_back(text: str) -> None:
+    about = About(
+        team="T",
+        zone="UTC",
+        number=12,
+        title=text,
+        service=text,
+        severity="SEV0",
+        status="triggered",
+        created_at=MOMENT,
+        responders=(text,),
+    )
+    for letter in (notice(about, MOMENT, True, "you"), correction(about, "SEV0", MOMENT, "you")):
+        body = rendered(letter, Templates(), "1:abc")
+        sent = message(ENVELOPE, body)
+        assert len(sent) < 200_000
+        assert "Bcc" not in message_from_bytes(sent)
+        assert "#12" in body.text
+        assert "#12" in body.subject
+
+
+def test_a_title_beyond_every_limit_is_told_at_once_and_the_notice_leaves_once(post: Rig) -> None:
+    sev0(post, "B" * 300_000 + "\n")
+    post.cycle()
+    assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
+    assert all(len(subject) <= 140 for subject in subjects(post))
+    assert mails(post, "parked") == []
+    noise_rule(post)
+
+
+def test_a_template_that_fails_holds_no_notice_back(post: Rig, tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail/notice.txt.j2").write_text("{{ no_such_name }}")
+    assert post.context.mailer is not None
+    object.__setattr__(post.context.mailer, "templates", Templates(tmp_path))
+    incident = sev0(post)
+    post.cycle()
+    assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
+    text = text_of(letters(post)[0])
+    assert "Callbacks time out" in text
+    assert f"/incidents/{incident}" in text
+    assert "could not use the mail's template" in text
+    assert mails(post, "parked") == []
+    noise_rule(post)

@@ -55,7 +55,7 @@ def ticket_context(subject: Subject) -> dict[str, JsonValue]:
         "project": mapping.jira.project,
         "incident": _incident(incident, mapping.redact.patterns),
         "service": {
-            "name": one_line(incident.service.name or incident.service.id),
+            "name": cut(one_line(incident.service.name or incident.service.id), 255),
             "component": section.component,
             "owner": section.owner,
         },

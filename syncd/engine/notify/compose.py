@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from syncd.config.templates.templates import Templates
+from loguru import logger
+
+from syncd.config.templates.templates import TemplateError, Templates
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.mapping import Mapping
@@ -313,7 +315,8 @@ def report_body(
 ) -> Body:
     """Return a weekly report for one recipient; `why` they get it, `head` of the audit trail (`SEQ:HASH`).
 
-    Raise `TemplateError`, and `CannotRender` where the ledger holds no frozen figures.
+    A report that its template cannot write leaves as its subject and its rows. Raise `CannotRender` where the
+    ledger holds no frozen figures.
     """
     report, base = _frozen(context, mail)
     browse = f"{base}/browse/" if base else ""
@@ -323,12 +326,19 @@ def report_body(
         why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
     words = report_context(report, names=mail.names, head=head, browse=browse, why=why)
     name = f"syncd-{formats.file_slug(report.team)}-{report.week.name}.csv"
-    return Body(
-        subject=str(words["subject"]),
-        text=templates.render(formats.TEXT, words).strip() + "\n",
-        html=templates.render(formats.HTML, words),
-        attachments=(Attachment(name=name, kind="csv", text=rows),) if attached else (),
-    )
+    subject = str(words["subject"])
+    attachments = (Attachment(name=name, kind="csv", text=rows),) if attached else ()
+    try:
+        text, html = templates.render(formats.TEXT, words), templates.render(formats.HTML, words)
+    except TemplateError as error:
+        logger.error("{}: its template fails, so only its rows leave: {}", subject, error)
+        lines = (
+            subject,
+            f"syncd could not use the report's template: {error}",
+            f"You get this because {why}.",
+        )
+        return letters.plain_body(subject, (*lines, f"Anchor of the audit trail: {head}"), attachments)
+    return Body(subject=subject, text=text.strip() + "\n", html=html, attachments=attachments)
 
 
 def _frozen(context: EngineContext, mail: WeeklyReportMail) -> tuple[Weekly, str]:

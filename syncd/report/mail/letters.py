@@ -8,18 +8,23 @@ reaches this module.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from html import escape
 from zoneinfo import ZoneInfo
 
+from syncd.config.templates.limits import MOST_OUTPUT
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import cut
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.clock import zone_word
 from syncd.domain.text import one_line
-from syncd.report.mail.message import Body
+from syncd.report.mail.message import Attachment, Body
 
 TITLE_LIMIT = 80
 """UTF-16 units of an incident's title in a subject."""
+LONGEST_VALUE = 1000
+"""UTF-16 units of one value in a mail: a foreign text is cut before a template sees it."""
 MOST_LINES = 40
 """Lines of one mail; the mail counts the rest."""
 RED, AMBER, BLUE, GREEN = "#b42318", "#93540a", "#1d4f91", "#1a6b3c"
@@ -192,14 +197,57 @@ def with_links(letter: Letter, about: About) -> Letter:
 def rendered(letter: Letter, templates: Templates, head: str) -> Body:
     """Return the letter as text and HTML, each with the ledger's head (`SEQ:HASH`) at its end.
 
-    Raise `TemplateError`.
+    Every value is on one line and short, so that no foreign text brings a template to its limits. Raise
+    `TemplateError`.
     """
-    context = {**letter.context, "anchor": head}
+    context = {**_short_values(letter.context), "anchor": head}
     return Body(
         subject=letter.subject,
         text=templates.render(f"{letter.template}.txt.j2", context).strip() + "\n",
         html=templates.render(f"{letter.template}.html.j2", context),
     )
+
+
+def without_template(letter: Letter, why: str, head: str) -> Body:
+    """Return the letter as plain lines that need no template: no fault of a template holds a mail back."""
+    values = _short_values(letter.context)
+    parts = [values.pop(name, "") for name in ("title", "lead")]
+    reason, team = values.pop("why", ""), values.pop("team", "")
+    lines = [*_lines(parts), *_lines(values), f"syncd could not use the mail's template: {why}"]
+    lines.append(f"You get this because {reason}. Sent by syncd for {team}.")
+    return plain_body(letter.subject, (*lines, f"Anchor of the audit trail: {head}"))
+
+
+def plain_body(subject: str, lines: Iterable[str], attachments: tuple[Attachment, ...] = ()) -> Body:
+    """Return a mail of plain lines, without any template."""
+    text = "\n\n".join(cut(one_line(line), LONGEST_VALUE) for line in lines if line)
+    text = cut(text, MOST_OUTPUT) + "\n"
+    return Body(subject=subject, text=text, html=f"<pre>{escape(text)}</pre>", attachments=attachments)
+
+
+def _short_values(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: _short_value(value) for name, value in values.items()}
+
+
+def _short_value(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return cut(one_line(value), LONGEST_VALUE)
+    if isinstance(value, list):
+        return [_short_value(part) for part in value]
+    return _short_values(value) if isinstance(value, dict) else value
+
+
+def _lines(value: JsonValue) -> Iterator[str]:
+    """Yield the texts of a value; the texts of an entry are one line: `Status: triggered`."""
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _lines(part)
+    elif isinstance(value, dict):
+        parts = [part for name, part in value.items() if name != "colour" and part]
+        yield ": ".join(part for part in parts if isinstance(part, str))
+        yield from _lines([part for part in parts if isinstance(part, list)])
 
 
 def _frame(team: str, title: str, lead: str, colour: str, why: str) -> dict[str, JsonValue]:

@@ -8,6 +8,8 @@ to the operator leave once more, never a third time; reminders and digests do no
 
 from __future__ import annotations
 
+from loguru import logger
+
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.mail import AT_MOST_ONCE
 from syncd.domain.operation import OperationState, SendMail, op_of
@@ -24,7 +26,7 @@ from syncd.ledger.store import leaving
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis, Leaving
 from syncd.ledger.views.audit_trail import head as chain_head
-from syncd.report.mail.letters import ToldNotice
+from syncd.report.mail.letters import ToldNotice, without_template
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 
@@ -63,7 +65,7 @@ class SendMailKind(BaseKind[RenderedMail]):
         )
         try:
             content = message(envelope, _body(context, operation, mailer, [notice for _, notice in others]))
-        except (TemplateError, ValueError) as error:
+        except ValueError as error:
             raise CannotRender(f"syncd cannot write the mail: {error}") from error
         return RenderedMail(
             to=mail.to,
@@ -109,12 +111,17 @@ def _without_body(operation: OperationRecord) -> RenderedMail:
 def _body(
     context: EngineContext, operation: OperationRecord, mailer: Mailer, others: list[ToldNotice]
 ) -> Body:
-    seq, digest = chain_head(context.ledger)
+    """Return what the mail tells; a template that fails holds no mail back."""
+    head = ":".join(map(str, chain_head(context.ledger)))
     mail = operation.typed(SendMail)
     if isinstance(mail.content, WeeklyReportMail):
-        return report_body(context, mail.content, mail.why, mailer.templates, f"{seq}:{digest}")
+        return report_body(context, mail.content, mail.why, mailer.templates, head)
     letter = bundle_letter(context, operation, others) if others else letter_of(context, operation)
-    return body_of(letter, mailer.templates, f"{seq}:{digest}")
+    try:
+        return body_of(letter, mailer.templates, head)
+    except TemplateError as error:
+        logger.error("mail to {}: its template fails, so it leaves as plain text: {}", mail.to, error)
+        return without_template(letter, str(error), head)
 
 
 def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:
