@@ -94,8 +94,17 @@ def mask(text: str, patterns: Mapping[str, str] | None = None) -> str:
         try:
             text = _compiled(pattern).sub(shown, text, timeout=PATTERN_SECONDS)
         except TimeoutError:
-            return f"[text withheld: the pattern {name} took too long on it]"
+            return _withheld(name)
     return text
+
+
+def took_too_long(masked: str, name: str) -> bool:
+    """Return True if `mask` withheld the text because the pattern of this name took too long on it."""
+    return masked == _withheld(name)
+
+
+def _withheld(name: str) -> str:
+    return f"[text withheld: the pattern {name} took too long on it]"
 
 
 @lru_cache(maxsize=256)

@@ -82,6 +82,17 @@ class Incident(Value):
         return MERGED if self.merged_into and not self.open else str(self.status)
 
 
+class Restriction(Value):
+    """Why an incident is restricted, in words without its texts.
+
+    `provisional`: no rule could be judged in its time, so syncd withholds the texts until a later judgement
+    decides.
+    """
+
+    why: str
+    provisional: bool = False
+
+
 def stub_title(number: int) -> str:
     """Return the text that replaces the title of a restricted incident."""
     return f"Security incident #{number}"

@@ -15,16 +15,20 @@ from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.lookups import ticket_project
 from syncd.policy.case import Rulebook
-from syncd.policy.restricted import ASPECT, level_of
+from syncd.policy.restricted import ASPECT, PROVISIONAL, level_of
 
 
 @dataclass(frozen=True)
 class RestrictedPlacement:
-    """Where a restricted ticket is made: under a level, in its own project, or as a stub (neither)."""
+    """Where a restricted ticket is made: under a level, in its own project, or as a stub (neither).
+
+    It is always a stub while the restriction is `provisional`.
+    """
 
     book: Rulebook
     level: Reference | None = None
     apart: bool = False
+    provisional: bool = False
 
     @property
     def stub(self) -> bool:
@@ -36,18 +40,22 @@ class RestrictedPlacement:
         """The reason why the security lead has to know, None where the ticket has its security level."""
         if self.level is not None:
             return None
+        if self.provisional:
+            return PROVISIONAL
         place = "its ticket is in the restricted project" if self.apart else "its ticket is a stub"
         return f"syncd's account may not set the security level, so {place}"
 
 
 def placement_for(
-    context: EngineContext, book: Rulebook, refused: Collection[str] = ()
+    context: EngineContext, book: Rulebook, refused: Collection[str] = (), *, provisional: bool = False
 ) -> RestrictedPlacement:
     """Return where syncd creates the ticket of a restricted incident, given the rulebook of its team.
 
     `refused` are the fields that Jira refused for this ticket. Raise `RemoteError` where Jira cannot answer
     about the restricted project.
     """
+    if provisional:
+        return RestrictedPlacement(book, provisional=True)
     level = None if ASPECT in refused else level_of(book.mapping, book.project)
     if level is not None:
         return RestrictedPlacement(book, level)
@@ -72,7 +80,7 @@ def book_at(
     book = context.book_of(Incident.model_validate(row.snapshot), row.team)
     if book is None:
         return None
-    apart = book.mapping.restricted.project if row.restricted else None
+    apart = book.mapping.restricted.project if row.restricted and not row.provisional else None
     if stands_in is None:
         return placement_for(context, book).book if apart is not None else book
     if apart is not None and stands_in == apart:

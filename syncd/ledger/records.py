@@ -45,6 +45,7 @@ class IncidentRecord:
     merged_into: str | None
     restricted: bool
     restricted_since: datetime | None
+    provisional: bool
     settled_fingerprint: dict[str, Any] | None
     log: list[dict[str, Any]] | None
     log_read_seq: int

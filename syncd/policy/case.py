@@ -152,7 +152,8 @@ class Case(Value):
 
     - `now` is the moment of the decision (UTC). Without it, no rule waits.
     - `before_enforcement`: the incident was resolved before the mapping's `enforce_from`.
-    - `restricted`: the case holds no title and no texts of people.
+    - `restricted`: the case holds no title and no texts of people. `provisional`: a later judgement may still
+      end that.
     - `state_changes` is None if syncd has not read the log since the incident's last change.
     - `severity_periods` are the severities that the incident had.
     - `merged_from` and `merged_sources` are the incidents that were merged into this one.
@@ -191,6 +192,7 @@ class Case(Value):
     once: frozenset[str] = frozenset()
     before_enforcement: bool = False
     restricted: bool = False
+    provisional: bool = False
     attempted: dict[str, JsonValue] = Field(default_factory=dict)
     unseen: dict[str, bool] = Field(default_factory=dict)
     now: UtcTime | None = None

@@ -2,16 +2,18 @@
 
 Ramen runbook, "Security/PII incident". An incident is restricted as soon as its severity, service, type or
 title says so, or a person sets a security level or the label on the ticket. It stays restricted: the ledger
-remembers it, and these functions only find reasons for it. syncd writes the level once, before everything
-else. A person who changes the level later has the last word on the ticket; everywhere else the incident stays
-restricted.
+remembers it, and these functions only find reasons for it. If a pattern takes too long on a title, the
+incident is restricted provisionally, until a judgement without a time-out decides.
+
+syncd writes the level once, before everything else. A person who changes the level later has the last word on
+the ticket; everywhere else the incident stays restricted.
 """
 
 from __future__ import annotations
 
 from syncd.config.templates.text_limits import title_matches
 from syncd.domain.base import Reference
-from syncd.domain.incident import Incident, stub_title
+from syncd.domain.incident import Incident, Restriction, stub_title
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import EditTicket, FillRestrictedStub
@@ -27,22 +29,41 @@ STUB = "stub"
 KEPT = "kept"
 """The value of `STUB` where a person edited the stub, so that syncd never fills it."""
 _TOLD = "security told"
+SLOW = "a pattern of restricted.titles took too long on its title"
+"""The reason of a provisional restriction."""
+PROVISIONAL = f"{SLOW}, so syncd treats it as restricted for now and writes a stub without its texts"
+"""The reason as the security lead is told."""
 LEFT = "restricted"
 """The rule of remarks that syncd mails to the security lead."""
 
 
-def restricted_by(incident: Incident, mapping: Mapping, section: ServiceSection) -> str | None:
-    """Return the mapping's rule that restricts the incident, in words without its texts; None: no rule."""
+def restricted_by(incident: Incident, mapping: Mapping, section: ServiceSection) -> Restriction | None:
+    """Return why the mapping's rules restrict the incident, in words without its texts; None: no rule does.
+
+    A pattern that takes too long decides nothing alone: another rule may restrict the incident for certain.
+    """
     rules, service = mapping.restricted, incident.service
     if section.is_among(rules.services, service):
-        return f"service {service.name or service.id}"
+        return Restriction(why=f"service {service.name or service.id}")
     kind = (incident.incident_type or "").casefold()
     if kind and kind in {name.casefold() for name in rules.incident_types}:
-        return "incident type"
-    if any(title_matches(pattern, incident.title) for pattern in rules.titles):
-        return "title"
+        return Restriction(why="incident type")
     severity = decide_severity(incident, mapping, section)
-    return f"severity {severity.name}" if severity.section.restricted else None
+    if severity.section.restricted:
+        return Restriction(why=f"severity {severity.name}")
+    matches = {title_matches(pattern, incident.title) for pattern in rules.titles}
+    if True in matches:
+        return Restriction(why="title")
+    return Restriction(why=SLOW, provisional=True) if None in matches else None
+
+
+def is_stub(case: Case) -> bool:
+    """Return True if the ticket is a stub, to which syncd carries nothing of its incident.
+
+    A stub that a person edited stays one while its incident is restricted.
+    """
+    stub = case.ticket.agreed.get(STUB) if case.ticket else None
+    return stub is True or (case.restricted and bool(stub))
 
 
 def restricted_by_person(issue: Issue, mapping: Mapping) -> str | None:
@@ -94,18 +115,25 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     """Return the edit that puts the ticket of a restricted incident under its security level.
 
     Once the ticket had a level, only a stub under a level is filled with its texts. If syncd's account may
-    set no level, a remark records that once, and syncd mails it to the security lead.
+    set no level, a remark records that once, and syncd mails it to the security lead. A provisional
+    restriction sets no level; where it ended, the stub is filled.
     """
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
-    if not case.restricted or ticket is None or issue is None:
+    if ticket is None or issue is None:
         return Decision()
+    if not case.restricted:
+        why = "the incident is not restricted, so syncd adds its texts"
+        return _fill(case, why) if ticket.agreed.get(STUB) is True else Decision()
+    if case.provisional:
+        return Decision() if ticket.agreed.get(STUB) else _remark_once(case, PROVISIONAL)
     # A project that only a few people see protects the ticket without a level.
     if issue.project == book.mapping.restricted.project:
         return Decision()
     secured = _secured(issue, book.mapping)
     # The level was set once, so a person who removed it since has the last word.
     if ASPECT in ticket.agreed:
-        return _fill(case) if secured and ticket.agreed.get(STUB) is True else Decision()
+        why = "the ticket has its security level now, so syncd adds its texts"
+        return _fill(case, why) if secured and ticket.agreed.get(STUB) is True else Decision()
     if secured and issue.security_level is not None:
         return Decision(agreed={ASPECT: issue.security_level.id})
     level = level_of(book.mapping, book.project)
@@ -126,13 +154,8 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     )
 
 
-def _fill(case: Case) -> Decision:
-    fill = FillRestrictedStub(
-        incident=case.incident.id,
-        aspect=STUB,
-        reason="the ticket has its security level now, so syncd adds its texts",
-    )
-    return Decision(operations=(fill,))
+def _fill(case: Case, why: str) -> Decision:
+    return Decision(operations=(FillRestrictedStub(incident=case.incident.id, aspect=STUB, reason=why),))
 
 
 def _remark_once(case: Case, why: str) -> Decision:

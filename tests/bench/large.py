@@ -105,6 +105,7 @@ def _incident(
         "finished": True,
         "dry_run_notes": [],
         "restricted": False,
+        "provisional": False,
         "log_read_seq": 0,
         "changed_seq": 0,
         "severity_periods": [],

@@ -133,9 +133,7 @@ def save_incident(
     session: Session, read: Incident, read_seq: int, now: datetime, team: str | None
 ) -> IncidentRow | None:
     """Store an incident as read, under rules that withhold and restrict nothing."""
-    return snapshots.save_incident(
-        session, read, read_seq, now, team, lambda read, _team, _restricted: (read, None)
-    )
+    return snapshots.save_incident(session, read, read_seq, now, team, lambda read, *_given: (read, None))
 
 
 def issue(summary: str = "Payments are late", **more: object) -> Issue:

@@ -57,6 +57,7 @@ _0001: Rows = {
         "merged_into": "P2",
         "restricted": 0,
         "restricted_since": None,
+        "provisional": 0,
         "settled_fingerprint": '{"print": "ab", "rules": "v1", "until": null}',
         "log": '[{"kind": "trigger", "at": "2026-11-22T09:00:00Z"}]',
         "log_read_seq": 1000000008,

@@ -21,6 +21,7 @@ from policy_cast import (
 )
 
 from syncd.domain.base import Reference
+from syncd.domain.incident import Restriction
 from syncd.domain.operation import Kind
 from syncd.policy.case import Decision, Rulebook
 from syncd.policy.decide import decide
@@ -45,7 +46,8 @@ def few(**changes: Any) -> Rulebook:
 
 def why(**more: Any) -> str | None:
     made = few()
-    return restricted_by(incident(**more), made.mapping, made.section)
+    why = restricted_by(incident(**more), made.mapping, made.section)
+    return why.why if why is not None else None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_severity_restricts_only_where_the_mapping_says_so() -> None:
     }
     strict = made.mapping.model_copy(update={"severities": severities})
     assert restricted_by(incident(), made.mapping, made.section) is None
-    assert restricted_by(incident(), strict, made.section) == "severity SEV2"
+    assert restricted_by(incident(), strict, made.section) == Restriction(why="severity SEV2")
 
 
 def test_a_person_restricts_by_the_label_or_by_a_level_that_is_not_an_ordinary_one() -> None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import regex
 
-from syncd.config.masks import mask
+from syncd.config.masks import PATTERN_SECONDS, mask
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import escape_wiki, one_line, utf16_len
@@ -22,8 +22,8 @@ SUMMARY_LIMIT = 255
 DESCRIPTION_LIMIT = 32_767
 """UTF-16 units of a Jira description or comment."""
 
-PATTERN_SECONDS = 0.2
-"""Time that one pattern of a mapping may take on one title."""
+PATTERN_SEES = 1000
+"""Characters of a title, on one line, in which a mapping's pattern is searched."""
 
 _GRAPHEME = regex.compile(r"\X")
 _NOT_FOR_LABELS = regex.compile(r"[^\p{L}\p{M}\p{N}_.\-]+")
@@ -73,15 +73,17 @@ def wiki_within(text: str, limit: int) -> str:
     return escape_wiki(cut(text, least))
 
 
-def title_matches(pattern: str, title: str) -> bool:
-    """Return True if an incident's title contains a mapping's pattern, in any case.
+def title_matches(pattern: str, title: str) -> bool | None:
+    """Return True if the first characters of an incident's title contain a mapping's pattern, in any case.
 
-    Anybody may write a title, so a pattern that takes too long does not match.
+    None: it took longer than `PATTERN_SECONDS`. Anybody may write a title, so each caller takes the safe
+    answer then.
     """
     try:
-        return _compiled(pattern).search(one_line(title), timeout=PATTERN_SECONDS) is not None
+        found = _compiled(pattern).search(one_line(title)[:PATTERN_SEES], timeout=PATTERN_SECONDS)
     except TimeoutError:
-        return False
+        return None
+    return found is not None
 
 
 @lru_cache(maxsize=256)

@@ -87,7 +87,7 @@ def choose_playbook(mapping: Mapping, section: ServiceSection, title: str) -> tu
     matching = tuple(
         candidate
         for candidate in candidates
-        if candidate.title is not None and title_matches(candidate.title, title)
+        if candidate.title is not None and title_matches(candidate.title, title) is True
     )
     return matching or tuple(candidate for candidate in candidates if candidate.title is None)
 

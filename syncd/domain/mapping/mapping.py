@@ -48,7 +48,7 @@ class Restricted(Value):
     titles: tuple[Text, ...] = Field(
         (),
         description="Regular expressions; an incident is restricted if one matches its title. Case makes"
-        " no difference.",
+        " no difference. syncd looks at the first 1,000 characters.",
     )
     incident_types: Names = Field((), description="PagerDuty incident types that are restricted.")
     services: Names = Field((), description="Names or ids of services whose incidents are all restricted.")

@@ -66,6 +66,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         once=facts.once,
         before_enforcement=is_before_enforcement(incident, book),
         restricted=row.restricted,
+        provisional=row.provisional,
         attempted=facts.attempted,
         unseen=facts.unseen,
         now=context.clock.now(),

@@ -59,6 +59,7 @@ def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Cas
         ticket=facts.ticket,
         once=facts.once - undecided(facts.operations).keys(),
         restricted=facts.incident.restricted,
+        provisional=facts.incident.provisional,
         now=context.clock.now(),
         merged_from=facts.merged_from,
         merged_sources=merged_sources(context, facts.merged_sources),

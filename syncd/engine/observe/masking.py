@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from syncd.config.masks import mask
 from syncd.domain.base import JsonValue, Reference
-from syncd.domain.incident import Incident, Note
+from syncd.domain.incident import Incident, Note, Restriction
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext, Rules
 from syncd.policy.follow_ups.table_parser import follow_ups_in
-from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
+from syncd.policy.restricted import SLOW, restricted_by, restricted_by_person, withheld
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,15 @@ class TeamRules:
         """Return True if the rules for a service, or else of a team, are not known now."""
         return self.rules.unusable_for(service, team) is not None
 
-    def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
-        """Return what is stored of an incident, and why it becomes restricted (None: it does not)."""
+    def incident(
+        self, incident: Incident, team: str | None, restricted: bool, provisional: bool
+    ) -> tuple[Incident, Restriction | None]:
+        """Return what is stored of an incident, and why its rules restrict it (None: they do not)."""
         mapping, section = self.rules.claim_or_last(incident.service, team) or (None, ServiceSection())
-        why = None if restricted or mapping is None else restricted_by(incident, mapping, section)
+        # without a mapping nothing ends a provisional restriction
+        why = Restriction(why=SLOW, provisional=True) if provisional else None
+        if mapping is not None:
+            why = None if restricted else restricted_by(incident, mapping, section)
         masked = masked_incident(incident, _patterns(mapping))
         return (withheld(masked, mapping) if restricted or why else masked), why
 

@@ -109,6 +109,9 @@ def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: dat
         _amend(session, rows, rules.amendments(decision, _records(rows)), now)
         ticket = _keep_agreement(session, incident, ticket, decision, rules, now)
         _keep_duties(session, incident.id, ticket, decision, now)
+        if any(remark.rule == LEFT for remark in decision.remarks):
+            # the mail to the security lead leaves with the others
+            rows = outbox.open_of(session, incident.id)
         left = _records(row for row in rows if row.state in OPEN_STATES)
         return Recorded(_keep_verdict(session, incident, judged, left, now), left)
 
@@ -311,8 +314,8 @@ def _keep_verdict(
 ) -> IncidentRecord:
     """Store the severity, the notes of rules in `report`, and when to decide again."""
     decision, again = judged.decision, judged.decision.again
-    # a moment for another decision, or an open operation, keeps a resolved incident unfinished
-    over = incident.status == IncidentStatus.RESOLVED and again is None
+    # a moment for another decision, an open operation or a judgement to come keeps a resolved one unfinished
+    over = incident.status == IncidentStatus.RESOLVED and again is None and not incident.provisional
     values: dict[str, Any] = {
         "severity": judged.severity,
         "assumed": judged.assumed,

@@ -14,7 +14,7 @@ from loguru import logger
 from sqlmodel import Session
 
 from syncd.domain.base import JsonValue, Reference
-from syncd.domain.incident import Incident, Note
+from syncd.domain.incident import Incident, Note, Restriction
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.store.membership import store_membership
@@ -35,8 +35,13 @@ class StorageRules(Protocol):
         """Return True if the rules for a service, or else of a team, are not known now: nothing is stored."""
         ...
 
-    def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
-        """Return the incident as it is stored, and why it becomes restricted (None: it does not)."""
+    def incident(
+        self, incident: Incident, team: str | None, restricted: bool, provisional: bool
+    ) -> tuple[Incident, Restriction | None]:
+        """Return the incident as it is stored, and why its rules restrict it (None: they do not).
+
+        `restricted`: it is so for ever and needs no reason. `provisional`: this judgement may end it.
+        """
         ...
 
     def withheld(self, incident: Incident, team: str | None) -> Incident:
@@ -86,7 +91,7 @@ def store_issue_in(
     if rules.stopped(team):
         return False
     # restrict first, so that the texts never enter the row
-    if incident is not None and not incident.restricted:
+    if incident is not None and (not incident.restricted or incident.provisional):
         why = rules.restricted_by_person(issue, team)
         if why is not None:
             _restrict_known(session, rules, incident, why, now)
@@ -137,5 +142,5 @@ def _restrict_known(session: Session, rules: StorageRules, row: IncidentRow, why
     """Restrict an incident that is on record with its texts."""
     kept = rules.withheld(Incident.model_validate(row.snapshot), row.team)
     row.snapshot = kept.model_dump(mode="json")
-    if restrict(session, row, why, now):
+    if restrict(session, row, Restriction(why=why), now):
         logger.bind(incident=row.id).warning("#{} is restricted from now on ({})", row.number, why)

@@ -12,12 +12,14 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from syncd.domain.incident import stub_title
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import Restriction, stub_title
 from syncd.domain.mail import KEYS, concerns_no_incident
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState
 from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.tables import (
     ActionItemRow,
+    ChangeNoticeRow,
     IncidentRow,
     OperationRow,
     PostmortemRow,
@@ -51,19 +53,43 @@ def texts_withheld(number: int) -> dict[str, Any]:
     return {"summary": stub_title(number), "comments": []}
 
 
-def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> bool:
-    """Restrict an incident for ever; return False if it was restricted already.
+def restrict(session: Session, row: IncidentRow, why: Restriction, now: datetime) -> bool:
+    """Restrict an incident, for ever or provisionally; return False if it was restricted like that already.
 
-    `why` must hold no text of the incident. The caller stores a snapshot without texts.
+    The caller stores a snapshot without texts.
     """
-    if row.restricted:
+    if row.restricted and (why.provisional or not row.provisional):
         return False
+    first = not row.restricted
     # unfinished again: the ticket has to get its security level
-    row.restricted, row.restricted_since, row.finished = True, now, False
+    row.restricted, row.provisional, row.finished = True, why.provisional, False
+    row.restricted_since = row.restricted_since or now
+    data: dict[str, JsonValue] = {"why": why.why, "provisional": why.provisional}
+    audit.append(session, now, "incident.restricted", incident=row.id, data=data)
+    if first:
+        _withhold_all(session, row, now)
+    return True
+
+
+def lift(session: Session, row: IncidentRow, now: datetime) -> None:
+    """End a provisional restriction: no rule restricts the incident. The caller stores a snapshot with texts.
+
+    The notes and the ticket's comments are read again.
+    """
+    row.restricted, row.provisional, row.restricted_since, row.finished = False, False, None, False
+    ticket = session.get(TicketRow, row.id)
+    if ticket is not None and ticket.snapshot is not None:
+        ticket.snapshot = {**ticket.snapshot, "comments": None}
+        session.add(ticket)
+    why = "it is not restricted"
+    session.add(ChangeNoticeRow(incident_id=row.id, at=now, why=why, read_seq=row.read_seq, notes=True))
+    audit.append(session, now, "incident.unrestricted", incident=row.id, data={"why": why})
+
+
+def _withhold_all(session: Session, row: IncidentRow, now: datetime) -> None:
     row.notes = None
     session.add(row)
     session.flush()
-    audit.append(session, now, "incident.restricted", incident=row.id, data={"why": why})
     ticket = session.get(TicketRow, row.id)
     if ticket is not None:
         withhold_ticket(session, ticket, row.number)
@@ -76,7 +102,6 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     for operation in session.exec(query).all():
         _withhold(session, operation, now)
     _withhold_from_mails_of_several(session)
-    return True
 
 
 def _withhold_waivers(session: Session, incident_id: str) -> None:

@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from loguru import logger
 from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
-from syncd.domain.incident import Incident, IncidentStatus, Note
+from syncd.domain.incident import Incident, IncidentStatus, Note, Restriction
 from syncd.domain.operation import ObjectKind
 from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.operation_states import free_parked
-from syncd.ledger.store.restrict import restrict, texts_withheld
+from syncd.ledger.store.restrict import lift, restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.ledger.store.unseen_writes import forget_shown, forget_shown_incident
 from syncd.policy.ticket.status import with_left
@@ -29,9 +30,9 @@ from syncd.policy.ticket.status import with_left
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
 """How far a read of Jira may lag behind Jira's writes."""
-Intake = Callable[[Incident, str | None, bool], tuple[Incident, str | None]]
-"""Given an incident, its team and whether it is restricted already, return the incident as it is stored, and
-why it becomes restricted (None: it does not)."""
+Intake = Callable[[Incident, str | None, bool, bool], tuple[Incident, Restriction | None]]
+"""Given an incident, its team and whether it is restricted already, for certain or provisionally, return the
+incident as it is stored, and why it is restricted (None: no rule says so, or it was so for certain)."""
 Ahead = dict[str, IncidentRow | None]
 """The rows of a page's incidents, read at once in this session, by incident id; None: it has no row yet."""
 
@@ -70,7 +71,13 @@ def save_incident(
     # older than the stored snapshot, or begun before our last write was confirmed
     elif read_seq <= max(row.read_seq, row.written_seq):
         return None
-    incident, why = intake(_with_omitted_fields(incident, row.snapshot), team, row.restricted)
+    certain = row.restricted and not row.provisional
+    asked_fields = incident.custom_fields
+    incident, why = intake(_with_omitted_fields(incident, row.snapshot), team, certain, row.provisional)
+    ends = row.provisional and why is None
+    if ends and asked_fields is None:
+        # the stored ones were withheld: they are read by the incident's id
+        incident = incident.model_copy(update={"custom_fields": None})
     if row.written_seq:
         forget_shown_incident(session, incident)
     dumped = incident.model_dump(mode="json")
@@ -85,8 +92,12 @@ def save_incident(
         # the change may ask for something: decide on the incident again
         row.finished = False
     session.add(row)
-    if why is not None:
-        restrict(session, row, why, now)
+    if ends:
+        lift(session, row, now)
+    if why is not None and restrict(session, row, why, now):
+        logger.bind(incident=row.id).info(
+            "#{} is restricted{} ({})", row.number, " for now" if why.provisional else "", why.why
+        )
     return row if news else None
 
 

@@ -65,13 +65,13 @@ class IncidentRow(SQLModel, table=True):
     """One incident: its last snapshot and its notes, each with the moment when the request began.
 
     A `restricted` incident stays restricted, and no row holds its title or texts
-    (`syncd.ledger.store.restrict`). `settled_fingerprint` describes it when nothing was left to do for it
-    (`syncd.engine.runtime.brakes`). `acknowledged_at` is the first acknowledgement in the log. `log` holds
-    the log entries as read at `log_read_seq`; `changed_seq` is when the snapshot last changed.
-    `severity_periods` are its severities, each with its start. At `due_at` the passing of time alone asks for
-    another decision. `non_items` are issues beside its ticket or postmortem that were read and are no action
-    items. `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
-    earlier ledger.
+    (`syncd.ledger.store.restrict`); while that is `provisional`, a later judgement may end it.
+    `settled_fingerprint` describes it when nothing was left to do for it (`syncd.engine.runtime.brakes`).
+    `acknowledged_at` is the first acknowledgement in the log. `log` holds the log entries as read at
+    `log_read_seq`; `changed_seq` is when the snapshot last changed. `severity_periods` are its severities,
+    each with its start. At `due_at` the passing of time alone asks for another decision. `non_items` are
+    issues beside its ticket or postmortem that were read and are no action items. `postmortem_searched_for`
+    is the birth of the ledger that has searched for a postmortem of an earlier ledger.
     """
 
     __tablename__ = "incident"
@@ -99,6 +99,7 @@ class IncidentRow(SQLModel, table=True):
     merged_into: str | None = Field(default=None, index=True)
     restricted: bool = False
     restricted_since: datetime | None = None
+    provisional: bool = False
     settled_fingerprint: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     log: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
     log_read_seq: int = 0

@@ -31,6 +31,7 @@ from syncd.ledger.store.troubles import troubles_in
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
+from syncd.policy.restricted import SLOW
 from syncd.policy.ticket.unseen_writes import field_of
 
 Data = dict[str, Any]
@@ -71,6 +72,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         ],
         "waits": [
             *_first_load(session, incident),
+            *_provisional(incident),
             *waits(incident, ticket, operations, now),
             *_unseen(session, incident.id),
         ],
@@ -113,6 +115,12 @@ def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
         return []
     why = "it began before this ledger's first start; syncd writes nothing about it until: syncd accept"
     return [{"why": why, "until": None}]
+
+
+def _provisional(incident: IncidentRecord) -> list[Data]:
+    """Return the wait for a judgement, if a slow pattern restricted an incident provisionally."""
+    why = f"{SLOW}; syncd withholds its texts until a judgement without a time-out, see syncd check"
+    return [{"why": why, "until": None}] if incident.provisional else []
 
 
 def _unseen(session: Session, incident_id: str) -> list[Data]:

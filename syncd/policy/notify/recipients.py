@@ -39,7 +39,8 @@ def notified(case: Case, mapping: Mapping, section: ServiceSection, severity: st
     service = case.incident.service.name or case.incident.service.id
     recipients += _named(section.notify, section, f"the mapping names you for {service}")
     # Ramen runbook, "Security/PII incident": engage the security lead.
-    if case.restricted and mapping.restricted.lead:
+    # Of a provisional restriction one mail tells the lead (`PROVISIONAL`).
+    if case.restricted and not case.provisional and mapping.restricted.lead:
         recipients.append(Recipient(address=mapping.restricted.lead, why="you are the security lead"))
     return _once(recipients)
 

@@ -98,7 +98,7 @@ def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
 
 def _level(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
     """Set the security level on the postmortem of a restricted incident, if it has none."""
-    if not case.restricted or ASPECT in postmortem.agreed or postmortem.agreed.get(STUB):
+    if not case.restricted or case.provisional or ASPECT in postmortem.agreed or postmortem.agreed.get(STUB):
         return Decision()
     issue = postmortem.issue
     # The restricted project guards its issues by itself, and syncd never lowers a level.

@@ -99,7 +99,7 @@ def _matches(rule: NoiseRule, case: Case, section: ServiceSection) -> bool:
         return False
     if rule.urgency is not None and incident.urgency != rule.urgency:
         return False
-    return rule.title is None or title_matches(rule.title, incident.title)
+    return rule.title is None or title_matches(rule.title, incident.title) is True
 
 
 def _waits(rule: NoiseRule, case: Case) -> tuple[bool, float | None]:

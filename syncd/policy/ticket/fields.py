@@ -18,7 +18,7 @@ from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
 from syncd.domain.operation.keys import comment_key
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
-from syncd.policy.restricted import STUB
+from syncd.policy.restricted import KEPT, STUB, is_stub
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.field_values import Unfit, fit, shown_text
 from syncd.policy.ticket.revert_counter import CONFLICT, conflict_on, in_conflict, print_of
@@ -49,12 +49,7 @@ class Aspect(Value):
 def decide_fields(case: Case, book: Rulebook) -> Decision:
     """Return one edit with all fields that syncd carries over; nothing if the ticket was not read."""
     ticket = case.ticket
-    if (
-        case.before_enforcement
-        or ticket is None
-        or ticket.issue is None
-        or (case.restricted and ticket.agreed.get(STUB))
-    ):
+    if case.before_enforcement or ticket is None or ticket.issue is None or is_stub(case):
         return Decision()
     carried: list[Aspect] = []
     decision = Decision()
@@ -205,8 +200,9 @@ def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
         return
     owners, project = book.mapping.jira.owners, book.project
     severity = decide_severity(case.incident, book.mapping, book.section)
-    # The title of a restricted incident stands nowhere but in the create.
-    if not case.restricted:
+    # The title of a restricted incident stands nowhere but in the create. A person's words on a stub stay.
+    kept = case.ticket is not None and case.ticket.agreed.get(STUB) == KEPT
+    if not case.restricted and not kept:
         summary = ticket_summary(case.incident, book.mapping)
         yield Aspect(
             name="summary",

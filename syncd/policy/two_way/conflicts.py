@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from syncd.domain.base import JsonValue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
-from syncd.policy.restricted import STUB
+from syncd.policy.restricted import is_stub
 from syncd.policy.ticket.fields import aspects_of, comment_about
 from syncd.policy.ticket.revert_counter import (
     CONFLICT,
@@ -83,7 +83,7 @@ def _showing(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue, Colle
     if ticket is None or ticket.issue is None:
         return
     yield "status", ticket.issue.status.id, ("status",)
-    if not (case.restricted and ticket.agreed.get(STUB)):
+    if not is_stub(case):
         yield from ((aspect.name, aspect.showing, aspect.write) for aspect in aspects_of(case, book))
     for name in ("status", "assignee", "priority", "summary"):
         # PagerDuty removes the assignees at the resolve, which is no revert.

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import regex
 
 from syncd.config.load import OfflineConfiguration
 from syncd.config.mapping.template_trial import renderings, sample_story
+from syncd.config.masks import PATTERN_SECONDS, mask, took_too_long
 from syncd.config.settings.access import missing_accounts, on_loopback, unknown_variables
 from syncd.config.settings.settings import Settings
 from syncd.config.settings.values import is_loopback
 from syncd.config.templates.templates import TemplateError, Templates
+from syncd.config.templates.text_limits import PATTERN_SEES, title_matches
 from syncd.config.templates.ticket import Subject, ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
@@ -45,6 +50,7 @@ def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
     yield from _encrypted(configuration.settings)
     for mapping in configuration.mappings:
         yield from templates(mapping, configuration.templates)
+        yield from patterns(mapping)
         yield from mails(mapping, loopback=on_loopback(configuration.settings))
 
 
@@ -91,6 +97,55 @@ def templates(mapping: Mapping, shipped: Templates) -> Iterator[Finding]:
             yield wrong("C07", where, message, error.problem.hint or "fix the template")
             return
     yield ok("C07", where, f"render for {counted(count, 'generated incident')}, also with hostile titles")
+
+
+_PIECES = ("a", "0", " ", "-", "_", "a ", "0 ", "ab", "1.", "a.", "a-", "a@", "[x] ", "/x")
+_ODD = "☃"
+"""At the end of a text of repeated pieces: a pattern that almost matched has to try all other ways."""
+LONG_TEXT = 8_000
+"""Characters of a long comment, as a mask sees it."""
+
+
+def patterns(mapping: Mapping) -> Iterator[Finding]:
+    """Check that no pattern of the mapping takes too long on texts that make bad patterns slow."""
+    where, slow = f"{mapping.team}, patterns", []
+    playbooks = (mapping.playbook, *(section.playbook for section in mapping.services.values()))
+    titles = [(pattern, "restricted.titles") for pattern in mapping.restricted.titles]
+    titles += [(rule.title, "noise") for rule in mapping.noise if rule.title is not None]
+    titles += [(part.title, "playbook") for part in chain(*playbooks) if part.title is not None]
+    for pattern, key in titles:
+        if any(title_matches(pattern, text) is None for text in _adversarial(pattern, PATTERN_SEES)):
+            slow.append((pattern, key))
+    for name, pattern in mapping.redact.patterns.items():
+        texts = _adversarial(pattern, LONG_TEXT)
+        if any(took_too_long(mask(text, {name: pattern}), name) for text in texts):
+            slow.append((pattern, f"redact.patterns.{name}"))
+    for pattern, key in slow:
+        so = _SLOW[key.partition(".")[0]]
+        message = f"{key}: {pattern!r} takes longer than {PATTERN_SECONDS} s on some texts, so {so}"
+        yield wrong("C10", where, message, "avoid repeats inside repeats, as in (a+)+, and .* more than once")
+    if not slow:
+        yield ok("C10", where, "are fast, also on texts that make bad patterns slow")
+
+
+_SLOW = {
+    "restricted": "syncd withholds the texts of such incidents",
+    "redact": "syncd withholds such texts",
+    "noise": "such incidents are no noise",
+    "playbook": "the ticket gets the sections without a pattern",
+}
+"""What a slow pattern does, by the mapping's section."""
+
+
+def _adversarial(pattern: str, length: int) -> Iterator[str]:
+    """Yield texts of repeated pieces, also of the pattern's own words, that end in an odd character.
+
+    Behind it stand the pattern's characters: a pattern whose character is nowhere fails at once.
+    """
+    words = regex.findall(r"[^\W\d_]{2,}|\d+", pattern)
+    end = _ODD + "".join(dict.fromkeys(pattern))
+    for piece in dict.fromkeys((*_PIECES, *words, *(f"{word} " for word in words))):
+        yield (piece * length)[: max(0, length - len(end))] + end
 
 
 def sample_inline(mapping: Mapping, shipped: Templates) -> Callable[[str], str]:

@@ -65,7 +65,7 @@ class CreatePostmortemKind(CreateKind):
             raise DecideAgain
         create = operation.typed(CreatePostmortem)
         refused = set(create.refused)
-        placement = _placement(context, case, book, refused) if record.restricted else None
+        placement = _placement(context, case, book, refused) if case.restricted else None
         if placement is not None:
             book = placement.book
         facts = _facts(book)
@@ -176,6 +176,8 @@ def _facts(book: Rulebook) -> PostmortemFacts:
 
 def _placement(context: EngineContext, case: Case, book: Rulebook, refused: set[str]) -> RestrictedPlacement:
     """Return where the postmortem of a restricted incident may stand: first choice is its ticket's level."""
+    if case.provisional:
+        return placement_for(context, book, provisional=True)
     facts, issue = book.project.postmortem, case.ticket.issue if case.ticket else None
     given_up = {*refused, *(case.ticket.refused if case.ticket else ())}
     if facts is not None and not facts.offers(ASPECT):

@@ -74,7 +74,9 @@ class CreateTicketKind(CreateKind):
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
         create = operation.typed(CreateTicket)
         refused, demanded = set(create.refused), set(create.demanded)
-        placement = placement_for(context, book, refused) if record.restricted else None
+        placement = None
+        if record.restricted:
+            placement = placement_for(context, book, refused, provisional=record.provisional)
         if placement is not None:
             book = placement.book
         if placement is not None and placement.stub:

@@ -1,9 +1,10 @@
-"""Write the full text on a stub once a read has shown that the ticket has a security level.
+"""Write the full text on a stub once a read has shown its security level, or its incident is not restricted.
 
 Each ticket under a level is born as a stub, because Jira may take a level and not set it. A stub without a
-level gets it first and alone, as soon as our account can set one. Then syncd writes the incident's texts in
-one edit, if title and description still are the stub's. If a person wrote there meanwhile, their text stays,
-and the ticket stays a stub. syncd reads the texts when they leave and stores them nowhere.
+level gets it first and alone, as soon as our account can set one. A stub of a provisional restriction gets
+its texts when that has ended. syncd writes the incident's texts in one edit, if title and description still
+are the stub's. If a person wrote there meanwhile, their text stays, and the ticket stays a stub. syncd reads
+the texts of a restricted incident when they leave and stores them nowhere.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 from functools import partial
 
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import stub_title
+from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation.rendered import RenderedEdit
-from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, look_back, there
+from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, is_restricted, look_back, there
 from syncd.engine.act.kinds.create_issue import stub_description
 from syncd.engine.act.kinds.create_ticket import own_texts
 from syncd.engine.context import EngineContext
@@ -39,7 +40,8 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         """Return the texts; raise `DecideAgain` where a person wrote there or removed the level since."""
         # by its id: a bulk read may show a level that a person has removed since
         issues = context.services.jira.fetch_by_id(rendered.issue, fields=["description"]).issues
-        if not issues or issues[0].security_level is None:
+        restricted = is_restricted(context, operation)
+        if not issues or (restricted and issues[0].security_level is None):
             raise DecideAgain
         stored, book = incident_and_book(context, operation)
         description = str(issues[0].fields.get("description") or "").strip()
@@ -47,7 +49,10 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         if not untouched:
             change_ticket(context.ledger, operation, _kept, context.clock.now())
             raise DecideAgain
-        incident = context.services.pagerduty.incident(operation.incident_id)
+        incident: Incident | None = stored
+        # what PagerDuty says now may be restricted: without a level only what was judged may leave
+        if restricted:
+            incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to syncd")
         return rendered.model_copy(update={"fields": own_texts(context, incident, book)})

@@ -80,6 +80,7 @@ def _incidents() -> None:
         sa.Column("merged_into", sa.String, index=True),
         sa.Column("restricted", sa.Boolean, nullable=False),
         sa.Column("restricted_since", sa.DateTime),
+        sa.Column("provisional", sa.Boolean, nullable=False),
         sa.Column("settled_fingerprint", sa.JSON),
         sa.Column("log", sa.JSON),
         sa.Column("log_read_seq", sa.Integer, nullable=False),
