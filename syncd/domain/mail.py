@@ -38,9 +38,9 @@ WITHOUT_MAIL_RATE = frozenset(
 )
 """The hourly limit on mails does not count these. Notices must not wait, and mails to the security lead are
 notices. The weekly report is one mail. The operator gets one mail for each cause and day."""
-DECIDED = frozenset(
-    {MailKind.NOTICE, MailKind.CORRECTION, MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED}
-)
+OF_DUTIES = frozenset({MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED})
+"""The mails of an incident that follow from the verdict on a duty."""
+DECIDED = OF_DUTIES | {MailKind.NOTICE, MailKind.CORRECTION}
 """The policy decides these for an incident. syncd drops a pending one that a newer decision omits."""
 
 

@@ -80,7 +80,7 @@ class ControlLoop:
         self.context = context
         self.pagerduty = PagerDutyPoller(context, self._begin_early)
         self.jira = JiraPoller(context)
-        self._reconciler = Reconciler(context, self._left_to_batches)
+        self._reconciler = Reconciler(context, self._left_to_batches, self._read_until)
         self.work_queue = WorkQueue(
             self._work,
             context.clock,
@@ -104,6 +104,7 @@ class ControlLoop:
             read_side=self._side,
         )
         self._clock_jumps = ClockJumps(context.clock)
+        self._judging = False
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
@@ -178,6 +179,10 @@ class ControlLoop:
                 )
         finally:
             self._reading = False
+        # until now nothing was judged: what is on record may be long out of date at a start
+        if not self._judging and self._read_until() is not None:
+            self._judging = True
+            self.take_up()
         # creates for old incidents wait for the search of existing tickets
         adopted = result.jira and self._side("jira", self._adopt)
         for side, read in ((Target.PAGERDUTY, result.pagerduty), (Target.JIRA, result.jira)):
@@ -295,6 +300,11 @@ class ControlLoop:
         self.good.update({side: at + timedelta(seconds=jump) for side, at in self.good.items()})
         self.mail_schedule.operator.clock_was_set(jump)
         self.take_up()
+
+    def _read_until(self) -> datetime | None:
+        """Return up to when both services were read in this run (UTC), None before both were."""
+        good = self.good_sides()
+        return min(good.values()) if len(good) == len(SERVICES) else None
 
     def _due(self) -> list[str]:
         """Return the due incidents, without those that syncd tried in vain in the last 30 seconds."""

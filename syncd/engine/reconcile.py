@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from loguru import logger
 
+from syncd.domain.mail import OF_DUTIES
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.faults import park
@@ -41,6 +43,7 @@ from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
+from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.case import Case, Rulebook
@@ -51,6 +54,15 @@ from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.budget import PROBE_EVERY
 from syncd.remote.http.lanes import lane
 
+JUDGED = frozenset(
+    {
+        Kind.EDIT_POSTMORTEM,
+        Kind.EDIT_ACTION_ITEM,
+        Kind.COMMENT_ON_POSTMORTEM,
+        Kind.COMMENT_ON_ACTION_ITEM,
+    }
+)
+"""Kinds of writes that follow from the verdict on a duty; so do the mails about duties."""
 ROUNDS = 12
 """Rounds of observe, decide and act in one go; an incident's whole life needs fewer, so more is a loop."""
 SAME_READS = 3
@@ -59,6 +71,11 @@ UNREAD_AGAIN = 60.0
 """Seconds until syncd decides again on an incident beside which an issue cannot be read."""
 RETRY_AFTER = 5.0
 """Seconds until syncd tries again an operation that waits for its service; a longer pause counts instead."""
+
+
+def tells_a_verdict(operation: OperationRecord) -> bool:
+    """Return True if an operation follows from the verdict on a duty."""
+    return operation.kind in JUDGED or mail_kind(operation) in OF_DUTIES
 
 
 @dataclass
@@ -74,17 +91,22 @@ class Later:
 
 
 class Reconciler:
-    """Brings one incident at a time in line with the rules: observe, decide, record, act (in one thread)."""
+    """Brings one incident at a time in line with the rules: observe, decide, record, act (in one thread).
+
+    `read_until` returns up to when both services were read in this run (UTC), None before both were.
+    """
 
     def __init__(
         self,
         context: EngineContext,
-        left_to_batches: Callable[[OperationRecord, IncidentRecord], bool] = lambda _row, _incident: False,
+        left_to_batches: Callable[[OperationRecord, IncidentRecord], bool],
+        read_until: Callable[[], datetime | None],
     ) -> None:
         self._context = context
         self._executor = Executor(context)
         self._mail_rate = MailRate(context)
         self._left_to_batches = left_to_batches
+        self._read_until = read_until
 
     def work(self, incident_id: str) -> Later:
         """Work on one incident until nothing can leave now; return when to come back and whom to wake."""
@@ -175,8 +197,15 @@ class Reconciler:
         if facts is None:
             return True
         row, operations, now = facts.incident, facts.operations, context.clock.now()
-        case = case_of(context, facts, book, people)
+        read_until = self._read_until()
+        case = case_of(context, facts, book, people).model_copy(update={"read_until": read_until})
         book = rules_in_force(case, book)
+        if read_until is None:
+            # the loop takes the incident up again after the first good read of both services
+            seen.operations = operations
+            if operations or facts.notices:
+                self._decide_unseen(context, seen, case, book)
+            return True
         decision = decide(as_if_untried(case, operations), book)
         if decision.again is not None:
             later.at(decision.again)
@@ -190,21 +219,35 @@ class Reconciler:
             seen.operations = operations
             return True
         if decision.look:
-            look = {part for part in decision.look if context.troubles.may_try(incident.id, LOOKS[part])}
-            if any(seen_before[part] < SAME_READS for part in look):
-                seen_before.update(look)
-                self._look_at(context, incident.id, book, look, later)
-                return False
-            self._decide_unseen(context, seen, case, book)
-            if look:
-                later.at(60.0)
-            return True
+            return self._look_first(context, seen, case, book, decision.look, later, seen_before)
         recorded = record(context, row, case, book, decision, facts.notices, fingerprint)
         if recorded is None:
             # somebody restricted or changed the incident meanwhile, and this decision may hold texts
             later.at(0.0)
             return True
         seen.row, seen.operations = recorded.incident, recorded.operations
+        return True
+
+    def _look_first(
+        self,
+        context: EngineContext,
+        seen: Seen,
+        case: Case,
+        book: Rulebook,
+        wanted: Set[str],
+        later: Later,
+        seen_before: Counter[str],
+    ) -> bool:
+        """Read the parts that the decision has to see first; return True if they cannot be read now."""
+        incident_id = seen.incident.id
+        look = {part for part in wanted if context.troubles.may_try(incident_id, LOOKS[part])}
+        if any(seen_before[part] < SAME_READS for part in look):
+            seen_before.update(look)
+            self._look_at(context, incident_id, book, look, later)
+            return False
+        self._decide_unseen(context, seen, case, book)
+        if look:
+            later.at(60.0)
         return True
 
     def _look_at(
@@ -241,8 +284,9 @@ class Reconciler:
         for row in sorted(operations, key=lambda row: (row.target != Target.MAIL, row.aspect != ASPECT)):
             if context.stop.is_set():
                 return False
-            if mails and row.target != Target.MAIL:
-                self._wait_for(row, mails)
+            held = self._held(row, mails)
+            if held:
+                self._wait_for(row, held)
                 continue
             if seen is not None and self._left_to_batches(row, seen.row):
                 batched.add(row.key)
@@ -258,6 +302,15 @@ class Reconciler:
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
                 later.wake.update(incidents_waiting_for(context.ledger, row.key))
         return moved
+
+    def _held(self, row: OperationRecord, mails: str) -> str:
+        """Return what holds an operation although its service may be there, empty if nothing does."""
+        if mails and row.target != Target.MAIL:
+            return mails
+        # its verdict may rest on what was on record before the start
+        if self._read_until() is None and tells_a_verdict(row):
+            return "the first read of both services after the start"
+        return ""
 
     def _try(self, row: OperationRecord, later: Later) -> Verdict | None:
         """Try one operation; one on which syncd itself fails is parked, and the others go on."""

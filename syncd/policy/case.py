@@ -181,6 +181,7 @@ class Case(Value):
     - `rebuild` names the issues ("postmortem", "items") whose comments syncd must read first, because an
       earlier ledger was lost.
     - `skewed`: syncd's clock and a service's differ too much to judge a deadline.
+    - `read_until`: both services were read up to then; a later deadline is not judged. None: up to `now`.
     """
 
     incident: Incident
@@ -215,12 +216,17 @@ class Case(Value):
     owner_known: bool = False
     rebuild: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
+    read_until: UtcTime | None = None
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """Return the duty of a kind with the latest clock; without a `subject`, that of the postmortem."""
         subject = subject or self.incident.id
         clocks = [duty for duty in self.duties if duty.kind == kind and duty.subject == subject]
         return max(clocks, key=lambda duty: duty.clock, default=None)
+
+    def was_read(self, at: datetime) -> bool:
+        """Return True if both services were read at this time (UTC) or later."""
+        return self.read_until is None or self.read_until >= at
 
     @property
     def reopened_at(self) -> datetime | None:

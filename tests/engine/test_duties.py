@@ -15,6 +15,7 @@ from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
 from syncd.policy.postmortem.judge import GRACE
+from syncd.sandbox import faults
 from syncd.sandbox.cast import BOT_EMAIL
 
 INES = "Ines Carvalho"
@@ -67,8 +68,9 @@ def scheduled(house: Rig, incident: str) -> Duty:
 
 
 def until(house: Rig, at: Any) -> None:
-    """Let time pass to a moment, then let the daemon tick."""
+    """Let time pass to a moment, at which both sides are read, then let the daemon tick."""
     house.world.advance((at - house.clock.now()).total_seconds())
+    house.loop.cycle()
     house.loop.tick()
     house.loop.work_queue.drain()
 
@@ -129,6 +131,39 @@ def test_a_daemon_that_was_down_over_the_deadline_judges_by_when_people_acted(
     duty = scheduled(house, incident)
     assert duty.state == state
     assert duty.breached_at == (due if state == "met_late" else None)
+
+
+@pytest.mark.parametrize("side", ["pagerduty", "jira"])
+def test_at_a_start_nothing_is_judged_before_both_sides_were_read(make_rig: Any, side: str) -> None:
+    house, incident, postmortem = resolved(make_rig)
+    due = scheduled(house, incident).due_at
+    house.stop()
+    house.world.advance((due - house.clock.now()).total_seconds() - HOUR)
+    house.world.jira.edit(postmortem, INES, duedate=review_day(house))
+    house.world.advance(DAY)
+    house.world.faults.add(faults.error(503), service=side, times=None)
+    house.start()
+    house.loop.work_queue.drain()
+    house.settle(3, 400)
+    assert scheduled(house, incident).state == "pending"
+    house.world.faults.clear()
+    house.settle(3, 400)
+    assert (scheduled(house, incident).state, scheduled(house, incident).breached_at) == ("met", None)
+
+
+def test_while_pagerduty_cannot_be_read_a_deadline_that_passes_is_not_judged(make_rig: Any) -> None:
+    house, incident, _postmortem = resolved(make_rig)
+    due = scheduled(house, incident).due_at
+    until(house, due - timedelta(hours=2))
+    # reopened behind syncd's back: the clock has stopped
+    house.world.faults.add(faults.error(503), service="pagerduty", times=None)
+    house.world.pagerduty.reopen(incident, AMARA)
+    until(house, due + timedelta(hours=2))
+    house.settle(3, 400)
+    assert scheduled(house, incident).state == "due_soon"
+    house.world.faults.clear()
+    house.settle(3, 400)
+    assert (scheduled(house, incident).state, scheduled(house, incident).breached_at) == ("cancelled", None)
 
 
 def test_a_date_that_is_taken_away_again_is_owed_again(make_rig: Any) -> None:

@@ -32,6 +32,7 @@ from syncd.policy.follow_ups.duties import (
 from syncd.policy.follow_ups.membership import became_at, is_runbook_item
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
+from syncd.policy.postmortem.judge import SKEW_AGAIN
 from syncd.policy.postmortem.owed import counts_for_another, worst_severity
 from syncd.policy.time.time_words import as_date
 
@@ -169,6 +170,10 @@ def _moments(duty: Duty, now: datetime) -> Iterator[float]:
     """Yield the seconds after which time alone changes a duty."""
     if duty.state not in RUNNING:
         return
+    # The deadline has passed, and the clocks differ or a service cannot be read: judge soon again.
+    if duty.due_at <= now and duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
+        yield SKEW_AGAIN.total_seconds()
+        return
     soon = OWNED_SOON if duty.kind is DutyKind.OWNED else DONE_SOON
     ahead = [at for at in (duty.due_at - soon, duty.due_at) if at > now]
     # An overdue duty is judged every day, so that syncd does not take its incident for finished.
@@ -204,7 +209,7 @@ def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None
     return Item(
         issue=state.issue,
         changes=state.changes,
-        seen_until=state.changes_until,
+        seen_until=min(state.changes_until, case.read_until or state.changes_until),
         starts=starts,
         latest=latest,
         counted=counted,

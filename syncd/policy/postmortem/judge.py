@@ -36,7 +36,7 @@ GRACE = timedelta(minutes=2)
 SAME_CLOCK = timedelta(minutes=15)
 """Two clocks never start this close together: the incident was open for over 30 minutes between them."""
 SKEW_AGAIN = timedelta(minutes=5)
-"""While the clocks differ too much, syncd judges again after this time."""
+"""While the clocks differ too much or a service cannot be read, syncd judges again after this time."""
 _MOVED = "; a waiver until "
 
 
@@ -329,7 +329,7 @@ def _overdue_since(
     elif clock.period.doubtful_until is not None and reopened is not None and gap >= reopened:
         # If the incident stays open for 30 minutes, the reopening ended the clock before the deadline.
         context.moments.append(clock.period.doubtful_until)
-    elif context.case.skewed:
+    elif context.case.skewed or not context.case.was_read(gap):
         context.moments.append(context.now + SKEW_AGAIN)
     elif context.read_until is not None and context.read_until >= ripe:
         return gap
