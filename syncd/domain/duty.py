@@ -85,7 +85,9 @@ class Duty(Value):
     PagerDuty or Jira, `met_by` the person who acted. `breached_at` stays set, whatever happens later.
     `corrected` is the reason for which a person took back a wrong breach. `was_due_at` is the deadline before
     a waiver moved it, None where no waiver did. `remedy` tells people how to end the duty. `rebuilt` is True
-    where syncd read the duty from one of its own comments, because the ledger that held it was lost.
+    where syncd read the duty from one of its own comments, because the ledger that held it was lost. `unseen`
+    is True where the breach rests on an issue that syncd could not see at the deadline: it is taken back if
+    the issue comes back and its changelog shows that the duty was met in time.
     """
 
     kind: DutyKind
@@ -103,6 +105,7 @@ class Duty(Value):
     breached_at: UtcTime | None = None
     corrected: str | None = None
     rebuilt: bool = False
+    unseen: bool = False
 
     @property
     def verdict(self) -> DutyState:

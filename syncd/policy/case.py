@@ -96,11 +96,13 @@ class _DutyIssueState(IssueState):
 
     `changes` is its changelog, complete up to `changes_until`, which is None if syncd never read it.
     `rebuilt_for` is the birth of the ledger for which syncd rebuilt duties from the issue's comments.
+    `deleted_by` is the account that deleted the issue, by Jira's event; empty if the event does not tell.
     """
 
     changes: tuple[Change, ...] = ()
     changes_until: UtcTime | None = None
     rebuilt_for: UtcTime | None = None
+    deleted_by: str | None = None
 
 
 class PostmortemState(_DutyIssueState):

@@ -1,7 +1,8 @@
 """Read from a webhook which incident or issue may have changed.
 
-A webhook is only a hint to read the service again: syncd stores no value of its body. A body without the
-documented form gives no event and no error, because three refused webhooks end a PagerDuty subscription.
+A webhook is only a hint to read the service again: syncd stores no value of its body but
+the person who deleted an issue, which nothing else tells. A body without the documented form gives no event
+and no error, because three refused webhooks end a PagerDuty subscription.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from dataclasses import dataclass
 
 from syncd.domain.base import JsonValue
 
+DELETED = "jira:issue_deleted"
 _ID = re.compile(r"[A-Za-z0-9]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _EVENT = re.compile(r"[a-z][a-z0-9_:.]{0,60}")
 _COMMENT = re.compile(r"/issue/([0-9]{1,18})/comment/")
 _ACCOUNT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}")
-"""An account id of Cloud, or a user name of Data Center, which may be an address."""
+"""An account id of Cloud, a user name of Data Center, which may be an address, or a person's name."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,17 @@ class IncidentEvent:
 
 @dataclass(frozen=True)
 class IssueEvent:
-    """One Jira event about an issue; `account` is the account that acted, empty if Jira does not say."""
+    """One Jira event about an issue; `account` and `name` are whose act it was, empty if unknown."""
 
     kind: str
     issue: str
     account: str = ""
+    name: str = ""
 
     @property
     def deleted(self) -> bool:
         """True if somebody deleted the issue."""
-        return self.kind == "jira:issue_deleted"
+        return self.kind == DELETED
 
 
 def pagerduty_event(body: bytes) -> IncidentEvent | None:
@@ -78,7 +81,9 @@ def jira_event(body: bytes) -> IssueEvent | None:
         return None
     # the order in which syncd names accounts everywhere: Data Center knows people by name
     account = next((name for key in ("accountId", "name", "key") if (name := _at(data, "user", key))), None)
-    return IssueEvent(kind, issue, _text(account, _ACCOUNT))
+    # only for a deletion: every other act stands in the issue's changelog
+    name = _text(_at(data, "user", "displayName"), _ACCOUNT) if kind == DELETED else ""
+    return IssueEvent(kind, issue, _text(account, _ACCOUNT), name)
 
 
 def _issue_of(address: JsonValue) -> str:

@@ -17,6 +17,7 @@ from loguru import logger
 from syncd.domain.base import Reference
 from syncd.engine.context import EngineContext
 from syncd.ledger.store import change_queue
+from syncd.ledger.store.pages import store_deletion
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
@@ -90,9 +91,14 @@ class Receiver:
                 deleted=event.deleted,
                 account=event.account,
             )
-            self._look_at(ticket.incident_id)
+        incident = ticket.incident_id if ticket is not None else None
+        if ticket is None and event.deleted:
+            now = context.clock.now()
+            incident = store_deletion(context.ledger, event.issue, event.name, event.account, now)
+        if incident is not None:
+            self._look_at(incident)
         self._remember("jira", delivery)
-        return "used" if ticket is not None else "unused"
+        return "used" if incident is not None else "unused"
 
     def _look_at(self, incident_id: str) -> None:
         """Queue an incident, at most once a second: `tick` queues it if more comes meanwhile."""

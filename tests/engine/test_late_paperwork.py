@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from engine.mail_rig import OWNER, PROCESS, MakeRig, letters, mailing, subjects, until
+import pytest
+from rig import Rig
+
+from engine.mail_rig import OWNER, PROCESS, MakeRig, letters, mailing, subjects, text_of, until
 from engine.test_reminders import ENFORCED, incident
+from syncd.ledger.store.pages import store_deletion
 
 
 def test_nobody_schedules_and_the_contacts_hear_of_it_once_after_48_hours(make_rig: MakeRig) -> None:
@@ -44,3 +48,61 @@ def test_an_items_owner_is_reminded_once_it_was_read_again(make_rig: MakeRig) ->
     assert reminders == [f"Due soon: Finish action item {item.key} (Alert earlier)"]
     post.settle(3)
     assert len([subject for subject in subjects(post) if "Alert earlier" in subject]) == 1
+
+
+def hidden_at_its_deadline(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Rig, set[str], datetime]:
+    """A rig whose postmortem OPS-2 vanished before the deadline; the hidden keys; and the deadline."""
+    post = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
+    post.cycle()
+    incident(post)
+    resolved = post.clock.now()
+    post.settle(4, 600)
+    site, hidden = post.world.jira.site, {"OPS-2"}
+    visible = site.visible
+    monkeypatch.setattr(
+        site, "visible", lambda issue, account: issue.key not in hidden and visible(issue, account)
+    )
+    hidden.clear()
+    until(post, resolved + timedelta(hours=47))
+    hidden.add("OPS-2")
+    post.loop.slow()
+    until(post, resolved + timedelta(hours=48, minutes=5))
+    post.settle(1)
+    return post, hidden, resolved + timedelta(hours=48)
+
+
+def about_sight(post: Rig) -> list[tuple[str, str]]:
+    found = [(letter.recipients[0], str(letter.message["Subject"])) for letter in letters(post)]
+    return sorted(pair for pair in found if pair[0] == "ops@qrpay.example" or "Not visible" in pair[1])
+
+
+def test_a_postmortem_that_cannot_be_seen_is_asked_for_at_once_and_told_to_the_contacts_a_day_later(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, hidden, due = hidden_at_its_deadline(make_rig, monkeypatch)
+    first = about_sight(post)
+    assert [address for address, _subject in first] == [OWNER, "ops@qrpay.example"]
+    assert any("was it moved, restricted or deleted?" in text_of(letter) for letter in letters(post))
+    until(post, due + timedelta(hours=23))
+    assert about_sight(post) == first
+    until(post, due + timedelta(hours=25))
+    later = [pair for pair in about_sight(post) if pair not in first]
+    assert (PROCESS, "Not visible: Schedule the postmortem of #1") in later
+    # it comes back, and it was scheduled in time
+    hidden.clear()
+    post.loop.slow()
+    post.settle(3)
+    assert post.operations("pending") == []
+
+
+def test_a_deletion_that_jira_names_is_told_to_the_contacts_at_once_with_the_name(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, _hidden, _due = hidden_at_its_deadline(make_rig, monkeypatch)
+    issue_id = str(post.world.jira.find("OPS-2").id)
+    store_deletion(post.ledger, issue_id, "Tomasz Wójcik", "acc-1", post.clock.now())
+    post.settle(2)
+    assert (PROCESS, "Not visible: Schedule the postmortem of #1") in about_sight(post)
+    assert any("deleted by Tomasz Wójcik" in text_of(letter) for letter in letters(post))

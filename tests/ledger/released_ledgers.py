@@ -84,6 +84,7 @@ _0001: Rows = {
         "out_of_sight_since": None,
         "created_at": _AT,
         "rebuilt_for": _AT,
+        "deleted_by": None,
     },
     "action_item": {
         "issue_id": "10007",
@@ -101,6 +102,7 @@ _0001: Rows = {
         "out_of_sight_since": None,
         "first_seen_at": _AT,
         "rebuilt_for": None,
+        "deleted_by": "Ana",
     },
     "duty": {
         "id": 1,
@@ -120,6 +122,7 @@ _0001: Rows = {
         "breached_at": _AT,
         "corrected": None,
         "rebuilt": False,
+        "unseen": False,
     },
     "waiver": {
         "id": 1,

@@ -484,13 +484,50 @@ def test_a_date_removed_after_the_deadline_is_overdue_from_then() -> None:
     assert (duty.state, duty.breached_at) == ("breached", DUE + DAY)
 
 
-def test_a_postmortem_out_of_reach_keeps_its_duty_and_is_not_judged() -> None:
+def test_a_postmortem_that_cannot_be_seen_at_its_deadline_is_not_met_and_missed_when_it_is_back() -> None:
     life = over(gone_since=RESOLVED + DAY, read_until=RESOLVED + DAY)
-    decision = life.decide(LATER + DAY)
-    assert decision.look == frozenset()
-    assert life.state(LATER + DAY) == "due_soon"
+    assert life.decide(LATER + DAY).look == frozenset()
+    duty = life.duty(LATER + DAY)
+    assert duty is not None
+    assert (duty.state, duty.breached_at, duty.unseen) == ("breached", DUE, True)
     life.gone_since, life.read_until = None, None
+    duty = life.duty(LATER + 2 * DAY)
+    assert duty is not None
+    assert (duty.state, duty.breached_at, duty.unseen) == ("breached", DUE, False)
+
+
+def test_a_breach_is_taken_back_when_the_postmortem_is_back_and_was_scheduled_in_time() -> None:
+    life = over(gone_since=RESOLVED + DAY, read_until=RESOLVED + DAY).review(DUE - HOUR)
     assert life.state(LATER + DAY) == "breached"
+    life.gone_since, life.read_until = None, None
+    duty = life.duty(LATER + 2 * DAY)
+    assert duty is not None
+    assert (duty.state, duty.breached_at, duty.met_at, duty.unseen) == ("met", None, DUE - HOUR, False)
+    assert "took the breach back" in duty.reason
+    assert life.duty(LATER + 3 * DAY) == duty
+
+
+def test_what_was_scheduled_before_it_vanished_stays_scheduled() -> None:
+    life = over(gone_since=RESOLVED + DAY, read_until=RESOLVED + DAY).review(RESOLVED + HOUR)
+    assert life.state(LATER + DAY) == "met"
+
+
+def test_a_breach_of_before_it_vanished_is_never_taken_back_by_itself() -> None:
+    life = over()
+    assert life.state(LATER) == "breached"
+    life.gone_since, life.read_until = LATER + HOUR, LATER
+    duty = life.duty(LATER + DAY)
+    assert duty is not None
+    assert (duty.state, duty.unseen) == ("breached", False)
+
+
+def test_no_deadline_is_judged_that_no_read_of_both_services_has_reached() -> None:
+    life = over()
+    case = life.case(LATER)
+    unread = case.model_copy(update={"read_until": DUE - HOUR})
+    assert {duty.state for duty in decide_duties(unread, life.book).duties} == {"due_soon", "pending"}
+    read = case.model_copy(update={"read_until": LATER})
+    assert "breached" in {duty.state for duty in decide_duties(read, life.book).duties}
 
 
 def test_moved_to_another_service_its_mapping_holds_from_then_on() -> None:

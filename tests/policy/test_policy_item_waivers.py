@@ -10,6 +10,7 @@ from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
 from policy_cast import DONE, IN_PROGRESS, book, incident
 
 from syncd.domain.duty import Duty, DutyKind, Waiver
+from syncd.domain.history import Change
 from syncd.domain.ticket import Account, Issue
 from syncd.policy.case import Case, ItemState
 from syncd.policy.decide import with_duties
@@ -43,6 +44,9 @@ class Owed:
         self.issue = issue(owner, due)
         self.duties: tuple[Duty, ...] = ()
         self.waivers: list[Waiver] = []
+        self.changes: tuple[Change, ...] = ()
+        self.gone_since: datetime | None = None
+        self.read_until: datetime | None = None
 
     def waive(self, kind: DutyKind, at: datetime, until: datetime, subject: str | None = ITEM) -> None:
         self.waivers.append(
@@ -59,11 +63,14 @@ class Owed:
                     key="OPS-9",
                     source="sub-task of the postmortem",
                     issue=self.issue,
-                    changes_until=now,
+                    changes=self.changes,
+                    changes_until=self.gone_since or now,
+                    out_of_sight_since=self.gone_since,
                     first_seen_at=RESOLVED,
                 ),
             ),
             duties=self.duties,
+            read_until=self.read_until,
             waivers=tuple(one for one in self.waivers if one.at <= now),
         )
         decision = decide_follow_ups(case, BOOK)
@@ -156,3 +163,30 @@ def test_a_breach_that_was_taken_back_is_overdue_no_more() -> None:
     duty = owed.at(RESOLVED + 3 * DAY + HOUR, DutyKind.DONE)
     assert (duty.state, duty.breached_at) == ("pending", late.breached_at)
     assert owed.at(RESOLVED + 4 * DAY, DutyKind.DONE) == duty
+
+
+@pytest.mark.parametrize(("done_at", "state"), [(OWNED_DUE - HOUR, "met"), (OWNED_DUE + HOUR, "met_late")])
+def test_an_item_that_cannot_be_seen_is_not_met_until_its_changelog_shows_otherwise(
+    done_at: datetime, state: str
+) -> None:
+    owed = Owed()
+    owed.at(RESOLVED + HOUR, DutyKind.OWNED)
+    owed.gone_since = RESOLVED + 2 * HOUR
+    duty = owed.at(OWNED_DUE + DAY, DutyKind.OWNED)
+    assert (duty.state, duty.breached_at, duty.unseen) == ("breached", OWNED_DUE, True)
+    owed.gone_since = None
+    owed.issue = issue(OLA, None)
+    owed.changes = (Change(at=done_at, author=OLA, field="assignee", before=None, after=OLA.id),)
+    duty = owed.at(OWNED_DUE + 2 * DAY, DutyKind.OWNED)
+    assert (duty.state, duty.unseen) == (state, False)
+    assert ("took the breach back" in duty.reason) == (state == "met")
+
+
+def test_a_deadline_that_no_read_has_reached_is_judged_soon_again() -> None:
+    owed = Owed()
+    owed.at(RESOLVED + HOUR, DutyKind.OWNED)
+    owed.read_until = OWNED_DUE - HOUR
+    assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "pending"
+    assert owed.again == 60
+    owed.read_until = OWNED_DUE + HOUR
+    assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "breached"

@@ -186,6 +186,9 @@ def _of_incident(
     return letters.notice(about, content.since, late, mail.why)
 
 
+_UNSEEN = "syncd cannot see the issue; once it can, the issue's changelog decides"
+
+
 def _of_duty(
     content: ReminderMail | BreachMail | PostponedMail,
     why: str,
@@ -202,12 +205,13 @@ def _of_duty(
         if duty is None or str(duty.clock) != content.clock:
             raise DecideAgain
         line = line_of(owing_incident, mapping, section, duty, why, owner=isinstance(content, ReminderMail))
-        title = "Due soon" if isinstance(content, ReminderMail) else "Overdue"
+        title = "Due soon" if isinstance(content, ReminderMail) else line.state.capitalize() if line else ""
     if line is None:
         raise DecideAgain
+    missed = _UNSEEN if line.state == "not visible" else "it is not done"
     lead = {
         MailKind.REMINDER: f"It is due {line.due}.",
-        MailKind.BREACH: f"It was due {line.due}, and it is not done.",
+        MailKind.BREACH: f"It was due {line.due}, and {missed}.",
     }.get(content.mail, "Its due date was moved to a later day for the third time.")
     return letters.owed(mapping.team, f"{title}: {line.what}", lead, (line,), why, f"{title}: {line.what}")
 

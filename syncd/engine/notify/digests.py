@@ -55,7 +55,8 @@ def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncid
         for duty in case.latest_duties():
             if duty.state is DutyState.BREACHED and missed_at(case, duty, mapping) < mapping.enforced_since:
                 continue
-            if not can_be_acted_on(case, duty):
+            # nobody can act on an issue that syncd cannot see; its owner was asked by a mail
+            if duty.unseen or not can_be_acted_on(case, duty):
                 continue
             owner = owner_of(case, duty, mapping, section)
             if duty.state in OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):

@@ -13,7 +13,7 @@ from syncd.domain.mapping.services import ServiceSection
 from syncd.ledger.views.postmortems import OwingIncident
 from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.judge import BY_RULE
-from syncd.policy.notify.recipients import contacts
+from syncd.policy.notify.recipients import contacts, issue_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail.letters import Line, format_time
 
@@ -42,7 +42,7 @@ def line_of(
     late = duty.state is DutyState.BREACHED
     case, key = owing_incident.case, _place(owing_incident, duty)
     return Line(
-        state="overdue" if late else "due soon",
+        state="not visible" if duty.unseen else "overdue" if late else "due soon",
         what=_what(case, duty),
         about=_about(case, mapping, section),
         since=format_time(duty.started_at, mapping.zone),
@@ -122,6 +122,12 @@ def _about(case: Case, mapping: Mapping, section: ServiceSection) -> str:
 
 def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
     place = key or "the ticket"
+    if duty.unseen:
+        state = issue_of(case, duty)
+        by = state.deleted_by if state is not None else None
+        if by is not None:
+            return f"Make {place} again or get a waiver: it was deleted by {by or 'somebody'}"
+        return f"Show {place} to syncd's account again: was it moved, restricted or deleted?"
     if duty.kind is DutyKind.SCHEDULED:
         return f"Set owner and review date on {place}"
     if duty.kind is DutyKind.COMPLETED:

@@ -23,6 +23,7 @@ from syncd.engine.runtime.refusals import Refusal
 from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.key_values import clocks_apart, service_bindings, store_clocks_apart
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
+from syncd.ledger.views.postmortems import unseen_issues
 from syncd.policy.notify.operator_alarms import (
     MAIL,
     NAMES,
@@ -116,7 +117,7 @@ class OperatorAlarms:
             first_load=first_load.held(context.ledger),
             stopped=tuple(_stopped(refusal) for refusal in stopped),
             waiting=tuple(_stopped(refusal) for refusal in context.refusals.all() if refusal.tell),
-            concerns=(*self._clocks(), *_missing_services(context)),
+            concerns=(*self._clocks(), *_missing_services(context), *_unseen(context)),
         )
         return alarms_of(trouble, context.clock.now())
 
@@ -157,6 +158,20 @@ class OperatorAlarms:
 def _missing_services(context: EngineContext) -> Iterator[Concern]:
     for name, since, words in missing(context.mappings, service_bindings(context.ledger)):
         yield Concern(name=f"service/{name}", since=since, text=words)
+
+
+def _unseen(context: EngineContext) -> Iterator[Concern]:
+    """Yield the postmortems and action items that syncd could not see at a deadline."""
+    for key, number, since, deleted_by in unseen_issues(context.ledger):
+        why = "was it moved, restricted or deleted?"
+        if deleted_by is not None:
+            why = f"{deleted_by or 'somebody'} deleted it."
+        text = (
+            f"syncd cannot see {key} of #{number}; {why} Its deadline has passed, so it counts as not met:"
+            " not visible. Give syncd's account access to it, and its changelog decides. See: syncd show"
+            f" {number}"
+        )
+        yield Concern(name=f"unseen/{key}", since=since, text=text)
 
 
 def _stopped(refusal: Refusal) -> StoppedTeams:

@@ -45,8 +45,8 @@ SOMEBODY = "somebody"
 _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
     IncidentRow: ("snapshot", "notes", "log", "dry_run_notes", "noise_rule"),
     TicketRow: ("agreed", "snapshot", "closed"),
-    PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups"),
-    ActionItemRow: ("facts", "snapshot", "changes"),
+    PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups", "deleted_by"),
+    ActionItemRow: ("facts", "snapshot", "changes", "deleted_by"),
     DutyRow: ("reason", "remedy", "met_by", "corrected"),
     WaiverRow: ("by", "reason", "ended_by"),
     OperationRow: ("meaning", "reason", "rendered", "error"),

@@ -11,15 +11,18 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, LogEntry, Note
 from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
 from syncd.ledger.store.snapshots import (
+    SUBJECTS,
     Ahead,
     incidents_of,
     known_row,
@@ -304,3 +307,21 @@ def store_papers(
             row = rows.get(issue_id)
             if row is not None and mark_out_of_sight(session, row, now):
                 notice_changes_in(session, [row.incident_id], now, 0, "it is out of sight")
+
+
+def store_deletion(ledger: Transactions, issue_id: str, by: str, account: str, now: datetime) -> str | None:
+    """Store that somebody deleted a postmortem or action item; return its incident, None if it is no such.
+
+    `by` is the name that Jira's event gives, `account` the account's id; both may be empty.
+    """
+    with ledger.write() as session:
+        row = duty_issues_by_id(session, [issue_id]).get(issue_id)
+        if row is None:
+            return None
+        mark_out_of_sight(session, row, now)
+        row.deleted_by = by or account
+        notice_changes_in(session, [row.incident_id], now, 0, "it was deleted")
+        data: dict[str, JsonValue] | None = {"by": account} if account else None
+        kind = f"{SUBJECTS[type(row)]}.deleted"
+        audit.append(session, now, kind, incident=row.incident_id, issue=issue_id, data=data)
+        return row.incident_id

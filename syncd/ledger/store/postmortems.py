@@ -195,6 +195,8 @@ def _audit(session: Session, incident_id: str, duty: Duty, before: str | None, n
         data["met_at"] = duty.met_at.isoformat()
     if duty.met_by is not None:
         data["by"] = audit.salted(session, duty.met_by)
+    if duty.unseen:
+        data["unseen"] = True
     if duty.corrected is not None:
         data["corrected"] = audit.salted(session, duty.corrected)
     audit.append(session, now, f"duty.{DutyState(duty.state)}", incident=incident_id, data=data)

@@ -190,6 +190,8 @@ def _set_sight(session: Session, row: IssueRow, since: datetime | None, now: dat
     No other function sets the column, so that none can forget the event.
     """
     row.out_of_sight_since = since
+    if since is None and not isinstance(row, TicketRow):
+        row.deleted_by = None
     session.add(row)
     kind = f"{SUBJECTS[type(row)]}.{'in_sight' if since is None else 'out_of_sight'}"
     audit.append(session, now, kind, incident=row.incident_id, issue=row.issue_id)

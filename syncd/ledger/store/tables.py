@@ -142,7 +142,8 @@ class PostmortemRow(SQLModel, table=True):
     """The postmortem of an incident. `changes` is its changelog, complete up to `changes_until`.
 
     `follow_ups` are the rows of its follow-up table, unchanged since `follow_ups_since`. `rebuilt_for` is the
-    birth of the ledger that has read its comments for facts of an earlier ledger.
+    birth of the ledger that has read its comments for facts of an earlier ledger. `deleted_by` is the account
+    that deleted it, by Jira's event; empty if the event does not tell, None without an event.
     """
 
     __tablename__ = "postmortem"
@@ -163,13 +164,14 @@ class PostmortemRow(SQLModel, table=True):
     out_of_sight_since: datetime | None = None
     created_at: datetime
     rebuilt_for: datetime | None = None
+    deleted_by: str | None = None
 
 
 class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds findings that are kept: postponements, the person who took it, the person who assigned it.
-    `rebuilt_for` as for a postmortem.
+    `rebuilt_for` and `deleted_by` as for a postmortem.
     """
 
     __tablename__ = "action_item"
@@ -189,6 +191,7 @@ class ActionItemRow(SQLModel, table=True):
     out_of_sight_since: datetime | None = None
     first_seen_at: datetime
     rebuilt_for: datetime | None = None
+    deleted_by: str | None = None
 
 
 class DutyRow(SQLModel, table=True):
@@ -217,6 +220,7 @@ class DutyRow(SQLModel, table=True):
     breached_at: datetime | None = None
     corrected: str | None = None
     rebuilt: bool = False
+    unseen: bool = False
 
 
 class WaiverRow(SQLModel, table=True):

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, func
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.duty import OF_POSTMORTEM, OWED, STATE_WORDS, Duty, DutyKind, Waiver
+from syncd.domain.duty import OF_POSTMORTEM, OWED, STATE_WORDS, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.incident import Incident
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
@@ -22,7 +22,7 @@ from syncd.ledger.store.identity import get_meta
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
-from syncd.ledger.store.tables import DutyRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, summary
@@ -243,3 +243,36 @@ def _addresses(session: Session, case: Case) -> dict[str, str]:
     accounts = [account_of_duty(case, duty) for duty in case.duties]
     hidden = {account.id for account in accounts if account is not None and not account.email}
     return addresses_of_in(session, hidden) if hidden else {}
+
+
+def unseen_issues(ledger: Transactions) -> list[tuple[str, int, datetime, str | None]]:
+    """Return the issues that syncd could not see at a deadline: key, incident's number, since when (UTC).
+
+    The last value is the person who deleted the issue, empty if Jira did not tell who, None if it is not
+    known to be deleted.
+    """
+    with ledger.read() as session:
+        return [
+            (row.key, row.number, row.since, row.deleted_by)
+            for query in _UNSEEN
+            for row in session.connection().execute(query)
+        ]
+
+
+_UNSEEN_DUTY = (col(DutyRow.unseen).is_(True), col(DutyRow.state) == DutyState.BREACHED)
+_UNSEEN = tuple(
+    columns(
+        col(table.key),
+        col(IncidentRow.number),
+        func.min(col(DutyRow.breached_at)).label("since"),
+        col(table.deleted_by),
+    )
+    .join(DutyRow, on)
+    .join(IncidentRow, col(IncidentRow.id) == col(table.incident_id))
+    .where(*_UNSEEN_DUTY)
+    .group_by(col(table.key), col(IncidentRow.number), col(table.deleted_by))
+    for table, on in (
+        (PostmortemRow, col(DutyRow.subject) == col(PostmortemRow.incident_id)),
+        (ActionItemRow, col(DutyRow.subject) == col(ActionItemRow.issue_id)),
+    )
+)

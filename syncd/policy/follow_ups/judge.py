@@ -1,8 +1,8 @@
 """Judge the duties of an incident's action items, and list what is wrong with each item.
 
 QRPay runbook, "Post-Incident Actions": "Ensure follow-up tasks are assigned and tracked to completion";
-Ramen runbook, "Post-incident review": action items with owners and dates. syncd does not judge an item that
-it cannot see: the item is not done, and nobody is late for it.
+Ramen runbook, "Post-incident review": action items with owners and dates. An item that syncd
+cannot see at its deadline is not met; the breach is taken back if its changelog shows later that it was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from syncd.policy.follow_ups.duties import (
 from syncd.policy.follow_ups.membership import became_at, is_runbook_item
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
-from syncd.policy.postmortem.judge import SKEW_AGAIN
+from syncd.policy.postmortem.judge import READ_AGAIN, TAKEN_BACK
 from syncd.policy.postmortem.owed import counts_for_another, worst_severity
 from syncd.policy.time.time_words import as_date
 
@@ -149,21 +149,43 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     facts = _facts(state, item, end)
     if item is None or case.now is None:
         return Decision(facts={state.issue_id: facts})
+    if not state.in_sight:
+        # Nothing shows what was done since, and nobody can look: what is not met by then is not met.
+        seen = min(case.now, case.read_until or case.now)
+        item = item.model_copy(update={"seen_until": seen})
     waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
     judging = JudgingRules(waivers=waivers, skewed=case.skewed, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
-    duties = [done(item, case.duty("done", item.issue.id), mapping, now, judging)]
+    records = {kind: case.duty(kind, state.issue_id) for kind in (DutyKind.DONE, DutyKind.OWNED)}
+    clean = {kind: _without_unseen(record, state) for kind, record in records.items()}
+    duties = [done(item, clean[DutyKind.DONE], mapping, now, judging)]
     # The runbook item belongs to the postmortem's owner. syncd chose that owner, so nobody met a duty.
     if not is_runbook_item(state):
         soon = judging.model_copy(update={"soon": OWNED_SOON})
-        duties += owned(item, case.duty("owned", item.issue.id), mapping, now, soon)
+        duties += owned(item, clean[DutyKind.OWNED], mapping, now, soon)
+    duties = [_with_sight(duty, records[duty.kind], state) for duty in duties]
     moments = [left for duty in duties for left in _moments(duty, now)]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     again = min(moments, default=None)
-    if not state.in_sight:
-        # The duties stay as they are on record: an item that syncd cannot see is never done.
-        return Decision(facts={state.issue_id: facts}, again=again)
     return Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again)
+
+
+def _without_unseen(record: Duty | None, state: ItemState) -> Duty | None:
+    """Return the duty without a breach that rests on an item that syncd could not see and sees again."""
+    if record is None or not record.unseen or not state.in_sight:
+        return record
+    return record.model_copy(update={"breached_at": None, "unseen": False, "state": DutyState.PENDING})
+
+
+def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
+    """Return the duty with its mark if its breach is new and rests on an item that syncd cannot see."""
+    if record is None or record.clock != duty.clock:
+        return duty
+    if not state.in_sight and duty.breached_at is not None and (record.breached_at is None or record.unseen):
+        return duty.model_copy(update={"unseen": True})
+    if state.in_sight and record.unseen and duty.breached_at is None:
+        return duty.model_copy(update={"reason": f"{duty.reason}{TAKEN_BACK}"})
+    return duty
 
 
 def _moments(duty: Duty, now: datetime) -> Iterator[float]:
@@ -172,7 +194,7 @@ def _moments(duty: Duty, now: datetime) -> Iterator[float]:
         return
     # The deadline has passed, and the clocks differ or a service cannot be read: judge soon again.
     if duty.due_at <= now and duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
-        yield SKEW_AGAIN.total_seconds()
+        yield READ_AGAIN.total_seconds()
         return
     soon = OWNED_SOON if duty.kind is DutyKind.OWNED else DONE_SOON
     ahead = [at for at in (duty.due_at - soon, duty.due_at) if at > now]

@@ -13,7 +13,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Account
-from syncd.policy.case import Case, DutyIssueState
+from syncd.policy.case import Case, DutyIssueState, ItemState
 from syncd.policy.follow_ups.membership import is_runbook_item
 
 OWNER = "owner"
@@ -59,14 +59,21 @@ def contacts(mapping: Mapping, section: ServiceSection, severity: str) -> tuple[
     return _once(recipients)
 
 
+def issue_of(case: Case, duty: Duty) -> DutyIssueState | None:
+    """Return the postmortem or the action item of a duty, None if syncd knows none."""
+    if duty.of_postmortem:
+        return case.postmortem
+    return next((item for item in case.items if item.issue_id == duty.subject), None)
+
+
 def account_of_duty(case: Case, duty: Duty) -> Account | None:
     """Return the owner of a duty: the active assignee of the postmortem or action item, or None.
 
     The runbook item belongs to the postmortem's owner where nobody else has it.
     """
-    item = next((item for item in case.items if item.issue_id == duty.subject), None)
-    owner = _active_assignee(case.postmortem if duty.of_postmortem else item)
-    if owner is None and item is not None and is_runbook_item(item):
+    state = issue_of(case, duty)
+    owner = _active_assignee(state)
+    if owner is None and isinstance(state, ItemState) and is_runbook_item(state):
         return _active_assignee(case.postmortem)
     return owner
 

@@ -27,6 +27,7 @@ from syncd.policy.notify.recipients import (
     Recipient,
     can_be_acted_on,
     contacts,
+    issue_of,
     out_of_reach,
     owner_of,
     told_of,
@@ -35,6 +36,8 @@ from syncd.policy.severity import decide_severity
 from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 from syncd.policy.time.time_words import as_date
 
+UNSEEN_FOR = timedelta(hours=24)
+"""If syncd cannot see an issue at its deadline, the contacts hear of it after this time: it may come back."""
 OLD_BREACH = timedelta(days=7)
 """syncd mails no breach that is older than this; the weekly report lists it."""
 _NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
@@ -63,6 +66,8 @@ def decide_reminders(case: Case, book: Rulebook) -> Decision:
                 operations += [] if unread else _reminder(case, book, duty)
         elif duty.state is DutyState.BREACHED and duty.corrected is None:
             operations += [*_passed_over(case, mapping, duty), *_breach(case, book, duty, now)]
+            waits = (_told_from(case, duty) - now).total_seconds()
+            again += [waits] if waits > 0 else []
     operations += _postponed(case, book)
     decision = by_mode(mapping, tuple(operations))
     return decision.plus(Decision(look=look, again=min(again, default=None)))
@@ -132,16 +137,33 @@ def missed_at(case: Case, duty: Duty, mapping: Mapping) -> datetime:
     return at if day is None else min(at, end_of_day(day, mapping.zone))
 
 
+def _told_from(case: Case, duty: Duty) -> datetime:
+    """Return when the contacts hear of a breach (UTC): a day later if syncd cannot see the issue."""
+    at, state = duty.breached_at or duty.due_at, issue_of(case, duty)
+    if not duty.unseen or state is None or state.deleted_by is not None:
+        return at
+    return max(at, state.out_of_sight_since or at) + UNSEEN_FOR
+
+
 def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
     severity = decide_severity(case.incident, book.mapping, book.section).name
     reason = f"{words_of(duty)} is overdue since {in_utc(duty.due_at)}"
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
     skip = "the deadline passed more than a week ago; the weekly report lists it" if old else None
     at = missed_at(case, duty, book.mapping)
+    state = issue_of(case, duty)
+    if duty.unseen and state is not None:
+        reason = f"syncd cannot see {state.key}; was it moved, restricted or deleted?"
+        owner = owner_of(case, duty, book.mapping, book.section)
+        if owner is not None:
+            moment = f"{place_of(duty)}:unseen"
+            yield mail(case, BreachMail(**_about(duty)), moment, owner, reason, at, skip)
+        if now < _told_from(case, duty):
+            return
     for contact in contacts(book.mapping, book.section, severity):
         yield mail(case, BreachMail(**_about(duty)), place_of(duty), contact, reason, at, skip)
     # The first day disturbs nobody: a breach from before `enforce_from` is listed only.
-    if not old and at >= book.mapping.enforced_since:
+    if not old and at >= book.mapping.enforced_since and not duty.unseen:
         yield from _mention(case, book, duty, "overdue", reason)
 
 

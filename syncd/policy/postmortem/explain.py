@@ -25,6 +25,12 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     lines += _stands(duty, case, zone)
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
         lines.append(f"It became overdue {at_words(duty.breached_at, zone)}; that stays on record")
+    if duty.unseen and case.postmortem is not None:
+        key, by = case.postmortem.key, case.postmortem.deleted_by
+        why = "was it moved, restricted or deleted?" if by is None else f"{by or 'somebody'} deleted it."
+        lines.append(
+            f"Not met: not visible. syncd cannot see {key}; {why} If it is back, its changelog decides"
+        )
     if duty.corrected is not None:
         lines.append(f"The breach was taken back: {duty.corrected}")
     if duty.rebuilt:

@@ -36,8 +36,12 @@ GRACE = timedelta(minutes=2)
 SAME_CLOCK = timedelta(minutes=15)
 """Two clocks never start this close together: the incident was open for over 30 minutes between them."""
 SKEW_AGAIN = timedelta(minutes=5)
-"""While the clocks differ too much or a service cannot be read, syncd judges again after this time."""
+"""While the clocks differ too much, syncd judges again after this time."""
+READ_AGAIN = timedelta(minutes=1)
+"""If no read of both services has reached a deadline yet, syncd judges again after this time."""
 _MOVED = "; a waiver until "
+TAKEN_BACK = "; syncd could not see it at its deadline, and took the breach back when it saw it again"
+"""In the reason of a duty whose breach rested on an issue that syncd could not see."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ def _made(
     first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
     due = moved_deadline(first, waivers, partial(first_gap, spans))
     # A missed duty stays in the week of the deadline that was missed.
-    if record is not None and record.breached_at is not None:
+    if record is not None and record.breached_at is not None and not _back(record, context):
         due = record.due_at
     # Keep the reason on record, without the words about an earlier waiver; a cancelled duty's tells its end.
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
@@ -229,7 +233,7 @@ def _made(
         was_due_at=first if due != first else None,
         reason=reason,
         rule=record.rule if record else context.book.mapping.version,
-        breached_at=record.breached_at if record else None,
+        breached_at=record.breached_at if record and not _back(record, context) else None,
         corrected=record.corrected if record else None,
         rebuilt=record is not None and record.rebuilt,
     )
@@ -267,7 +271,7 @@ def _ended(
             f"the incident was reopened {at_words(ended, context.book.mapping.zone)}; the next resolve starts"
         )
         return cancelled(duty, f"{why} a new clock")
-    late = duty.model_copy(update={"breached_at": breached})
+    late = _with_sight(duty.model_copy(update={"breached_at": breached}), record, context)
     done = held_at(spans, context.now)
     return _met(late, done) if done else late.model_copy(update={"state": DutyState.BREACHED})
 
@@ -284,7 +288,7 @@ def _running(
     duty = _made(kind, clock, record, number, spans, context)
     done = held_at(spans, context.now)
     overdue = _overdue_since(duty, clock, spans, context)
-    duty = duty.model_copy(update={"breached_at": duty.breached_at or overdue})
+    duty = _with_sight(duty.model_copy(update={"breached_at": duty.breached_at or overdue}), record, context)
     if done is not None or duty.corrected is not None:
         return _met(duty, done)
     state = _owed(duty, clock, context)
@@ -329,13 +333,33 @@ def _overdue_since(
     elif clock.period.doubtful_until is not None and reopened is not None and gap >= reopened:
         # If the incident stays open for 30 minutes, the reopening ended the clock before the deadline.
         context.moments.append(clock.period.doubtful_until)
-    elif context.case.skewed or not context.case.was_read(gap):
+    elif context.case.skewed:
         context.moments.append(context.now + SKEW_AGAIN)
+    elif not context.case.was_read(gap):
+        context.moments.append(context.now + READ_AGAIN)
     elif context.read_until is not None and context.read_until >= ripe:
         return gap
     elif context.readable:
         context.unread = True
+    elif context.case.postmortem is not None:
+        # Nothing shows that it was done, and nobody can look.
+        return gap
     return None
+
+
+def _back(record: Duty, context: JudgeContext) -> bool:
+    """Return True if a breach rests on a postmortem that syncd could not see, and syncd sees it again."""
+    return record.unseen and context.readable
+
+
+def _with_sight(duty: Duty, record: Duty | None, context: JudgeContext) -> Duty:
+    """Return the duty with its mark if its breach is new and rests on a postmortem that syncd cannot see."""
+    hidden = context.case.postmortem is not None and not context.readable
+    stood = record is not None and record.breached_at is not None and not record.unseen
+    unseen = hidden and duty.breached_at is not None and not stood
+    if record is not None and _back(record, context) and duty.breached_at is None:
+        return duty.model_copy(update={"unseen": unseen, "reason": f"{duty.reason}{TAKEN_BACK}"})
+    return duty.model_copy(update={"unseen": unseen})
 
 
 def soon_at(duty: Duty, book: Rulebook) -> datetime | None:

@@ -141,6 +141,7 @@ def _postmortems_and_items() -> None:
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("rebuilt_for", sa.DateTime),
+        sa.Column("deleted_by", sa.String),
     )
     op.create_table(
         "action_item",
@@ -159,6 +160,7 @@ def _postmortems_and_items() -> None:
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("first_seen_at", sa.DateTime, nullable=False),
         sa.Column("rebuilt_for", sa.DateTime),
+        sa.Column("deleted_by", sa.String),
     )
 
 
@@ -182,6 +184,7 @@ def _duties() -> None:
         sa.Column("breached_at", sa.DateTime),
         sa.Column("corrected", sa.String),
         sa.Column("rebuilt", sa.Boolean, nullable=False),
+        sa.Column("unseen", sa.Boolean, nullable=False),
     )
     op.create_index("duty_place", "duty", ["incident_id", "kind", "subject", "clock"], unique=True)
     op.create_index("duty_by_state", "duty", ["state", "due_at"])
