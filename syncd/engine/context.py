@@ -25,6 +25,7 @@ from syncd.engine.jira_knowledge.marked_issues import MarkedIssues
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.jira_knowledge.resolve_names import MappingUnusable
 from syncd.engine.runtime.brakes import Brakes
+from syncd.engine.runtime.ledger_age import LedgerAge
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.progress import Progress
 from syncd.engine.runtime.read_lag import BULK, ReadLags, SearchIndexWait
@@ -225,6 +226,7 @@ class EngineContext:
     progress: Progress
     read_lags: ReadLags
     search_index: SearchIndexWait
+    ledger_age: LedgerAge
     watchdog: Watchdog
     skew: Callable[[str], float | None]
     now_of: Callable[[str], datetime | None]
@@ -390,6 +392,7 @@ def build_context(
         progress=Progress(clock),
         read_lags=ReadLags(clock),
         search_index=SearchIndexWait(ledger, clock, settle_seconds),
+        ledger_age=LedgerAge(ledger, clock, proved=dry_run),
         watchdog=watchdog,
         skew=transport.skew,
         now_of=transport.now_of,

@@ -30,6 +30,7 @@ from syncd.engine.jobs.weekly_report import WeeklyReports
 from syncd.engine.notify.schedule import MailSchedule
 from syncd.engine.observe import slow_poll
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
+from syncd.engine.observe.earlier_ledger.proof import prove_age
 from syncd.engine.observe.first_contact import look_again, make_first_contact
 from syncd.engine.observe.jira import JiraPoller, rewind_jira
 from syncd.engine.observe.pagerduty import PagerDutyPoller
@@ -197,6 +198,7 @@ class ControlLoop:
 
     def _read_jira(self) -> None:
         """Read Jira; take up the incidents of teams that were stopped and run again."""
+        self._prove_age()
         stopped = self._stopped()
         for mapping, refusal in look_again(self.context):
             # while the mapping did not fit, syncd did not know which fields of its issues to read
@@ -208,6 +210,16 @@ class ControlLoop:
         finally:
             if stopped - self._stopped():
                 self.take_up()
+
+    def _prove_age(self) -> None:
+        """Prove after a start that the ledger knows all that it made; take all up if it begins anew."""
+        try:
+            if prove_age(self.context):
+                self.take_up()
+        except RemoteError as error:
+            # the operations that wait for it say so, and the next cycle tries again
+            self.context.health.failed(error.service, error)
+            logger.debug("syncd could not prove the age of its ledger: {}", error)
 
     def _stopped(self) -> set[str]:
         return {team for refusal in self.context.refusals.all() for team in refusal.teams}

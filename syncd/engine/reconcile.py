@@ -35,7 +35,9 @@ from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
 from syncd.engine.observe.looks import LOOKS, look_at
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
+from syncd.engine.rulebook import projects_of
 from syncd.engine.runtime.brakes import settled_fingerprint
+from syncd.engine.runtime.ledger_age import WAITS_FOR
 from syncd.engine.runtime.troubles import DECIDE
 from syncd.engine.runtime.waits import STOPPED, awaited, awaited_after
 from syncd.ledger.database.connection import concerns_all
@@ -69,6 +71,8 @@ SAME_READS = 3
 """How often in one go syncd reads the same part because a decision asks for it."""
 UNREAD_AGAIN = 60.0
 """Seconds until syncd decides again on an incident beside which an issue cannot be read."""
+SOON = 1.0
+"""Seconds until syncd looks again if the ledger's age is proved, in the first cycle after a start."""
 RETRY_AFTER = 5.0
 """Seconds until syncd tries again an operation that waits for its service; a longer pause counts instead."""
 
@@ -330,10 +334,7 @@ class Reconciler:
     def _try_one(self, row: OperationRecord, later: Later) -> Verdict | None:
         context, carrier = self._context, carrier_of(row)
         if carrier is not None:
-            verdict = resolve_told_with_another(context, self._executor, row, carrier)
-            if verdict is Verdict.WAIT:
-                later.at(LOOK_EVERY)
-            return verdict
+            return self._told_with(row, carrier, later)
         if row.state == OperationState.IN_FLIGHT:
             # only the owner of the slot sends for an incident, so an earlier attempt failed before its end
             give_up(context, row)
@@ -352,6 +353,8 @@ class Reconciler:
         unknown = row.state == OperationState.UNKNOWN
         basis = basis_of(context.ledger, row.incident_id) if unknown else self._ready(row)
         if isinstance(basis, str):
+            if basis == WAITS_FOR:
+                later.at(SOON)
             self._wait_for(row, basis)
             return None
         with lane(lane_of(context, row, basis.incident)):
@@ -365,6 +368,12 @@ class Reconciler:
                 budget = min(PROBE_EVERY, context.budgets.wait_for(row.target))
                 trouble = context.troubles.wait_for(row.incident_id, trouble_of(row))
                 later.at(max(seconds, context.health.wait(row.target), budget, trouble))
+        return verdict
+
+    def _told_with(self, notice: OperationRecord, carrier_key: str, later: Later) -> Verdict:
+        verdict = resolve_told_with_another(self._context, self._executor, notice, carrier_key)
+        if verdict is Verdict.WAIT:
+            later.at(LOOK_EVERY)
         return verdict
 
     def _awaited(self, row: OperationRecord) -> str:
@@ -381,7 +390,14 @@ class Reconciler:
             self._context.waits.store(row, why)
 
     def _ready(self, row: OperationRecord) -> Basis | str:
-        return ready(self._context.ledger, row, self._context.clock.now())
+        """Return the basis of an operation that may leave now, else what it waits for."""
+        context = self._context
+        basis = ready(context.ledger, row, context.clock.now())
+        if isinstance(basis, str):
+            return basis
+        team = basis.incident.team if basis.incident is not None else None
+        held = context.ledger_age.holds(row, basis.incident, projects_of(context, team))
+        return WAITS_FOR if held else basis
 
     def _try_mail(self, row: OperationRecord, basis: Basis, later: Later) -> tuple[Verdict, float]:
         context = self._context

@@ -100,3 +100,10 @@ def _apart(context: EngineContext, book: Rulebook) -> Rulebook | None:
     key = book.mapping.restricted.project
     project = context.facts.resolved_at(book.mapping, key) if key is not None else None
     return book.model_copy(update={"project": project}) if project is not None else None
+
+
+def projects_of(context: EngineContext, team: str | None) -> set[str]:
+    """Return the Jira projects in which a team's issues are made; None: those of all teams."""
+    mappings = [mapping for mapping in context.mappings if team in (None, mapping.team)]
+    apart = {mapping.restricted.project for mapping in mappings if mapping.restricted.project is not None}
+    return {mapping.jira.project for mapping in mappings} | apart

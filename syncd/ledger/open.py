@@ -42,6 +42,8 @@ class Ledger(Database):
         except BaseException:
             super().close()
             raise
+        self.rows_missing: str | None = None
+        """The proof that rows are missing, if the file lacks what this folder has recorded of it."""
         self.logical_clock = LogicalClock(self.run)
         with self.read() as session:
             self.run_name = run_name_in(session)
@@ -58,15 +60,6 @@ class Ledger(Database):
     def end_trouble(self) -> None:
         """Note that the disk takes writes again."""
         self.trouble = None
-
-    def begin_anew(self, session: Session, now: datetime) -> None:
-        """Treat the ledger as born `now`, since its file is older than the writes that it made.
-
-        From then on syncd looks for a ticket in Jira before it makes one for an incident older than `now`.
-        """
-        set_meta(session, "born", now.isoformat())
-        audit.append(session, now, "ledger.behind", data={"instance": self.instance})
-        self.born = now
 
     def close(self) -> None:
         """Close the connections and give the lock back."""

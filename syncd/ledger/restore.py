@@ -25,14 +25,16 @@ from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file
 from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.identity import set_meta
 from syncd.ledger.store.key_values import set_cursor_in
+from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.operation_states import GivenUp
-from syncd.ledger.store.restored import KEY, UNSENT, WHY
+from syncd.ledger.store.restored import APART, KEY, PUT_BACK, UNSENT, WHY, is_open_notice
 from syncd.ledger.store.snapshots import still_open_in, unfinished_in
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow, RequestRow, TicketRow
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, RequestRow, TicketRow
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
             backup_file(copy, fresh)
             ledger = open_for_work(f"sqlite:///{fresh}", "syncd restore", now)
             try:
-                last, forgotten, unsent = _begin_anew(ledger, now, stamp)
+                anew = begin_anew(ledger, now, stamp)
             finally:
                 ledger.close()
             _into_one_file(fresh)
@@ -78,7 +80,7 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
             sync_folder(file.parent)
         finally:
             _remove(fresh)
-    return Restored(last, aside, forgotten, unsent)
+    return Restored(anew.last_event, aside, anew.forgotten, anew.unsent)
 
 
 def _remove(file: Path) -> None:
@@ -105,15 +107,28 @@ def _set_aside(file: Path, now: datetime) -> Path | None:
     return aside
 
 
-def _begin_anew(
-    ledger: Ledger, now: datetime, stamp: GivenUp
-) -> tuple[datetime | None, int, tuple[str, ...]]:
+@dataclass(frozen=True)
+class BegunAnew:
+    """What beginning anew changed; the fields are those of `Restored`."""
+
+    last_event: datetime | None
+    forgotten: int
+    unsent: tuple[str, ...]
+
+
+def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, by_hand: bool = False) -> BegunAnew:
+    """Treat a ledger as older than what it made; `stamp` is now on the boot-time clock.
+
+    `by_hand`: somebody put its file back while syncd was stopped. Nobody was asked, so notices of open
+    incidents are decided again, and may be repetitions.
+    """
     with ledger.write() as session:
         last = session.exec(select(AuditEventRow.at).order_by(col(AuditEventRow.seq).desc()).limit(1)).first()
         set_meta(session, "restored", now.isoformat())
-        set_cursor_in(session, KEY, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)
+        begun = {"at": now.isoformat(), "boot_id": stamp.boot_id, "boottime": stamp.boottime}
+        set_cursor_in(session, KEY, **begun, **({"by_hand": True} if by_hand else {}))
         unseen_writes.forget_all(session)
-        unsent, forgotten = _empty_outbox(session, now)
+        unsent, forgotten = _empty_outbox(session, now, by_hand=by_hand)
         for row in session.exec(
             select(IncidentRow).where(col(IncidentRow.id).not_in(select(TicketRow.incident_id)))
         ).all():
@@ -142,17 +157,21 @@ def _begin_anew(
                 "last_event": last.isoformat() if last else None,
                 "forgotten": forgotten,
                 "unsent": len(unsent),
+                "by_hand": by_hand,
             },
         )
-    return last, forgotten, unsent
+    # a service's clock may run behind ours
+    ledger.born = max(ledger.born, now + APART)
+    return BegunAnew(last, forgotten, unsent)
 
 
-def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int]:
+def _empty_outbox(session: Session, now: datetime, *, by_hand: bool) -> tuple[tuple[str, ...], int]:
     """End or delete all open operations but those under way, which are looked up as after any crash."""
     unsent, forgotten = [], 0
     for row in outbox.listing(session):
-        if row.target in UNSENT:
-            operation_states.finish(session, row, OperationState.DROPPED, now, why=WHY)
+        if row.target in UNSENT and not (by_hand and _is_open_notice(session, row)):
+            why = PUT_BACK if by_hand else WHY
+            operation_states.finish(session, row, OperationState.DROPPED, now, why=why)
             unsent.append(f"{row.kind}: {row.reason} (decided {in_utc(row.decided_at)})")
         elif row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
             continue
@@ -168,3 +187,9 @@ def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int
             forgotten += 1
     session.flush()
     return tuple(unsent), forgotten
+
+
+def _is_open_notice(session: Session, row: OperationRow) -> bool:
+    incident = session.get(IncidentRow, row.incident_id)
+    op = record_of(OperationRecord, row).operation
+    return is_open_notice(op, incident.status if incident is not None else None)

@@ -8,23 +8,15 @@ answer has shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import our_accounts
 from syncd.engine.observe.earlier_ledger.created_by_us import created_by, created_since
-from syncd.engine.observe.issues import saw_numbers
+from syncd.engine.observe.issues import PAGE, saw_numbers
+from syncd.engine.observe.new_keys import keys_from, read_keys
 from syncd.ledger.store.key_values import highest_number
-from syncd.remote.errors import Cause, Unknown
-
-PAGE = 100
-EMPTY_PAGES = 2
-ONE_BY_ONE = 50
-"""Keys that syncd reads one by one on Data Center before it searches."""
-EMPTY_KEYS = 10
-"""Keys in a row without an issue that end the reading one by one."""
 
 
 def highest_seen(context: EngineContext, project: str) -> int:
@@ -63,35 +55,7 @@ def _find_by_creator(
         # the keys up to `base` existed before the create left
         keys = [hit.key for hit in hits if int(hit.key.rpartition("-")[2]) > base]
         for start in range(0, len(keys), PAGE):
-            for issue in _read(context, keys[start : start + PAGE]):
+            for issue in read_keys(context, keys[start : start + PAGE]):
                 if issue.mark is not None and issue.mark.op == op:
                     return issue
     return None
-
-
-def keys_from(context: EngineContext, project: str, base: int) -> Iterator[Issue]:
-    """Yield the issues of the project with a number above `base`, with their marks.
-
-    On Cloud read pages of a hundred keys until two in a row are empty; on Data Center read at most fifty keys
-    one by one until ten in a row are empty. Raise `RemoteError` where a page cannot be read, and `Unknown`
-    where Jira could not read some of the keys this time: then the look tells nothing.
-    """
-    cloud = context.services.jira.server().edition == "cloud"
-    page, patience = (PAGE, EMPTY_PAGES) if cloud else (1, EMPTY_KEYS)
-    empty, start = 0, base + 1
-    while empty < patience and (cloud or start <= base + ONE_BY_ONE):
-        keys = [f"{project}-{number}" for number in range(start, start + page)]
-        issues = _read(context, keys)
-        # a bulk fetch follows moved issues, so an answer may hold keys of another project
-        mine = [issue for issue in issues if issue.key.rpartition("-")[0] == project]
-        saw_numbers(context, project, [issue.number for issue in mine])
-        yield from issues
-        empty = 0 if issues else empty + 1
-        start += page
-
-
-def _read(context: EngineContext, keys: list[str]) -> tuple[Issue, ...]:
-    fetched = context.services.jira.probe(keys)
-    if fetched.unread:
-        raise Unknown("jira", "bulk fetch", Cause.BROKEN, f"{len(fetched.unread)} keys could not be read")
-    return fetched.issues

@@ -20,7 +20,7 @@ from syncd.domain.operation import CreateTicket, Kind, OperationState
 from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.ticket import Issue
 from syncd.engine.act.executor import Executor
-from syncd.engine.act.find_created import highest_seen, keys_from
+from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.kind import Outcome, mark_of
 from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
@@ -29,6 +29,7 @@ from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.observe.new_keys import keys_from
 from syncd.engine.runtime.waits import awaited_after
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import concerns_all
@@ -201,6 +202,9 @@ class BulkCreates:
                 if isinstance(error, RemoteError) or concerns_all(error):
                     raise
                 # likewise: one create on which syncd fails holds up no other
+                continue
+            # a worker tries it alone, and it says what it waits for
+            if self._context.ledger_age.unproved({rendered.project}):
                 continue
             # one batch, one project: `probe_from` is a project's highest issue number
             if not items or items[0].rendered.project == rendered.project:

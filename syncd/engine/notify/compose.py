@@ -31,6 +31,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
+from syncd.engine.rulebook import projects_of
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
 from syncd.ledger.views.postmortems import (
@@ -134,6 +135,7 @@ def told_notice(context: EngineContext, operation: OperationRecord) -> ToldNotic
         since=content.since,
         before=content.before if isinstance(content, CorrectionMail) else "",
         late=is_late(content.since, context.clock.now(), bundled=mail.bundled),
+        repeated=_may_be_repeated(context, mail, mapping),
         why=mail.why,
         restricted=subject.incident.restricted,
     )
@@ -183,7 +185,14 @@ def _of_incident(
     if isinstance(content, CorrectionMail):
         return letters.correction(about, content.before, content.since, mail.why)
     late = is_late(content.since, context.clock.now(), bundled=mail.bundled)
-    return letters.notice(about, content.since, late, mail.why)
+    repeated = _may_be_repeated(context, mail, mapping)
+    return letters.notice(about, content.since, late, mail.why, repeated=repeated)
+
+
+def _may_be_repeated(context: EngineContext, mail: SendMail, mapping: Mapping) -> bool:
+    if mail.moment is None:
+        return False
+    return context.ledger_age.may_be_repeated(mail.moment, projects_of(context, mapping.team))
 
 
 _UNSEEN = "syncd cannot see the issue; once it can, the issue's changelog decides"

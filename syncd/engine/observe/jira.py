@@ -23,11 +23,13 @@ from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.project_cache import SEARCH, project_name, refuses_search
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
+from syncd.engine.observe.earlier_ledger.proof import put_back
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
 from syncd.engine.observe.issues import PAGE, IssuePage, in_projects, read_page, saw_numbers, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
 from syncd.ledger.open import Ledger
+from syncd.ledger.store.adoptions import lost
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import issues_on_record, ticket_projects
 from syncd.ledger.store.pages import store_papers, store_tickets
@@ -246,6 +248,9 @@ class JiraPoller:
         # a create whose answer was lost may show here first
         strays = [issue for issue in unknown if _is_ticket(issue)]
         if strays:
+            proofs = lost(context.ledger, strays)
+            if proofs:
+                put_back(context, proofs[0].key, {})
             adopt_own(context, strays, read_seq)
         if not mine:
             return stored_up_to

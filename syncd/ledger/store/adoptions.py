@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from loguru import logger
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, or_
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
@@ -26,7 +26,7 @@ from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_i
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.outbox import on_record
 from syncd.ledger.store.postmortems import duty_issues_by_id
-from syncd.ledger.store.restored import note_succession
+from syncd.ledger.store.restored import APART, note_succession, restored_at
 from syncd.ledger.store.snapshots import tickets_by_issue_in
 from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 
@@ -36,10 +36,6 @@ class Own(Transactions, Protocol):
 
     instance: str
     born: datetime
-
-    def begin_anew(self, session: Session, now: datetime) -> None:
-        """Treat the ledger as born now, since its file is older than the writes that it made."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +147,43 @@ def adopt_first(
         return free[0]
 
 
+def lost(ledger: Own, issues: Sequence[Issue]) -> list[Issue]:
+    """Return the issues with this ledger's mark that it does not know, although it made them.
+
+    Such an issue proves that somebody put an older file of the ledger back. What was made before a restore
+    proves nothing: that ledger knows that it is older.
+    """
+    marks = {
+        issue.id: issue.mark for issue in issues if issue.mark and issue.mark.instance == ledger.instance
+    }
+    if not marks:
+        return []
+    with ledger.read() as session:
+        known = set(session.connection().scalars(_OPS, {"ops": [mark.op for mark in marks.values()]}))
+        on_record = {*tickets_by_issue_in(session, marks), *duty_issues_by_id(session, [*marks])}
+        restored = restored_at(session)
+    return [
+        issue
+        for issue in issues
+        if issue.id in marks
+        and marks[issue.id].op not in known
+        and issue.id not in on_record
+        and (restored is None or issue.created_at is None or issue.created_at > restored + APART)
+    ]
+
+
+# one that is decided and never left has made nothing
+_OPS = select(col(OperationRow.op)).where(
+    col(OperationRow.op).in_(bindparam("ops", expanding=True)),
+    or_(col(OperationRow.attempts) > 0, col(OperationRow.state) == OperationState.DONE),
+)
+
+
 def adopt_lost(
     ledger: Own, rules: StorageRules, issues: Iterable[Issue], reading: Reading
 ) -> dict[str, Issue]:
-    """Adopt tickets with this ledger's mark that it does not have on record; return them by incident.
-
-    Such a ticket proves that somebody put an older ledger file back by hand. So with the first one the ledger
-    begins anew (`Own.begin_anew`).
-    """
+    """Adopt tickets with this ledger's mark that it does not have on record; return them by incident."""
     taken: dict[str, Issue] = {}
-    begun = False
     with ledger.write() as session:
         for issue in issues:
             mark = issue.mark
@@ -169,20 +192,9 @@ def adopt_lost(
             incident = session.get(IncidentRow, mark.incident)
             if incident is None or session.get(TicketRow, incident.id) is not None:
                 continue
-            state = session.connection().scalar(_STATE, {"op": mark.op})
             # in flight or of unknown outcome: that operation finds its ticket by itself
-            if state in _UNDER_WAY:
+            if session.connection().scalar(_STATE, {"op": mark.op}) in _UNDER_WAY:
                 continue
-            # one that was parked or dropped after it left proves nothing about the file
-            if state is None and not begun:
-                begun = True
-                ledger.begin_anew(session, reading.now)
-                logger.error(
-                    "#{} {}: this ledger made the ticket and has no record of it, so the ledger's file is an"
-                    " older copy; syncd searches for tickets before it makes new ones",
-                    incident.number,
-                    issue.key,
-                )
             _adopt(session, ledger, rules, incident.id, issue, reading, by="mark")
             notice_changes_in(session, [incident.id], reading.now, 0, "its ticket was found", notes=True)
             taken[incident.id] = issue

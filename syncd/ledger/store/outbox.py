@@ -20,7 +20,7 @@ from syncd.domain.operation.keys import incident_of_create, postmortem_key, tick
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, end_unknown, finish, outcome_unknown, say
-from syncd.ledger.store.restored import WHY, lies_before_beginning
+from syncd.ledger.store.restored import why_not_sent
 from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
@@ -159,8 +159,9 @@ def _insert(
         held = row.state == OperationState.HELD
         say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
         # recorded all the same, so that people can see what was not sent
-        if lies_before_beginning(session, op):
-            finish(session, row, OperationState.DROPPED, now, why=WHY)
+        why = why_not_sent(session, op)
+        if why is not None:
+            finish(session, row, OperationState.DROPPED, now, why=why)
     return rows
 
 

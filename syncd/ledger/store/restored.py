@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import MailKind
 from syncd.domain.operation import Operation, SendMail, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
-from syncd.ledger.store.tables import TicketRow
+from syncd.ledger.store.tables import IncidentRow, TicketRow
 
 KEY = "restored"
 UNSENT = (Target.MAIL, Target.CHAT)
@@ -21,6 +22,7 @@ UNSENT = (Target.MAIL, Target.CHAT)
 SUCCEEDS = "succeeds"
 """The key under which a ledger that follows a lost one stores its own birth."""
 WHY = "not sent: it lies before this ledger's beginning or restore, and may have been sent already"
+PUT_BACK = "not sent: ledger was put back"
 APART = timedelta(minutes=2)
 """How far a service's clock and ours may differ: what looks younger than a restore by less may be older."""
 
@@ -68,17 +70,56 @@ def _began(session: Session) -> datetime | None:
     return max((moment for moment in (restored_at(session), born) if moment is not None), default=None)
 
 
-def lies_before_beginning(session: Session, op: Operation) -> bool:
-    """Return True if a mail is about a moment before the restore, or before this ledger followed a lost one.
+def put_back_at(ledger: Transactions) -> datetime | None:
+    """Return when syncd found out that an older file was put back by hand (UTC), None if it never did."""
+    with ledger.read() as session:
+        entry = get_cursor_in(session, KEY)
+    return datetime.fromisoformat(str(entry["at"])) if entry.get("by_hand") else None
 
-    Such a mail is listed and not sent. The moment is the one from which the rule derived the key.
+
+def unread_above(ledger: Transactions, now: datetime) -> dict[str, int]:
+    """Return the issue numbers, by project, above which Jira's search may not show yet what exists."""
+    with ledger.read() as session:
+        entry = get_cursor_in(session, _UNREAD)
+    numbers = entry.get("numbers")
+    if not isinstance(numbers, dict) or now - datetime.fromisoformat(str(entry["at"])) > LONGEST_LAG:
+        return {}
+    return {str(project): int(number) for project, number in numbers.items()}
+
+
+def keep_unread_above(ledger: Transactions, numbers: dict[str, int], now: datetime) -> None:
+    """Store the issue numbers above which each start reads the keys for a while."""
+    with ledger.write() as session:
+        set_cursor_in(session, _UNREAD, numbers=numbers, at=now.isoformat())
+
+
+_UNREAD = "jira.unread_above"
+LONGEST_LAG = timedelta(days=1)
+"""After this time Jira's search has shown what existed at the beginning of a ledger."""
+
+
+def is_open_notice(op: Operation, status: str | None) -> bool:
+    """Return True for a notice of an incident that has this status and is still open."""
+    still_open = status is not None and status != IncidentStatus.RESOLVED
+    return still_open and isinstance(op, SendMail) and op.content.mail is MailKind.NOTICE
+
+
+def why_not_sent(session: Session, op: Operation) -> str | None:
+    """Return why a mail is listed and not sent: it is about a moment before the beginning of this ledger.
+
+    That is a restore, or the birth of a ledger that follows a lost one. The moment is the one from which the
+    rule derived the key. None: it may leave.
     """
-    if not isinstance(op, SendMail) or op.moment is None:
-        return False
+    at = _began(session)
+    if not isinstance(op, SendMail) or op.moment is None or at is None or op.moment >= at:
+        return None
+    if get_cursor_in(session, KEY).get("by_hand"):
+        incident = session.get(IncidentRow, op.incident)
+        # it may be a repetition and says so: better twice than never
+        return None if is_open_notice(op, incident.status if incident is not None else None) else PUT_BACK
     if op.content.mail is MailKind.NOTICE and restored_at(session) is None:
         # if the lost ledger made no ticket for the incident, it did not send the notice either
         ticket = session.get(TicketRow, op.incident)
         if ticket is None or ticket.origin != "adopted":
-            return False
-    at = _began(session)
-    return at is not None and op.moment < at
+            return None
+    return WHY

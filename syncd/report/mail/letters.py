@@ -64,6 +64,7 @@ class ToldNotice(Value):
     since: UtcTime
     before: str = ""
     late: bool = False
+    repeated: bool = False
     why: str
     restricted: bool = False
 
@@ -89,8 +90,11 @@ def format_time(at: datetime, zone: str) -> str:
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {zone_word(local)}"
 
 
-def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
-    """Return the notice that an incident has reached a severity."""
+REPEATED = "This may be a repetition: syncd cannot tell whether it sent this notice before its last start."
+
+
+def notice(about: About, since: datetime, late: bool, why: str, *, repeated: bool = False) -> Letter:
+    """Return the notice that an incident has reached a severity; `repeated`: it may have left before."""
     mark = "LATE: " if late else ""
     over = about.status == "resolved"
     severity = f"{about.severity} since {format_time(since, about.zone)}"
@@ -99,6 +103,8 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
     notes = []
     if late:
         notes.append("This notice is late: syncd could not send it when the severity was reached.")
+    if repeated:
+        notes.append(REPEATED)
     return Letter(
         subject=f"{mark}{about.severity}: {_titled(about)}",
         template="mail/notice",
@@ -148,6 +154,7 @@ def bundle(notices: tuple[ToldNotice, ...]) -> Letter:
 def _told(notice: ToldNotice) -> dict[str, JsonValue]:
     about = notice.about
     heading = f"Lowered from {notice.before} to {about.severity}" if notice.before else about.severity
+    heading += " (may be a repetition)" if notice.repeated else ""
     return {
         "severity": f"LATE: {heading}" if notice.late else heading,
         "title": _titled(about),

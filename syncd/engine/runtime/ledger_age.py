@@ -1,0 +1,59 @@
+"""Hold back what could be doubled until the ledger has proved that it is not older than what it made.
+
+Somebody may put an older file of the ledger back while syncd is stopped. Such a ledger does not know its
+latest writes. So after each start no create, comment or note leaves for a project before syncd has read what
+is new there (`syncd.engine.observe.earlier_ledger.proof`); mails about the time before the start wait, too.
+Notices of open incidents never wait: until then they say that they may be a repetition.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Lock
+
+from syncd.domain.clock import Clock
+from syncd.domain.operation import OperationClass, SendMail, Target
+from syncd.ledger.open import Ledger
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store.restored import is_open_notice, put_back_at
+
+WAITS_FOR = "Jira to show that the ledger knows all that it made, which syncd reads after each start"
+
+
+class LedgerAge:
+    """The projects whose reads have proved the ledger's age since this start; safe to use from any thread."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, *, proved: bool = False) -> None:
+        """Begin unproved; `proved` for an engine that sends nothing."""
+        self._ledger = ledger
+        self._since = clock.now()
+        self._all = proved
+        self._projects: frozenset[str] = frozenset()
+        self._lock = Lock()
+
+    def unproved(self, projects: set[str]) -> set[str]:
+        """Return those of these projects that were not read since the start."""
+        return set() if self._all else projects - self._projects
+
+    def prove(self, projects: set[str]) -> None:
+        """Note that the reads of these projects showed nothing that the ledger does not know by now."""
+        with self._lock:
+            self._projects |= projects
+
+    def holds(self, operation: OperationRecord, incident: IncidentRecord | None, projects: set[str]) -> bool:
+        """Return True if an operation waits for the proof of its team's projects."""
+        if operation.op_class != OperationClass.ONCE or not self.unproved(projects):
+            return False
+        if operation.target in (Target.JIRA, Target.PAGERDUTY):
+            return True
+        mail = operation.operation
+        if not isinstance(mail, SendMail) or mail.moment is None or mail.moment >= self._since:
+            return False
+        return not is_open_notice(mail, incident.status if incident is not None else None)
+
+    def may_be_repeated(self, moment: datetime, projects: set[str]) -> bool:
+        """Return True if a notice about a moment (UTC) may have left before without a trace."""
+        if self.unproved(projects) and moment < self._since:
+            return True
+        at = put_back_at(self._ledger)
+        return at is not None and moment < at
