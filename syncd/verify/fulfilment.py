@@ -106,19 +106,27 @@ class ScheduledRule(NamedTuple):
         return self.calendar.day_of(self.resolved_at) <= day <= latest
 
 
+def _is_taken(entries: list[Setting], acts: list[_Act], people: People, at: datetime) -> bool:
+    """Return True if an active person owns an issue by a person's word, or has touched it as its owner."""
+    entry = at_time(entries, at)
+    if entry is None or not people.owns(entry.value, at):
+        return False
+    # what syncd or a robot assigned meets nothing until the owner acts
+    return people.is_person(entry.by) or any(
+        entry.at < act.at <= at and act.by is not None and act.by.id == entry.value for act in acts
+    )
+
+
 def scheduled(issue: IssueFacts, people: People, rule: ScheduledRule) -> list[Fulfilled]:
     """Return when the postmortem had an active owner and a review date that a person entered."""
-    entries = dates(issue)
+    entries, owners, acts = dates(issue), assignees(issue), _acts(issue)
     completed = next(iter(completions(issue, people)), None)
 
     def holds(at: datetime) -> bool:
-        return _owner_at(issue, people, at) is not None and rule.accepts(at_time(entries, at), people)
+        return _is_taken(owners, acts, people, at) and rule.accepts(at_time(entries, at), people)
 
-    fields = ("assignee", issue.date_field, "status")
-    acts = [_Act(change.at, change.author) for change in issue.changes if change.field in fields]
-    acts = sorted([_Act(issue.created_at, issue.creator), *acts], key=lambda act: act.at)
-    acts = _with_leavings(issue, people, acts)
-    times = _times(acts, people, holds, lambda at: _why_no_owner(issue, people, at))
+    every = _with_leavings(issue, people, acts)
+    times = _times(every, people, holds, lambda at: _why_no_owner(issue, people, at))
     # what is completed while it is scheduled stays scheduled
     for place, time in enumerate(times):
         if completed and time.start <= completed.start and (time.end is None or completed.start < time.end):
@@ -145,20 +153,15 @@ def owned(item: ItemFacts, people: People) -> list[Fulfilled]:
         # a person wrote the owner into the table; syncd only carried the name over
         entries = [entries[0]._replace(by=item.named_by), *entries[1:]]
 
-    def taken(at: datetime) -> bool:
-        entry = at_time(entries, at)
-        if entry is None or not people.owns(entry.value, at):
-            return False
-        if people.is_person(entry.by):
-            return True
-        return any(
-            entry.at < act.at <= at and act.by is not None and act.by.id == entry.value for act in acts
-        )
-
-    acts = _with_leavings(issue, people, _acts(issue))
+    acts = _acts(issue)
     if item.named_by is not None:
         acts = [act._replace(by=item.named_by) if act.at == issue.created_at else act for act in acts]
-    return _times(acts, people, taken, lambda at: _why_no_owner(issue, people, at))
+
+    def holds(at: datetime) -> bool:
+        return _is_taken(entries, acts, people, at)
+
+    every = _with_leavings(issue, people, acts)
+    return _times(every, people, holds, lambda at: _why_no_owner(issue, people, at))
 
 
 def not_done(issue: IssueFacts) -> list[tuple[datetime, datetime | None]]:

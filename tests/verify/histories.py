@@ -87,16 +87,18 @@ def history(seed: int, *, with_leavers: bool = False) -> History:
     created = base - 2
     severities = _severities(dice, created, base)
     leavers = _leavers(dice, base) if with_leavers else {}
-    postmortem = issue(_real(_postmortem_acts(dice, base, last)), created=base + 0.6, id="800")
+    acts = _real(_postmortem_acts(dice, base, last))
     items = tuple(_item(dice, base, number) for number in range(dice.random.randint(0, 2)))
     merged = None
     if last is not None and dice.hit(0.1, "merge"):
         merged = last
+        # what a person wrote before a merge keeps its duties; that is a question of its own
+        acts = [act for act in acts if act[1] == SYNCD]
     facts = incident(
         states,
         created_at=at(created),
         severities=severities,
-        postmortem=postmortem,
+        postmortem=issue(acts, created=base + 0.6, id="800"),
         items=items,
         merged_at=at(merged) if merged is not None else None,
     )

@@ -56,6 +56,10 @@ def scheduled(acts: Acts, now: float = 60, states: str = "resolved 0", **more: A
         ([*OWNER, (10, SYNCD, "duedate", day(5))], "breached", None),
         ([(10, "ines", "duedate", day(5))], "breached", None),
         ([(10, "ines", "duedate", day(5)), (11, "ines", "assignee", "ines")], "met", 11),
+        # an owner by rule counts once they act, or once another person names them
+        ([*OWNER, (10, "jo", "duedate", day(5))], "breached", None),
+        ([*OWNER, (10, "jo", "duedate", day(5)), (11, "ines", "comment", "mine")], "met", 11),
+        ([*OWNER, (10, "jo", "duedate", day(5)), (11, "jo", "assignee", "mei")], "met", 11),
         # an automation's act meets nothing
         ([(10, "ines", "duedate", day(5)), (11, ROBOT, "assignee", "ines")], "breached", None),
         ([(10, "ines", "duedate", day(5)), (11, "ines", "assignee", ROBOT)], "breached", None),
@@ -255,7 +259,7 @@ def test_after_a_correction_a_running_waiver_decides_when_it_is_owed() -> None:
         ((20, 24), [*DATE, (22, "boss", "assignee", "jo")], [("met", 48, 10)]),
         ((20, 24), [*DATE, (22, "ines", "status", DONE)], [("met", 48, 10)]),
         # A before the deadline and B after it: the owner counts for that deadline
-        ((40, 52), [*OWNER, (47, "jo", "duedate", day(5))], [("met", 48, 47), ("pending", 100, None)]),
+        ((40, 52), [*OWNER, (47, "ines", "duedate", day(5))], [("met", 48, 47), ("pending", 100, None)]),
         ((20, 24), [*OWNER, (30, "jo", "duedate", day(5))], [("breached", 48, None)]),
     ],
 )
