@@ -53,18 +53,17 @@ def _times(
     people: People,
     holds: Callable[[datetime], bool],
     why: Callable[[datetime], Literal["removed", "left"]],
-    counts: Callable[[_Act], bool] | None = None,
+    keeps: Callable[[datetime], bool] | None = None,
 ) -> list[Fulfilled]:
-    """Return the times in which `holds` is true, each from the first act that `counts` (a person's) on."""
-    counts = counts or (lambda act: people.is_person(act.by))
+    """Return the times from a person's act after which `holds` is true, until `keeps` (or `holds`) is not."""
+    keeps = keeps or holds
     times: list[Fulfilled] = []
     for act in acts:
         running = bool(times) and times[-1].end is None
-        if holds(act.at):
-            if not running and counts(act):
-                times.append(Fulfilled(act.at, None, act.by.id if act.by else None))
-        elif running:
+        if running and not keeps(act.at):
             times[-1] = times[-1]._replace(end=act.at, why=why(act.at))
+        elif not running and people.is_person(act.by) and holds(act.at):
+            times.append(Fulfilled(act.at, None, act.by.id if act.by else None))
     return times
 
 
@@ -125,8 +124,11 @@ def scheduled(issue: IssueFacts, people: People, rule: ScheduledRule) -> list[Fu
     def holds(at: datetime) -> bool:
         return _is_taken(owners, acts, people, at) and rule.accepts(at_time(entries, at), people)
 
+    def keeps(at: datetime) -> bool:
+        return _owner_at(issue, people, at) is not None and rule.accepts(at_time(entries, at), people)
+
     every = _with_leavings(issue, people, acts)
-    times = _times(every, people, holds, lambda at: _why_no_owner(issue, people, at))
+    times = _times(every, people, holds, lambda at: _why_no_owner(issue, people, at), keeps)
     # what is completed while it is scheduled stays scheduled
     for place, time in enumerate(times):
         if completed and time.start <= completed.start and (time.end is None or completed.start < time.end):
@@ -160,8 +162,12 @@ def owned(item: ItemFacts, people: People) -> list[Fulfilled]:
     def holds(at: datetime) -> bool:
         return _is_taken(entries, acts, people, at)
 
+    def keeps(at: datetime) -> bool:
+        # a robot that hands an owned item on takes nothing away
+        return _owner_at(issue, people, at) is not None
+
     every = _with_leavings(issue, people, acts)
-    return _times(every, people, holds, lambda at: _why_no_owner(issue, people, at))
+    return _times(every, people, holds, lambda at: _why_no_owner(issue, people, at), keeps)
 
 
 def not_done(issue: IssueFacts) -> list[tuple[datetime, datetime | None]]:

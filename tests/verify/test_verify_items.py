@@ -58,6 +58,8 @@ def of_item(kind: DutyKind, acts: Acts, now: float, states: str = "resolved 0", 
             ],
             [("met", 25, 6)],
         ),
+        # a robot that hands an owned item on takes nothing away
+        ([(5, "ines", "assignee", "jo"), (10, ROBOT, "assignee", "mei")], [("met", 25, 5)]),
         # what is done needs no owner
         ([(5, "ines", "status", DONE)], [("cancelled", 25, None)]),
         ([(30, "ines", "status", DONE)], [("breached", 25, None)]),
