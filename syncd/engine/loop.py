@@ -13,6 +13,7 @@ from functools import partial
 
 from loguru import logger
 
+from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import OperationState, Target
 from syncd.engine.act.executor import Executor
@@ -37,7 +38,8 @@ from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.unseen_writes import look_for_writes
 from syncd.engine.reconcile import Later, Reconciler
 from syncd.engine.runtime.clock_jumps import ClockJumps
-from syncd.engine.status import limits
+from syncd.engine.runtime.reads import read_alone
+from syncd.engine.status import ServicesState
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -109,7 +111,7 @@ class ControlLoop:
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
-        self._state: dict[str, object] = {}
+        self._state = ServicesState(context)
 
     def recover(self) -> None:
         """Take up the work of an earlier run: look up operations in flight, decide on open incidents."""
@@ -185,14 +187,15 @@ class ControlLoop:
             self._judging = True
             self.take_up()
         # creates for old incidents wait for the search of existing tickets
-        adopted = result.jira and self._side("jira", self._adopt)
+        adopted = result.jira and self._side("jira", self._adopt, "Jira's tickets of earlier incidents")
         for side, read in ((Target.PAGERDUTY, result.pagerduty), (Target.JIRA, result.jira)):
             if read:
-                self._side(side, partial(look_for_writes, self.context, side))
+                look = partial(look_for_writes, self.context, side)
+                self._side(side, look, f"what syncd wrote to {SERVICE_NAMES[side]}")
         self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
         if result.good and adopted:
             self.context.brakes.read_whole()
-        self._note_state()
+        self._state.store(self.pagerduty.unmapped, self.pagerduty.remarks())
         self.work_queue.submit(self.mail_schedule.due(at_once=True))
         return result
 
@@ -206,7 +209,7 @@ class ControlLoop:
                 rewind_jira(self.context.ledger, [mapping.jira.project], {"at": refusal.since.isoformat()})
                 self.jira.forget()
         try:
-            self.jira.poll()
+            read_alone("jira", self.context.refusals, "Jira's changed issues", self.jira.poll)
         finally:
             if stopped - self._stopped():
                 self.take_up()
@@ -336,7 +339,8 @@ class ControlLoop:
         """Run the slow poll, every 15 minutes."""
         if self.contacted.issuperset(SERVICES):
             self._side("slow poll of PagerDuty", lambda: slow_poll.read_pagerduty(self.context))
-            self._side("slow poll of Jira", lambda: slow_poll.read_jira(self.context))
+            read_jira = partial(slow_poll.read_jira, self.context)
+            self._side("slow poll of Jira", read_jira, "Jira's issues of the slow poll")
         self.work_queue.submit(incidents_in_need(self.context.ledger))
 
     def rules_changed(self) -> None:
@@ -362,7 +366,8 @@ class ControlLoop:
         with lane(Lane.CREATE, SHORT_WAIT):
             self.work_queue.submit(adopt_known(self.context))
 
-    def _side(self, service: str, read: Callable[[], None]) -> bool:
+    def _side(self, service: str, read: Callable[[], None], what: str = "") -> bool:
+        """Read a part of a service, `what` it is unless it says refusals itself; return False if it fails."""
         context = self.context
         if not context.health.may_ask(service):
             return False
@@ -371,7 +376,10 @@ class ControlLoop:
                 self.contacted |= make_first_contact(context, {service})
                 if service not in self.contacted:
                     return False
-            read()
+            if what:
+                read_alone(service, context.refusals, what, read)
+            else:
+                read()
         except RemoteError as error:
             context.health.failed(error.service, error)
             logger.debug("syncd could not read {}: {}", service, error)
@@ -383,22 +391,6 @@ class ControlLoop:
         if service in SERVICES:
             self._note_good(service)
         return True
-
-    def _note_state(self) -> None:
-        """Store the services' state for `syncd status`; write only if it changed."""
-        state: dict[str, object] = {
-            "down": [
-                f"{service.name} since {service.down_since:%H:%M} UTC: {service.told}"
-                for service in self.context.health.down()
-            ],
-            "unmapped": dict(self.pagerduty.unmapped),
-            "refused": [refusal.data() for refusal in self.context.refusals.all()],
-            "notes": [*limits(self.context), *self.pagerduty.remarks()],
-            "limits": self.context.budgets.lasting(),
-        }
-        if state != self._state:
-            self._state = state
-            set_value(self.context.ledger, "services", **state)
 
     def _note_good(self, service: str) -> None:
         self.good[service] = self.context.clock.now()

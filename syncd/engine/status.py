@@ -1,16 +1,18 @@
-"""The daemon's present status, for its status line, `/readyz` and the metrics.
+"""The daemon's present status, for its status line, `/readyz`, the metrics and `syncd status`.
 
 It holds counts and times, never a title: people without access to incidents can read these pages.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.domain.operation import OperationState
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store.first_load import FirstLoad
+from syncd.ledger.store.key_values import set_value
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
 from syncd.policy.notify.operator_alarms import clock_words
 
@@ -101,3 +103,28 @@ def limits(context: EngineContext) -> list[str]:
     if context.dry_run:
         notes.append("Dry run: syncd writes to neither service")
     return notes
+
+
+class ServicesState:
+    """What `syncd status` shows of the services; it is stored only where it changed."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._stored: dict[str, object] = {}
+
+    def store(self, unmapped: dict[str, str], remarks: Sequence[str]) -> None:
+        """Store the state; `unmapped` are services that no mapping claims, by id, `remarks` the poll's."""
+        context = self._context
+        state: dict[str, object] = {
+            "down": [
+                f"{service.name} since {service.down_since:%H:%M} UTC: {service.told}"
+                for service in context.health.down()
+            ],
+            "unmapped": dict(unmapped),
+            "refused": [refusal.data() for refusal in context.refusals.all()],
+            "notes": [*limits(context), *remarks],
+            "limits": context.budgets.lasting(),
+        }
+        if state != self._stored:
+            self._stored = state
+            set_value(context.ledger, "services", **state)

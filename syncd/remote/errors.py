@@ -118,10 +118,15 @@ class RemoteError(Exception):
         return self.cause in (Cause.MISSING, Cause.FORBIDDEN) and self.in_words
 
     @property
+    def refused(self) -> bool:
+        """True if this very request is refused, whoever refuses it."""
+        refused = self.cause in (Cause.REJECTED, Cause.FORBIDDEN, Cause.MISSING, Cause.CONFLICT)
+        return self.status is not None and refused
+
+    @property
     def of_one_object(self) -> bool:
         """True if the service refuses this very request in its own words, and is healthy otherwise."""
-        refused = self.cause in (Cause.REJECTED, Cause.FORBIDDEN, Cause.MISSING, Cause.CONFLICT)
-        return self.status is not None and self.in_words and refused
+        return self.refused and self.in_words
 
     @property
     def of_whole_service(self) -> bool:

@@ -71,6 +71,22 @@ def test_every_status_is_sorted_and_sent_once(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 500])
+@pytest.mark.parametrize("content", [b"Access denied by policy", b"<html>no</html>", b"null", b'"no"', b"[]"])
+def test_the_words_of_a_proxy_prove_nothing(session: Sessions, status: int, content: bytes) -> None:
+    plain = [("Content-Type", "text/plain")]
+    with RawServer(says(status=status, headers=plain, raw=content)) as server:
+        error = failure(session(server.url), "GET", f"{server.url}/incidents")
+    assert (error.in_words, error.of_one_object, error.not_for_us, error.message) == (False,) * 3 + ("",)
+
+
+def test_what_jira_is_known_to_write_as_plain_text_counts_as_its_words(session: Sessions) -> None:
+    plain = [("Content-Type", "text/plain;charset=UTF-8")]
+    with RawServer(says(status=403, headers=plain, raw=b"XSRF check failed")) as server:
+        error = failure(session(server.url), "POST", f"{server.url}/incidents")
+    assert (error.message, error.in_words, error.of_one_object) == ("XSRF check failed", True, True)
+
+
 def test_a_redirect_is_never_followed_and_names_only_the_host(session: Sessions) -> None:
     with RawServer(says({"is": "the other"})) as other:
         location = f"{other.url}/login?return=secret-thing"

@@ -29,7 +29,7 @@ from syncd.engine.jira_knowledge.resolve_names import (
     postmortem_screen,
     resolve,
 )
-from syncd.engine.runtime.refusals import Refusal, Refusals
+from syncd.engine.runtime.refusals import AGAIN, Refusal, Refusals
 from syncd.remote.answers import ServerFacts
 from syncd.remote.errors import Cause, NotDone, RemoteError
 from syncd.remote.jira.read import LINK_TYPES, PRIORITIES
@@ -58,7 +58,6 @@ def project_name(key: str) -> str:
 
 
 _PROJECT = "project/"
-_AGAIN = "syncd asks again by itself, ever less often"
 
 
 def fit_name(team: str) -> str:
@@ -137,7 +136,7 @@ class JiraFacts:
         except MappingMismatch as error:
             self._answers.clear()
             self._screens.clear()
-            remedy = f"Change the project in Jira, or the mapping and then: syncd reload. {_AGAIN}"
+            remedy = f"Change the project in Jira, or the mapping and then: syncd reload. {AGAIN}"
             what = f"the mapping does not fit Jira's project {mapping.jira.project}"
             self._refusals.refused(
                 fit, FIT, what, "; ".join(error.problems), teams=[mapping.team], remedy=remedy
@@ -159,7 +158,7 @@ class JiraFacts:
         what = f"Jira does not let syncd's account use project {key}"
         remedy = (
             "Was it archived, deleted or renamed? Give syncd's account Browse Projects, or correct the"
-            f" mapping and then: syncd reload. {_AGAIN}"
+            f" mapping and then: syncd reload. {AGAIN}"
         )
         self._refusals.refused(
             project_name(key), question, what, error.describe(), teams=teams, remedy=remedy

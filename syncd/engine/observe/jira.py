@@ -96,14 +96,12 @@ class JiraPoller:
         late: dict[str, Mark] = stored.pop("late", {})
         wanted, awaited = self._projects()
         together = wanted - late.keys()
-        good, refusal = self._search_together(together, stored)
+        good = self._search_together(together, stored)
         for project in sorted(wanted & late.keys()):
             if not context.refusals.may_ask(project_name(project), SEARCH):
                 continue
-            refused = self._search_alone(project, late[project])
-            if refused is None:
+            if self._search_alone(project, late[project]) is None:
                 good.add(project)
-            refusal = refused or refusal
         # a dead token finds nothing: the next search reaches back to the last proof of our login
         read_up_to = began if self._proved or proved_before is None else proved_before
         now = self._mark(read_up_to)
@@ -112,17 +110,17 @@ class JiraPoller:
         if still_late != late or self._worth_writing(stored, now):
             set_value(context.ledger, KEY, **now, **({"late": still_late} if still_late else {}))
         if not good and unread:
-            raise refusal or NotDone("jira", "search", Cause.PAUSED, "Jira shows none of our projects")
+            raise NotDone("jira", "search", Cause.PAUSED, "Jira shows none of our projects")
         context.health.succeeded("jira")
 
     def forget(self) -> None:
         """Forget what was seen, so that the next read counts as news."""
         self._seen.clear()
 
-    def _search_together(self, projects: set[str], mark: Mark) -> tuple[set[str], RemoteError | None]:
+    def _search_together(self, projects: set[str], mark: Mark) -> set[str]:
         """Search projects in one request, one by one where Jira refuses that; return those that were read."""
         if not projects:
-            return set(), None
+            return set()
         try:
             self._search(projects, mark)
         except RemoteError as error:
@@ -131,11 +129,9 @@ class JiraPoller:
             # the poll of one project: the same request again would be refused again
             if len(projects) == 1:
                 self._refused(next(iter(projects)), error)
-                return set(), error
-            refusals = {project: self._search_alone(project, mark) for project in sorted(projects)}
-            good = {project for project, refusal in refusals.items() if refusal is None}
-            return good, error
-        return {*projects}, None
+                return set()
+            return {project for project in sorted(projects) if self._search_alone(project, mark) is None}
+        return {*projects}
 
     def _search_alone(self, project: str, mark: Mark) -> RemoteError | None:
         """Search one project; return the refusal where Jira refuses it."""

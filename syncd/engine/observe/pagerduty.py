@@ -25,6 +25,7 @@ from syncd.engine.observe.incident_windows import (
 )
 from syncd.engine.observe.mapped_services import MappedServices, services_to_ask
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.runtime.reads import Reads
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
@@ -42,6 +43,8 @@ SHOWN = ("trigger", "assign", "escalate", "notify", "acknowledge", "resolve")
 CROWD = 10_000
 """As many incidents as PagerDuty shows in one list."""
 MANY = 10
+SERVICES, OF_LATE = "PagerDuty's services", "PagerDuty's incidents of the last days"
+OPEN, LOG = "PagerDuty's open incidents", "PagerDuty's log entries"
 """New incidents on one page with which the workers begin while syncd reads the next page."""
 
 
@@ -70,17 +73,22 @@ class PagerDutyPoller:
         self._waiting: set[str] = set()
 
     def poll(self) -> None:
-        """Read log entries and open incidents; raise `RemoteError` where PagerDuty cannot answer."""
-        if self._mapped.resolve():
+        """Read log entries and open incidents; raise `RemoteError` where PagerDuty cannot answer.
+
+        Where PagerDuty refuses one of the two, syncd still reads the other.
+        """
+        reads = Reads("pagerduty", self._context.refusals)
+        if reads.read(SERVICES, self._mapped.resolve):
             # what was read before counts as news for a service that a mapping claims now
             self.forget()
         # a new ledger knows nothing of the days before
         if self._watermark() is None:
-            self._backfill()
-        listed, began = self._read_open()
-        self._read_log()
-        if listed is not None:
-            self._ask_for_missing(listed, began)
+            reads.read(OF_LATE, self._backfill)
+        opened = reads.read(OPEN, self._read_open)
+        reads.read(LOG, self._read_log)
+        if opened is not None:
+            self._ask_for_missing(*opened)
+        reads.end()
         self._context.health.succeeded("pagerduty")
 
     def forget(self) -> None:
@@ -255,12 +263,15 @@ class PagerDutyPoller:
         if len(young) >= MANY:
             self._on_many(young)
 
-    def _ask_for_missing(self, listed: set[str], began: int) -> None:
+    def _ask_for_missing(self, listed: set[str] | None, began: int) -> None:
         """Have incidents read by id that the ledger holds for open and the list does not name.
 
-        An incident that was read since `began` is left out: that read is newer than the list.
+        An incident that was read since `began` is left out: that read is newer than the list. Without a list
+        none counts as missing.
         """
         context = self._context
+        if listed is None:
+            return
         stored_open = open_and_older(context.ledger, began)
         missing = [incident_id for incident_id in stored_open if incident_id not in listed]
         if missing:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
@@ -22,6 +23,7 @@ from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.mapped_services import services_to_ask
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_notes
+from syncd.engine.runtime.reads import Reads
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import (
@@ -48,14 +50,16 @@ _DAILY = "pagerduty.daily"
 
 def read_pagerduty(context: EngineContext) -> None:
     """Read changes that PagerDuty's log may not show; raise `RemoteError` where PagerDuty cannot answer."""
+    reads = Reads("pagerduty", context.refusals)
     with slow_lane():
         _ask_again(context)
-        _read_incidents(context)
+        reads.read("PagerDuty's incidents of the last day", partial(_read_incidents, context))
         now, apart = pagerduty_now(context)
         for incident in with_notes_to_list(context.ledger, now - READ_FOR - apart):
             if context.stop.is_set():
                 return
             read_notes(context, incident, news="its notes changed")
+    reads.end()
 
 
 def read_jira(context: EngineContext) -> None:

@@ -16,6 +16,7 @@ from loguru import logger
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
 
+AGAIN = "syncd asks again by itself, ever less often"
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
 """Seconds until syncd asks again: the first pause doubles up to the longest."""
@@ -98,11 +99,15 @@ class Refusals:
         teams: Iterable[str] = (),
         remedy: str = "",
         tell: bool = False,
+        pauses: tuple[float, float] = (FIRST_PAUSE, LONGEST_PAUSE),
     ) -> None:
-        """Note that a question was refused; log it at the first time and where the words change."""
+        """Note that a question was refused; log it at the first time and where the words change.
+
+        `pauses` are the first and the longest one until syncd asks again.
+        """
         with self._lock:
             before = self._refused.get(subject)
-            pause = min(LONGEST_PAUSE, before.pause * 2) if before else FIRST_PAUSE
+            pause = min(pauses[1], before.pause * 2) if before else pauses[0]
             since = before.since if before else self._earlier.pop(subject, self._clock.now())
             next_try = self._clock.boottime() + pause
             stopped = tuple(sorted({*teams, *(before.teams if before else ())}))

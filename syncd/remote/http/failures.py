@@ -35,7 +35,6 @@ _REFUSED = {
     429: Cause.LIMITED,
 }
 _SCOPES = {"jira-per-issue-on-write": "issue", "jira-burst-based": "endpoint"}
-_ABSENT = (404, 410)
 NO_TLS = "it does not speak TLS on this port"
 ONLY_TLS = "it speaks only https on this port"
 NO_HTTP = "it does not speak HTTP on this port"
@@ -47,8 +46,8 @@ TLS = "TLS: "
 _TLS_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 _PLAIN_TO_TLS = (b"HTTP request was sent to HTTPS port", b"plain HTTP to an SSL-enabled server port")
 """What nginx and Apache answer to http on their port for https."""
-_PLAIN_TEXT = 500
-"""The longest text/plain body, in bytes, that counts as a message."""
+_PLAIN = ("XSRF check failed",)
+"""The only refusals that Jira writes as plain text: any proxy can write plain text, too."""
 
 
 class Secrets:
@@ -77,7 +76,7 @@ class Sorter:
         """Return what an answer means, None for a success (2xx)."""
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
-        message, field_errors = words(headers, content, plain=status not in _ABSENT)
+        message, field_errors = words(content)
         if status == HTTPStatus.BAD_REQUEST and any(known in content for known in _PLAIN_TO_TLS):
             message = ONLY_TLS
         pause = None
@@ -122,19 +121,18 @@ class Sorter:
         return Unknown(self._service, route.named, cause, self._secrets.mask(why))
 
 
-def words(headers: Mapping[str, str], content: bytes, *, plain: bool) -> tuple[str, dict[str, str]]:
+def words(content: bytes) -> tuple[str, dict[str, str]]:
     """Return the service's own words in an error's body: a message and, from Jira, errors by field.
 
     It reads PagerDuty's `error` (an object, or a text in old answers) and Jira's `errorMessages`, `errors`,
-    `message` and `errorMessage`. HTML comes from a proxy and does not count. With `plain` a short text/plain
-    body counts; not for a 404, whose words mean that the object does not exist: any proxy can write plain
-    text.
+    `message` and `errorMessage`. HTML and plain text may come from a proxy and do not count, but for what
+    Jira is known to write.
     """
     try:
         body = load(content)
     except (ValueError, RecursionError):
-        text = headers.get("Content-Type", "").startswith("text/plain") and len(content) <= _PLAIN_TEXT
-        return (content.decode("utf-8", "replace") if plain and text else ""), {}
+        text = content.decode("utf-8", "replace").strip()
+        return (text if text in _PLAIN else ""), {}
     # `null` or a list comes from no documented error
     if not isinstance(body, dict):
         return "", {}
