@@ -27,10 +27,11 @@ from syncd.config.templates.ticket import Subject, render_ticket, ticket_context
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Story
-from syncd.engine.context import EngineContext, Rules, build_context
+from syncd.engine.context import EngineContext, build_context
 from syncd.engine.jobs.reload import Reloader, system_user, with_last_claims
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
+from syncd.engine.rules import Rules
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor

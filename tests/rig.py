@@ -18,8 +18,9 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
 from syncd.domain.text import escape_wiki
-from syncd.engine.context import EngineContext, Renderer, Rules, build_context
+from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop, CycleResult
+from syncd.engine.rules import Renderer, Rules
 from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord

@@ -23,8 +23,9 @@ from jira import JIRA
 from rig import PlainRenderer, mapping
 
 from bench.figure import Figure
-from syncd.engine.context import Rules, build_context
+from syncd.engine.context import build_context
 from syncd.engine.loop import WORKERS, ControlLoop
+from syncd.engine.rules import Rules
 from syncd.engine.runtime.system_clock import SystemClock
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.budget import Budget, Rate

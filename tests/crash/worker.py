@@ -23,8 +23,9 @@ from sqlalchemy import event
 from sqlmodel import Session
 
 from crash.world import Sandbox
-from syncd.engine.context import EngineContext, Rules, build_context
+from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop
+from syncd.engine.rules import Rules
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport

@@ -14,11 +14,12 @@ from rig import PlainRenderer, Rig, mapping
 from syncd.config.problems import ConfigError
 from syncd.domain.incident import Incident
 from syncd.engine import reconcile
-from syncd.engine.context import EngineContext, Rules
+from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.jobs.reload import Reloader, ourselves
 from syncd.engine.observe.incident import Seen, observe
 from syncd.engine.rulebook import book_for
+from syncd.engine.rules import Rules
 from syncd.ledger.store.lookups import find_incident
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.decide import decide

@@ -16,9 +16,9 @@ from engine.test_brakes import standing
 from engine.test_disk import said
 from engine.test_two_teams import OWN, two_projects
 from syncd.domain.mapping.mapping import UnusableMapping
-from syncd.engine.context import Rules
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs.reload import Reloader, ourselves, record_rules
+from syncd.engine.rules import Rules
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.jira.workflow import Status, any_to_any
 

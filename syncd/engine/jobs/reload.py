@@ -18,12 +18,13 @@ from loguru import logger
 from syncd.config.problems import ConfigError
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping, UnusableMapping
-from syncd.engine.context import EngineContext, Rules, with_known_services
+from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.project_cache import fit_name, project_name
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.first_contact import would_fit
 from syncd.engine.observe.jira import KEY, rewind_jira
 from syncd.engine.observe.pagerduty import WATERMARK, rewind_pagerduty
+from syncd.engine.rules import Rules, with_known_services
 from syncd.ledger.open import Ledger
 from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import loaded_rules

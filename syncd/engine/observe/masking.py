@@ -12,7 +12,8 @@ from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.ticket import Issue
-from syncd.engine.context import EngineContext, Rules
+from syncd.engine.context import EngineContext
+from syncd.engine.rules import Rules
 from syncd.policy.follow_ups.table_parser import follow_ups_in
 from syncd.policy.restricted import SLOW, restricted_by, restricted_by_person, withheld
 

@@ -1,0 +1,123 @@
+"""The rules in force: mappings and templates, which team has an incident, and their exchange at a reload."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident
+from syncd.domain.mapping.bindings import bound
+from syncd.domain.mapping.mapping import Mapping, UnusableMapping, claim_of, mapping_of
+from syncd.domain.mapping.services import ServiceSection
+from syncd.domain.postmortem import Story
+from syncd.ledger.open import Ledger
+from syncd.ledger.store.key_values import service_bindings
+from syncd.policy.case import Rulebook
+
+GRAVE = 2
+"""The number of a mapping's first severities whose tickets go alone, at once."""
+
+Claim = tuple[Mapping, ServiceSection]
+"""The mapping that claims a service, and its section about that service."""
+
+
+class Renderer(Protocol):
+    """Turns an incident into the text of its ticket and its postmortem."""
+
+    def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
+        """Return summary and description, escaped and within Jira's limits."""
+        ...
+
+    def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
+        """Return summary and description of a postmortem, escaped and with room to write."""
+        ...
+
+    def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
+        """Return the value of a mapping's field template."""
+        ...
+
+    def mask(self, text: str, book: Rulebook) -> str:
+        """Return a person's text without card numbers, tokens and keys."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The mappings and templates in force; a reload replaces them together."""
+
+    mappings: tuple[Mapping, ...]
+    renderer: Renderer
+    unusable: tuple[UnusableMapping, ...] = ()
+
+    def mapping_of(self, team: str | None) -> Mapping | None:
+        """Return the mapping of a team, None where it has none."""
+        return mapping_of(self.mappings, team)
+
+    def claim_of(self, service: Reference) -> Claim | None:
+        """Return the mapping and section that claim a PagerDuty service, None where no mapping does."""
+        claim = claim_of(self.mappings, service)
+        # an id in a file wins over a name in another, also while the file cannot be used
+        if claim is not None and claim[1].id != service.id and self._unusable_claim(service, by_id=True):
+            return None
+        return claim
+
+    def _unusable_claim(self, service: Reference, *, by_id: bool) -> UnusableMapping | None:
+        return next((file for file in self.unusable if file.claims(service, by_id=by_id)), None)
+
+    def unusable_for(self, service: Reference | None, team: str | None) -> UnusableMapping | None:
+        """Return the unusable file that claims a service, else that of the last team, else None."""
+        if not self.unusable:
+            return None
+        if service is not None:
+            if self.claim_of(service) is not None:
+                return None
+            claimed = self._unusable_claim(service, by_id=True) or self._unusable_claim(service, by_id=False)
+            if claimed is not None:
+                return claimed
+        return next((file for file in self.unusable if team is not None and file.team == team), None)
+
+    def claim_or_last(self, service: Reference, team: str | None) -> Claim | None:
+        """Return the claim of a service; where none claims it, that of the incident's last team, if any.
+
+        `team` had the incident before: it keeps one that was moved to a service that nobody claims.
+        """
+        last = self.mapping_of(team)
+        return self.claim_of(service) or ((last, ServiceSection()) if last is not None else None)
+
+    def is_grave(self, team: str | None, severity: str | None) -> bool:
+        """Return True for the first severities of a team's mapping; also where no mapping tells."""
+        mapping = self.mapping_of(team)
+        return mapping is None or severity in list(mapping.severities)[:GRAVE]
+
+
+class RulesReference:
+    """A reference to the rules in force; a caller that took them before a swap finishes with the old ones."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._current = rules
+        self._lock = threading.Lock()
+
+    @property
+    def current(self) -> Rules:
+        """The rules in force now."""
+        return self._current
+
+    def swap(self, rules: Rules) -> None:
+        """Put other rules into force, all of them at once."""
+        with self._lock:
+            self._current = rules
+
+    def exchange(self, expected: Rules, rules: Rules) -> bool:
+        """Put other rules into force if the `expected` ones still are; return False if not."""
+        with self._lock:
+            exchanged = self._current is expected
+            if exchanged:
+                self._current = rules
+        return exchanged
+
+
+def with_known_services(ledger: Ledger, rules: Rules) -> Rules:
+    """Return the rules with the ids of their PagerDuty services, as far as the ledger knows them."""
+    return replace(rules, mappings=bound(rules.mappings, service_bindings(ledger)))
