@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, event, insert, text
 from sqlmodel import SQLModel, col, select
 
 from syncd.domain.operation import Target
@@ -59,6 +59,7 @@ __all__ = [
     "put",
     "rows",
     "texts_of",
+    "writes_to_operations",
 ]
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -160,3 +161,18 @@ def holding(ledger: Transactions) -> Iterator[None]:
     """Hold the write lock, so that nobody else can write."""
     with ledger.write():
         yield
+
+
+@contextmanager
+def writes_to_operations(ledger: Ledger) -> Iterator[list[str]]:
+    """Yield the statements that add or change operations, as they are executed."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.lstrip().upper().startswith(("UPDATE OPERATION", "INSERT INTO OPERATION")):
+            statements.append(statement)
+
+    writer = ledger._writer
+    event.listen(writer, "before_cursor_execute", note)
+    yield statements
+    event.remove(writer, "before_cursor_execute", note)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
+from ledger_reading import writes_to_operations
 from loguru import logger
 from rig import Rig
-from sqlalchemy import event
 
 from engine.mail_rig import MakeRig, mailing
 from engine.test_lifecycle import nothing_more_is_written
@@ -45,20 +44,6 @@ def triggered(rig: Rig, count: int = 1) -> list[str]:
     ]
 
 
-@contextmanager
-def writes_to_operations(rig: Rig) -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.lstrip().upper().startswith(("UPDATE OPERATION", "INSERT INTO OPERATION")):
-            statements.append(statement)
-
-    writer = rig.ledger._writer
-    event.listen(writer, "before_cursor_execute", note)
-    yield statements
-    event.remove(writer, "before_cursor_execute", note)
-
-
 def decided_while_jira_is_down(rig: Rig, count: int) -> Callable[[], None]:
     """Operations that were decided before Jira went down; return what brings it back."""
     pause(rig, "jira")
@@ -87,7 +72,7 @@ def test_a_retry_for_the_same_reason_writes_nothing(post: Rig) -> None:
     up = decided_while_jira_is_down(post, 2)
     post.settle(6)
     since = [one["waits_since"] for one in outbox_data(post.ledger)["operations"]]
-    with writes_to_operations(post) as statements:
+    with writes_to_operations(post.ledger) as statements:
         post.settle(4, 5.0)
     assert since and statements == []
     assert [one["waits_since"] for one in outbox_data(post.ledger)["operations"]] == since
