@@ -18,8 +18,9 @@ from rig import PlainRenderer, RigClock, mapping
 from simulation.play import watched_ledger
 from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Rules, build_context
+from syncd.engine.context import build_context
 from syncd.engine.loop import ControlLoop
+from syncd.engine.rules import Rules
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
@@ -45,9 +46,16 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 class House:
     """A world, and a daemon in it that ends at step `die_at` (0: never)."""
 
-    def __init__(self, folder: Path, die_at: int, mappings: tuple[Mapping, ...] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        die_at: int,
+        mappings: tuple[Mapping, ...] | None = None,
+        *,
+        data_center: bool = False,
+    ) -> None:
         clock = SandboxClock(START)
-        self.world = default_world(clock, 1, limits=False)
+        self.world = default_world(clock, 1, limits=False, data_center_edition=data_center)
         self.world.pagerduty.account.base_url, self.world.jira.site.base_url = PAGERDUTY, JIRA
         for service in self.world.pagerduty.account.services.values():
             # PagerDuty must change nothing by itself: every end is compared with the one without a crash.
@@ -106,7 +114,8 @@ class House:
         self.ledger = WatchedLedger(opened, self.step)
         transport = WireTransport(self.clock, self)
         pagerduty = pagerduty_client(PAGERDUTY, PAGERDUTY_KEY, "amara.osei@qrpay.example", transport)
-        jira = jira_client(JIRA, JIRA_KEY, transport, email=BOT_EMAIL)
+        email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
+        jira = jira_client(JIRA, JIRA_KEY, transport, email=email)
         clients = (lambda: pagerduty, lambda: jira)
         rules = Rules(self.mappings, PlainRenderer())
         self.loop = ControlLoop(

@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger_reading import OperationRecord, TicketRow, opened, operations, rows, texts_of
 
+from simulation.judge_mails import mail_complaints, silence_complaints
 from simulation.judge_papers import duty_issue_complaints
 from simulation.people import tickets
 from simulation.plan import FOREIGN
@@ -42,6 +43,7 @@ class Judge:
             self._tickets = {row.incident_id: row for row in rows(ledger, TicketRow)}
             self._operations = operations(ledger)
             papers = duty_issue_complaints(ledger, ending)
+            words = [*mail_complaints(ledger, ending), *silence_complaints(ledger, ending)]
             broken = audit_trail.verify(ledger)
             # the simulation's own triggers on other tables are no break
             if broken is not None and broken.seq is not None:
@@ -53,6 +55,7 @@ class Judge:
             self.duplicates += papers.duplicates
             self.losses += papers.losses
             self.others += papers.others
+            self.others += words
 
     @property
     def complaints(self) -> list[str]:
@@ -131,7 +134,7 @@ class Judge:
 
     def _hold_in_time(self, incident: Incident) -> None:
         made = self.ending.ticket_times[incident.id]
-        latest = max(self.plan.calm, self.people.made_at[incident.id]) + QUIET
+        latest = max(self.plan.calm, self.people.made_at[incident.id]) + QUIET + self.plan.refused
         if made > latest:
             self.losses.append(
                 f"the ticket of {incident.id} came {made - self.plan.calm:.0f} s after the calm"

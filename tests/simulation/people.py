@@ -76,9 +76,13 @@ class People:
     """By incident, those that ever were merged into it: a reopen takes one out again."""
     made_at: dict[str, float] = field(default_factory=dict)
     given_up: int = 0
+    service_ids: dict[str, str] = field(default_factory=dict)
+    """Services by the names that they have in the beginning."""
 
     def begin(self) -> None:
         """Put all acts into the queue."""
+        services = self.world.pagerduty.account.services
+        self.service_ids = {service.name: number for number, service in services.items()}
         for act in self.plan.acts:
             self.hub.at(act.at, lambda act=act: self._do(act))  # type: ignore[misc] # bound now
 
@@ -91,14 +95,19 @@ class People:
             return
 
     def _trigger(self, act: Act) -> None:
-        made = self.world.pagerduty.trigger(**act.arguments)
+        made = self.world.pagerduty.trigger(**self._arguments(act))
         self.ids[act.incident] = made.id
         self.services[made.id] = [act.arguments["service"]]
         self.made_at[made.id] = self.hub.now()
 
+    def _arguments(self, act: Act) -> dict[str, Any]:
+        """Return an act's arguments with the service's id: its name may have changed."""
+        name = act.arguments.get("service")
+        return {**act.arguments, "service": self.service_ids[name]} if name else act.arguments
+
     def _in_pagerduty(self, act: Act) -> None:
         incident = self.ids[act.incident]
-        getattr(self.world.pagerduty, act.kind)(incident, by=BY, **act.arguments)
+        getattr(self.world.pagerduty, act.kind)(incident, by=BY, **self._arguments(act))
         aspect = {"set_priority": "priority", "set_title": "summary", "reassign": "assignee"}.get(act.kind)
         self._changed(incident, aspect or "status")
         self._remember(act, incident)

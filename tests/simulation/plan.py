@@ -9,12 +9,14 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
-from syncd.sandbox import faults
+from simulation.strikes import Window, faulty_windows, refused_endpoints, silent_successes
 from syncd.sandbox.chance import stream
 
 CLAIMED = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
+SECOND_TEAM = ("Yoomonea Service", "Core QRPay Web")
+"""The services of the second team, where there is one."""
 FOREIGN = "Ordering API"
 PRIORITIES = ("P1", "P2", "P3", "P4", None)
 RESPONDERS = ("Amara Osei", "Mei Tanaka", "Jonas Lindqvist", "Hannah Weiss", "Tomasz Wójcik")
@@ -43,33 +45,6 @@ ALWAYS = {
 }
 """How likely each act of a person is, whatever the state of the incident."""
 
-STRIKES = {
-    "500": faults.error(500),
-    "500 after": faults.error(500, after=True),
-    "502 html": faults.html(),
-    "503": faults.error(503, {"Retry-After": "20"}),
-    "504 after": faults.error(504, after=True),
-    "408 after": faults.error(408, after=True),
-    "reset before": faults.reset_before(),
-    "refused": faults.refuse(),
-    "lost answer": faults.lose_answer(),
-    "delay": faults.delay(20.0),
-    "delay too long": faults.delay(45.0, after=True),
-    "cut": faults.cut(),
-    "empty": faults.empty(),
-    "trickle": faults.trickle(),
-    "429 of PagerDuty": faults.pagerduty_429(20),
-    "429 of Jira": faults.jira_429(7),
-    "bare 429": faults.bare_429(),
-    "401": faults.error(401),
-    "403": faults.error(403, body={"errorMessages": ["You do not have permission."]}),
-    "404": faults.error(404, body=b"<html>not here</html>"),
-    "409": faults.error(409, body={"errorMessages": ["Conflict."]}),
-    "late": faults.Strike("delay"),
-}
-"""The faults by their names in a story. `late` is played by the wire: the request times out, and arrives
-at the service up to 200 s later."""
-
 
 @dataclass(frozen=True)
 class Act:
@@ -79,18 +54,6 @@ class Act:
     incident: int
     kind: str
     arguments: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Window:
-    """A fault that strikes requests of a service (None: both) between two moments."""
-
-    begin: float
-    end: float
-    strike: str
-    service: str | None
-    path: str | None
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -116,6 +79,13 @@ class Plan:
     logged_out: tuple[tuple[float, float], ...] = ()
     proves: bool = True
     """True if Jira's answers name our account."""
+    edition: Literal["cloud", "datacenter"] = "cloud"
+    two_teams: bool = False
+    """True if a second team has some of the services, and a Jira project of its own."""
+    archived: tuple[tuple[float, float, str], ...] = ()
+    """When the second team's project is archived, and how Jira answers then: `hidden` or `refused`."""
+    renames: tuple[tuple[float, str, str], ...] = ()
+    """When people rename a service, and its names before and after."""
     search_lag: float = 0.0
     fetch_lag: float = 0.0
     latency: float = 0.2
@@ -131,6 +101,12 @@ class Plan:
     calm: float = 0.0
     """From this moment on people do nothing and nothing fails any more."""
 
+    @property
+    def refused(self) -> float:
+        """How long the longest refusal lasts, in seconds: syncd may wait as long again until it asks."""
+        refusals = [window.end - window.begin for window in self.windows if window.refuses]
+        return max([0.0, *refusals, *(end - begin for begin, end, _ in self.archived)])
+
     def without_faults(self) -> Plan:
         """Return the same history in a world without faults."""
         return replace(
@@ -141,6 +117,7 @@ class Plan:
             steps=(),
             pauses=(),
             logged_out=(),
+            archived=(),
             proves=True,
             search_lag=0.0,
             fetch_lag=0.0,
@@ -153,7 +130,9 @@ def make_plan(seed: int) -> Plan:
     random = stream(seed, "plan")
     acts, papers = _with_papers(stream(seed, "papers"), _history(stream(seed, "people")))
     last = max(act.at for act in acts)
-    windows, closed = _faults(stream(seed, "windows"), last)
+    windows, closed = faulty_windows(stream(seed, "windows"), last)
+    windows += refused_endpoints(stream(seed, "refusals"), last)
+    windows += silent_successes(stream(seed, "silences"), last)
     ends = [last, *(window.end for window in windows), *(end for _, end, _ in closed)]
     crashes = tuple(
         Crash(random.randint(1, 160), random.choice([1.0, 5.0, 30.0, 240.0]), random.random() < 0.2)
@@ -167,6 +146,8 @@ def make_plan(seed: int) -> Plan:
     ends += [end for _, end, _ in pauses]
     logged_out, proves = _logins(stream(seed, "logins"), last)
     ends += [end for _, end in logged_out]
+    two_teams, archived = _archives(stream(seed, "archives"), last)
+    ends += [end for _, end, _ in archived]
     return Plan(
         seed=seed,
         acts=acts,
@@ -177,6 +158,10 @@ def make_plan(seed: int) -> Plan:
         pauses=pauses,
         logged_out=logged_out,
         proves=proves,
+        edition="datacenter" if stream(seed, "edition").random() < 0.3 else "cloud",
+        two_teams=two_teams,
+        archived=archived,
+        renames=_renames(stream(seed, "renames"), last),
         search_lag=random.choice([0.0, 0.0, 5.0, 60.0, 300.0, 600.0]),
         fetch_lag=random.choice([0.0, 0.0, 0.0, 2.0, 30.0, 300.0]),
         latency=random.choice([0.01, 0.2, 0.2, 2.0]),
@@ -210,29 +195,6 @@ def _with_papers(random: Random, acts: tuple[Act, ...]) -> tuple[tuple[Act, ...]
     return tuple(sorted([*acts, *items, *ends], key=lambda act: act.at)), True
 
 
-def _faults(random: Random, last: float) -> tuple[tuple[Window, ...], tuple[tuple[float, float, str], ...]]:
-    windows = []
-    for _ in range(random.choice([0, 1, 2, 2, 3, 4])):
-        begin = random.uniform(0, last)
-        windows.append(
-            Window(
-                begin,
-                begin + random.choice([10.0, 60.0, 200.0, 500.0]),
-                random.choice(sorted(STRIKES)),
-                random.choice(["jira", "jira", "pagerduty", None]),
-                random.choice(
-                    [None, None, None, r"/issue$", r"/comment$|/notes$", r"/transitions$|/issue/\d+$"]
-                ),
-                random.choice([0.2, 0.5, 1.0]),
-            )
-        )
-    closed = []
-    for _ in range(random.choice([0, 0, 1])):
-        begin = random.uniform(0, last)
-        closed.append((begin, begin + random.choice([40.0, 300.0]), random.choice(["jira", "pagerduty"])))
-    return tuple(windows), tuple(closed)
-
-
 def _pauses(random: Random, last: float) -> tuple[tuple[float, float, str], ...]:
     """Return a pause of one of the two services, in one of five histories."""
     if random.random() > 0.2:
@@ -248,6 +210,28 @@ def _logins(random: Random, last: float) -> tuple[tuple[tuple[float, float], ...
         return (), proves
     begin = random.uniform(0, last)
     return ((begin, begin + random.choice([100.0, 400.0, 1500.0, 4000.0])),), proves
+
+
+def _archives(random: Random, last: float) -> tuple[bool, tuple[tuple[float, float, str], ...]]:
+    """Return if there is a second team, in one of two histories, and when its project is archived."""
+    two_teams = random.random() < 0.5
+    if not two_teams or random.random() < 0.4:
+        return two_teams, ()
+    begin = random.uniform(0, last)
+    return True, (
+        (begin, begin + random.choice([60.0, 300.0, 1500.0]), random.choice(["hidden", "refused"])),
+    )
+
+
+def _renames(random: Random, last: float) -> tuple[tuple[float, str, str], ...]:
+    """Return which service people rename, in one of three histories, perhaps back again later."""
+    if random.random() > 0.33:
+        return ()
+    at, name = random.uniform(0, last), random.choice(CLAIMED)
+    there = (at, name, f"{name} v2")
+    return (
+        (there, (at + random.uniform(10.0, 400.0), f"{name} v2", name)) if random.random() < 0.3 else (there,)
+    )
 
 
 class _History:

@@ -8,45 +8,41 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from random import Random
-from threading import Event
 from typing import Any
 
 from cheap_ledgers import memory, put_empty_ledger
-from ledger_reading import awaiting, look_at_everything, pause
+from ledger_reading import awaiting, look_at_everything
 from loguru import logger
-from rig import PlainRenderer, mapping
+from rig import PlainRenderer
 
 from simulation.baton import Hub, soften
+from simulation.letterbox import Letter, Letterbox, mailer
+from simulation.line import WHOLE, DaemonClock, SimulatedLine
+from simulation.outside import Outside
 from simulation.people import WAIT, People
-from simulation.plan import STRIKES, Plan
-from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
-from syncd.domain.operation import Target
-from syncd.engine.context import EngineContext, Rules, build_context
+from simulation.plan import Plan
+from simulation.strikes import Window
+from simulation.teams import OWN_STATUSES, mappings_of
+from simulation.wire import WatchedLedger, WireTransport
+from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
-from syncd.ledger.database.connection import Database
+from syncd.engine.rules import Rules
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.requests.answers import ask
 from syncd.ledger.views import status
-from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
 from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.sandbox import dump
+from syncd.sandbox import dump, presets
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.chance import stream
 from syncd.sandbox.clock import SandboxClock
-from syncd.sandbox.wire import Call
-from syncd.sandbox.world import Delivery, World
+from syncd.sandbox.jira.workflow import any_to_any
+from syncd.sandbox.world import World
 
-WHOLE = 30.0
-"""Seconds that a request may take."""
-LATE = 200.0
-"""Seconds after which a late request arrives at the latest."""
 QUIET = 1100.0
 """Seconds after the calm: settle time, the longest pause of a service, and the waits of people."""
 ALL_SEEN = 960.0
@@ -55,14 +51,6 @@ CALM_POLL = 150.0
 """Seconds between two cycles once the calm has lasted five minutes, to save time."""
 SEEN_AFTER = WAIT + CALM_POLL + WHOLE
 """Seconds after the lag of reads of a ticket: a person finds it, and a cycle reads their texts."""
-TICK = 1e-6
-"""Time moves by whole microseconds here: a shorter sleep would let no time pass, again and again."""
-
-PAPERS: dict[str, Any] = {
-    "postmortem": {"mode": "enforce", "after_minutes": 5},
-    "follow_ups": {"mode": "enforce"},
-}
-"""Keys that the mapping switches on if a plan has postmortems."""
 
 Mutate = Callable[[ControlLoop], None]
 
@@ -78,134 +66,6 @@ BEGIN INSERT INTO simulated_backward VALUES ('notes ' || NEW.id); END;
 """
 
 
-class DaemonClock:
-    """Time as the daemon sees it: a wall clock that people set, a boot clock that a reboot starts anew."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
-        self.boot = 0
-        self.booted_at = -1000.0
-        self.step = 0.0
-
-    def now(self) -> datetime:
-        return self.hub.clock.now() + timedelta(seconds=self.step)
-
-    def boottime(self) -> float:
-        return self.hub.now() - self.booted_at
-
-    def boot_id(self) -> str:
-        return f"boot-{self.boot}"
-
-    def sleep(self, seconds: float, until: Event) -> bool:
-        self.hub.pause(max(TICK, seconds))
-        return until.is_set()
-
-    def reboot(self) -> None:
-        """Start the machine anew."""
-        self.boot += 1
-        self.booted_at = self.hub.now() - 5.0
-
-
-@dataclass
-class Sending:
-    """One request with a mark: when it left, and when the daemon knew or lost its outcome."""
-
-    mark: str
-    left: float
-    ended: float
-    outcome: str
-
-
-@dataclass
-class SimulatedLine:
-    """The network: it takes time, fails, and delivers requests that nobody waits for any more."""
-
-    world: World
-    hub: Hub
-    plan: Plan
-    random: Random
-    db: WatchedLedger | None = None
-    die_at: int = 0
-    steps: int = 0
-    orphans: int = 0
-    late: set[str | None] = field(default_factory=set)
-    closed: set[str] = field(default_factory=set)
-    sendings: list[Sending] = field(default_factory=list)
-    writes: list[tuple[str, float]] = field(default_factory=list)
-    broken_rules: list[str] = field(default_factory=list)
-
-    def open(self, service: str) -> bool:
-        return service not in self.closed
-
-    def step(self, kind: str) -> None:
-        if self.db is not None and kind == "before a request" and self.db.under_way:
-            self.broken_rules.append("a request was sent inside a transaction of the ledger")
-        if self.hub.dead:
-            raise Killed
-        self.steps += 1
-        if self.steps == self.die_at:
-            self.hub.kill()
-
-    def now(self) -> float:
-        return self.hub.now()
-
-    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
-        self.sendings += [Sending(mark, left, self.hub.now(), outcome) for mark in marks]
-        if writes:
-            self.writes.append((service, left))
-
-    def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
-        arrives, returns = self._latency(), self._latency()
-        if self._is_late(service, call):
-            self._orphan(service, call, self.random.uniform(WHOLE, LATE))
-            self.hub.pause(WHOLE)
-            raise TimedOut
-        if arrives:
-            self._travel(service, call, arrives)
-        slept = 0.0
-
-        def sleep(seconds: float) -> None:
-            nonlocal slept
-            slept += seconds
-            self.hub.pause(seconds)
-
-        delivery = self.world.answer(service, call, sleep)
-        if delivery.manner == "trickle" or slept > WHOLE:
-            self.hub.pause(max(0.0, WHOLE - slept))
-            raise TimedOut
-        if returns:
-            self.hub.pause(returns)
-        return delivery
-
-    def _travel(self, service: str, call: Call, seconds: float) -> None:
-        """Wait while a request travels; if the daemon dies meanwhile, half of the requests still arrive."""
-        self.orphans += 1
-        try:
-            self.hub.pause(seconds)
-        except Killed:
-            # The daemon cannot know if its last request still arrived.
-            if self.random.random() < 0.5:
-                self._orphan(service, call, self.random.uniform(0.0, WHOLE))
-            raise
-        finally:
-            self.orphans -= 1
-
-    def _orphan(self, service: str, call: Call, seconds: float) -> None:
-        self.orphans += 1
-
-        def arrive() -> None:
-            self.orphans -= 1
-            self.world.service(service).handle(call, "late")
-
-        self.hub.at(self.hub.now() + seconds, arrive)
-
-    def _latency(self) -> float:
-        return self.random.expovariate(1.0 / self.plan.latency) if self.plan.latency else 0.0
-
-    def _is_late(self, service: str, call: Call) -> bool:
-        return (service in self.late or None in self.late) and self.random.random() < 0.3
-
-
 @dataclass
 class Ending:
     """Everything that the judge reads."""
@@ -215,8 +75,12 @@ class Ending:
     people: People
     line: SimulatedLine
     ledger: Path
+    letters: list[Letter]
     boots: list[float]
     errors: list[str]
+    lines: list[tuple[float, str]]
+    struck: dict[Window, int]
+    mute: list[str]
     crashes: int
     starts: int
     state: dict[str, Any]
@@ -237,9 +101,12 @@ class Simulation:
         self.hub = Hub(clock)
         self.line = SimulatedLine(self.world, self.hub, plan, stream(plan.seed, "line"))
         self.clock = DaemonClock(self.hub)
+        self.letterbox = Letterbox(self.line, self.hub, stream(plan.seed, "letters"), plan.calm)
         self.file = folder / "ledger.db"
         self.file.write_bytes(watched_ledger())
         self.people = People(self.world, self.hub, plan, self.file, lambda: self.line.orphans)
+        self.outside = Outside(self.world, self.hub, plan, self.line, self.clock, self.file)
+        self.lines: list[tuple[float, str]] = []
         self.boots: list[float] = []
         self.errors: list[str] = []
         self.crashes = self.starts = 0
@@ -249,6 +116,10 @@ class Simulation:
 
     def _prepare(self) -> None:
         world, plan = self.world, self.plan
+        if plan.edition == "datacenter":
+            presets.data_center(world)
+        if plan.two_teams:
+            presets.use_workflow(world.jira.site, "ENG", any_to_any("ENG", OWN_STATUSES))
         account, site = world.pagerduty.account, world.jira.site
         account.base_url, site.base_url = "http://127.0.0.1:1", "http://127.0.0.1:2"
         site.options.search_lag, site.options.fetch_lag = plan.search_lag, plan.fetch_lag
@@ -263,66 +134,12 @@ class Simulation:
         if plan.others:
             world.jira.others(plan.others)
         self.people.begin()
-        for window in plan.windows:
-            self._enter_window(window)
-        for begin, end, service in plan.closed:
-            self.hub.at(begin, lambda service=service: self.line.closed.add(service))
-            self.hub.at(end, lambda service=service: self.line.closed.discard(service))
-        for begin, end, target in plan.pauses:
-            self.hub.at(begin, lambda target=target: self._pause(target))
-            self.hub.at(end, lambda target=target: self._resume(target))
-        self._lose_logins()
-        for at, seconds in plan.steps:
-            self.hub.at(at, lambda seconds=seconds: setattr(self.clock, "step", self.clock.step + seconds))
-        self.hub.at(plan.calm, self._calm)
-
-    def _lose_logins(self) -> None:
-        options = self.world.jira.site.options
-        options.login_headers = self.plan.proves
-        for begin, end in self.plan.logged_out:
-            self.hub.at(begin, lambda: setattr(options, "login", "expired"))
-            self.hub.at(end, lambda: setattr(options, "login", "good"))
-
-    def _pause(self, target: str) -> None:
-        """Pause a service as a person at the command line does; a daemon that is down reads it later."""
-        db = Database(f"sqlite:///{self.file}")
-        pause(db, Target(target), "operator", "simulated", self.clock.now())
-        db.close()
-
-    def _resume(self, target: str) -> None:
-        db = Database(f"sqlite:///{self.file}")
-        ask(db, "resume", {"targets": [target]}, "operator", self.clock.now())
-        db.close()
-
-    def _enter_window(self, window: Any) -> None:
-        def begin() -> None:
-            if window.strike == "late":
-                self.line.late.add(window.service)
-                self.hub.at(window.end, lambda: self.line.late.discard(window.service))
-                return
-            rule = self.world.faults.add(
-                STRIKES[window.strike],
-                service=window.service,
-                path=window.path,
-                probability=window.probability,
-                times=None,
-            )
-            self.hub.at(window.end, lambda: self.world.faults.remove(rule.id))
-
-        self.hub.at(window.begin, begin)
-
-    def _calm(self) -> None:
-        """End all faults, and keep PagerDuty from changing incidents by itself."""
-        self.world.faults.clear()
-        self.clock.step = 0.0
-        account = self.world.pagerduty.account
-        for incident in account.incidents.values():
-            for timer in list(incident.due):
-                account.set_due(incident, timer, None)
+        self.outside.begin()
 
     def start(self, die_at: int) -> None:
         """Start the daemon, as its wiring does."""
         self.starts += 1
+        self.letterbox.run = self.starts
         self.boots.append(self.hub.now()) if self.clock.boot >= len(self.boots) else None
         self.hub.dead = False
         self.line.db, self.line.steps, self.line.die_at = None, 0, 0
@@ -341,15 +158,17 @@ class Simulation:
         pagerduty = pagerduty_client(
             "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         )
-        jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=BOT_EMAIL)
+        email = BOT_EMAIL if self.plan.edition == "cloud" else None
+        jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=email)
         return build_context(
             ledger,
             self.clock,
             (lambda: pagerduty, lambda: jira),
             transport,
-            Rules((mapping(**(PAPERS if self.plan.papers else {})),), PlainRenderer()),
+            Rules(mappings_of(self.plan), PlainRenderer()),
             settle_seconds=self.plan.settle,
             dry_run=self.plan.dry,
+            mailer=mailer(self.letterbox),
         )
 
     def _live(self) -> None:
@@ -418,7 +237,7 @@ class Simulation:
     def play(self) -> Ending:
         """Play from the first act to the end, then read and decide everything again."""
         crashes = list(self.plan.crashes)
-        with _loud(self.errors):
+        with _loud(self.errors), self._listening():
             self.start(crashes[0].steps if crashes else 0)
             self.hub.run(self.plan.calm)
             while crashes and self.hub.dead:
@@ -429,6 +248,19 @@ class Simulation:
             ended = self.hub.now()
             late = [] if self.plan.dry else self._once_more()
         return self._ending(late, ended)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Collect what the daemon says, from warnings on."""
+
+        def sink(message: Any) -> None:
+            self.lines.append((self.hub.now(), str(message.record["message"])))
+
+        handler = logger.add(sink, level="WARNING")
+        try:
+            yield
+        finally:
+            logger.remove(handler)
 
     def _crash(self, crashes: list[Any]) -> None:
         crash = crashes.pop(0)
@@ -447,9 +279,9 @@ class Simulation:
         self._retry_parked()
         self.hub.run(calm + ALL_SEEN)
         if self._busy():
-            self.hub.run(calm + QUIET)
+            self.hub.run(calm + QUIET + self.plan.refused)
             self._retry_parked()
-            self.hub.run(calm + QUIET + 400.0)
+            self.hub.run(calm + QUIET + self.plan.refused + 400.0)
         # Texts of people on a late ticket show only after the lag of search and bulk fetch.
         writes = self.world.journal.writes()
         last = max(((line.ended - START).total_seconds() for line in writes), default=0.0)
@@ -457,9 +289,12 @@ class Simulation:
         self.hub.run(max(self.hub.now(), last + lag + SEEN_AFTER))
 
     def _busy(self) -> bool:
-        """Return True if an operation is unfinished or an incident waits to be read."""
+        """Return True if an operation is open, an incident waits to be read, or something is refused."""
         assert self.ledger
-        return bool(status.listing(self.ledger) or awaiting(self.ledger))
+        data = status.status_data(self.ledger)
+        return bool(
+            status.listing(self.ledger) or awaiting(self.ledger) or data["refused"] or data["troubles"]
+        )
 
     def _retry_parked(self) -> None:
         assert self.ledger
@@ -500,8 +335,12 @@ class Simulation:
             self.people,
             self.line,
             self.file,
+            self.letterbox.letters,
             self.boots,
             self.errors,
+            self.lines,
+            {window: rule.struck for window, rule in self.outside.rules.items()},
+            self.outside.mute,
             self.crashes,
             self.starts,
             state,

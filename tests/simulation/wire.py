@@ -152,7 +152,7 @@ class _WireAdapter(_Adapter, _LastYard):
 
 
 def _writes(request: PreparedRequest) -> bool:
-    reads = ("/search/jql", "/issue/bulkfetch")
+    reads = ("/search", "/search/jql", "/bulkfetch")
     return request.method != "GET" and not urlsplit(request.url or "").path.endswith(reads)
 
 
