@@ -85,6 +85,29 @@ def test_each_team_s_incident_gets_its_ticket_in_the_team_s_project(two: Rig) ->
     nothing_more_is_written(two)
 
 
+@pytest.mark.parametrize("labels", [True, False], ids=["labels", "without labels"])
+@pytest.mark.parametrize("data_center", [False, True], ids=["cloud", "datacenter"])
+def test_a_quiet_cycle_of_two_teams_costs_three_requests(
+    make_rig: Any, data_center: bool, labels: bool
+) -> None:
+    def preset(world: World) -> None:
+        two_projects(world)
+        if not labels:
+            for key in ("OPS", "ENG"):
+                presets.without_fields(world.jira.site, key, "labels")
+
+    web = mapping(team="Web", jira={"project": "ENG"}, services={"Dispatch": {}})
+    rig: Rig = make_rig(mappings=(mapping(), web), preset=preset, data_center_edition=data_center)
+    rig.cycle()
+    for service in ("Alipay Integration", "Dispatch"):
+        rig.world.pagerduty.trigger(service, "Latency", priority="P2")
+    rig.settle(12)
+    before = rig.world.journal.total()
+    rig.settle(5)
+    assert rig.world.journal.total() - before == 15
+    assert len(rig.world.jira.site.issues) == 2
+
+
 def test_what_is_merged_into_another_team_s_incident_is_linked_over_there_and_closed(two: Rig) -> None:
     people = two.world.pagerduty
     source = people.trigger("Alipay Integration", "Symptom", priority="P4")
