@@ -303,6 +303,11 @@ def postponed_at(changes: Sequence[Change]) -> list[datetime]:
 def due_day(item: Item) -> date:
     """Return the local day on which the item is due: the owner's date, at most the severity's latest day."""
     own = as_date(item.issue.due_date)
+    if item.closed is not None:
+        # A date that was moved after the item was done says nothing about its deadline.
+        own = next(
+            (dated.day for dated in dates(item) if dated.until is None or dated.until > item.closed[0]), own
+        )
     return item.latest if own is None else min(own, item.latest)
 
 

@@ -8,7 +8,7 @@ cannot see at its deadline is not met; the breach is taken back if its changelog
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
@@ -23,17 +23,17 @@ from syncd.policy.follow_ups.duties import (
     active,
     done,
     due_day,
-    latest_day,
     owned,
     postponements,
     taken_at,
     tenures,
 )
-from syncd.policy.follow_ups.membership import became_at, is_runbook_item
+from syncd.policy.follow_ups.membership import is_runbook_item
+from syncd.policy.follow_ups.runs import runs_of, settling
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.judge import READ_AGAIN, TAKEN_BACK
-from syncd.policy.postmortem.owed import counts_for_another, worst_severity
+from syncd.policy.postmortem.owed import counts_for_another
 from syncd.policy.time.time_words import as_date
 
 NOT_VISIBLE = "not visible"
@@ -145,26 +145,25 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     if state.issue is None:
         return Decision(again=DAILY.total_seconds())
     end = _end(case, state, book)
-    item = _item(case, state, book, end)
-    facts = _facts(state, item, end)
-    if item is None or case.now is None:
+    runs = runs_of(case, state, book, end)
+    facts = _facts(state, runs[-1].item if runs else None, end)
+    if not runs or case.now is None:
         return Decision(facts={state.issue_id: facts})
-    if not state.in_sight:
-        # Nothing shows what was done since, and nobody can look: what is not met by then is not met.
-        seen = min(case.now, case.read_until or case.now)
-        item = item.model_copy(update={"seen_until": seen})
     waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
     judging = JudgingRules(waivers=waivers, skewed=case.skewed, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
     records = {kind: case.duty(kind, state.issue_id) for kind in (DutyKind.DONE, DutyKind.OWNED)}
     clean = {kind: _without_unseen(record, state) for kind, record in records.items()}
-    duties = [done(item, clean[DutyKind.DONE], mapping, now, judging)]
+    own, at = settling(runs, now, lambda item, at: done(item, None, mapping, at, judging))
+    duties = [done(own, clean[DutyKind.DONE], mapping, at, judging)]
     # The runbook item belongs to the postmortem's owner. syncd chose that owner, so nobody met a duty.
     if not is_runbook_item(state):
         soon = judging.model_copy(update={"soon": OWNED_SOON})
-        duties += owned(item, clean[DutyKind.OWNED], mapping, now, soon)
+        own, at = settling(runs, now, lambda item, at: next(owned(item, None, mapping, at, soon)))
+        duties += owned(own, clean[DutyKind.OWNED], mapping, at, soon)
     duties = [_with_sight(duty, records[duty.kind], state) for duty in duties]
-    moments = [left for duty in duties for left in _moments(duty, now)]
+    # While the incident is open again its clocks stand still: the next resolve starts them anew.
+    moments = [left for duty in duties for left in _moments(duty, now) if runs[-1].until is None]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     again = min(moments, default=None)
     return Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again)
@@ -212,46 +211,6 @@ def _end(case: Case, state: ItemState, book: Rulebook) -> End:
         knowledge=is_runbook_item(state),
         restricted=case.restricted,
     )
-
-
-def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None:
-    """Return the facts that the duties rest on, None while the incident is open and no duty exists."""
-    if state.issue is None or state.changes_until is None:
-        return None
-    over = case.incident.over_since
-    duties = [duty for duty in case.duties if duty.subject == state.issue_id and not duty.of_postmortem]
-    if over is None and not duties:
-        return None
-    ends = [end.key for end in (case.ticket, case.postmortem) if end is not None]
-    became = became_at(state.issue, state.source, state.changes, frozenset(ends)) or state.first_seen_at
-    # While the incident is open again, the clocks on record go on.
-    starts = min(duty.started_at for duty in duties) if over is None else max(became, over)
-    by_rule = state.facts.get("by_rule")
-    latest, counted = _latest(case, state, book, starts if over is None else over)
-    return Item(
-        issue=state.issue,
-        changes=state.changes,
-        seen_until=min(state.changes_until, case.read_until or state.changes_until),
-        starts=starts,
-        latest=latest,
-        counted=counted,
-        by_rule=str(by_rule) if by_rule else None,
-        closed=end.closed,
-    )
-
-
-def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tuple[date, str]:
-    """Return the severity's latest day, and the severity and resolve from which it was counted."""
-    names = list(book.mapping.severities)
-    severities = [worst_severity(case, book), *(source.severity for source in case.merged_sources)]
-    worst = min((name for name in severities if name in names), key=names.index, default=names[-1])
-    counted = f"{worst} {over.isoformat()}"
-    # A changed mapping does not move the day on record; another resolve or severity does.
-    recorded = state.facts.get("latest")
-    latest = as_date(str(recorded)) if recorded and state.facts.get("latest_for") == counted else None
-    if latest is None:
-        latest = latest_day(over, book.mapping.severities[worst].follow_up_days, book.mapping)
-    return latest, counted
 
 
 def _facts(state: ItemState, item: Item | None, end: End) -> dict[str, JsonValue]:

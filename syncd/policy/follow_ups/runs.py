@@ -1,0 +1,123 @@
+"""Find the times in which the clocks of an action item ran: one for each resolve of its incident.
+
+A reopening of the incident for more than 30 minutes stops an item's clock, and the next resolve starts it
+anew. What was met or missed before the reopening stays so, whenever syncd looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+
+from syncd.domain.base import UtcTime, Value
+from syncd.domain.duty import MET, Duty
+from syncd.domain.ticket import Account
+from syncd.policy.case import Case, ItemState, Rulebook
+from syncd.policy.follow_ups.completion import End
+from syncd.policy.follow_ups.duties import Item, latest_day
+from syncd.policy.follow_ups.membership import became_at
+from syncd.policy.postmortem.owed import worst_severity
+from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
+from syncd.policy.time.time_words import as_date
+
+
+class Run(Value):
+    """A time in which the incident was over and the item existed; `until` is when it was opened again."""
+
+    item: Item
+    until: UtcTime | None = None
+
+
+def settling(
+    runs: list[Run], now: datetime, judged: Callable[[Item, datetime], Duty]
+) -> tuple[Item, datetime]:
+    """Return the item with the clock that settles a duty, and the moment to judge it at.
+
+    That is the first clock on which the duty was met or missed, else the last one. While the incident is
+    open again, that clock stands still.
+    """
+    for run in runs:
+        if run.until is None:
+            return run.item, now
+        duty = judged(_as_of(run.item, run.until), run.until)
+        if duty.breached_at is not None or duty.state in MET:
+            return run.item, now
+    last = runs[-1]
+    return _as_of(last.item, last.until or now), last.until or now
+
+
+def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]:
+    """Return the runs of an item's clocks, oldest first; none before the first resolve."""
+    if state.issue is None or state.changes_until is None or case.now is None:
+        return []
+    ends = [issue.key for issue in (case.ticket, case.postmortem) if issue is not None]
+    became = became_at(state.issue, state.source, state.changes, frozenset(ends)) or state.first_seen_at
+    # Nothing shows what was done since on an item out of sight: what is not met by then is not met.
+    seen = state.changes_until if state.in_sight else case.now
+    seen = min(seen, case.read_until or seen)
+    runs = []
+    for since, until in _over(case, book):
+        if until is not None and until <= became:
+            continue
+        latest, counted = _latest(case, state, book, since)
+        by_rule = state.facts.get("by_rule")
+        item = Item(
+            issue=state.issue,
+            changes=state.changes,
+            seen_until=seen,
+            starts=max(became, since),
+            latest=latest,
+            counted=counted,
+            by_rule=str(by_rule) if by_rule else None,
+            closed=end.closed,
+        )
+        runs.append(Run(item=item, until=until))
+    return runs
+
+
+def _over(case: Case, book: Rulebook) -> list[tuple[datetime, datetime | None]]:
+    """Return the times in which the incident was over; a reopening of 30 minutes at most does not count."""
+    over = case.incident.over_since
+    if case.state_changes is None or case.now is None:
+        return [(over, None)] if over is not None else []
+    periods = enforced(resolved_periods(case.state_changes, case.now), book)
+    return [(period.resolved_at, None if period.doubtful_until else period.reopened_at) for period in periods]
+
+
+def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tuple[date, str]:
+    """Return the severity's latest day, and the severity and resolve from which it was counted."""
+    names = list(book.mapping.severities)
+    severities = [worst_severity(case, book), *(source.severity for source in case.merged_sources)]
+    worst = min((name for name in severities if name in names), key=names.index, default=names[-1])
+    counted = f"{worst} {over.isoformat()}"
+    # A changed mapping does not move the day on record; another resolve or severity does.
+    recorded = state.facts.get("latest")
+    latest = as_date(str(recorded)) if recorded and state.facts.get("latest_for") == counted else None
+    if latest is None:
+        latest = latest_day(over, book.mapping.severities[worst].follow_up_days, book.mapping)
+    return latest, counted
+
+
+def _as_of(item: Item, until: datetime) -> Item:
+    """Return the facts of an item as they were at a moment: owner, date, comments, end."""
+    later = [change for change in item.changes if change.at > until]
+    issue, update = item.issue, dict[str, object]()
+    owner = next((change for change in later if change.field == "assignee"), None)
+    if owner is not None:
+        known = {change.author.id: change.author for change in item.changes if change.author is not None}
+        before = Account(id=owner.before, name=owner.before_words or "") if owner.before else None
+        update["assignee"] = known.get(before.id, before) if before is not None else None
+    dated = next((change for change in later if change.field == "duedate"), None)
+    if dated is not None:
+        update["due_date"] = dated.before or dated.before_words
+    if issue.comments is not None:
+        update["comments"] = tuple(comment for comment in issue.comments if comment.created_at <= until)
+    over = item.closed is not None and item.closed[0] <= until
+    return item.model_copy(
+        update={
+            "issue": issue.model_copy(update=update),
+            "changes": tuple(change for change in item.changes if change.at <= until),
+            "seen_until": min(item.seen_until, until),
+            "closed": item.closed if over else None,
+        }
+    )

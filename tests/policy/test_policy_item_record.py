@@ -1,0 +1,178 @@
+"""An item's verdict depends on the record alone: looked at often, or looked at once a month later."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from duty_cast import DAY, HOUR, OLA, PIA, RESOLVED
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_cast import DONE, IN_PROGRESS, book, incident
+
+from syncd.domain.duty import Duty, DutyKind
+from syncd.domain.history import Change, StateChange, StateChangeKind
+from syncd.domain.ticket import Account, Issue
+from syncd.policy.case import Case, ItemState
+from syncd.policy.decide import with_duties
+from syncd.policy.follow_ups.judge import decide_follow_ups
+
+BOOK = book(follow_ups={"mode": "enforce"}, postmortem={"mode": "off"})
+MADE = RESOLVED + HOUR
+MINUTE = timedelta(minutes=1)
+END = RESOLVED + 150 * DAY
+
+
+class World:
+    """An action item and its incident as the record has them; `at` judges as a daemon that looks then."""
+
+    def __init__(self) -> None:
+        self.state_changes = [_turn("triggered", RESOLVED - 2 * HOUR), _turn("resolved", RESOLVED)]
+        self.changes: list[Change] = []
+        self.duties: tuple[Duty, ...] = ()
+
+    def turn(self, kind: StateChangeKind, at: datetime) -> None:
+        self.state_changes.append(_turn(kind, at))
+
+    def change(self, field: str, at: datetime, after: str | None, by: Account = OLA, words: str = "") -> None:
+        before = self._value(field, at)
+        self.changes.append(
+            Change(at=at, author=by, field=field, before=before, after=after, after_words=words or None)
+        )
+
+    def _value(self, field: str, at: datetime) -> str | None:
+        values = [change.after for change in self.changes if change.field == field and change.at <= at]
+        return values[-1] if values else (IN_PROGRESS.id if field == "status" else None)
+
+    def look(self, now: datetime) -> World:
+        turns = tuple(turn for turn in self.state_changes if turn.at <= now)
+        over = turns[-1].at if turns[-1].kind == "resolved" else None
+        owner = self._value("assignee", now)
+        issue = Issue(
+            id="900",
+            key="OPS-9",
+            project="OPS",
+            type_id="100",
+            status=DONE if self._value("status", now) == DONE.id else IN_PROGRESS,
+            assignee=Account(id=owner) if owner else None,
+            due_date=self._value("duedate", now),
+            created_at=MADE,
+        )
+        item = ItemState(
+            issue_id="900",
+            key="OPS-9",
+            source="sub-task of the postmortem",
+            issue=issue,
+            changes=tuple(change for change in self.changes if change.at <= now),
+            changes_until=now,
+            first_seen_at=MADE,
+        )
+        happened = incident(
+            status="resolved" if over else "triggered", resolved_at=over, created_at=turns[0].at
+        )
+        case = Case(incident=happened, now=now, items=(item,), duties=self.duties, state_changes=turns)
+        self.duties = with_duties(case, decide_follow_ups(case, BOOK).duties).duties
+        return self
+
+    def verdicts(self) -> list[tuple[object, ...]]:
+        return sorted(
+            (
+                str(duty.kind),
+                duty.clock,
+                str(duty.state),
+                duty.due_at,
+                duty.breached_at or "",
+                duty.met_at or "",
+            )
+            for duty in self.duties
+        )
+
+
+def _turn(kind: StateChangeKind, at: datetime) -> StateChange:
+    return StateChange(kind=kind, at=at)
+
+
+def day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"
+
+
+def test_a_date_that_was_missed_before_a_flap_stays_missed_whenever_syncd_looks() -> None:
+    def world() -> World:
+        made = World()
+        made.change("duedate", MADE, day(RESOLVED))
+        made.change("duedate", RESOLVED + 16 * HOUR, day(RESOLVED + 9 * DAY))
+        made.turn("reopened", RESOLVED + 18 * HOUR)
+        made.turn("resolved", RESOLVED + 18 * HOUR + 20 * MINUTE)
+        return made
+
+    often = world().look(RESOLVED + 15 * HOUR).look(RESOLVED + 17 * HOUR).look(END)
+    once = world().look(END)
+    assert often.verdicts() == once.verdicts()
+    assert any(kind == "done" and breached for kind, _, _, _, breached, _ in once.verdicts())
+
+
+def test_a_date_that_is_moved_after_the_item_was_done_moves_no_verdict() -> None:
+    def world() -> World:
+        made = World()
+        made.change("duedate", MADE, day(RESOLVED + 9 * DAY))
+        made.change("status", MADE + DAY, DONE.id, words=DONE.name)
+        made.change("duedate", MADE + 2 * DAY, day(RESOLVED + 30 * DAY))
+        return made
+
+    often = world().look(MADE + HOUR).look(MADE + DAY + HOUR).look(END)
+    assert often.verdicts() == world().look(END).verdicts()
+
+
+def test_what_was_missed_before_a_long_reopening_stays_missed_and_what_was_not_gets_a_new_clock() -> None:
+    def world(reopened: timedelta) -> World:
+        made = World()
+        made.turn("reopened", RESOLVED + reopened)
+        made.turn("resolved", RESOLVED + reopened + 31 * MINUTE)
+        made.change("assignee", RESOLVED + reopened + 20 * HOUR, PIA.id)
+        return made
+
+    for reopened, state in ((40 * HOUR, "met_late"), (20 * HOUR, "met")):
+        often = world(reopened)
+        for hours in range(2, 90, 3):
+            often.look(RESOLVED + hours * HOUR)
+        often.look(END)
+        once = world(reopened).look(END)
+        assert often.verdicts() == once.verdicts()
+        assert [verdict[2] for verdict in once.verdicts() if verdict[0] == DutyKind.OWNED] == [state]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["flap", "reopen", "assign", "date"]), st.integers(1, 60 * 40), st.integers(0, 20)
+    ),
+    max_size=10,
+)
+LOOKS = st.lists(st.integers(1, 60 * 24 * 5), max_size=12)
+
+
+def lived(steps: list[tuple[str, int, int]]) -> World:
+    made, at = World(), MADE
+    owned = False
+    for step, minutes, number in steps:
+        at += minutes * MINUTE
+        if step in ("flap", "reopen"):
+            made.turn("reopened", at)
+            at += (20 if step == "flap" else 31 + 60 * number) * MINUTE
+            made.turn("resolved", at)
+        elif step == "date":
+            made.change("duedate", at, day(at + (number - 3) * DAY))
+        elif not owned:
+            made.change("assignee", at, OLA.id)
+            owned = True
+    return made
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS, LOOKS)
+def test_who_looks_often_and_who_looks_once_find_the_same_verdicts(
+    steps: list[tuple[str, int, int]], looks: list[int]
+) -> None:
+    often, now = lived(steps), MADE
+    for minutes in looks:
+        now += minutes * MINUTE
+        often.look(now)
+    assert often.look(END).verdicts() == lived(steps).look(END).verdicts()
