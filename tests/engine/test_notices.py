@@ -161,6 +161,26 @@ def test_a_merge_tells_of_the_higher_severity_and_nobody_twice(post: Rig) -> Non
     ]
 
 
+def test_within_a_merge_group_nobody_hears_twice_of_a_severity(post: Rig) -> None:
+    people = post.world.pagerduty
+    low, middle = (people.trigger("Alipay Integration", title, priority="P3") for title in ("Slow", "Slower"))
+    source = people.trigger("Alipay Integration", "Down", priority="P2")
+    post.cycle()
+    assert subjects(post, DIRECTOR) == ["SEV1: Down (#3)"]
+    # a chain of merges, whose last target is lower and rises only now
+    people.merge(middle.id, [source.id], "Amara Osei")
+    post.settle(2)
+    people.merge(low.id, [middle.id], "Amara Osei")
+    post.settle(2)
+    people.set_priority(low.id, "P2", "Amara Osei")
+    post.settle(3)
+    assert len(subjects(post, DIRECTOR)) == 1
+    # a graver severity is news to its people, once
+    people.set_priority(low.id, "P1", "Amara Osei")
+    post.settle(3)
+    assert recipients(post) == sorted([DIRECTOR, COMPLIANCE, CTO])
+
+
 def test_a_service_s_own_people_hear_beside_the_severity_s(make_rig: MakeRig) -> None:
     services = {**SERVICES, "BluBank Integration": {"notify": "jonas@qrpay.example"}}
     rig = make_rig(mappings=(mailing(services=services),), mail=True)

@@ -141,6 +141,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
         tables = tables_with(session, incident_id)
         keys = _keys(session, incident_id, tables)
         sources = _merged_from(session, incident_id, tables)
+        all_sources = merged_sources_in(session, incident_id) if sources else ()
         return NoticeFacts(
             incident=incident,
             ticket=ticket,
@@ -151,8 +152,8 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
             ),
             once=keys,
             merged_from=sources,
-            merged_sources=merged_sources_in(session, incident_id) if sources else (),
-            mails=_mails(session, incident_id, keys, sources),
+            merged_sources=all_sources,
+            mails=_mails(session, incident_id, keys, all_sources),
         )
 
 
@@ -171,6 +172,7 @@ def _facts(
         ticket = get(session, TicketState, ident)
     once = _keys(session, ident, tables, once=True)
     sources = _merged_from(session, ident, tables)
+    all_sources = merged_sources_in(session, ident) if sources else ()
     postmortem = get(session, PostmortemState, ident) if PostmortemRow in tables else None
     owner = _account(session, wanted.owner)
     return CaseFacts(
@@ -187,8 +189,8 @@ def _facts(
         items=items_in(session, ident) if ActionItemRow in tables else (),
         duties=duties_of(session, ident) if DutyRow in tables else (),
         waivers=waivers_of(session, ident) if WaiverRow in tables else (),
-        merged_sources=merged_sources_in(session, ident) if sources else (),
-        mails=_mails(session, ident, once, sources),
+        merged_sources=all_sources,
+        mails=_mails(session, ident, once, all_sources),
         near=_near(session, (ticket, postmortem)),
         approvers=_approvers(session, wanted.approvers, postmortem),
         owner_known=owner is not None,
@@ -222,12 +224,16 @@ def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecor
 
 
 def _mails(
-    session: Session, incident_id: str, keys: Iterable[str], sources: tuple[str, ...]
+    session: Session, incident_id: str, keys: Iterable[str], sources: tuple[IncidentRecord, ...]
 ) -> tuple[OperationRecord, ...]:
     # most incidents have no mail: the keys tell that without another query
     if not sources and not any(key.startswith(KEYS) for key in keys):
         return ()
-    return tuple(load(session, OperationRecord, _MAILS, {"incidents": [incident_id, *sources]}))
+    return tuple(
+        load(
+            session, OperationRecord, _MAILS, {"incidents": [incident_id, *(source.id for source in sources)]}
+        )
+    )
 
 
 def _merge_target(session: Session, target: str | None) -> MergeTarget | None:

@@ -29,6 +29,8 @@ LATE = timedelta(minutes=10)
 """A notice that leaves later than this after its severity was reached says that it is late."""
 BUNDLED_FOR = timedelta(minutes=10)
 """The longest time that a notice waits to leave in one mail with others (`notify.bundle`)."""
+ENTRIES = 5
+"""So many entries of a merged incident into one severity are looked at for a notice to the same person."""
 BEFORE = "the incident reached this before enforce_from, so syncd lists it and mails nobody"
 """The reason of a mail that the ledger records as not sent on the first day."""
 EXERCISE = "game-day"
@@ -114,7 +116,7 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
     reached = _reached(case, mapping, section)
     if reached is None:
         return
-    severity, since, entry, source = reached
+    severity, since, entry = reached
     skip = _not_now(case)
     for recipient in notified(case, mapping, section, severity):
         # One notice for each severity and person, however often the incident enters the severity.
@@ -122,10 +124,10 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
             mail_key(MailKind.NOTICE, case.incident.id, _moment(severity, number), recipient.address)
             for number in range(1, entry + 1)
         ]
-        # The person heard of the severity already from the incident that was merged into this one.
-        if source:
-            keys.append(mail_key(MailKind.NOTICE, source, severity, recipient.address))
         if any(key in case.sent for key in keys) or (skip and any(key in case.once for key in keys)):
+            continue
+        # The person heard of the severity already from an incident that was merged into this one.
+        if _told_by_a_source(case, severity, recipient):
             continue
         yield mail(
             case,
@@ -138,16 +140,23 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
         )
 
 
+def _told_by_a_source(case: Case, severity: str, recipient: Recipient) -> bool:
+    # A source may have entered the severity more than once before it told this person.
+    sources = [(source.id, entry) for source in case.merged_sources for entry in range(1, ENTRIES + 1)]
+    return any(
+        mail_key(MailKind.NOTICE, source, _moment(severity, entry), recipient.address) in case.sent
+        for source, entry in sources
+    )
+
+
 def _moment(severity: str, entry: int) -> str:
     return severity if entry == 1 else f"{severity}~{entry}"
 
 
-def _reached(
-    case: Case, mapping: Mapping, section: ServiceSection
-) -> tuple[str, datetime, int, str | None] | None:
-    """Return the severity that the incident rose to, the time (UTC), the number of the entry, and the source.
+def _reached(case: Case, mapping: Mapping, section: ServiceSection) -> tuple[str, datetime, int] | None:
+    """Return the severity that the incident rose to, the time (UTC), and the number of the entry.
 
-    The source is the merged incident that brought the severity. None: the incident was lowered.
+    A merged incident may have brought the severity. None: the incident was lowered.
     """
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
@@ -162,13 +171,13 @@ def _reached(
     ]
     if worse:
         worst = min(worse, key=lambda source: names.index(source.severity))
-        return worst.severity, worst.merged_at, 1, worst.id
+        return worst.severity, worst.merged_at, 1
     if before and _rank(names, before[-1].severity, own) < 0:
         return None
     entry = 1 + sum(period.severity == own for period in before)
     recorded_at = severity_periods[-1].since if recorded else None
     first = case.incident.created_at if not before else _changed_at(case)
-    return own, recorded_at or first, entry, None
+    return own, recorded_at or first, entry
 
 
 def _rank(names: list[str], severity: str, other: str) -> int:
