@@ -5,6 +5,7 @@ syncd identifies issues by their numeric id. Keys are for display, and they chan
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Literal
 
 from pydantic import Field
@@ -39,6 +40,10 @@ class Account(Value):
     email: str | None = None
     active: bool = True
     human: bool = True
+
+    def is_among(self, nobodies: Container[str]) -> bool:
+        """Return True if ids and addresses of accounts name this one; Jira may hide its address."""
+        return self.id in nobodies or (bool(self.email) and str(self.email).casefold() in nobodies)
 
 
 class Mark(Value):

@@ -21,8 +21,14 @@ from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 
 LISTED = Account(id="acc-listed", name="Jira Automation")
 """Of accountType atlassian, and in `people.robots`."""
-NOBODIES = frozenset({LISTED.id, US.id})
-APARTS = pytest.mark.parametrize("by", [ROBOT, LISTED, US], ids=["an app", "a listed account", "our own"])
+NOBODIES = frozenset({LISTED.id, US.id, "robot@company.example"})
+BY_ADDRESS = Account(id="acc-new", name="Jira Automation", email="Robot@company.example")
+"""In `people.robots` by an address whose account could not be looked up."""
+APARTS = pytest.mark.parametrize(
+    "by",
+    [ROBOT, LISTED, BY_ADDRESS, US],
+    ids=["an app", "a listed account", "a listed address", "our own"],
+)
 BEGAN = RESOLVED + HOUR
 END = BEGAN + 40 * DAY
 

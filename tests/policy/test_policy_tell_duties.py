@@ -137,12 +137,12 @@ def waived(body: str, at: datetime = RESOLVED + HOUR, by: object = APPROVER) -> 
     return life
 
 
-def test_a_label_with_an_approvers_comment_waives_both_for_30_days() -> None:
+def test_a_label_with_an_approvers_comment_waives_both_for_14_days() -> None:
     life = waived("Waived, the vendor writes this one")
     assert life.state(RESOLVED + 2 * HOUR) == "waived"
     assert life.state(RESOLVED + 2 * HOUR, DutyKind.COMPLETED) == "waived"
     (waiver,) = life.waivers
-    assert (waiver.until, waiver.source) == (RESOLVED + HOUR + 30 * DAY, "jira")
+    assert (waiver.until, waiver.source) == (RESOLVED + HOUR + 14 * DAY, "jira")
     assert (waiver.by, waiver.reason) == ("The boss", "Waived, the vendor writes this one")
 
 
@@ -151,10 +151,14 @@ def test_a_label_with_an_approvers_comment_waives_both_for_30_days() -> None:
     [
         ("until 2026-11-30 please", datetime(2026, 12, 1, tzinfo=UTC)),
         ("until 2027-11-30 please", RESOLVED + HOUR + 30 * DAY),
+        ("until 2026-13-45 or the 3rd of May", RESOLVED + HOUR + 14 * DAY),
+        ("it was 2026-11-01", RESOLVED + HOUR + 14 * DAY),
         ("not 2026-99-99 nor 2026-11-01, 2026-11-28", datetime(2026, 11, 29, tzinfo=UTC)),
     ],
 )
-def test_a_day_that_the_comment_names_ends_it_earlier(body: str, until: datetime) -> None:
+def test_a_day_to_come_that_the_comment_names_ends_it_and_without_one_14_days_do(
+    body: str, until: datetime
+) -> None:
     life = waived(body)
     life.decide(RESOLVED + 2 * HOUR)
     assert [one.until for one in life.waivers] == [until]

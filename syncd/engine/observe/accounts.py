@@ -47,7 +47,7 @@ def pick(
     Where a person and an account of `nobodies` match alike, the person is meant.
     """
     candidates = [account for account in matches if account.active and account.human]
-    people = [account for account in candidates if account.id not in nobodies] or candidates
+    people = [account for account in candidates if not account.is_among(nobodies)] or candidates
     exact = [account for account in people if (account.email or "").casefold() == email.casefold()]
     if len(exact) == 1:
         return exact[0], ""
@@ -199,7 +199,10 @@ def our_users(context: EngineContext) -> frozenset[str]:
 
 
 def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:
-    """Return the ids of the accounts that belong to no person: ours, and the team's robots."""
+    """Return the accounts that belong to no person: ours, and the team's robots.
+
+    They are ids, and addresses of robots whose account could not be looked up.
+    """
     if not mapping.people.robots:
         return our_accounts(context)
     key = f"{mapping.team} {mapping.version}"
@@ -211,12 +214,12 @@ def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:
 
 
 def _robot(context: EngineContext, entry: str, mapping: Mapping) -> str:
-    """Return the id of a robot's account: the entry itself, or the account of its address if it is known."""
+    """Return the id of a robot's account, or its address while no account is known for it."""
     if "@" not in entry:
         return entry
     email = mapping.people.aliases.get(entry, entry).casefold()
     stored = account_known(context.ledger, email, mapping.jira.project)
-    return stored[0].id if stored is not None and stored[0] is not None else entry
+    return stored[0].id if stored is not None and stored[0] is not None else email
 
 
 def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:

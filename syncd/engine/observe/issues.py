@@ -174,7 +174,7 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
         last = moves[-1]
         by, nobodies = last.author, nobodies_of(context, book.mapping)
         ours = by is not None and by.id in our_accounts(context)
-        person = by is not None and by.human and by.id not in nobodies
+        person = by is not None and by.human and not by.is_among(nobodies)
         closed = ClosedBy(
             status=last.after or "",
             before=last.before or "",

@@ -1,8 +1,8 @@
 """Read waivers that are given in Jira: the label `waived` on the postmortem, with an approver's comment.
 
-The owner of the postmortem cannot waive it. A waiver lasts 30 days at most; a day in the comment ends it
-earlier. It also ends when somebody removes the label. Once it is on record, a waiver stands as long as the
-label, whatever else changes.
+The owner of the postmortem cannot waive it. A waiver lasts until the day that the comment names, 30 days at
+most, and 14 days without one. It also ends when somebody removes the label. Once it is on record, a waiver
+stands as long as the label, whatever else changes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from syncd.policy.time.working_time import at_local
 LABEL = "waived"
 SOURCE = "jira"
 LONGEST = timedelta(days=30)
+WITHOUT_A_DAY = timedelta(days=14)
+"""How long a waiver lasts whose comment names no day to come that syncd can read."""
 BEFORE_THE_LABEL = timedelta(hours=1)
 """The approver may write the comment before the label is set, by this time at most."""
 REASON_AT_MOST = 300
@@ -86,8 +88,10 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
 
 
 def _until(comment: Comment, at: datetime, zone: str) -> datetime:
-    """Return the end of the first future day that the comment names, 30 days after `at` at most."""
-    longest = at + LONGEST
+    """Return the end of the first future day that the comment names, 30 days after `at` at most.
+
+    Without such a day it ends after 14 days.
+    """
     for word in _DAY.findall(comment.body):
         try:
             end = at_local(date.fromisoformat(word) + timedelta(days=1), time(), zone)
@@ -95,8 +99,8 @@ def _until(comment: Comment, at: datetime, zone: str) -> datetime:
             # It looks like a day but is none, such as 2026-13-45.
             continue
         if end > at:
-            return min(end, longest)
-    return longest
+            return min(end, at + LONGEST)
+    return at + WITHOUT_A_DAY
 
 
 def _changed_at(postmortem: PostmortemState, labelled: bool) -> datetime | None:

@@ -43,7 +43,7 @@ def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | Non
     people = [
         account
         for account in context.services.jira.assignable(name, book.project.key)
-        if account.active and account.human and account.id not in nobodies
+        if account.active and account.human and not account.is_among(nobodies)
     ]
     chosen = [account for account in people if account.name.casefold() == name.casefold()] or people
     return chosen[0] if len(chosen) == 1 else None
