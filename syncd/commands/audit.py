@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,9 @@ from syncd.commands.shared.setup import ledger_for_reading
 from syncd.domain.text import counted
 
 if TYPE_CHECKING:
-    from syncd.ledger.database.connection import Transactions
+    from syncd.domain.trail.chain import Anchor, Broken
+    from syncd.ledger.database.connection import OneView
+    from syncd.report.export_check import Checked
 
 
 @click.group(help="Verify the audit trail, or export the evidence of a period.")
@@ -22,45 +24,61 @@ def command() -> None:
     """Group the commands of the audit trail."""
 
 
-def _anchor(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, str] | None:
-    if value is None:
-        return None
-    seq, colon, digest = value.partition(":")
-    # 64: the hexadecimal digits of a SHA-256
-    if not colon or not seq.isdigit() or len(digest) != 64:
-        raise click.BadParameter("an anchor is SEQ:HASH; copy it from a weekly mail, an export or the log")
-    return int(seq), digest
+def _anchors(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> list[Anchor]:
+    from syncd.report.export_check import anchor_of
+
+    try:
+        return [anchor_of(value) for value in values]
+    except ValueError:
+        raise click.BadParameter(
+            "an anchor is SEQ:HASH; copy it from a weekly mail, an export or the log"
+        ) from None
 
 
-@command.command(help="Check the chain of hashes from its first row to its last.")
-@click.option("--anchor", callback=_anchor, help="SEQ:HASH from a mail or export; the chain must contain it.")
+@command.command(
+    help="Check the chain of hashes from its first row to its last, and that it tells of every record of the"
+    " ledger. With --export also check an export, with the ledger or, where there is none, by itself."
+)
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    callback=_anchors,
+    help="SEQ:HASH from a mail or export; the chain must contain it. May be given several times.",
+)
 @click.option(
     "--export",
-    "exported",
+    "folders",
+    multiple=True,
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder that audit export wrote; its files are compared with its manifest and with the chain.",
+    help="A folder that audit export wrote. A later one confirms an earlier one without a ledger.",
 )
 @json_option
-def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool) -> None:
-    """Exit 0 if the chain and the export are unbroken, else 1."""
+def verify(anchors: list[Anchor], folders: tuple[Path, ...], as_json: bool) -> None:
+    """Exit 0 if the chain and the exports are unbroken, else 1."""
     from syncd.ledger.database.connection import one_view
+    from syncd.ledger.errors import LedgerMissing
     from syncd.ledger.views import audit_trail
 
-    # one view: an event that the daemon adds meanwhile would not fit the head
-    with ledger_for_reading() as db, one_view(db) as view:
-        problems = _of_export(view, exported) if exported else []
-        broken = audit_trail.verify(view, [anchor] if anchor else [])
-        seq, digest = audit_trail.head(view)
+    try:
+        # one view: an event that the daemon adds meanwhile would not fit the head
+        with ledger_for_reading() as db, one_view(db) as view:
+            broken = audit_trail.verify(view, anchors)
+            seq, digest = audit_trail.head(view)
+            results = [_with_ledger(view, folder, broken) for folder in folders]
+    except LedgerMissing as missing:
+        if not folders:
+            raise
+        _without_ledger(folders, anchors, missing, as_json)
+        return
+    problems = [problem for found, _ in results for problem in found]
     if as_json:
         first_broken = {"seq": broken.seq, "why": broken.why} if broken else None
         whole = broken is None and not problems
         emit_json({"whole": whole, "broken": first_broken, "export": problems, "head": f"{seq}:{digest}"})
         sys.exit(0 if whole else 1)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if exported and not problems:
-        click.echo(f"{exported}: every file matches its manifest, and every event matches the ledger")
+    _tell(results)
     if broken:
         click.echo(str(broken), err=True)
     else:
@@ -68,31 +86,121 @@ def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool)
     sys.exit(1 if broken or problems else 0)
 
 
-def _of_export(ledger: Transactions, folder: Path) -> list[str]:
-    """Return the problems of an exported folder; an empty list if it matches manifest and ledger."""
-    import json
+def _tell(results: list[tuple[list[str], list[str]]]) -> None:
+    for problems, proven in results:
+        for line in problems:
+            click.echo(line, err=True)
+        for line in proven:
+            click.echo(line)
 
-    from syncd.ledger.views import audit_trail
-    from syncd.ledger.views.evidence import foreign_events
-    from syncd.report import evidence
+
+def _checked(folder: Path, anchors: list[Anchor]) -> Checked:
+    from syncd.report.export_check import ExportCheck
 
     def read(name: str) -> bytes | None:
         path = folder / name
-        return path.read_bytes() if path.is_file() else None
+        # a name such as ../x leads out of the folder
+        inside = path.resolve().is_relative_to(folder.resolve())
+        return path.read_bytes() if inside and path.is_file() else None
 
-    text = read(evidence.MANIFEST)
-    if text is None:
-        return [f"{folder} has no {evidence.MANIFEST}; name a folder that syncd audit export wrote"]
-    problems = evidence.broken_files(text, read)
-    seq, _, digest = str(json.loads(text)["anchor"]).partition(":")
-    broken = audit_trail.verify(ledger, [(int(seq), digest)])
-    if broken:
-        problems.append(f"the chain does not contain the export's anchor: {broken.why}")
-    for path in sorted(folder.glob("incidents/*.json")):
-        foreign = foreign_events(ledger, json.loads(path.read_bytes()))
-        if foreign:
-            problems.append(f"{path.name}: these events differ from the ledger's: {foreign}")
-    return problems
+    names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return ExportCheck(read, names).run(anchors)
+
+
+def _with_ledger(view: OneView, folder: Path, broken: Broken | None) -> tuple[list[str], list[str]]:
+    """Return the problems of an exported folder, and what is proven if there are none."""
+    from syncd.ledger.views import audit_trail
+
+    checked = _checked(folder, [])
+    problems = [f"{folder}: {problem}" for problem in checked.problems]
+    row = audit_trail.exports(view).get(checked.manifest)
+    if problems or broken:
+        # what the files should say helps only where the ledger's trail holds
+        found = [] if broken else _differences(view, folder, checked)
+        return problems + found, []
+    if row is not None:
+        words = f"{folder}: every file is as syncd wrote it; row {row} of the audit trail holds its manifest"
+        return [], [words]
+    differences = _differences(view, folder, checked)
+    if differences:
+        words = f"{folder}: no row of the audit trail holds the hash of this manifest"
+        return [words, *differences], []
+    return [], [f"{folder}: built anew from the ledger, every file is the same"]
+
+
+def _differences(view: OneView, folder: Path, checked: Checked) -> list[str]:
+    """Return how the files differ from those that the ledger gives today."""
+    from datetime import datetime
+
+    from syncd.ledger.views import audit_trail
+    from syncd.report.evidence import POPULATION, build
+    from syncd.report.export_check import differences
+
+    if not checked.about:
+        return []
+    seq, digest = checked.ends
+    if audit_trail.hash_at(view, seq) != digest:
+        return [f"{folder}: the ledger's chain does not contain the export's anchor {seq}:{digest}"]
+    since, until = (datetime.fromisoformat(checked.about[name]) for name in ("from", "to"))
+    files = build(view, since, until, {}, seq).files
+    lines = []
+    for name in sorted(files.keys() - {POPULATION}):
+        path = folder / name
+        if not path.is_file():
+            lines.append(f"{folder}: {name} is missing")
+        elif path.read_bytes() != files[name]:
+            lines += [f"{folder}: {name}: {words}" for words in differences(path.read_bytes(), files[name])]
+    shown, rest = lines[:MOST_LINES], len(lines) - MOST_LINES
+    return shown if rest <= 0 else [*shown, f"{folder}: and {rest} more differences"]
+
+
+MOST_LINES = 40
+"""Differences that are printed; more would hide the first ones."""
+
+
+def _without_ledger(
+    folders: tuple[Path, ...], anchors: list[Anchor], missing: Exception, as_json: bool
+) -> None:
+    """Check exports by themselves; say what that proves and what it cannot prove, and exit."""
+    checks = [(folder, _checked(folder, anchors)) for folder in folders]
+    results = []
+    for folder, checked in checks:
+        problems = [f"{folder}: {problem}" for problem in checked.problems]
+        others = [other for _, other in checks if other is not checked]
+        results.append((problems, [] if problems else _proven(folder, checked, others, bool(anchors))))
+    problems = [problem for found, _ in results for problem in found]
+    if as_json:
+        proven = [line for _, lines in results for line in lines]
+        data: dict[str, Any] = {"whole": not problems, "broken": None, "export": problems, "head": None}
+        emit_json({**data, "without_ledger": proven})
+    else:
+        click.echo(f"{missing}: the export is checked by itself")
+        _tell(results)
+    sys.exit(1 if problems else 0)
+
+
+def _proven(folder: Path, checked: Checked, others: list[Checked], anchored: bool) -> list[str]:
+    first, (last, digest) = checked.begins[0] + 1, checked.ends
+    row = next(
+        (o.account.exports[checked.manifest] for o in others if checked.manifest in o.account.exports), 0
+    )
+    lines = [
+        f"{folder}: every file is as its manifest says; rows {first} to {last} are an unbroken chain",
+        f"{folder}: events, severities, duties, waivers and operations of"
+        f" {counted(checked.about['incidents'], 'incident')} are as these rows tell",
+    ]
+    if row:
+        return [*lines, f"{folder}: row {row} of another export's trail holds the hash of this manifest"]
+    lines.append(
+        f"{folder}: not proven without the ledger or a later export: titles, names, other texts and the"
+        " counts of the services, since no event holds them"
+    )
+    if not anchored:
+        lines.append(
+            f"{folder}: not proven without an anchor: that syncd wrote this chain; compare {last}:{digest}"
+            " with the ledger, a weekly mail or the log, or give --anchor"
+        )
+    return lines
 
 
 command.add_command(export)

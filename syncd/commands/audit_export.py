@@ -6,19 +6,24 @@ incident, then a manifest that shows that no file was changed.
 
 from __future__ import annotations
 
+import getpass
+import shutil
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncd.commands.shared.options import Day
-from syncd.commands.shared.setup import Setup, ledger_for_reading
+from syncd.commands.shared.output import write_private
+from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 from syncd.domain.text import counted
 
 if TYPE_CHECKING:
     from syncd.engine.jobs.population import Population
     from syncd.ledger.database.connection import Database
+    from syncd.report.evidence import Export
 
 
 @click.command(
@@ -46,46 +51,51 @@ def export(ctx: click.Context, since: datetime, until: datetime, output: Path, o
     if output.exists() and any(output.iterdir()):
         raise click.UsageError(f"{output} is not empty; name a new folder")
     setup = None if offline else Setup.load(ctx)
-    files, population = _files(setup, begin, end)
-    output.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        path = output / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-    _tell(files, population, output)
+    with ledger_for_reading() as db:
+        exported, population = _export(setup, db, begin, end)
+        row = _write(db, exported, output)
+    _tell(len(exported.files) + 1, population, output, row)
     if population is not None and population.differs_by:
         ctx.exit(1)
 
 
-def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[str, bytes], Population | None]:
+def _export(
+    setup: Setup | None, db: Database, begin: datetime, end: datetime
+) -> tuple[Export, Population | None]:
     from syncd.ledger.database.connection import one_view
-    from syncd.ledger.views import audit_trail
-    from syncd.ledger.views.evidence import evidence_of, incidents_of
-    from syncd.report import evidence
+    from syncd.report.evidence import build
 
-    files: dict[str, bytes] = {}
-    with ledger_for_reading() as db:
-        counts = _population(setup, db, begin, end)
-        # one view, so that the files and the anchor are of the same moment while the daemon writes
-        with one_view(db) as view:
-            incidents = incidents_of(view, begin, end)
-            # restricted incidents are only counted: an export leaves the machine
-            exported = [incident for incident in incidents if not incident.restricted]
-            for incident in exported:
-                data = evidence_of(view, incident)
-                files[f"incidents/{incident.number}.json"] = evidence.as_json(data)
-                files[f"incidents/{incident.number}.csv"] = evidence.as_csv(data)
-            seq, digest = audit_trail.head(view)
-    about = {
-        "from": begin.isoformat(),
-        "to": end.isoformat(),
-        "anchor": f"{seq}:{digest}",
-        "incidents": len(exported),
-        "restricted": len(incidents) - len(exported),
-    }
-    files["population.json"] = evidence.as_json(_counted(counts, len(incidents)))
-    files[evidence.MANIFEST] = evidence.manifest(files, **about)
-    return files, counts
+    counts = _population(setup, db, begin, end)
+    # one view, so that the files and the anchor are of the same moment while the daemon writes
+    with one_view(db) as view:
+        return build(view, begin, end, _counted(counts)), counts
+
+
+def _write(db: Database, exported: Export, output: Path) -> int:
+    """Write the files and put the manifest's hash on record; return the row that tells of it.
+
+    The folder gets its name last, so a folder with that name is complete. Raise `NoRoom`, `LedgerUnwritable`.
+    """
+    from syncd.ledger.database.room import room_for
+    from syncd.ledger.views import audit_trail
+    from syncd.report.evidence import MANIFEST
+
+    manifest = exported.manifest()
+    files = {**exported.files, MANIFEST: manifest}
+    partial = output.with_name(output.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with room_for("the export", output.absolute().parent, sum(map(len, files.values()))):
+            partial.mkdir(parents=True, mode=0o700)
+            for name, content in files.items():
+                write_private(partial / name, content)
+        about = {key: value for key, value in exported.about.items() if key != "begins"}
+        about["manifest"] = sha256(manifest).hexdigest()
+        row = audit_trail.note_export(db, about, getpass.getuser(), command_clock().now())
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return row
 
 
 def _population(setup: Setup | None, db: Database, begin: datetime, end: datetime) -> Population | None:
@@ -97,16 +107,15 @@ def _population(setup: Setup | None, db: Database, begin: datetime, end: datetim
     return population(db, services, setup.configuration.mappings, begin, end)
 
 
-def _counted(counts: Population | None, in_ledger: int) -> dict[str, Any]:
+def _counted(counts: Population | None) -> dict[str, Any]:
     if counts is None:
-        return {"asked": False, "in_ledger": in_ledger}
+        return {"asked": False}
     return {"asked": True, "reconciles": not counts.differs_by, **vars(counts)}
 
 
-def _tell(files: dict[str, bytes], counts: Population | None, output: Path) -> None:
-    click.echo(
-        f"{counted(len(files), 'file')} written to {output}; check: syncd audit verify --export {output}"
-    )
+def _tell(number: int, counts: Population | None, output: Path, row: int) -> None:
+    click.echo(f"{counted(number, 'file')} written to {output}; check: syncd audit verify --export {output}")
+    click.echo(f"row {row} of the audit trail holds the hash of its manifest")
     if counts is None:
         click.echo("syncd asked no service (--offline), so incidents may be missing")
         return
@@ -115,12 +124,12 @@ def _tell(files: dict[str, bytes], counts: Population | None, output: Path) -> N
         f" {counts.with_ticket}"
         f" with a ticket, {counts.restricted} restricted"
     )
-    for number, why in counts.not_in_ledger.items():
-        click.echo(f"  {number} is not in the ledger: {why}")
-    for number in counts.not_in_pagerduty:
-        click.echo(f"  {number} is in the ledger, but PagerDuty does not list it")
-    for number, why in counts.without_ticket.items():
-        click.echo(f"  {number} has no ticket: {why}")
+    for name, why in counts.not_in_ledger.items():
+        click.echo(f"  {name} is not in the ledger: {why}")
+    for name in counts.not_in_pagerduty:
+        click.echo(f"  {name} is in the ledger, but PagerDuty does not list it")
+    for name, why in counts.without_ticket.items():
+        click.echo(f"  {name} has no ticket: {why}")
     for key in counts.foreign:
         click.echo(f"  {key} is a ticket of no incident in the ledger")
     by = counts.differs_by

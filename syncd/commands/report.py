@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.shared.output import write_private
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def command(
     if send and (given_form or output):
         raise click.UsageError("--send mails the report in all formats: leave out --format and --output")
     from syncd.config.load import load_offline
+    from syncd.ledger.database.room import room_for
     from syncd.report.weekly.formats import file_slug, written
 
     rules = load_offline(usable=True)
@@ -84,10 +86,10 @@ def command(
         if output is None:
             sys.stdout.write(text)
             continue
-        output.mkdir(parents=True, exist_ok=True)
         file = output / f"syncd-{file_slug(team)}-{report.week.name}.{ENDINGS[form]}"
-        # newline="": the CSV has its own line ends (CRLF)
-        file.write_text(text, encoding="utf-8", newline="")
+        content = text.encode()
+        with room_for("the report", output, len(content)):
+            write_private(file, content)
         click.echo(file)
     sys.exit(1 if rules.unusable else 0)
 

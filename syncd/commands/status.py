@@ -27,6 +27,8 @@ from syncd.domain.text import counted
 from syncd.policy.time.time_words import long_words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 DRY_RUN_NOTES_AT_MOST = 20
@@ -65,10 +67,34 @@ def _read(ctx: click.Context, everything: bool, restricted: bool) -> dict[str, A
     from syncd.ledger.views.status import status_data
 
     with ledger_for_reading() as db:
-        data = status_data(db, everything=everything)
+        data = status_data(db, everything=everything) | {"disk": _disk_data(db.file)}
     if restricted:
         put_titles(ctx, data["incidents"])
     return data
+
+
+def _disk_data(file: Path) -> dict[str, Any]:
+    """Return the disk of the ledger, and the running daemon's words if the ledger rejects writes."""
+    from syncd.ledger.database.lock import note_of_holder
+    from syncd.ledger.database.room import disk_under
+
+    disk, rejects = disk_under(file), note_of_holder(file)
+    return {"path": str(disk.path), "free_bytes": disk.free, "state": disk.state, "rejects_writes": rejects}
+
+
+_DISK_WORDS = {"ok": "has room", "full": "is full", "low": "is nearly full", "read-only": "is read-only"}
+
+
+def _disk(out: Console, disk: dict[str, Any]) -> None:
+    """Print the disk of the ledger if it is in trouble."""
+    if disk["state"] == "ok" and disk["rejects_writes"] is None:
+        return
+    left = f"{disk['free_bytes'] / 1e6:.0f} MB left"
+    plain(
+        out, f"The disk of the ledger, {disk['path']}, {_DISK_WORDS[disk['state']]}: {left}. Make room on it"
+    )
+    if disk["rejects_writes"] is not None:
+        plain(out, f"The ledger rejects writes ({disk['rejects_writes']}), so syncd sends nothing")
 
 
 def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
@@ -93,6 +119,7 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
     for wait in data["waits"][:WAITS_AT_MOST]:
         number = counted(wait["operations"], "operation")
         plain(out, f"Waiting since {second(wait['since'])}: {number} for {wait['why']}")
+    _disk(out, data["disk"])
     _brakes(out, data)
     _cycles(out, data["cycles"], now)
     for line in data["services"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class LedgerError(Exception):
     """An error of the ledger; `hint` tells the operator the next step."""
@@ -54,3 +56,17 @@ class LedgerUnsafe(LedgerError):
 
 class LedgerUnwritable(LedgerError):
     """The ledger's disk rejects writes: it is full, read-only or broken. Nothing was changed."""
+
+
+class NoRoom(LedgerError):
+    """A disk has no room for a file that syncd wants to write. Nothing was changed.
+
+    `words` are the system's, where the disk has free space and a quota, a limit or a fault stops the file.
+    """
+
+    def __init__(self, disk: Path, what: str, size: int, words: str = "") -> None:
+        needs = f"{what} (needs {size / 1e6:.1f} MB)"
+        super().__init__(
+            f"{disk} rejects {needs}: {words}" if words else f"no space left on {disk} for {needs}",
+            "make room there, or name a folder on another disk",
+        )

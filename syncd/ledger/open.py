@@ -57,9 +57,16 @@ class Ledger(Database):
         with self.write() as session:
             drop_cursor_in(session, "room")
 
+    def note_trouble(self, words: str) -> None:
+        """Remember the disk's words about a write that it rejected, and show them to other processes."""
+        if self.trouble is None:
+            self.lock.note(words)
+        super().note_trouble(words)
+
     def end_trouble(self) -> None:
         """Note that the disk takes writes again."""
         self.trouble = None
+        self.lock.note(None)
 
     def close(self) -> None:
         """Close the connections and give the lock back."""

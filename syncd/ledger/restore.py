@@ -23,7 +23,8 @@ from syncd.domain.clock import in_utc
 from syncd.domain.operation import OperationClass, OperationState
 from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
-from syncd.ledger.database.migrate import backup_file
+from syncd.ledger.database.migrate import backup_file, size_of
+from syncd.ledger.database.room import room_for
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
@@ -56,7 +57,8 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
     """Put a copy in the place of the ledger `file`; `stamp` is now on the boot-time clock.
 
     The file that stood there is renamed and stays beside it. Raise `LedgerBusy` while a daemon is running,
-    `LedgerUnsafe` for a damaged copy, `LedgerFromTheFuture` for a newer one; the ledger is unchanged then.
+    `NoRoom` for a full disk, `LedgerUnsafe` for a damaged copy, `LedgerFromTheFuture` for a newer one; the
+    ledger is unchanged then.
     """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with LedgerLock(file) as lock:
@@ -65,16 +67,17 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
         # the copy is prepared beside the ledger and takes its place by one rename
         fresh = file.with_name(file.name + ".restoring")
         _remove(fresh)
-        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
-            backup_file(copy, fresh)
-            ledger = open_for_work(f"sqlite:///{fresh}", "syncd restore", now)
-            try:
-                anew = begin_anew(ledger, now, stamp)
-            finally:
-                ledger.close()
-            _into_one_file(fresh)
-            settle_file(fresh)
+            with room_for("the restored ledger", file.parent, size_of(copy)):
+                os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                backup_file(copy, fresh)
+                ledger = open_for_work(f"sqlite:///{fresh}", "syncd restore", now)
+                try:
+                    anew = begin_anew(ledger, now, stamp)
+                finally:
+                    ledger.close()
+                _into_one_file(fresh)
+                settle_file(fresh)
             aside = _set_aside(file, now)
             fresh.replace(file)
             sync_folder(file.parent)
@@ -84,7 +87,7 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
 
 
 def _remove(file: Path) -> None:
-    for ending in ("", "-wal", "-shm", ".lock"):
+    for ending in ("", "-wal", "-shm", "-journal", ".lock"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
 
 

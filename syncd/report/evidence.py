@@ -1,7 +1,9 @@
-"""Evidence for auditors: one JSON and one CSV for each incident of a period, and a manifest over all files.
+"""Evidence for auditors: one JSON and one CSV for each incident of a period, and what proves them.
 
-All data comes from the ledger (`syncd.ledger.views.evidence`), with the hash of every event, so that
-`syncd audit verify` can compare each file with the chain. Restricted incidents are only counted.
+All data comes from the ledger. The export holds the rows of the audit trail from its incidents' first event
+on, and a manifest over all files; the manifest's hash stands in the trail. So `syncd audit verify --export`
+can prove the files with the ledger, and most of them without it (`syncd.report.export_check`). Restricted
+incidents are only counted.
 """
 
 from __future__ import annotations
@@ -9,15 +11,76 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from syncd.domain.text import csv_cell
+from syncd.domain.trail.chain import Anchor, TrailRow
+from syncd.ledger.database.connection import OneView
+from syncd.ledger.views import audit_trail
+from syncd.ledger.views.evidence import evidence_of, first_event, incidents_of
 
 Data = dict[str, Any]
 
 MANIFEST = "manifest.json"
+TRAIL = "trail.jsonl"
+POPULATION = "population.json"
 COLUMNS = ("at", "what", "detail", "state", "reason", "seq", "hash")
+
+
+@dataclass(frozen=True)
+class Export:
+    """The files of an export but the manifest, and what the manifest says about them."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    about: Data = field(default_factory=dict)
+
+    def manifest(self) -> bytes:
+        """Return the list of all files with their hashes, and what describes the export."""
+        listed = [
+            {"name": name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
+            for name, content in sorted(self.files.items())
+        ]
+        return as_json({**self.about, "files": listed})
+
+
+def build(view: OneView, since: datetime, until: datetime, population: Data, at: int | None = None) -> Export:
+    """Return the evidence of the incidents created in [since, until).
+
+    `population` is what the services count. `at` is the row of the trail with which the export ends (None:
+    the last one): a later ledger builds an earlier export anew with it.
+    """
+    head = audit_trail.head(view)
+    end: Anchor = head if at is None else (at, audit_trail.hash_at(view, at))
+    incidents = incidents_of(view, since, until)
+    # restricted incidents are only counted: an export leaves the machine
+    exported = [incident for incident in incidents if not incident.restricted]
+    files: dict[str, bytes] = {}
+    for incident in exported:
+        data = evidence_of(view, incident, end[0])
+        files[f"incidents/{incident.number}.json"] = as_json(data)
+        files[f"incidents/{incident.number}.csv"] = as_csv(data)
+    first = first_event(view, (incident.id for incident in exported)) or end[0] + 1
+    before: Anchor = (first - 1, audit_trail.hash_at(view, first - 1))
+    files[TRAIL] = as_lines(audit_trail.rows_between(view, before[0], end[0]))
+    files[POPULATION] = as_json({**population, "in_ledger": len(incidents)})
+    about = {
+        "from": since.isoformat(),
+        "to": until.isoformat(),
+        "begins": spelled(before),
+        "anchor": spelled(end),
+        "incidents": len(exported),
+        "restricted": len(incidents) - len(exported),
+    }
+    return Export(files, about)
+
+
+def spelled(anchor: Anchor) -> str:
+    """Return an anchor as mails, exports and the command line have it."""
+    return f"{anchor[0]}:{anchor[1]}"
 
 
 def as_json(data: Data) -> bytes:
@@ -25,7 +88,13 @@ def as_json(data: Data) -> bytes:
     return (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def as_csv(data: Data) -> bytes:
+def as_lines(rows: Iterable[TrailRow]) -> bytes:
+    """Return rows of the trail, one JSON object a line."""
+    # ASCII: a line separator inside a text must not end the line
+    return "".join(json.dumps(row._asdict(), ensure_ascii=True) + "\n" for row in rows).encode()
+
+
+def as_csv(data: Mapping[str, Any]) -> bytes:
     """Return an incident's events as CSV, in the order of the audit trail."""
     operations = {operation["id"]: operation for operation in data["operations"]}
     out = io.StringIO()
@@ -40,25 +109,3 @@ def as_csv(data: Data) -> bytes:
         # a spreadsheet must not read a title such as "=HYPERLINK(…)" as a formula
         writer.writerow([*(csv_cell(str(cell)) for cell in cells), event["seq"], event["hash"]])
     return out.getvalue().encode()
-
-
-def manifest(files: dict[str, bytes], **about: Any) -> bytes:
-    """Return the list of all files with their hashes; `about` describes the export."""
-    listed = [
-        {"name": name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
-        for name, content in sorted(files.items())
-    ]
-    return as_json({**about, "files": listed})
-
-
-def broken_files(manifest_text: bytes, read: Any) -> list[str]:
-    """Return the files that differ from the manifest; `read` returns a file's bytes or None."""
-    listed = json.loads(manifest_text)
-    problems = []
-    for file in listed["files"]:
-        content = read(file["name"])
-        if content is None:
-            problems.append(f"{file['name']} is missing")
-        elif sha256(content).hexdigest() != file["sha256"]:
-            problems.append(f"{file['name']} was changed")
-    return problems

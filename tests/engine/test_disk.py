@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from engine.test_faults import creates, ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from syncd.ledger.database.lock import note_of_holder
 from syncd.ledger.store import audit, outbox
 from syncd.policy.marks import mark_in
 
@@ -66,6 +67,8 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
         house.world.pagerduty.trigger("Alipay Integration", "Meanwhile", priority="P4")
         house.settle(6)
     assert len([line for line in lines if "cannot write the ledger" in line]) == 1
+    # other processes learn of it although the ledger takes no word
+    assert note_of_holder(house.ledger.file) == house.ledger.trouble
     sent = house.world.journal.writes()
     with house.ledger.read() as session:
         intended = {row.op for row in outbox.listing(session, list(outbox.OperationState)) if row.attempts}
@@ -76,6 +79,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
         disk.state = well
         house.settle(30)
     assert "syncd can write the ledger again" in lines
+    assert note_of_holder(house.ledger.file) is None
     assert len(ours(house)) == 2
     assert status(house) == "In Progress"
     assert len([one for one in issue_of(house)["comments"] if "long" in one["body"]]) == 30

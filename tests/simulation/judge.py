@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from ledger_reading import OperationRecord, TicketRow, opened, operations, rows, texts_of
@@ -19,14 +20,25 @@ from simulation.people import tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
 from syncd.domain.operation import op_of, ticket_key
+from syncd.ledger.database.connection import Database, one_view
 from syncd.ledger.views import audit_trail
 from syncd.policy.marks import mark_in
+from syncd.report.evidence import MANIFEST, build
+from syncd.report.export_check import ExportCheck
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 
 PRIORITY = {"P1": "Highest", "P2": "High", "P3": "Medium", "P4": "Low"}
 UNHEARD = 60.0
 """Seconds within which two changes can cross without either side seeing the other."""
+
+
+def export_problems(ledger: Database) -> list[str]:
+    """Return what the check of an export without a ledger finds wrong with an export of everything."""
+    with one_view(ledger) as view:
+        export = build(view, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), {})
+    files = {**export.files, MANIFEST: export.manifest()}
+    return ExportCheck(files.get, files).run().problems
 
 
 class Judge:
@@ -48,6 +60,7 @@ class Judge:
             # the simulation's own triggers on other tables are no break
             if broken is not None and broken.seq is not None:
                 self.others.append(str(broken))
+            self.others += export_problems(ledger)
             for text in texts_of(ledger, "SELECT what FROM simulated_backward"):
                 self.others.append(f"the ledger went back to an older snapshot: {text}")
         self._hold()

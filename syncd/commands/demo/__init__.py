@@ -52,7 +52,7 @@ def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; name a new folder for the demo's ledger")
     kept = folder or Path(tempfile.mkdtemp(prefix="syncd-demo-"))
-    kept.mkdir(parents=True, exist_ok=True)
+    kept.mkdir(parents=True, exist_ok=True, mode=0o700)
     finished = False
     try:
         proven = _perform(kept, speed, debug=debugging(ctx))

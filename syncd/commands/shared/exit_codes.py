@@ -13,6 +13,7 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.runtime.refusals import Refusal
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
+from syncd.ledger.database.room import is_full
 from syncd.ledger.errors import LedgerBusy, LedgerError
 from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
@@ -85,8 +86,8 @@ def advise(error: Exception) -> int:
         say(f"the ledger cannot be used: {words}")
         say("check its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)")
         return GENERAL
-    if isinstance(error, OSError) and error.filename:
-        say(f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and (error.filename or is_full(error)):
+        say(f"{error.filename or 'a file'}: {error.strerror}")
         return GENERAL
     say(f"{type(error).__name__}: {error}")
     say("this is a fault in syncd: run the command again as `syncd --debug …`, and report the output")

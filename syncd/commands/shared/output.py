@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -48,6 +50,15 @@ def trouble_line(trouble: Mapping[str, Any]) -> str:
     number = f"#{trouble['number']}" if trouble["number"] else trouble["whose"]
     named = f"{number} {trouble['ticket']}" if trouble["ticket"] else number
     return f"{named}: syncd cannot {trouble['what']} since {second(trouble['since'])}: {trouble['why']}"
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, in a folder of the same kind if that is new."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        # the file may be there already, with another mode
+        os.fchmod(stream.fileno(), 0o600)
+        stream.write(content)
 
 
 def minute(iso: str) -> str:

@@ -37,6 +37,7 @@ _AFTER = {
 class OperationTold:
     """An operation as the events tell it; times are as the trail has them."""
 
+    incident: str | None
     op: str
     kind: str
     state: str
@@ -58,6 +59,7 @@ class Account:
         self.waivers: Counter[str] = Counter()
         self.issues: set[str] = set()
         self.exports: dict[str, int] = {}
+        self.restricted: set[str] = set()
 
     def add(self, row: TrailRow) -> None:
         """Take in a row that the chain holds."""
@@ -71,6 +73,12 @@ class Account:
             self.duties[place] = {**data, "state": row.kind.partition(".")[2]}
         elif row.kind in ("waiver.given", "waiver.rebuilt") and row.incident is not None:
             self.waivers[row.incident] += 1
+        elif row.kind == "severity.decided" and row.incident is not None:
+            self.incidents.setdefault(row.incident, []).append(data)
+            if data.get("restricted"):
+                self.restricted.add(row.incident)
+        elif row.kind == "incident.restricted" and row.incident is not None:
+            self.restricted.add(row.incident)
         elif row.kind == "ledger.born":
             self.birth = data
         elif row.kind == "export.made":
@@ -82,7 +90,7 @@ class Account:
             state = "held" if data.get("held") else "pending"
             reason = str(data.get("reason", ""))
             self.operations[ident] = OperationTold(
-                str(data.get("op")), str(data.get("kind")), state, reason, row.at
+                row.incident, str(data.get("op")), str(data.get("kind")), state, reason, row.at
             )
         told = self.operations.get(ident)
         if told is None or row.kind not in _AFTER:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from syncd.ledger.database.migrate import backup_file, check_revision, revision_of
+from syncd.ledger.database.migrate import backup_file, check_revision, revision_of, size_of
+from syncd.ledger.database.room import is_full, room_for
 from syncd.ledger.errors import LedgerMissing, LedgerUnsafe
 
 KEPT = 14
@@ -34,17 +35,27 @@ class Backup:
 def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Backup:
     """Copy a ledger to `folder`, check the copy, and keep the latest `keep` copies.
 
-    Raise `LedgerMissing` if there is no ledger, `LedgerUnsafe` if the copy is damaged, and `OSError`.
+    Raise `LedgerMissing` if there is no ledger, `NoRoom` if the copy does not fit, `LedgerUnsafe` if it is
+    damaged, and `OSError`. The older copies stay then.
     """
     if revision_of(ledger) is None:
         raise LedgerMissing(f"there is no ledger at {ledger} yet", "start it: syncd run")
+    with room_for("the copy", folder, size_of(ledger)):
+        target = _copy(ledger, folder, now)
+    sync_folder(folder)
+    # at least the new copy stays
+    return Backup(target, target.stat().st_size, _rotate(folder, max(1, keep)))
+
+
+def _copy(ledger: Path, folder: Path, now: datetime) -> Path:
+    """Make and check a copy in `folder`, and return it; leave nothing behind if that fails."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = folder / f"syncd-{now:%Y%m%dT%H%M%SZ}.db"
     partial = target.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    # Create the file empty with mode 0600: SQLite would create it readable for others.
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
+        # Create the file empty with mode 0600: SQLite would create it readable for others.
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         backup_file(ledger, partial)
         _into_one_file(partial)
         check_copy(partial)
@@ -52,12 +63,10 @@ def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Back
         partial.replace(target)
     # also when a signal ends the command: no partial copy stays
     except BaseException:
-        for ending in ("", "-wal", "-shm"):
+        for ending in ("", "-wal", "-shm", "-journal"):
             partial.with_name(partial.name + ending).unlink(missing_ok=True)
         raise
-    sync_folder(folder)
-    # at least the new copy stays
-    return Backup(target, target.stat().st_size, _rotate(folder, max(1, keep)))
+    return target
 
 
 def _into_one_file(copy: Path) -> None:
@@ -66,6 +75,8 @@ def _into_one_file(copy: Path) -> None:
         try:
             connection.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.DatabaseError as error:
+            if is_full(error):
+                raise
             raise LedgerUnsafe(f"the copy {copy} is damaged: {error}", "look at the disk") from error
 
 

@@ -182,7 +182,7 @@ class Database:
         except OperationalError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
                 raise
-            self.trouble = str(error.orig)
+            self.note_trouble(str(error.orig))
             message = f"{self.file} cannot be written: {error.orig}"
             raise LedgerUnwritable(message, "make room on its disk, or make it writable") from error
 
@@ -196,6 +196,10 @@ class Database:
             driver: Any = connection.connection.driver_connection
             busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+    def note_trouble(self, words: str) -> None:
+        """Remember the disk's words about a write that it rejected."""
+        self.trouble = words
 
     def close(self) -> None:
         """Close all connections."""

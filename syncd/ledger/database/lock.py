@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -27,12 +29,26 @@ class LedgerLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip()
+            holder = os.pread(fd, 200, 0).decode("utf-8", "replace").split("\n")[0].strip()
             os.close(fd)
             raise LedgerBusy(str(self.path), holder) from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{holder_name}, pid {os.getpid()}\n".encode(), 0)
         self._fd = fd
+
+    def note(self, words: str | None) -> None:
+        """Write a line about the ledger for other processes below the holder's name; None removes it.
+
+        The file has its block already, so this works on a full disk, where the ledger takes no word.
+        """
+        if self._fd is None:
+            return
+        first = os.pread(self._fd, 200, 0).split(b"\n")[0] + b"\n"
+        # a read-only disk shows by itself
+        with suppress(OSError):
+            os.ftruncate(self._fd, len(first))
+            if words is not None:
+                os.pwrite(self._fd, words.encode()[:200] + b"\n", len(first))
 
     def release(self) -> None:
         """Give the lock back; do nothing if this process does not hold it."""
@@ -48,3 +64,18 @@ class LedgerLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def note_of_holder(ledger: Path) -> str | None:
+    """Return the line that the process holding a ledger's lock wrote about it, None if there is none.
+
+    Taking the lock, even for a moment, could keep a daemon from starting: the process id tells instead.
+    """
+    try:
+        text = ledger.with_name(ledger.name + ".lock").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    holder, _, words = text.partition("\n")
+    pid = re.search(r"pid (\d+)$", holder)
+    alive = pid is not None and Path("/proc", pid[1]).exists()
+    return words.strip() or None if alive else None

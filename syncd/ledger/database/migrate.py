@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import URL, create_engine, event
 from sqlmodel import Session
 
+from syncd.ledger.database.room import is_full, room_for
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
 
@@ -62,14 +63,26 @@ def check_revision(file: Path) -> bool:
     return revision == HEAD
 
 
+def size_of(file: Path) -> int:
+    """Return the bytes of a ledger with its write-ahead log, which a copy of it may need."""
+    parts = (file, file.with_name(file.name + "-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())
+
+
 def backup_file(file: Path, target: Path) -> None:
-    """Copy a ledger, also while it is in use; raise `LedgerUnsafe` if the copy is damaged."""
+    """Copy a ledger, also while it is in use; raise `LedgerUnsafe` if the copy is damaged.
+
+    Raise `sqlite3.DatabaseError` if the disk is full; callers turn it into `NoRoom` (`room_for`).
+    """
     with closing(_read_only(file)) as source, closing(sqlite3.connect(target)) as copy:
         target.chmod(0o600)
         try:
             source.backup(copy)
             verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
         except sqlite3.DatabaseError as error:
+            # a full disk damages nothing
+            if is_full(error):
+                raise
             verdict = str(error)
     if verdict != "ok":
         raise LedgerUnsafe(f"the copy {target} is damaged: {verdict}", "keep the original and ask for help")
@@ -92,7 +105,13 @@ def migrate(file: Path, now: datetime) -> str | None:
     if check_revision(file):
         return before
     if before is not None:
-        backup_file(file, file.with_name(f"{file.name}.before-{HEAD}-{now:%Y%m%dT%H%M%SZ}"))
+        copy = file.with_name(f"{file.name}.before-{HEAD}-{now:%Y%m%dT%H%M%SZ}")
+        try:
+            with room_for("the copy before the migration", file.parent, size_of(file)):
+                backup_file(file, copy)
+        except BaseException:
+            copy.unlink(missing_ok=True)
+            raise
     # loaded here, since most starts have nothing to migrate
     from alembic import command
     from alembic.config import Config

@@ -33,7 +33,10 @@ _APPEND = (
 )
 
 
-_ROWS = "SELECT seq, at, kind, incident_id, issue_id, operation_id, text, hash FROM audit_event ORDER BY seq"
+_ROWS = (
+    "SELECT seq, at, kind, incident_id, issue_id, operation_id, text, hash FROM audit_event"
+    " WHERE seq >= ? ORDER BY seq"
+)
 
 
 def append(
@@ -121,10 +124,14 @@ def event_data(seq: int, text: str) -> dict[str, Any]:
         raise LedgerUnreadable(why, "to see what is broken: syncd audit verify") from error
 
 
-def rows(session: Session) -> Iterator[TrailRow]:
-    """Yield all rows of the trail in their order, also damaged ones; raise `sqlite3.Error`."""
+_LEAST = -(2**63)
+"""The lowest sequence number that SQLite can store; a forged row may have it."""
+
+
+def rows(session: Session, first: int = _LEAST) -> Iterator[TrailRow]:
+    """Yield the rows from the `first` one on in their order, also damaged ones; raise `sqlite3.Error`."""
     # the driver's plain values: a model would refuse what is damaged
-    for seq, at, *rest in _driver(session).execute(_ROWS):
+    for seq, at, *rest in _driver(session).execute(_ROWS, (first,)):
         yield TrailRow(seq, _moment(at), *rest)
 
 

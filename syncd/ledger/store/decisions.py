@@ -332,6 +332,17 @@ def _keep_verdict(
     changed = {name: value for name, value in values.items() if value != getattr(incident, name)}
     if changed:
         session.connection().execute(_CHANGE_INCIDENT, {"this_incident": incident.id, **changed})
+    if {"severity", "assumed"} & changed.keys():
+        # with this row an export shows without the ledger that a file, or a severity in it, was changed
+        data: dict[str, JsonValue] = {
+            "number": incident.number,
+            "created_at": incident.created_at.isoformat(),
+            "severity": judged.severity,
+            "assumed": judged.assumed,
+            "since": values["severity_periods"][-1]["since"],
+            "restricted": incident.restricted,
+        }
+        audit.append(session, now, "severity.decided", incident=incident.id, data=data)
     return replace(incident, **changed)
 
 

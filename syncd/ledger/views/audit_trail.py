@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
+from syncd.domain.base import JsonValue
 from syncd.domain.trail.account import Account
-from syncd.domain.trail.chain import Anchor, Broken
+from syncd.domain.trail.chain import GENESIS, Anchor, Broken, TrailRow, damage_in
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.errors import LedgerUnreadable
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.loading import get
@@ -102,6 +105,45 @@ _ISSUES: dict[Any, str] = {
     PostmortemRow: "a postmortem",
     ActionItemRow: "an action item",
 }
+
+
+def rows_between(ledger: Transactions, after: int, until: int) -> Iterator[TrailRow]:
+    """Yield the rows after one row, up to another; raise `LedgerUnreadable` for a damaged one."""
+    with ledger.read() as session:
+        for row in audit.rows(session, after + 1):
+            if row.seq > until:
+                return
+            damage = damage_in(row)
+            if damage is not None:
+                raise LedgerUnreadable(
+                    f"row {row.seq} of the audit trail: {damage}", "to see what is broken: syncd audit verify"
+                )
+            yield row
+
+
+def hash_at(ledger: Transactions, seq: int) -> str:
+    """Return the hash of a row of the trail; that of row 0 is the hash before the first row."""
+    with ledger.read() as session:
+        found = session.connection().scalar(_HASH, {"row": seq})
+    return str(found) if found is not None else GENESIS
+
+
+_HASH = columns(col(AuditEventRow.hash)).where(col(AuditEventRow.seq) == bindparam("row"))
+
+
+def note_export(ledger: Transactions, about: dict[str, JsonValue], by: str, now: datetime) -> int:
+    """Record an export with its manifest's hash, asked for by a system user; return the row's number."""
+    with ledger.write() as session:
+        return audit.append(session, now, "export.made", data={**about, "by": audit.salted(session, by)})
+
+
+def exports(ledger: Transactions) -> dict[str, int]:
+    """Return the hashes of the manifests of all exports on record, with the rows that tell of them."""
+    query = select(AuditEventRow).where(AuditEventRow.kind == "export.made").order_by(col(AuditEventRow.seq))
+    with ledger.read() as session:
+        return {
+            str(audit.event_data(row.seq, row.text).get("manifest")): row.seq for row in session.exec(query)
+        }
 
 
 def events_since(ledger: Transactions, seq: int) -> list[TrailEvent]:

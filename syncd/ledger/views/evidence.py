@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import inspect
-from sqlmodel import Session, SQLModel, col, select
+from sqlalchemy import bindparam, inspect
+from sqlalchemy import select as columns
+from sqlmodel import Session, SQLModel, col, func, select
 
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
@@ -39,13 +40,16 @@ def incidents_of(ledger: Transactions, since: datetime, until: datetime) -> list
         return load(session, IncidentRecord, query.order_by(col(IncidentRow.number)))
 
 
-def evidence_of(ledger: Transactions, incident: IncidentRecord) -> Data:
-    """Return all records of one incident: itself, its duties, and each automatic act with its reason."""
+def evidence_of(ledger: Transactions, incident: IncidentRecord, until: int = 2**63 - 1) -> Data:
+    """Return all records of one incident: itself, its duties, and each automatic act with its reason.
+
+    Its events are those up to the row `until` of the trail.
+    """
     with ledger.read() as session:
-        return _evidence(session, incident)
+        return _evidence(session, incident, until)
 
 
-def _evidence(session: Session, incident: IncidentRecord) -> Data:
+def _evidence(session: Session, incident: IncidentRecord, until: int) -> Data:
     ticket, postmortem = session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id)
     return {
         "incident": {
@@ -92,13 +96,15 @@ def _evidence(session: Session, incident: IncidentRecord) -> Data:
                 "data": audit.event_data(event.seq, event.text),
                 "hash": event.hash,
             }
-            for event in _events(session, incident.id)
+            for event in _events(session, incident.id, until)
         ],
     }
 
 
-def _events(session: Session, incident: str) -> Iterator[AuditEventRow]:
-    query = select(AuditEventRow).where(AuditEventRow.incident_id == incident)
+def _events(session: Session, incident: str, until: int) -> Iterator[AuditEventRow]:
+    query = select(AuditEventRow).where(
+        AuditEventRow.incident_id == incident, col(AuditEventRow.seq) <= until
+    )
     yield from session.exec(query.order_by(col(AuditEventRow.seq)))
 
 
@@ -131,8 +137,13 @@ def _value(value: Any) -> Any:
     return iso(value) if isinstance(value, datetime) else value
 
 
-def foreign_events(ledger: Transactions, data: Data) -> list[int]:
-    """Return the sequence numbers of an exported incident's events that differ from the ledger's."""
+def first_event(ledger: Transactions, incident_ids: Iterable[str]) -> int | None:
+    """Return the first row of the trail that is about one of these incidents, None if there is none."""
     with ledger.read() as session:
-        hashes = {event.seq: event.hash for event in _events(session, data["incident"]["id"])}
-    return [event["seq"] for event in data["events"] if hashes.get(event["seq"]) != event["hash"]]
+        seqs = [session.connection().scalar(_FIRST, {"incident": ident}) for ident in incident_ids]
+    return min((seq for seq in seqs if seq is not None), default=None)
+
+
+_FIRST = columns(func.min(col(AuditEventRow.seq))).where(
+    col(AuditEventRow.incident_id) == bindparam("incident")
+)
