@@ -389,3 +389,30 @@ def test_what_cannot_be_read_beside_a_ticket_holds_up_no_move_and_no_note(tmp_pa
         made.world.jira.site.unreadable.clear()
         made.settle(3, 60)
         assert items(made)[beside.key].source == "sub-task of the ticket"
+
+
+def test_a_label_in_another_project_after_the_incident_is_finished_is_noticed_within_a_day(
+    tmp_path: Path,
+) -> None:
+    with after_an_incident(tmp_path) as (made, incident, ticket, _postmortem):
+        people = made.world.jira
+        item = people.create("Ines Carvalho", "Raise the timeout", project="ENG")
+        people.link(ticket.id, item.id, by="Ines Carvalho")
+        made.settle(2)
+        made.loop.slow()
+        assert items(made) == {}
+        with made.ledger.write() as session:
+            row = session.get(IncidentRow, incident)
+            assert row is not None
+            assert row.non_items == [str(item.id)]
+            row.finished = True
+            session.add(row)
+        people.add_label(item.id, "action-item", by="Ines Carvalho")
+        made.loop.slow()
+        made.cycle()
+        assert items(made) == {}
+        made.world.advance(DAY)
+        made.loop.slow()
+        made.cycle()
+        assert items(made)[item.key].source == "linked to the ticket"
+        quiet(made)

@@ -6,7 +6,8 @@ finished ones, and once a day those of 30 days, by windows of their creation: Pa
 update, and a severity raised after the resolve, which makes a postmortem due, may leave no log entry. It
 lists notes that people may still edit or delete, because that leaves no trace in the log. It reads tickets of
 open and unfinished incidents in bulk, because Jira's index can miss an update; also postmortems, and action
-items in other projects.
+items in other projects. Once a day it reads the issues beside finished incidents that are no action items
+yet: a person may add the label, and other projects are not polled.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from syncd.engine.runtime.reads import Reads
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import (
+    neighbours_of_finished,
     on_record_among,
     resolved_and_watched,
     restricted_stubs,
@@ -45,7 +47,7 @@ READ_FOR = timedelta(days=3)
 """How long after the resolve syncd still reads an incident and lists its notes."""
 READ_DAILY_FOR = timedelta(days=30)
 """How long after the resolve syncd still reads an incident once a day."""
-_DAILY = "pagerduty.daily"
+_DAILY, _DAILY_JIRA = "pagerduty.daily", "jira.daily"
 
 
 def read_pagerduty(context: EngineContext) -> None:
@@ -70,9 +72,17 @@ def read_jira(context: EngineContext) -> None:
         unfinished = unfinished_issues(context.ledger)
         _read_duty_issues(context, unfinished.duty_issues)
         # a linked issue that was no action item becomes one when a person adds the label
-        for page in read_pages(context, unfinished.non_items, until_stop=True):
-            asked_for = [issue for issue in page.issues if issue.id in unfinished.non_items]
-            notice(context, asked_for, page.read_seq)
+        _read_neighbours(context, unfinished.non_items)
+        now = context.clock.now()
+        if _daily_is_due(context, now, _DAILY_JIRA):
+            _read_neighbours(context, neighbours_of_finished(context.ledger, now - READ_DAILY_FOR))
+            if not context.stop.is_set():
+                set_value(context.ledger, _DAILY_JIRA, at=now.isoformat())
+
+
+def _read_neighbours(context: EngineContext, issue_ids: Sequence[str]) -> None:
+    for page in read_pages(context, issue_ids, until_stop=True):
+        notice(context, [issue for issue in page.issues if issue.id in issue_ids], page.read_seq)
 
 
 def _ask_again(context: EngineContext) -> None:
@@ -95,7 +105,7 @@ def _read_incidents(context: EngineContext) -> None:
     """Read the incidents of the last day, and the older ones that are resolved and still watched."""
     now, apart = pagerduty_now(context)
     net = now - NET - apart
-    daily = _daily_is_due(context, now)
+    daily = _daily_is_due(context, now, _DAILY)
     watched = resolved_and_watched(context.ledger, now - (READ_DAILY_FOR if daily else READ_FOR) - apart)
     windows = [*windows_of([created_at for created_at, _ in watched if created_at < net]), (net, now + apart)]
     services = services_to_ask(context, *(service for _, service in watched))
@@ -115,8 +125,8 @@ def _read_incidents(context: EngineContext) -> None:
         set_value(context.ledger, _DAILY, at=now.isoformat())
 
 
-def _daily_is_due(context: EngineContext, now: datetime) -> bool:
-    at = get_value(context.ledger, _DAILY).get("at")
+def _daily_is_due(context: EngineContext, now: datetime, name: str) -> bool:
+    at = get_value(context.ledger, name).get("at")
     # a time in the future is of a clock that was wrong
     return not at or not timedelta() <= now - datetime.fromisoformat(str(at)) < timedelta(days=1)
 

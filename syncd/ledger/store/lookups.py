@@ -404,6 +404,22 @@ def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
     )
 
 
+def neighbours_of_finished(ledger: Transactions, since: datetime) -> tuple[str, ...]:
+    """Return the issues beside finished incidents (resolved at `since` or later) that are no action items."""
+    with ledger.read() as session:
+        rows = session.connection().scalars(_BESIDE_FINISHED, {"since": since}).all()
+    return tuple(dict.fromkeys(issue_id for passed_over in rows for issue_id in passed_over))
+
+
+_BESIDE_FINISHED = (
+    columns(col(IncidentRow.non_items))
+    .where(
+        col(IncidentRow.team).is_not(None),
+        col(IncidentRow.finished).is_(True),
+        col(IncidentRow.resolved_at) >= bindparam("since"),
+    )
+    .order_by(col(IncidentRow.number))
+)
 _IS_UNFINISHED = (col(IncidentRow.team).is_not(None), col(IncidentRow.finished).is_(False))
 _UNFINISHED = (
     columns(col(IncidentRow.id), col(IncidentRow.non_items))
