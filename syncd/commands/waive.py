@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 import click
 
 from syncd.commands.shared.ask_daemon import ask_and_tell
-from syncd.commands.shared.options import Day
+from syncd.commands.shared.options import Day, Moment
 
 DUTIES = ("scheduled", "completed", "owned", "done")
 """The kinds of duties (`syncd.domain.duty.DutyKind`)."""
@@ -20,7 +20,11 @@ duty_option = click.option(
 )
 reason_option = click.option("--reason", required=True, help="Why; syncd keeps it on record.")
 by_option = click.option(
-    "--by", "by", required=True, metavar="WHO", help="The person who decides; syncd keeps it on record."
+    "--by",
+    "by",
+    required=True,
+    metavar="ADDRESS",
+    help="The approver who decides (people.approvers); syncd mails them what was given in their name.",
 )
 
 
@@ -38,9 +42,15 @@ def _through(day: datetime) -> str:
 @click.option("--until", required=True, type=Day(), help="The last day, as 2026-12-01.")
 @reason_option
 @by_option
-def command(of: str, duty: str | None, until: datetime, reason: str, by: str) -> None:
+@click.option(
+    "--and-by",
+    metavar="ADDRESS",
+    help="A second approver: from the third waiver of one duty on, both decide.",
+)
+def command(of: str, duty: str | None, until: datetime, reason: str, by: str, and_by: str | None) -> None:
     """Ask the executor of the ledger to waive duties."""
-    ask_and_tell("waive", {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by})
+    asked = {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by, "and_by": and_by}
+    ask_and_tell("waive", asked)
 
 
 @click.command("unwaive", help="End a waiver early; the duty is due again 24 hours later at the earliest.")
@@ -53,11 +63,21 @@ def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
     ask_and_tell("unwaive", {"of": of, "duty": duty, "reason": reason, "by": by})
 
 
-@click.command("correct", help="Take back a breach that was recorded wrongly; both events stay on record.")
+@click.command(
+    "correct",
+    help="Take back a breach that was recorded wrongly; both events stay on record. Nothing counts as met:"
+    " the duty is owed anew, due 24 hours later, unless --met-at says when it was met.",
+)
 @of_argument
 @duty_option
 @reason_option
 @by_option
-def correct(of: str, duty: str | None, reason: str, by: str) -> None:
+@click.option(
+    "--met-at",
+    type=Moment(),
+    help="When the duty was met, as 2026-12-01T14:30+01:00 (UTC without an offset): nothing more is owed.",
+)
+def correct(of: str, duty: str | None, reason: str, by: str, met_at: datetime | None) -> None:
     """Ask the executor of the ledger to take back breaches."""
-    ask_and_tell("correct", {"of": of, "duty": duty, "reason": reason, "by": by})
+    when = met_at.isoformat() if met_at is not None else None
+    ask_and_tell("correct", {"of": of, "duty": duty, "reason": reason, "by": by, "met_at": when})

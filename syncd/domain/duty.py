@@ -73,7 +73,9 @@ OF_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 OF_ACTION_ITEM = (DutyKind.OWNED, DutyKind.DONE)
 """The duties of an action item."""
 AFTER_A_WAIVER = timedelta(hours=24)
-"""The time that is left at least when a waiver ends."""
+"""The time that is left at least when a waiver ends, or when a breach is taken back."""
+TAKEN_BACK = "its breach was taken back, and nobody says that it was met"
+"""The reason of a duty that is owed anew after a correction."""
 
 
 class Duty(Value):
@@ -83,11 +85,13 @@ class Duty(Value):
     subject from 1: an incident that is reopened before its duty is met gets a new clock at the next resolve.
     `rule` is the version of the mapping under which the duty arose. `met_at` is the time of the act in
     PagerDuty or Jira, `met_by` the person who acted. `breached_at` stays set, whatever happens later.
-    `corrected` is the reason for which a person took back a wrong breach. `was_due_at` is the deadline before
-    a waiver moved it, None where no waiver did. `remedy` tells people how to end the duty. `rebuilt` is True
-    where syncd read the duty from one of its own comments, because the ledger that held it was lost. `unseen`
-    is True where the breach rests on an issue that syncd could not see at the deadline: it is taken back if
-    the issue comes back and its changelog shows that the duty was met in time.
+    `corrected` is the reason for which `corrected_by`, an approver, took the breach back at `corrected_at`;
+    `claimed_met_at` is when the duty was met by the approver's word, None if the duty is owed anew.
+    `was_due_at` is the deadline before a waiver moved it, None where no waiver did. `remedy` tells people how
+    to end the duty. `rebuilt` is True where syncd read the duty from one of its own comments, because the
+    ledger that held it was lost. `unseen` is True where the breach rests on an issue that syncd could not see
+    at the deadline: it is taken back if the issue comes back and its changelog shows that the duty was met in
+    time.
     """
 
     kind: DutyKind
@@ -104,6 +108,9 @@ class Duty(Value):
     met_by: str | None = None
     breached_at: UtcTime | None = None
     corrected: str | None = None
+    corrected_at: UtcTime | None = None
+    corrected_by: str | None = None
+    claimed_met_at: UtcTime | None = None
     rebuilt: bool = False
     unseen: bool = False
 

@@ -38,3 +38,15 @@ class Change(Value):
     after: str | None = None
     before_words: str | None = None
     after_words: str | None = None
+
+
+class Leave(Value):
+    """The time in which an account that owned an issue was inactive, as syncd saw it.
+
+    Jira tells only that an account is inactive, not since when. syncd saw it active at `after` for the last
+    time (None: never), and inactive at `by` for the first time. `back` is when syncd saw it active again.
+    """
+
+    after: UtcTime | None = None
+    by: UtcTime
+    back: UtcTime | None = None

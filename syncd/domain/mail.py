@@ -29,6 +29,7 @@ class MailKind(StrEnum):
     WEEKLY_REPORT = "weekly_report"
     OPERATOR = "operator"
     LEAD = "lead"
+    DECISION = "decision"
 
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
@@ -40,7 +41,7 @@ WITHOUT_MAIL_RATE = frozenset(
 notices. The weekly report is one mail. The operator gets one mail for each cause and day."""
 OF_DUTIES = frozenset({MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED})
 """The mails of an incident that follow from the verdict on a duty."""
-DECIDED = OF_DUTIES | {MailKind.NOTICE, MailKind.CORRECTION}
+DECIDED = OF_DUTIES | {MailKind.NOTICE, MailKind.CORRECTION, MailKind.DECISION}
 """The policy decides these for an incident. syncd drops a pending one that a newer decision omits."""
 
 

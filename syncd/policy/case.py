@@ -14,7 +14,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.duty import Duty, Waiver
-from syncd.domain.history import Change, SeverityPeriod, StateChange
+from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
@@ -94,13 +94,15 @@ class TicketState(IssueState):
 class _DutyIssueState(IssueState):
     """A postmortem or an action item as the ledger has it.
 
-    `changes` is its changelog, complete up to `changes_until`, which is None if syncd never read it.
+    `changes` is its changelog, complete up to `changes_until`, which is None if syncd never read it. `leaves`
+    are owners whose accounts syncd saw inactive, by account id.
     `rebuilt_for` is the birth of the ledger for which syncd rebuilt duties from the issue's comments.
     `deleted_by` is the account that deleted the issue, by Jira's event; empty if the event does not tell.
     """
 
     changes: tuple[Change, ...] = ()
     changes_until: UtcTime | None = None
+    leaves: dict[str, Leave] = Field(default_factory=dict)
     rebuilt_for: UtcTime | None = None
     deleted_by: str | None = None
 

@@ -175,12 +175,63 @@ def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> N
     said = house.syncd("correct", "1", *WHY)
     assert said.code == 0
     assert "both stay on record" in said.out
+    assert "owed anew, due in 24 hours" in said.out
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         (row,) = rows(ledger, DutyRow)
-    assert row.corrected == "The bank is closed"
+    assert (row.state, row.corrected) == ("void", "The bank is closed")
+    assert (row.corrected_by, row.claimed_met_at) == ("priya.raman@qrpay.example", None)
     assert row.breached_at is not None
+    assert row.met_at is None
     assert len(events(house, "duty.corrected")) == 1
     assert house.syncd("correct", "1", *WHY).code == 1
+
+
+def test_a_correction_says_when_the_duty_was_met_but_never_after_its_deadline(house: House) -> None:
+    incident = house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    due = house.clock.now() - timedelta(hours=1)
+    put(house, duty(house, incident, "scheduled", "breached", due_at=due, breached_at=due))
+    late = house.syncd("correct", "1", *WHY, "--met-at", f"{due + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}")
+    assert late.code == 1
+    assert "it was missed" in late.out
+    said = house.syncd("correct", "1", *WHY, "--met-at", f"{due - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}Z")
+    assert said.code == 0
+    assert "nothing more is owed" in said.out
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        (row,) = rows(ledger, DutyRow)
+    assert (row.state, row.met_at) == ("void", None)
+    assert row.claimed_met_at is not None
+    assert house.syncd("correct", "1", *WHY, "--met-at", "yesterday").code == 2
+
+
+@pytest.mark.parametrize("command", ["waive", "unwaive", "correct"])
+@pytest.mark.parametrize("who", ["the intern", "mei.tanaka@qrpay.example"])
+def test_only_an_approver_waives_and_takes_back(owing: tuple[House, str], command: str, who: str) -> None:
+    house, incident = owing
+    now = house.clock.now()
+    put(house, duty(house, incident, "scheduled", "breached", clock=2, breached_at=now))
+    assert house.syncd("waive", "1", "--until", day(house, 3), *WHY).code == 0
+    until = ("--until", day(house, 3)) if command == "waive" else ()
+    duty_named = ("--duty", "scheduled") if command == "correct" else ()
+    said = house.syncd(command, "1", *until, *duty_named, "--reason", "busy", "--by", who)
+    assert said.code == 1
+    assert "is no approver of" in said.out
+    assert len(waivers(house)) == 1
+    assert waivers(house)[0].ended_at is None
+
+
+def test_a_third_waiver_of_a_duty_needs_a_second_approver(owing: tuple[House, str]) -> None:
+    house, _ = owing
+    until = ("--duty", "scheduled", "--until", day(house, 3))
+    assert house.syncd("waive", "1", *until, *WHY).code == 0
+    assert house.syncd("waive", "1", *until, *WHY).code == 0
+    third = house.syncd("waive", "1", *until, *WHY)
+    assert third.code == 1
+    assert "a second approver must agree (--and-by)" in third.out
+    same = house.syncd("waive", "1", *until, *WHY, "--and-by", "PRIYA.RAMAN@qrpay.example")
+    assert same.code == 1
+    assert house.syncd("waive", "1", *until, *WHY, "--and-by", "the intern").code == 1
+    assert len(waivers(house)) == 2
 
 
 def test_of_several_breaches_one_has_to_be_named(house: House) -> None:

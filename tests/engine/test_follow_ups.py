@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +14,14 @@ from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
 from syncd.engine.notify.duty_line import line_of, section_of
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
 from syncd.ledger.views.postmortems import owing_incident_of
+from syncd.ledger.views.show import show_data
+from syncd.report.weekly.formats import as_csv
+from syncd.report.weekly.report import make
+from syncd.report.weekly.week import Week
 from syncd.sandbox.jira.model import Issue
 
 HOUR = 3600.0
@@ -183,7 +190,19 @@ def test_a_taken_item_is_owned_since_its_assignment_and_a_leaver_counts_as_none(
         again = duty(made, incident, "owned", clock=2)
         assert (again.state, again.reason) == ("pending", "its owner has left")
         assert duty(made, incident, "owned").state == "met"
-        assert [one["field"] for one in events(made, "item.owner")] == ["assignee"]
+        assert len(events(made, "owner.left")) == 1
+        people.assign(item.id, "Priya Raman", by="Priya Raman")
+        taken = made.clock.now()
+        made.settle(2, HOUR)
+        assert (duty(made, incident, "owned").state, duty(made, incident, "owned").met_by) == (
+            "met",
+            "Ines Carvalho",
+        )
+        by_another = duty(made, incident, "owned", clock=2)
+        assert (by_another.state, by_another.met_by) == ("met", "Priya Raman")
+        assert by_another.met_at == taken > by_another.started_at
+        assert _verdicts(made, incident) == ["met", "met"]
+        assert [one["field"] for one in events(made, "item.owner")] == ["assignee", "assignee"]
         assert "Ines" not in json.dumps(events(made, "item.owner"))
         assert len(events(made, "item.scope")) == 1
         quiet(made)
@@ -219,6 +238,24 @@ def test_the_mail_asks_to_take_what_was_assigned_by_rule(tmp_path: Path) -> None
         made.settle(4)
         assert items(made)[item.key].facts["violations"] == ["assigned by rule, not taken"]
         assert _what_ends_it(made, incident) == f"Take {item.key} with a comment, or assign it to somebody"
+
+
+def _verdicts(made: Rig, incident: str) -> list[str]:
+    """The verdicts of the owner duty, which the weekly report, its CSV and `syncd show` have alike."""
+    now = made.clock.now()
+    week = Week.of(duty(made, incident, "owned").due_at, "UTC")
+    weekly = [make(made.ledger, week.back(-ahead), None, made.mappings, now) for ahead in range(3)]
+    rows = [
+        row
+        for one in weekly
+        for row in csv.DictReader(io.StringIO(as_csv(one)))
+        if row["table"] == "duty" and row["duty"] == "owned"
+    ]
+    record = incident_named(made.ledger, incident)
+    assert record is not None
+    (shown,) = show_data(made.ledger, record, now)["action_items"]
+    assert shown["owned"]["state"] == rows[-1]["verdict"]
+    return [row["verdict"] for row in rows]
 
 
 def _what_ends_it(made: Rig, incident: str) -> str:

@@ -154,7 +154,9 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
 
 
 def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuilt(make_rig: MakeRig) -> None:
-    house = owing(make_rig, people={"process_owner": APPROVER, "approvers": ["tomasz.wojcik@qrpay.example"]})
+    house = owing(
+        make_rig, people={"process_owner": APPROVER, "approvers": [APPROVER, "tomasz.wojcik@qrpay.example"]}
+    )
     first, second = over(house, "One"), over(house, "Two")
     one, two = postmortem(house, first), postmortem(house, second)
     item = house.world.jira.sub_task(one.id, "Alert earlier", by=INES)

@@ -40,7 +40,7 @@ class Operator:
                 on.syncd("outbox", "retry", str(number))
         if on.seconds >= WAIVED_AFTER and not self.waived:
             self.waived = True
-            why = ("--reason", "the vendor answers next week", "--by", "tomasz.wojcik@qrpay.example")
+            why = ("--reason", "the vendor answers next week", "--by", "priya.raman@qrpay.example")
             on.syncd("waive", WAIVED, "--until", "2026-11-25", *why)
 
 

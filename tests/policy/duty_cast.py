@@ -10,7 +10,7 @@ from policy_cast import DONE, IN_PROGRESS, TO_DO, book, incident
 
 from syncd.domain.base import Reference
 from syncd.domain.duty import Duty, DutyKind, Waiver
-from syncd.domain.history import Change, SeverityPeriod, StateChange, StateChangeKind
+from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange, StateChangeKind
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
 from syncd.policy.case import Case, Decision, MergedSource, MergeTarget, PostmortemState, Rulebook
 from syncd.policy.decide import with_duties
@@ -22,7 +22,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 DUE = RESOLVED + 48 * HOUR
-COMPLETED_DUE = datetime(2026, 12, 7, 9, 0, tzinfo=UTC)
+COMPLETED_DUE = datetime(2026, 12, 8, tzinfo=UTC)
+"""The end of the 10th working day."""
 
 OLA = Account(id="acc-ola", name="Ola")
 PIA = Account(id="acc-pia", name="Pia")
@@ -54,6 +55,7 @@ class Life:
     origin: str = "operation"
     owner_at_first: Account | None = OLA
     owner_active: bool = True
+    leaves: dict[str, Leave] = field(default_factory=dict)
     date_at_first: str | None = None
     labels: tuple[str, ...] = ()
     gone_since: datetime | None = None
@@ -175,6 +177,7 @@ class Life:
             issue=issue,
             changes=seen,
             changes_until=until,
+            leaves={account: leave for account, leave in self.leaves.items() if leave.by <= now},
             out_of_sight_since=self.gone_since if self.gone_since and self.gone_since <= now else None,
         )
 

@@ -24,7 +24,7 @@ from duty_cast import (
 from policy_cast import DONE, IN_PROGRESS, TO_DO
 
 from syncd.domain.duty import DutyKind, DutyState
-from syncd.domain.history import SeverityPeriod
+from syncd.domain.history import Leave, SeverityPeriod
 from syncd.policy.case import MergedSource, MergeTarget
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.judge import GRACE
@@ -50,28 +50,35 @@ def test_scheduled_is_due_48_hours_and_completed_10_working_days_after_the_resol
     assert (life.all(), life.all(COMPLETED)) == ([(1, "pending")], [(1, "pending")])
 
 
+def test_completed_after_a_resolve_on_a_day_off_is_due_at_the_end_of_the_10th_working_day() -> None:
+    saturday = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+    life = Life(created=saturday - HOUR).resolve(saturday)
+    life.decide(saturday + HOUR)
+    assert life.duties[1].due_at == datetime(2026, 12, 5, tzinfo=UTC)
+
+
 def test_hours_are_hours_over_a_weekend_and_working_days_are_not() -> None:
     friday = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
     life = Life(created=friday - HOUR).resolve(friday)
     life.decide(friday + HOUR)
     scheduled, completed = life.duties
     assert scheduled.due_at == datetime(2026, 11, 29, 18, 0, tzinfo=UTC)
-    assert completed.due_at == datetime(2026, 12, 11, 18, 0, tzinfo=UTC)
+    assert completed.due_at == datetime(2026, 12, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("zone", "resolved", "scheduled", "completed"),
     [
-        ("Europe/Berlin", (2026, 3, 27, 13), (2026, 3, 29, 13), (2026, 4, 10, 12)),
-        ("Europe/Berlin", (2026, 10, 23, 12), (2026, 10, 25, 12), (2026, 11, 6, 13)),
-        ("America/New_York", (2026, 3, 6, 17), (2026, 3, 8, 17), (2026, 3, 20, 16)),
-        ("America/New_York", (2026, 10, 30, 16), (2026, 11, 1, 16), (2026, 11, 13, 17)),
-        ("Australia/Sydney", (2026, 10, 2, 2), (2026, 10, 4, 2), (2026, 10, 16, 1)),
-        ("Australia/Sydney", (2026, 4, 3, 1), (2026, 4, 5, 1), (2026, 4, 17, 2)),
-        ("Europe/Berlin", (2028, 2, 28, 11), (2028, 3, 1, 11), (2028, 3, 13, 11)),
+        ("Europe/Berlin", (2026, 3, 27, 13), (2026, 3, 29, 13), (2026, 4, 10, 22)),
+        ("Europe/Berlin", (2026, 10, 23, 12), (2026, 10, 25, 12), (2026, 11, 6, 23)),
+        ("America/New_York", (2026, 3, 6, 17), (2026, 3, 8, 17), (2026, 3, 21, 4)),
+        ("America/New_York", (2026, 10, 30, 16), (2026, 11, 1, 16), (2026, 11, 14, 5)),
+        ("Australia/Sydney", (2026, 10, 2, 2), (2026, 10, 4, 2), (2026, 10, 16, 13)),
+        ("Australia/Sydney", (2026, 4, 3, 1), (2026, 4, 5, 1), (2026, 4, 17, 14)),
+        ("Europe/Berlin", (2028, 2, 28, 11), (2028, 3, 1, 11), (2028, 3, 13, 23)),
     ],
 )
-def test_over_a_change_of_clocks_hours_stay_hours_and_days_keep_their_time_of_day(
+def test_over_a_change_of_clocks_hours_stay_hours_and_days_end_at_local_midnight(
     zone: str,
     resolved: tuple[int, int, int, int],
     scheduled: tuple[int, int, int, int],
@@ -168,16 +175,58 @@ def test_an_owner_whose_account_is_not_active_counts_as_none() -> None:
     assert life.state(RESOLVED + 2 * HOUR) == "pending"
 
 
-def test_an_owner_who_leaves_after_the_deadline_makes_it_owed_again() -> None:
+def test_an_owner_who_leaves_before_the_completion_starts_a_clock_that_only_another_owner_meets() -> None:
     life = over().review(RESOLVED + HOUR)
     assert life.state(DUE + DAY) == "met"
-    life.owner_active = False
-    assert life.state(DUE + 2 * DAY) == "breached"
-    life.owner_active = True
-    life.assign(DUE + 3 * DAY, PIA)
-    duty = life.duty(DUE + 3 * DAY + HOUR)
+    left = DUE + 2 * DAY
+    life.owner_active, life.leaves = False, {OLA.id: Leave(after=left - DAY, by=left)}
+    duty = life.duty(left + HOUR)
     assert duty is not None
-    assert duty.state == "met_late"
+    assert (duty.clock, duty.started_at, duty.due_at) == (2, left, left + 48 * HOUR)
+    assert "its owner has left" in duty.reason
+    assert life.all() == [(1, "met"), (2, "pending")]
+    life.owner_active = True
+    life.assign(left + DAY, PIA, by=PIA)
+    duty = life.duty(left + 2 * DAY)
+    assert duty is not None
+    assert (duty.state, duty.met_at, duty.met_by) == ("met", left + DAY, PIA.id)
+    assert life.duties[0].met_at == RESOLVED + HOUR
+
+
+def test_who_looked_only_after_an_owner_left_says_the_same_as_who_looked_on() -> None:
+    left = DUE + 2 * DAY
+    often, once = over().review(RESOLVED + HOUR), over().review(RESOLVED + HOUR)
+    for life in (often, once):
+        life.leaves = {OLA.id: Leave(after=left - DAY, by=left)}
+        life.assign(left + DAY, PIA, by=PIA)
+    for hours in range(0, 24 * 7, 5):
+        often.decide(RESOLVED + hours * HOUR)
+    end = DUE + 9 * DAY
+    often.decide(end)
+    once.decide(end)
+    assert [(one.clock, one.state, one.met_at) for one in often.duties] == [
+        (one.clock, one.state, one.met_at) for one in sorted(once.duties, key=lambda one: _place(one, often))
+    ]
+    assert often.all() == [(1, "met"), (2, "met")]
+
+
+def _place(duty: Any, like: Life) -> int:
+    return [one.place for one in like.duties].index(duty.place)
+
+
+def test_an_owner_who_leaves_after_the_completion_is_owed_nothing_for() -> None:
+    life = over().review(RESOLVED + HOUR).move(RESOLVED + DAY, DONE)
+    life.owner_active, life.leaves = False, {OLA.id: Leave(after=DUE, by=DUE + DAY)}
+    assert life.duty(DUE + 2 * DAY) is not None
+    assert life.all() == [(1, "met")]
+
+
+def test_what_was_done_before_the_clock_started_meets_it_at_its_start() -> None:
+    life = over()
+    life.reopen(RESOLVED + HOUR).review(RESOLVED + 5 * HOUR).resolve(RESOLVED + DAY)
+    duty = life.duty(RESOLVED + DAY + HOUR)
+    assert duty is not None
+    assert (duty.clock, duty.state, duty.met_at) == (2, "met", RESOLVED + DAY)
 
 
 def test_completed_means_the_mapped_status() -> None:
@@ -638,7 +687,7 @@ def test_what_is_done_before_its_deadline_keeps_its_week_whatever_was_waived() -
     life.review(DUE + DAY, None)
     lost = life.duty(DUE + 2 * DAY)
     assert lost is not None
-    assert (lost.state, lost.due_at, lost.was_due_at, lost.breached_at) == ("waived", end + DAY, DUE, None)
+    assert (lost.state, lost.verdict, lost.due_at, lost.breached_at) == ("waived", "breached", DUE, DUE + DAY)
 
 
 def test_a_waiver_that_is_over_when_the_work_is_undone_moves_nothing() -> None:
@@ -648,14 +697,70 @@ def test_a_waiver_that_is_over_when_the_work_is_undone_moves_nothing() -> None:
     assert (duty.state, duty.due_at, duty.breached_at) == ("breached", DUE, DUE + 3 * DAY)
 
 
-def test_a_corrected_breach_counts_as_done_and_both_stay() -> None:
+def taken_back(life: Life, at: datetime, met_at: datetime | None = None) -> None:
+    """An approver takes the breach of the first duty back."""
+    more = {"corrected": "it was scheduled by telephone", "corrected_at": at, "claimed_met_at": met_at}
+    void = life.duties[0].model_copy(update={"state": DutyState.VOID, **more})
+    life.duties = (void, *life.duties[1:])
+
+
+def test_a_breach_that_is_taken_back_is_void_for_ever_and_the_duty_is_owed_anew() -> None:
+    life, at = over(), LATER + HOUR
+    life.decide(LATER)
+    taken_back(life, at)
+    anew = life.duty(at + HOUR)
+    assert anew is not None
+    assert (anew.clock, anew.state, anew.started_at, anew.due_at) == (2, "due_soon", at, at + DAY)
+    assert life.all() == [(1, "void"), (2, "due_soon")]
+    assert life.duties[0].breached_at == DUE
+    assert life.state(at + DAY + GRACE) == "breached"
+    life.review(at + 2 * DAY, "2026-12-01")
+    assert life.state(at + 3 * DAY) == "met_late"
+    assert life.all() == [(1, "void"), (2, "met_late")]
+
+
+def test_work_that_was_done_after_the_correction_meets_only_what_is_owed_anew() -> None:
+    life, at = over(), LATER + HOUR
+    life.decide(LATER)
+    taken_back(life, at)
+    life.review(at + 2 * HOUR, "2026-12-01")
+    met = life.duty(at + 3 * HOUR)
+    assert met is not None
+    assert (met.clock, met.state, met.met_at) == (2, "met", at + 2 * HOUR)
+
+
+def test_taken_back_under_a_running_waiver_it_is_due_at_the_waivers_end() -> None:
+    life, at = over(), LATER + 2 * HOUR
+    life.decide(LATER)
+    life.waive(LATER + HOUR, LATER + 5 * DAY)
+    taken_back(life, at)
+    anew = life.duty(at + HOUR)
+    assert anew is not None
+    assert (anew.state, anew.due_at) == ("waived", LATER + 5 * DAY)
+    assert life.state(LATER + 5 * DAY + GRACE) == "breached"
+
+
+def test_taken_back_with_a_time_nothing_more_is_owed_and_nothing_counts_as_met() -> None:
+    life, at = over(), LATER + HOUR
+    life.decide(LATER)
+    taken_back(life, at, met_at=DUE - HOUR)
+    life.decide(at + 9 * DAY)
+    life.reopen(at + 10 * DAY).resolve(at + 11 * DAY)
+    life.decide(at + 12 * DAY)
+    assert life.all() == [(1, "void")]
+    assert life.duties[0].met_at is None
+
+
+def test_a_breach_that_is_taken_back_after_a_reopening_leaves_the_next_clock_alone() -> None:
     life = over()
     life.decide(LATER)
-    wrong = life.duties[0].model_copy(update={"corrected": "it was scheduled by telephone"})
-    life.duties = (wrong, *life.duties[1:])
-    duty = life.duty(LATER + DAY)
-    assert duty is not None
-    assert (duty.state, duty.breached_at, duty.corrected) == ("met", DUE, "it was scheduled by telephone")
+    life.reopen(LATER + HOUR)
+    life.decide(LATER + 3 * HOUR)
+    taken_back(life, LATER + 4 * HOUR)
+    life.resolve(LATER + DAY)
+    life.decide(LATER + DAY + HOUR)
+    assert life.all() == [(1, "void"), (2, "pending")]
+    assert life.duty(LATER + DAY + HOUR) == next(one for one in life.duties if one.started_at == LATER + DAY)
 
 
 def test_what_is_overdue_for_long_can_still_be_ended_by_a_date_two_weeks_ahead() -> None:
@@ -686,7 +791,9 @@ def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
         "SEV2 incidents need a postmortem; the incident was resolved 2026-11-23 10:00 Europe/Berlin;"
         " the deadline is 48 hours later, 2026-11-25 10:00 Europe/Berlin"
     )
-    assert completed.reason.endswith("the deadline is 10 working days later, 2026-12-07 10:00 Europe/Berlin")
+    assert completed.reason.endswith(
+        "the deadline is the end of 10 working days, 2026-12-08 00:00 Europe/Berlin"
+    )
     assert scheduled.remedy == (
         "give the postmortem an owner and enter the day of its review in its due date,"
         " from 2026-11-23 to 2026-12-07"

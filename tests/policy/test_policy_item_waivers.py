@@ -9,7 +9,7 @@ import pytest
 from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
 from policy_cast import DONE, IN_PROGRESS, book, incident
 
-from syncd.domain.duty import Duty, DutyKind, Waiver
+from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change
 from syncd.domain.ticket import Account, Issue
 from syncd.policy.case import Case, ItemState
@@ -52,6 +52,11 @@ class Owed:
         self.waivers.append(
             Waiver(duty=kind, subject=subject, until=until, reason="holidays", by="Pia", at=at)
         )
+
+    def take_back(self, kind: DutyKind, at: datetime, met_at: datetime | None = None) -> None:
+        more: dict[str, Any] = {"corrected": "a typing mistake", "corrected_at": at, "claimed_met_at": met_at}
+        void = {"state": DutyState.VOID, **more}
+        self.duties = tuple(one.model_copy(update=void) if one.kind is kind else one for one in self.duties)
 
     def at(self, now: datetime, kind: DutyKind) -> Duty:
         case = Case(
@@ -153,16 +158,30 @@ def test_an_item_done_late_and_waived_after_that_is_late_whatever_was_known_when
     assert (duty.state, duty.due_at) == ("met_late", datetime(2026, 11, 25, tzinfo=UTC))
 
 
-def test_a_breach_that_was_taken_back_is_overdue_no_more() -> None:
-    owed = Owed(owner=OLA, due=date(2026, 11, 24))
-    late = owed.at(RESOLVED + 3 * DAY, DutyKind.DONE)
-    corrected: dict[str, Any] = {"corrected": "the date was a typing mistake"}
-    owed.duties = tuple(
-        one.model_copy(update=corrected) if one.kind is DutyKind.DONE else one for one in owed.duties
-    )
-    duty = owed.at(RESOLVED + 3 * DAY + HOUR, DutyKind.DONE)
-    assert (duty.state, duty.breached_at) == ("pending", late.breached_at)
-    assert owed.at(RESOLVED + 4 * DAY, DutyKind.DONE) == duty
+@pytest.mark.parametrize("kind", [DutyKind.DONE, DutyKind.OWNED])
+def test_a_breach_that_was_taken_back_is_void_and_owed_anew(kind: DutyKind) -> None:
+    owed = Owed(owner=OLA if kind is DutyKind.DONE else None, due=date(2026, 11, 24))
+    at = RESOLVED + 3 * DAY
+    late = owed.at(at, kind)
+    owed.take_back(kind, at + HOUR)
+    anew = owed.at(at + 2 * HOUR, kind)
+    assert (anew.clock, anew.started_at, anew.due_at) == (2, at + HOUR, at + HOUR + DAY)
+    assert anew.breached_at is None
+    assert owed.at(at + 3 * HOUR, kind) == anew
+    missed = owed.at(at + 2 * DAY, kind)
+    assert (missed.clock, missed.state, missed.due_at) == (2, "breached", at + HOUR + DAY)
+    void = next(one for one in owed.duties if one.kind is kind)
+    assert (void.clock, void.state, void.breached_at) == (1, "void", late.breached_at)
+    assert void.verdict == "void"
+
+
+@pytest.mark.parametrize("kind", [DutyKind.DONE, DutyKind.OWNED])
+def test_a_breach_that_was_taken_back_with_a_time_owes_nothing_more(kind: DutyKind) -> None:
+    owed = Owed(owner=OLA if kind is DutyKind.DONE else None, due=date(2026, 11, 24))
+    at = RESOLVED + 3 * DAY
+    owed.at(at, kind)
+    owed.take_back(kind, at + HOUR, RESOLVED + HOUR)
+    assert owed.at(at + 9 * DAY, kind).state == "void"
 
 
 @pytest.mark.parametrize(("done_at", "state"), [(OWNED_DUE - HOUR, "met"), (OWNED_DUE + HOUR, "met_late")])

@@ -11,7 +11,7 @@ from duty_cast import APPROVER, DAY, DUE, HOUR, RESOLVED, US, Life, rules
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.domain.duty import DutyKind, DutyState, Waiver
+from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment, Mark
 from syncd.policy.marks import mark_line
@@ -93,15 +93,18 @@ def test_a_breach_is_read_back_as_it_was() -> None:
 def test_a_breach_that_was_taken_back_stays_both() -> None:
     life = Life().resolve()
     first = told(life, LATER)
+    void = {"state": "void", "corrected": "Jira was down", "corrected_at": LATER}
     life.duties = tuple(
-        one.model_copy(update={"corrected": "Jira was down"}) if one.kind == "scheduled" else one
-        for one in life.duties
+        Duty.model_validate({**dict(one), **void}) if one.kind == "scheduled" else one for one in life.duties
     )
     second = told(life, LATER + HOUR)
     comments = [written(op, LATER + at * HOUR) for at, op in enumerate([*first, *second])]
     ((duty,), _) = rebuilt(believed(*comments), "P1", None)
     assert (duty.corrected, duty.breached_at) == ("Jira was down", DUE)
-    assert Life(duties=(duty,)).resolve().state(LATER + 2 * HOUR) == "met"
+    assert (duty.state, duty.corrected_at) == ("void", LATER)
+    again = Life(duties=(duty,)).resolve()
+    assert again.state(LATER + 2 * HOUR) == "due_soon"
+    assert again.all() == [(1, "void"), (2, "due_soon")]
 
 
 times = st.timedeltas(timedelta(0), 25 * DAY).map(lambda passed: NOW + passed)

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.policy.time.working_time import add_working_days, add_working_hours, at_local, is_working_day
+from syncd.policy.time.working_time import (
+    add_working_hours,
+    at_local,
+    end_of_day,
+    is_working_day,
+    working_day_after,
+)
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
 
@@ -19,53 +25,53 @@ def local(zone: str, *parts: int, fold: int = 0) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("start", "days", "due"),
+    ("start", "days", "last"),
     [
-        ((2026, 11, 23, 9, 30), 1, (2026, 11, 24, 9, 30)),
-        ((2026, 11, 27, 9, 30), 1, (2026, 11, 30, 9, 30)),
-        ((2026, 11, 23, 9, 30), 10, (2026, 12, 7, 9, 30)),
-        ((2026, 11, 21, 15, 0), 1, (2026, 11, 24, 0, 0)),
-        ((2026, 11, 22, 23, 59), 10, (2026, 12, 7, 0, 0)),
-        ((2028, 2, 28, 12, 0), 1, (2028, 2, 29, 12, 0)),
-        ((2028, 2, 29, 12, 0), 10, (2028, 3, 14, 12, 0)),
-        ((2027, 2, 26, 12, 0), 1, (2027, 3, 1, 12, 0)),
-        ((2026, 12, 31, 18, 0), 1, (2027, 1, 1, 18, 0)),
+        ((2026, 11, 23, 9, 30), 1, (2026, 11, 24)),
+        ((2026, 11, 27, 9, 30), 1, (2026, 11, 30)),
+        ((2026, 11, 23, 9, 30), 10, (2026, 12, 7)),
+        ((2026, 11, 21, 15, 0), 1, (2026, 11, 23)),
+        ((2026, 11, 22, 23, 59), 10, (2026, 12, 4)),
+        ((2027, 10, 16, 12, 0), 15, (2027, 11, 5)),
+        ((2028, 2, 28, 12, 0), 1, (2028, 2, 29)),
+        ((2028, 2, 29, 12, 0), 10, (2028, 3, 14)),
+        ((2027, 2, 26, 12, 0), 1, (2027, 3, 1)),
+        ((2026, 12, 31, 18, 0), 1, (2027, 1, 1)),
     ],
 )
 @pytest.mark.parametrize("zone", [*ZONES, "UTC"])
-def test_working_days_pass_at_the_same_time_of_day(
-    zone: str, start: tuple[int, ...], days: int, due: tuple[int, ...]
+def test_the_count_starts_with_the_next_working_day_also_on_a_day_off(
+    zone: str, start: tuple[int, ...], days: int, last: tuple[int, int, int]
 ) -> None:
-    assert add_working_days(local(zone, *start), days, zone) == local(zone, *due)
+    assert working_day_after(local(zone, *start), days, zone) == date(*last)
 
 
 def test_holidays_are_no_working_days() -> None:
     free = (date(2026, 12, 25), date(2026, 12, 28))
-    due = add_working_days(datetime(2026, 12, 24, 10, tzinfo=UTC), 1, "UTC", free)
-    assert due == datetime(2026, 12, 29, 10, tzinfo=UTC)
+    before = datetime(2026, 12, 24, 10, tzinfo=UTC)
+    assert working_day_after(before, 1, "UTC", free) == date(2026, 12, 29)
     assert not is_working_day(free[0], free)
-    from_a_holiday = add_working_days(datetime(2026, 12, 25, 10, tzinfo=UTC), 1, "UTC", free)
-    assert from_a_holiday == datetime(2026, 12, 30, tzinfo=UTC)
+    on_a_holiday = datetime(2026, 12, 25, 10, tzinfo=UTC)
+    assert working_day_after(on_a_holiday, 1, "UTC", free) == date(2026, 12, 29)
 
 
 @pytest.mark.parametrize(
-    ("zone", "friday", "hours"),
+    ("zone", "sunday", "hours"),
     [
-        ("Europe/Berlin", (2026, 3, 27), 71),
-        ("Europe/Berlin", (2026, 10, 23), 73),
-        ("America/New_York", (2026, 3, 6), 71),
-        ("America/New_York", (2026, 10, 30), 73),
-        ("Australia/Lord_Howe", (2026, 10, 2), 71.5),
-        ("Australia/Lord_Howe", (2026, 4, 3), 72.5),
+        ("Europe/Berlin", (2026, 3, 29), 23),
+        ("Europe/Berlin", (2026, 10, 25), 25),
+        ("America/New_York", (2026, 3, 8), 23),
+        ("America/New_York", (2026, 11, 1), 25),
+        ("Australia/Lord_Howe", (2026, 10, 4), 23.5),
+        ("Australia/Lord_Howe", (2026, 4, 5), 24.5),
     ],
 )
-def test_a_deadline_keeps_its_time_of_day_over_a_change_of_clocks(
-    zone: str, friday: tuple[int, int, int], hours: float
+def test_a_day_ends_at_local_midnight_also_when_the_clocks_change(
+    zone: str, sunday: tuple[int, int, int], hours: float
 ) -> None:
-    start = local(zone, *friday, 14, 15)
-    due = add_working_days(start, 1, zone)
-    assert due.astimezone(ZoneInfo(zone)).time() == time(14, 15)
-    assert due - start.astimezone(UTC) == timedelta(hours=hours)
+    day = date(*sunday)
+    assert end_of_day(day, zone) - end_of_day(day - timedelta(days=1), zone) == timedelta(hours=hours)
+    assert end_of_day(day, zone).astimezone(ZoneInfo(zone)).time() == time()
 
 
 def test_a_time_of_day_that_does_not_exist_or_exists_twice_is_read_as_the_later_one() -> None:
@@ -91,15 +97,16 @@ MOMENTS = st.integers(1_577_836_800, 2_051_222_400).map(lambda at: datetime.from
 
 
 @given(MOMENTS, st.integers(1, 30), st.sampled_from(ZONES))
-def test_so_many_working_days_lie_before_the_deadline(start: datetime, days: int, zone: str) -> None:
-    begins, due = (at.astimezone(ZoneInfo(zone)) for at in (start, add_working_days(start, days, zone)))
-    span = (due.date() - begins.date()).days
-    passed = sum(is_working_day(begins.date() + timedelta(days=one)) for one in range(span))
-    assert passed == days
-    assert due.time() == (begins.time() if is_working_day(begins.date()) else time())
+def test_so_many_working_days_lie_between_the_start_and_the_last_one(
+    start: datetime, days: int, zone: str
+) -> None:
+    begins, last = start.astimezone(ZoneInfo(zone)).date(), working_day_after(start, days, zone)
+    after = [begins + timedelta(days=one) for one in range(1, (last - begins).days + 1)]
+    assert sum(is_working_day(day) for day in after) == days
+    assert is_working_day(last)
 
 
 @given(MOMENTS, MOMENTS, st.integers(1, 15), st.sampled_from(ZONES))
 def test_who_begins_later_is_due_no_earlier(one: datetime, other: datetime, days: int, zone: str) -> None:
     first, second = sorted((one, other))
-    assert add_working_days(first, days, zone) <= add_working_days(second, days, zone)
+    assert working_day_after(first, days, zone) <= working_day_after(second, days, zone)

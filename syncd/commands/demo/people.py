@@ -151,7 +151,7 @@ class Operator:
         context = self._context
         until = context.clock.now() + timedelta(days=8)
         reason = "the vendor of the database answers next week"
-        approver = "tomasz.wojcik@qrpay.example"
+        approver = "priya.raman@qrpay.example"
         request = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": approver}
         answers.ask(context.ledger, "waive", request, "operator", context.clock.now())
         text = f'typed "syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {approver}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
@@ -27,6 +27,28 @@ class Day(click.ParamType[datetime]):
             return datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007 - a day, not a moment
         except ValueError:
             self.fail(f"{value!r} is not a day; write a day like 2026-12-01", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """The type of an option that takes a moment, as 2026-12-01T14:30+01:00."""
+
+    name = "moment"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return the word for the value in the help."""
+        return "TIME"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the moment with its offset; without one it is in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write one like 2026-12-01T14:30+01:00", param, ctx)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def confirm(question: str, *, yes: bool, err: bool = False) -> None:

@@ -41,7 +41,10 @@ class Postmortem(Value):
         14, ge=1, le=90, description="The review date is at most this many days after the resolve."
     )
     complete_days: int = Field(
-        10, ge=1, le=90, description="Working days from the resolve until it must be completed."
+        10,
+        ge=1,
+        le=90,
+        description="It must be completed by the end of so many working days after the resolve.",
     )
     basis: Literal["peak", "final"] = Field(
         "peak",

@@ -81,7 +81,9 @@ class People(Value):
         " nobody else takes.",
     )
     approvers: Names = Field(
-        (), description="E-mail addresses of those who may waive a duty with the label `waived` in Jira."
+        (),
+        description="E-mail addresses of those who may waive duties and take breaches back, by command or"
+        " with the label `waived` in Jira, never their own. Default: the process owner.",
     )
     robots: Names = Field(
         (),
@@ -89,6 +91,11 @@ class People(Value):
         " Center: user names) or e-mail addresses. What they do meets no duty and does not"
         " count as a person's act.",
     )
+
+    @property
+    def may_approve(self) -> tuple[str, ...]:
+        """Return the addresses of those who may waive duties and take breaches back."""
+        return tuple(self.approvers) or ((self.process_owner,) if self.process_owner else ())
 
 
 class TwoWay(Value):

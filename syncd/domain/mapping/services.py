@@ -115,7 +115,7 @@ class SeveritySection(Value):
         60,
         ge=1,
         le=365,
-        description="Working days from the resolve until every action item must be done.",
+        description="Working days after the resolve until every action item must be done.",
     )
     acknowledge_minutes: float | None = Field(
         None, gt=0, description="Target for the time to acknowledge, in minutes."

@@ -97,6 +97,13 @@ class LeadMail(Value):
     reason: str
 
 
+class DecisionMail(Value):
+    """A waiver or a correction was given in the recipient's name by a command; `text` says which and why."""
+
+    mail: Literal[MailKind.DECISION] = MailKind.DECISION
+    text: str
+
+
 MailContent = (
     NoticeMail
     | CorrectionMail
@@ -107,6 +114,7 @@ MailContent = (
     | WeeklyReportMail
     | OperatorMail
     | LeadMail
+    | DecisionMail
 )
 
 

@@ -43,6 +43,7 @@ _MAILS = {
     MailKind.POSTPONED: "mail about a postponed deadline sent",
     MailKind.OPERATOR: "alarm mailed",
     MailKind.LEAD: "message to the security lead mailed",
+    MailKind.DECISION: "mail about a decision in an approver's name sent",
 }
 _LABELS = "labels"
 _VERBS = {"add": "added to", "remove": "removed from"}

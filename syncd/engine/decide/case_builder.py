@@ -45,7 +45,7 @@ def facts_of(
     parts = Wanted(
         team=book.mapping.team,
         two_way=travels(book.mapping.two_way),
-        approvers=tuple(person_key(email, book) for email in book.mapping.people.approvers),
+        approvers=tuple(person_key(email, book) for email in book.mapping.people.may_approve),
         owner=person_key(owner, book) if owner is not None else None,
     )
     return load_case(context.ledger, incident_id, parts, at_hand)

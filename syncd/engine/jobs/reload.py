@@ -102,7 +102,9 @@ def _mind_unusable(context: EngineContext) -> None:
 
 def _rules_of(mapping: Mapping) -> loaded_rules.MappingValues:
     values = dict(_flat("", mapping.model_dump(mode="json")))
-    return loaded_rules.MappingValues(mapping.team, mapping.file, mapping.version, values)
+    return loaded_rules.MappingValues(
+        mapping.team, mapping.file, mapping.version, values, mapping.people.may_approve
+    )
 
 
 def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:

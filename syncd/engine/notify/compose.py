@@ -18,6 +18,7 @@ from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import (
     BreachMail,
     CorrectionMail,
+    DecisionMail,
     DigestMail,
     LeadMail,
     MailContent,
@@ -109,7 +110,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
         raise DecideAgain
     if isinstance(content, DigestMail):
         return _digest(context, mail.to, content.at, mapping)
-    if isinstance(content, NoticeMail | CorrectionMail | LeadMail):
+    if isinstance(content, NoticeMail | CorrectionMail | LeadMail | DecisionMail):
         subject = subject_of(context.ledger, operation.incident_id)
         if subject is None:
             raise DecideAgain
@@ -170,11 +171,18 @@ def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapp
 def _of_incident(
     context: EngineContext,
     mail: SendMail,
-    content: NoticeMail | CorrectionMail | LeadMail,
+    content: NoticeMail | CorrectionMail | LeadMail | DecisionMail,
     subject: MailSubject,
     mapping: Mapping,
 ) -> Letter:
-    about = about_of(subject, mapping, None if isinstance(content, LeadMail) else content.severity)
+    named = content.severity if isinstance(content, NoticeMail | CorrectionMail) else None
+    about = about_of(subject, mapping, named)
+    if isinstance(content, DecisionMail):
+        title = f"Given in your name for incident #{about.number}"
+        ends = "If you did not decide this, end it and tell the operator:"
+        paragraphs = (content.text, ends)
+        letter = letters.plain(mapping.team, title, paragraphs, (f"syncd show {about.number}",), mail.why)
+        return letters.with_links(letter, about)
     if isinstance(content, LeadMail):
         words = (
             f"The restricted incident #{about.number} is not protected as the mapping demands:"

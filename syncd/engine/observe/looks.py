@@ -49,7 +49,7 @@ def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: Set[
 
 def _read_part(context: EngineContext, incident_id: str, book: Rulebook, part: str) -> None:
     if part == "approvers":
-        for email in book.mapping.people.approvers:
+        for email in book.mapping.people.may_approve:
             account_of(context, email, book)
     elif part == "log":
         read_log(context, incident_id, book.mapping.team)

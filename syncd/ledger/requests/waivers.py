@@ -1,7 +1,7 @@
 """Answer requests for waivers and corrections: check them against the ledger, store them with their reason.
 
-A waiver lasts 30 days at most, and the owner of a duty never waives it. A correction takes a breach back by
-a second event; both events stay on record.
+A waiver lasts 30 days at most. Approvers give waivers and corrections, never the owner of the duty. A
+correction takes a breach back by a second event; both events stay on record.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock, in_utc
-from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState
+from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState, verdict_of
 from syncd.ledger.store import audit
+from syncd.ledger.store.loaded_rules import may_approve
 from syncd.ledger.store.lookups import find_incident_in
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
     IncidentRow,
+    PersonRow,
     PostmortemRow,
     RequestRow,
     WaiverRow,
@@ -27,6 +30,8 @@ from syncd.ledger.store.tables import (
 
 LONGEST = timedelta(days=30)
 """How long a waiver may last."""
+TWICE = 2
+"""One approver waives a duty so often; each further waiver needs a second approver."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def correct(session: Session, request: RequestRow, clock: Clock) -> Result:
 def _answered(act: Any, session: Session, request: RequestRow, clock: Clock) -> Result:
     try:
         place = _place(session, str(request.arguments["of"]))
-        line = act(session, request.arguments, place, clock.now())
+        arguments = {**request.arguments, "typed_by": request.asked_by}
+        line = act(session, arguments, place, clock.now())
     except Refused as error:
         return {"lines": [str(error)], "incidents": [], "failed": True}
     return {"lines": [line], "incidents": [place.incident.id], "failed": False}
@@ -100,20 +106,28 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     running = [row for row in _latest(session, place, duty) if row.state in RUNNING]
     if not running:
         raise Refused(f"no such duty of {place.words} is owed; see: syncd show {place.incident.number}")
-    if _is_owner(session, place, by):
-        raise Refused(f"{by} owns this duty, and nobody waives their own duty; ask an approver")
+    _check_approver(session, place, by, "waives")
+    and_by = arguments.get("and_by")
+    if and_by is not None:
+        _check_approver(session, place, str(and_by), "waives")
+    second = and_by is not None and str(and_by).strip().casefold() != by.strip().casefold()
+    if _given_before(session, place, {row.kind for row in running}) >= TWICE and not second:
+        raise Refused(
+            f"a duty of {place.words} was waived {TWICE} times already:"
+            " a second approver must agree (--and-by)"
+        )
     waiver = WaiverRow(
         incident_id=place.incident.id,
         duty=duty,
         subject=place.item.issue_id if place.item else None,
         until=until,
         reason=reason,
-        by=by,
+        by=f"{by} and {and_by}" if second else by,
         at=now,
     )
     session.add(waiver)
     data = {"duty": duty, "subject": waiver.subject, "until": until.isoformat()}
-    _audit(session, "waiver.given", place, now, by, reason, data)
+    _audit(session, "waiver.given", place, now, arguments, data)
     words = " and ".join(sorted({row.kind for row in running}))
     return f"waived for {place.words} until {in_utc(until)}: {words}"
 
@@ -126,6 +140,7 @@ def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: dat
     )
     item = place.item.issue_id if place.item else None
     duty, by = arguments.get("duty"), str(arguments["by"])
+    _check_may_approve(session, place, by)
     rows = [
         row
         for row in session.exec(query.order_by(col(WaiverRow.id))).all()
@@ -138,29 +153,40 @@ def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: dat
         row.ended_at, row.ended_by = now, by
         session.add(row)
         data = {"duty": row.duty, "subject": row.subject, "until": row.until.isoformat()}
-        _audit(session, "waiver.ended", place, now, by, str(arguments["reason"]), data)
+        _audit(session, "waiver.ended", place, now, arguments, data)
     return f"{len(rows)} waiver{'s' if len(rows) > 1 else ''} of {place.words} ended"
 
 
 def _correct(session: Session, arguments: dict[str, Any], place: Place, now: datetime) -> str:
     by, reason = str(arguments["by"]), str(arguments["reason"])
     duty = _duty_of(arguments, place)
+    met_at = arguments.get("met_at")
+    claimed = datetime.fromisoformat(str(met_at)) if met_at else None
     wrong = [
-        row for row in _latest(session, place, duty) if row.breached_at is not None and not row.corrected
+        row
+        for row in _latest(session, place, duty)
+        if row.breached_at is not None and row.state != DutyState.VOID
     ]
     if not wrong:
         raise Refused(f"no breach of {place.words} is on record that was not corrected already")
     # one command must not take back a breach that nobody named
     if len({row.kind for row in wrong}) > 1:
         raise Refused(f"{place.words} has breaches of {len(wrong)} duties: name one with --duty")
-    for row in wrong:
-        row.corrected = reason
-        session.add(row)
-        data = {"duty": row.kind, "subject": row.subject, "clock": row.clock}
-        _audit(session, "duty.corrected", place, now, by, reason, data)
-    state_words = STATE_WORDS[DutyState(wrong[0].state)]
+    (row,) = wrong
+    _check_approver(session, place, by, "takes back a breach of")
+    if claimed is not None and claimed > row.due_at:
+        raise Refused(f"it was due {in_utc(row.due_at)}: by {in_utc(claimed)} it was missed")
+    state_words = STATE_WORDS[verdict_of(DutyState(row.state), row.breached_at)]
+    row.state, row.remedy = DutyState.VOID, ""
+    row.corrected, row.corrected_at, row.corrected_by, row.claimed_met_at = reason, now, by, claimed
+    session.add(row)
+    data = {"duty": row.kind, "subject": row.subject, "clock": row.clock}
+    data |= {"met_at": claimed.isoformat()} if claimed is not None else {}
+    _audit(session, "duty.corrected", place, now, arguments, data)
+    then = "nothing more is owed" if claimed is not None else "it is owed anew, due in 24 hours"
     return (
-        f"the breach of {wrong[0].kind} for {place.words} ({state_words}) is corrected; both stay on record"
+        f"the breach of {row.kind} for {place.words} ({state_words}) is taken back; both stay on record,"
+        f" and {then}"
     )
 
 
@@ -185,18 +211,54 @@ def _latest(session: Session, place: Place, duty: str | None) -> list[DutyRow]:
     return list(latest.values())
 
 
+def _given_before(session: Session, place: Place, kinds: set[str]) -> int:
+    """Return how often one of these duties was waived so far."""
+    subject = place.item.issue_id if place.item else None
+    query = select(WaiverRow).where(WaiverRow.incident_id == place.incident.id)
+    rows = [row for row in session.exec(query).all() if row.subject == subject]
+    return max((sum(row.duty in (None, kind) for row in rows) for kind in kinds), default=0)
+
+
+def _check_approver(session: Session, place: Place, person: str, does: str) -> None:
+    """Raise `Refused` unless a person may approve and is not the owner of the duty."""
+    if _is_owner(session, place, person):
+        raise Refused(f"{person} owns this duty, and nobody {does} their own duty; ask an approver")
+    _check_may_approve(session, place, person)
+
+
+def _check_may_approve(session: Session, place: Place, person: str) -> None:
+    team = place.incident.team or ""
+    if not may_approve(session, team, person):
+        raise Refused(
+            f"{person} is no approver of {team or 'its team'}; name the address of one: people.approvers in"
+            " the mapping, and where it is empty people.process_owner"
+        )
+
+
 def _is_owner(session: Session, place: Place, person: str) -> bool:
     """Return True if a person, by name, address or account id, owns the postmortem or action item."""
     duty_issue = place.item or session.get(PostmortemRow, place.incident.id)
     owner = (duty_issue.snapshot or {}).get("assignee") if duty_issue else None
-    names = {str(value).casefold() for value in (owner or {}).values() if isinstance(value, str) and value}
-    return person.strip().casefold() in names
+    if not owner:
+        return False
+    names = {str(value).casefold() for value in owner.values() if isinstance(value, str) and value}
+    # Jira may hide the address of an account that syncd looked up by it.
+    query = select(PersonRow).where(func.lower(PersonRow.email) == person.strip().lower())
+    accounts = {(row.account or {}).get("id") for row in session.exec(query).all()}
+    return person.strip().casefold() in names or owner.get("id") in accounts
 
 
 def _audit(
-    session: Session, kind: str, place: Place, now: datetime, by: str, reason: str, data: dict[str, Any]
+    session: Session,
+    kind: str,
+    place: Place,
+    now: datetime,
+    arguments: dict[str, Any],
+    data: dict[str, Any],
 ) -> None:
-    event = {**data, "by": audit.salted(session, by), "why": audit.salted(session, reason)}
+    words = {"by": "by", "and_by": "and_by", "why": "reason", "typed_by": "typed_by"}
+    given = {name: str(arguments[key]) for name, key in words.items() if arguments.get(key)}
+    event = {**data, **{name: audit.salted(session, value) for name, value in given.items()}}
     issue = place.item.issue_id if place.item else None
     audit.append(session, now, kind, incident=place.incident.id, issue=issue, data=event)
 

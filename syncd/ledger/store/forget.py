@@ -47,7 +47,7 @@ _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
     TicketRow: ("agreed", "snapshot", "closed"),
     PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups", "deleted_by"),
     ActionItemRow: ("facts", "snapshot", "changes", "deleted_by"),
-    DutyRow: ("reason", "remedy", "met_by", "corrected"),
+    DutyRow: ("reason", "remedy", "met_by", "corrected", "corrected_by"),
     WaiverRow: ("by", "reason", "ended_by"),
     OperationRow: ("meaning", "reason", "rendered", "error"),
     ReportRunRow: ("figures", "rows"),

@@ -30,12 +30,13 @@ MOST_CHANGES = 200
 
 @dataclass(frozen=True)
 class MappingValues:
-    """One team's mapping as its file has it: the version, and all values by dotted key."""
+    """One team's mapping as its file has it: the version, all values by dotted key, and the approvers."""
 
     team: str
     file: str
     version: str
     values: dict[str, JsonValue]
+    may_approve: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _record_team(session: Session, now: datetime, rules: MappingValues, by: Load
         version=rules.version,
         since=since,
         values=values,
+        may_approve=[audit.salted(session, _folded(name)) for name in rules.may_approve],
     )
     data: dict[str, JsonValue] = {"file": rules.file, "hash": rules.version}
     if not isinstance(before, dict):
@@ -119,6 +121,16 @@ def _services(values: dict[str, str]) -> dict[str, tuple[str, ...]]:
         for key, value in values.items()
         if key.startswith(head) and key.endswith(tail)
     }
+
+
+def may_approve(session: Session, team: str, address: str) -> bool:
+    """Return True if the rules of a team that were loaded last let this person approve."""
+    approvers = get_cursor_in(session, _KEY + team).get("may_approve")
+    return isinstance(approvers, list) and audit.salted(session, _folded(address)) in approvers
+
+
+def _folded(address: str) -> str:
+    return address.strip().casefold()
 
 
 def known_teams(session: Session) -> list[str]:

@@ -245,7 +245,10 @@ def save_rebuilt(
         if row is not None and row.breached_at is not None and (row.corrected or not duty.corrected):
             continue
         base = record_of(Duty, row) if row is not None else duty
-        update = {"breached_at": duty.breached_at, "corrected": duty.corrected, "rebuilt": True}
+        update = {"breached_at": duty.breached_at, "rebuilt": True}
+        if duty.state is DutyState.VOID:
+            taken = ("state", "corrected", "corrected_at", "corrected_by", "claimed_met_at")
+            update |= {name: getattr(duty, name) for name in taken}
         row = row or DutyRow(incident_id=incident_id, **duty.model_dump())
         for name, value in base.model_copy(update=update):
             setattr(row, name, value)

@@ -15,6 +15,8 @@ from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
+from syncd.domain.base import JsonValue
+from syncd.domain.history import Leave
 from syncd.domain.incident import Incident, IncidentStatus, Note, Restriction
 from syncd.domain.operation import ObjectKind
 from syncd.domain.operation.base import object_of
@@ -245,6 +247,8 @@ def save_issue(
     if changed:
         if isinstance(row, TicketRow):
             _note_move(row, issue)
+        else:
+            _note_leave(session, row, issue, now)
         row.snapshot, row.key, row.project = dumped, issue.key, issue.project
     session.add(row)
     return changed or back is not None
@@ -268,6 +272,26 @@ def _note_move(row: TicketRow, issue: Issue) -> None:
     stood = str(row.snapshot["status"]["id"]) if row.snapshot else issue.status.id
     if stood != issue.status.id and issue.updated:
         row.agreed = with_left(row.agreed, stood, datetime.fromisoformat(issue.updated))
+
+
+def _note_leave(session: Session, row: PostmortemRow | ActionItemRow, issue: Issue, now: datetime) -> None:
+    """Store that the owner's account is inactive, or active again: Jira tells that nowhere with a time."""
+    owner = issue.assignee
+    if owner is None:
+        return
+    known = row.leaves.get(owner.id)
+    leave = Leave.model_validate(known) if known is not None else None
+    if owner.active and leave is not None and leave.back is None:
+        kind, leave = "owner.back", leave.model_copy(update={"back": now})
+    elif not owner.active and (leave is None or leave.back is not None):
+        before = (row.snapshot or {}).get("assignee") or {}
+        seen_active = before.get("id") == owner.id and before.get("active")
+        kind, leave = "owner.left", Leave(after=row.changes_until if seen_active else None, by=now)
+    else:
+        return
+    row.leaves = {**row.leaves, owner.id: leave.model_dump(mode="json")}
+    data: dict[str, JsonValue] = {"key": issue.key, "account": audit.salted(session, owner.id)}
+    audit.append(session, now, kind, incident=row.incident_id, issue=row.issue_id, data=data)
 
 
 def _lags(row: IssueRow, issue: Issue, now: datetime | None) -> bool:

@@ -141,9 +141,10 @@ class TicketRow(SQLModel, table=True):
 class PostmortemRow(SQLModel, table=True):
     """The postmortem of an incident. `changes` is its changelog, complete up to `changes_until`.
 
-    `follow_ups` are the rows of its follow-up table, unchanged since `follow_ups_since`. `rebuilt_for` is the
-    birth of the ledger that has read its comments for facts of an earlier ledger. `deleted_by` is the account
-    that deleted it, by Jira's event; empty if the event does not tell, None without an event.
+    `leaves` are owners whose accounts syncd saw inactive. `follow_ups` are the rows of its follow-up table,
+    unchanged since `follow_ups_since`. `rebuilt_for` is the birth of the ledger that has read its comments.
+    `deleted_by` is the account that deleted it, by Jira's event; empty if the event does not tell, None
+    without an event.
     """
 
     __tablename__ = "postmortem"
@@ -159,6 +160,7 @@ class PostmortemRow(SQLModel, table=True):
     written_seq: int = 0
     changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
+    leaves: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     follow_ups: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     follow_ups_since: datetime | None = None
     out_of_sight_since: datetime | None = None
@@ -171,7 +173,7 @@ class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds findings that are kept: postponements, the person who took it, the person who assigned it.
-    `rebuilt_for` and `deleted_by` as for a postmortem.
+    `leaves`, `rebuilt_for` and `deleted_by` as for a postmortem.
     """
 
     __tablename__ = "action_item"
@@ -187,6 +189,7 @@ class ActionItemRow(SQLModel, table=True):
     written_seq: int = 0
     changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
+    leaves: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     ended_at: datetime | None = None
     out_of_sight_since: datetime | None = None
     first_seen_at: datetime
@@ -219,6 +222,9 @@ class DutyRow(SQLModel, table=True):
     met_by: str | None = None
     breached_at: datetime | None = None
     corrected: str | None = None
+    corrected_at: datetime | None = None
+    corrected_by: str | None = None
+    claimed_met_at: datetime | None = None
     rebuilt: bool = False
     unseen: bool = False
 

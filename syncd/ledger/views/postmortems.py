@@ -127,6 +127,9 @@ def _bare(duty: Duty) -> Data:
         "met_by": duty.met_by,
         "breached_at": iso(duty.breached_at),
         "corrected": duty.corrected,
+        "corrected_at": iso(duty.corrected_at),
+        "corrected_by": duty.corrected_by,
+        "claimed_met_at": iso(duty.claimed_met_at),
         "rebuilt": duty.rebuilt,
     }
 

@@ -23,16 +23,14 @@ from syncd.policy.follow_ups.duties import (
     active,
     done,
     due_day,
-    owned,
     postponements,
-    taken_at,
-    tenures,
 )
 from syncd.policy.follow_ups.membership import is_runbook_item
+from syncd.policy.follow_ups.owner import owned, taken_at, tenures
 from syncd.policy.follow_ups.runs import runs_of, settling
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
-from syncd.policy.postmortem.judge import READ_AGAIN, TAKEN_BACK
+from syncd.policy.postmortem.judge import READ_AGAIN, SEEN_AGAIN
 from syncd.policy.postmortem.owed import counts_for_another
 from syncd.policy.time.time_words import as_date
 
@@ -171,7 +169,8 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
 
 def _without_unseen(record: Duty | None, state: ItemState) -> Duty | None:
     """Return the duty without a breach that rests on an item that syncd could not see and sees again."""
-    if record is None or not record.unseen or not state.in_sight:
+    void = record is not None and record.state is DutyState.VOID
+    if record is None or void or not record.unseen or not state.in_sight:
         return record
     return record.model_copy(update={"breached_at": None, "unseen": False, "state": DutyState.PENDING})
 
@@ -183,7 +182,7 @@ def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     if not state.in_sight and duty.breached_at is not None and (record.breached_at is None or record.unseen):
         return duty.model_copy(update={"unseen": True})
     if state.in_sight and record.unseen and duty.breached_at is None:
-        return duty.model_copy(update={"reason": f"{duty.reason}{TAKEN_BACK}"})
+        return duty.model_copy(update={"reason": f"{duty.reason}{SEEN_AGAIN}"})
     return duty
 
 
@@ -260,8 +259,9 @@ def _unowned(issue: Issue, item: Item | None) -> Iterator[str]:
 
 def untaken(item: Item) -> bool:
     """Return True if syncd assigned the owner by rule and the owner has not touched the item since."""
-    present = next((tenure for tenure in tenures(item.issue, item.changes) if tenure.until is None), None)
-    return present is not None and present.account == item.by_rule and taken_at(item, present) is None
+    present = next((tenure for tenure in tenures(item) if tenure.until is None), None)
+    by_rule = present is not None and present.account == item.by_rule and not present.by_person
+    return by_rule and present is not None and taken_at(item, present) is None
 
 
 def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:

@@ -98,6 +98,9 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
         return Decision()
     if issue is None or not state.in_sight or state.issue_id in case.unread or active(issue.assignee):
         return Decision()
+    # What is done needs no owner, and syncd never changes it.
+    if issue.status.category == "done":
+        return Decision()
     if not case.owner_known:
         return Decision(look=frozenset({"owner"}))
     owner = case.service_owner

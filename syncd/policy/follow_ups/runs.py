@@ -14,11 +14,12 @@ from syncd.domain.duty import MET, Duty
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End
-from syncd.policy.follow_ups.duties import Item, latest_day
+from syncd.policy.follow_ups.duties import Item
 from syncd.policy.follow_ups.membership import became_at
 from syncd.policy.postmortem.owed import worst_severity
 from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
 from syncd.policy.time.time_words import as_date
+from syncd.policy.time.working_time import working_day_after
 
 
 class Run(Value):
@@ -70,6 +71,7 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
             counted=counted,
             by_rule=str(by_rule) if by_rule else None,
             closed=end.closed,
+            leaves=state.leaves,
         )
         runs.append(Run(item=item, until=until))
     return runs
@@ -94,7 +96,8 @@ def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tup
     recorded = state.facts.get("latest")
     latest = as_date(str(recorded)) if recorded and state.facts.get("latest_for") == counted else None
     if latest is None:
-        latest = latest_day(over, book.mapping.severities[worst].follow_up_days, book.mapping)
+        days, mapping = book.mapping.severities[worst].follow_up_days, book.mapping
+        latest = working_day_after(over, days, mapping.zone, mapping.holidays)
     return latest, counted
 
 
@@ -118,6 +121,7 @@ def _as_of(item: Item, until: datetime) -> Item:
             "issue": issue.model_copy(update=update),
             "changes": tuple(change for change in item.changes if change.at <= until),
             "seen_until": min(item.seen_until, until),
+            "leaves": {account: leave for account, leave in item.leaves.items() if leave.by <= until},
             "closed": item.closed if over else None,
         }
     )

@@ -21,7 +21,7 @@ from syncd.domain.operation.keys import mention_key
 from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
-from syncd.policy.follow_ups.duties import TOO_OFTEN, end_of_day, postponed_at
+from syncd.policy.follow_ups.duties import TOO_OFTEN, postponed_at
 from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import (
     Recipient,
@@ -35,6 +35,7 @@ from syncd.policy.notify.recipients import (
 from syncd.policy.severity import decide_severity
 from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 from syncd.policy.time.time_words import as_date
+from syncd.policy.time.working_time import end_of_day
 
 UNSEEN_FOR = timedelta(hours=24)
 """If syncd cannot see an issue at its deadline, the contacts hear of it after this time: it may come back."""

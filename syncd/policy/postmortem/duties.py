@@ -14,18 +14,17 @@ from datetime import datetime
 from syncd.domain.duty import OF_POSTMORTEM, RUNNING, Duty, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.judge import (
-    Clock,
     JudgeContext,
     cancelled,
     judge,
     judge_missed,
     own_duties,
-    soon_at,
 )
 from syncd.policy.postmortem.owed import Owed, counts_for_another, might_owe, qualifies
-from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
+from syncd.policy.postmortem.resolved_periods import Clock, enforced, resolved_periods
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from syncd.domain.duty import MET, RUNNING, STATE_WORDS, Duty, DutyState, Waiver
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.postmortem.judge import soon_at
+from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.time.time_words import at_words, long_words
 
 
@@ -32,7 +32,11 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
             f"Not met: not visible. syncd cannot see {key}; {why} If it is back, its changelog decides"
         )
     if duty.corrected is not None:
-        lines.append(f"The breach was taken back: {duty.corrected}")
+        at = f" {at_words(duty.corrected_at, zone)}" if duty.corrected_at else ""
+        by = f" by {duty.corrected_by}" if duty.corrected_by else ""
+        lines.append(f"The breach was taken back{at}{by}: {duty.corrected}")
+    if duty.claimed_met_at is not None:
+        lines.append(f"By the approver's word it was met {at_words(duty.claimed_met_at, zone)}")
     if duty.rebuilt:
         lines.append("The breach is rebuilt from syncd's comment: an earlier ledger was lost")
     lines += _next(duty, case, book, zone)

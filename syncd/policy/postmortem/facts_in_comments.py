@@ -48,6 +48,9 @@ class DutyStated(Value):
     due_at: UtcTime
     was_due_at: UtcTime | None = None
     breached_at: UtcTime
+    corrected_at: UtcTime | None = None
+    corrected_by: str | None = None
+    claimed_met_at: UtcTime | None = None
     rule: str = ""
 
 
@@ -95,6 +98,9 @@ def duty_stated(duty: Duty) -> DutyStated:
         due_at=duty.due_at,
         was_due_at=duty.was_due_at,
         breached_at=duty.breached_at or duty.due_at,
+        corrected_at=duty.corrected_at,
+        corrected_by=duty.corrected_by,
+        claimed_met_at=duty.claimed_met_at,
         rule=duty.rule,
     )
 
@@ -217,16 +223,20 @@ def rebuilt(
 
 def _duty(stated: DutyStated, subject: str, words: str) -> Duty:
     """Return the duty as it was when syncd wrote the comment; the next decision judges it anew."""
+    corrected = stated.step == CORRECTED
     return Duty(
         kind=stated.kind,
         subject=subject,
         clock=stated.clock,
-        state=DutyState.BREACHED,
+        state=DutyState.VOID if corrected else DutyState.BREACHED,
         started_at=stated.started_at,
         due_at=stated.due_at,
         was_due_at=stated.was_due_at,
         rule=stated.rule,
         breached_at=stated.breached_at,
-        corrected=words or WITHHELD if stated.step == CORRECTED else None,
+        corrected=words or WITHHELD if corrected else None,
+        corrected_at=stated.corrected_at,
+        corrected_by=stated.corrected_by,
+        claimed_met_at=stated.claimed_met_at,
         rebuilt=True,
     )

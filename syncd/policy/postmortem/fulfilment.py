@@ -15,7 +15,8 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.history import Change
+from syncd.domain.duty import DutyKind
+from syncd.domain.history import Change, Leave
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Status
@@ -25,14 +26,20 @@ from syncd.policy.time.time_words import as_date
 
 DUE_DATE = "duedate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LEFT, _BACK = "left", "back"
+"""What stands in the place of a field where syncd saw the account of an owner inactive, or active again."""
 
 
 class Span(Value):
-    """A time in which a duty was met, by the account `by`; `until` is None if it still is."""
+    """A time in which a duty was met, by the account `by`; `until` is None if it still is.
+
+    `left` is True if it ended because syncd saw the owner's account inactive.
+    """
 
     since: UtcTime
     until: UtcTime | None = None
     by: str | None = None
+    left: bool = False
 
 
 class Window(Value):
@@ -90,6 +97,17 @@ def review_field_of(mapping: Mapping, project: ResolvedProject) -> str:
     return project.fields[name].id if name in project.fields else next(named, name)
 
 
+def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
+    """Return in words how a person meets the duty; `late`: the duty is overdue."""
+    rules = book.mapping.postmortem
+    if kind is DutyKind.COMPLETED:
+        return f"move the postmortem to {' or '.join(rules.statuses)}"
+    field = "its due date" if review_field(book) == DUE_DATE else f"the field {rules.date_field}"
+    days = f"at most {rules.review_within_days} days ahead"
+    when = days if late else f"from {window.first_day()} to {window.last_day()}"
+    return f"give the postmortem an owner and enter the day of its review in {field}, {when}"
+
+
 def scheduled_spans(
     postmortem: PostmortemState, field: str, window: Window, now: datetime
 ) -> tuple[Span, ...]:
@@ -99,16 +117,20 @@ def scheduled_spans(
         return ()
     assignee = issue.assignee
     robots = _robots(postmortem)
-    owned = _before(postmortem.changes, "assignee", assignee.id if assignee else None) not in (None, *robots)
+    owner = _before(postmortem.changes, "assignee", assignee.id if assignee else None)
+    owned = owner not in (None, *robots)
     owned_by: str | None = None
     untaken: str | None = None
     review = _from_the_create(postmortem, field)
     spans: list[Span] = []
     _note(spans, owned and _counts(review, window), _made_at(postmortem), review.by if review else None)
-    for at, changes in _acts(postmortem):
-        by = owned_by
+    for at, changes in _acts(postmortem, now):
+        by, left = owned_by, False
         for change in changes:
-            if change.author is not None and change.author.id == untaken:
+            if change.field in (_LEFT, _BACK) and change.after == owner:
+                left = owned and change.field == _LEFT
+                owned = change.field == _BACK and untaken is None
+            elif change.author is not None and change.author.id == untaken:
                 # The owner whom a robot chose works on the postmortem, and takes it by that.
                 owned, untaken, by = True, None, change.author.id
             if change.field == "assignee":
@@ -121,10 +143,10 @@ def scheduled_spans(
             elif change.field == field:
                 review = _entered(change)
                 by = review.by if review else by
+        held = bool(spans) and spans[-1].until is None
         _note(spans, owned and _counts(review, window), at, by)
-    if issue.assignee is not None and not issue.assignee.active:
-        # Jira does not tell since when an account is inactive: it counts from the read that showed it.
-        _note(spans, False, postmortem.changes_until or now, None)
+        if left and held:
+            spans[-1] = spans[-1].model_copy(update={"left": True})
     return tuple(spans)
 
 
@@ -171,7 +193,8 @@ def carried_on(spans: Iterable[Span], by: Sequence[Span]) -> tuple[Span, ...]:
     extended = []
     for span in spans:
         cover = held_at(by, span.until) if span.until is not None else None
-        extended.append(span if cover is None else span.model_copy(update={"until": cover.until}))
+        going_on = {} if cover is None else {"until": cover.until, "left": False}
+        extended.append(span.model_copy(update=going_on))
     return tuple(extended)
 
 
@@ -206,8 +229,11 @@ def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
     return changed or commented or postmortem.origin != "operation"
 
 
-def _acts(postmortem: PostmortemState) -> Iterator[tuple[datetime, list[Change]]]:
-    """Yield the changes of one moment together, oldest first; people's comments count as changes."""
+def _acts(postmortem: PostmortemState, now: datetime) -> Iterator[tuple[datetime, list[Change]]]:
+    """Yield the changes of one moment together, oldest first.
+
+    People's comments count as changes, and so do the moments when syncd saw an account inactive and back.
+    """
     comments = (postmortem.issue.comments if postmortem.issue else None) or ()
     acts = [*postmortem.changes]
     acts += [
@@ -215,6 +241,13 @@ def _acts(postmortem: PostmortemState) -> Iterator[tuple[datetime, list[Change]]
         for comment in comments
         if is_persons(comment)
     ]
+    leaves, owner = {**postmortem.leaves}, postmortem.issue.assignee if postmortem.issue else None
+    if owner is not None and not owner.active:
+        # Jira does not tell since when an account is inactive: it counts from the read that showed it.
+        leaves.setdefault(owner.id, Leave(by=postmortem.changes_until or now))
+    for account, leave in leaves.items():
+        acts.append(Change(at=leave.by, field=_LEFT, after=account))
+        acts += [Change(at=leave.back, field=_BACK, after=account)] if leave.back is not None else []
     acts.sort(key=lambda act: act.at)
     for at, together in groupby(acts, key=lambda act: act.at):
         yield at, list(together)

@@ -7,29 +7,29 @@ from its own, and records no breach while they differ by more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
-from syncd.domain.duty import AFTER_A_WAIVER, RUNNING, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import RUNNING, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.postmortem.deadlines import due_after_correction, moved_deadline, soon_at
 from syncd.policy.postmortem.fulfilment import (
-    DUE_DATE,
     Span,
     Window,
     carried_on,
     completed_spans,
     first_gap,
     held_at,
+    remedy,
     review_field,
     scheduled_spans,
 )
 from syncd.policy.postmortem.owed import Owed
-from syncd.policy.postmortem.resolved_periods import ResolvedPeriod
+from syncd.policy.postmortem.resolved_periods import Clock, ResolvedPeriod
 from syncd.policy.time.time_words import at_words
-from syncd.policy.time.working_time import add_working_days
+from syncd.policy.time.working_time import end_of_day, working_day_after
 
 GRACE = timedelta(minutes=2)
 """The services' clocks may differ from ours by this time: a deadline must have passed by theirs, too."""
@@ -40,21 +40,8 @@ SKEW_AGAIN = timedelta(minutes=5)
 READ_AGAIN = timedelta(minutes=1)
 """If no read of both services has reached a deadline yet, syncd judges again after this time."""
 _MOVED = "; a waiver until "
-TAKEN_BACK = "; syncd could not see it at its deadline, and took the breach back when it saw it again"
+SEEN_AGAIN = "; syncd could not see it at its deadline, and took the breach back when it saw it again"
 """In the reason of a duty whose breach rested on an issue that syncd could not see."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """A time in which the incident was over and owed a postmortem; `ended_at` is when it was reopened."""
-
-    started_at: datetime
-    period: ResolvedPeriod
-
-    @property
-    def ended_at(self) -> datetime | None:
-        """Return when a reopening ended the clock, None while the reopening may turn out not to count."""
-        return None if self.period.doubtful_until else self.period.reopened_at
 
 
 @dataclass
@@ -104,15 +91,31 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
     """Judge all clocks of one duty, oldest first, and add the results to the context."""
     recorded = [duty for duty in own_duties(context.case) if duty.kind == kind]
     numbers = [duty.clock for duty in recorded]
-    seen = set()
-    for clock in context.clocks:
-        record = next(
-            (duty for duty in recorded if abs(duty.started_at - clock.started_at) <= SAME_CLOCK), None
-        )
+    seen: set[int] = set()
+    clocks = [*context.clocks]
+    while clocks:
+        clock = clocks.pop(0)
+        record = _record(clock, [duty for duty in recorded if duty.clock not in seen])
         number = record.clock if record else max(numbers, default=0) + 1
         numbers.append(number)
         seen.add(number)
+        if record is not None and record.state is DutyState.VOID:
+            # A duty that syncd read back from a comment has no reason yet.
+            why = record.reason or _why(kind, clock, record.was_due_at or record.due_at, context)
+            context.duties.append(record.model_copy(update={"reason": why}))
+            if _nothing_more(record, clock):
+                break
+            clocks[:0] = _owed_anew(record, clock, context)
+            continue
         spans = _spans(kind, clock, record, context)
+        left = _left_at(spans, clock)
+        if left is not None:
+            # The duty stays met on this clock, and the owner's leaving starts the next one.
+            kept = [span for span in spans if span.since < left]
+            spans = (*kept[:-1], kept[-1].model_copy(update={"until": None}))
+            clocks.insert(0, Clock(left, clock.period, "its owner has left"))
+            context.duties.append(_running(kind, clock, record, number, spans, context))
+            continue
         stays_met = clock.ended_at is not None and held_at(spans, clock.ended_at) is not None
         if clock.ended_at is not None and not stays_met:
             context.duties.append(_ended(kind, clock, record, number, spans, context))
@@ -125,6 +128,34 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
         # No resolve in the log stands for this clock any more.
         if duty.clock not in seen and duty.state in RUNNING:
             context.duties.append(cancelled(duty, "another clock took its place"))
+
+
+def _record(clock: Clock, recorded: Sequence[Duty]) -> Duty | None:
+    """Return the duty on record that has this clock: the one that starts closest to it."""
+    near = [duty for duty in recorded if abs(duty.started_at - clock.started_at) <= SAME_CLOCK]
+    return min(near, key=lambda duty: abs(duty.started_at - clock.started_at), default=None)
+
+
+def _nothing_more(void: Duty, clock: Clock) -> bool:
+    """Return True if the duty was met by an approver's word before a reopening: it stays met."""
+    claimed = void.claimed_met_at
+    return claimed is not None and (clock.ended_at is None or claimed <= clock.ended_at)
+
+
+def _owed_anew(void: Duty, clock: Clock, context: JudgeContext) -> Iterator[Clock]:
+    """Yield the clock that a correction starts, unless the next resolve starts one or nothing is owed."""
+    at = void.corrected_at
+    if void.claimed_met_at is None and at is not None and (clock.ended_at is None or at < clock.ended_at):
+        running = (waiver for waiver in context.waivers if waiver.covers(void.kind))
+        yield Clock(at, clock.period, TAKEN_BACK, due_after_correction(at, running))
+
+
+def _left_at(spans: Sequence[Span], clock: Clock) -> datetime | None:
+    """Return when the first owner who met the duty on this clock left, None if none did."""
+    for span in spans:
+        if span.left and span.until is not None and span.until > clock.started_at:
+            return span.until if clock.ended_at is None or span.until < clock.ended_at else None
+    return None
 
 
 def judge_missed(context: JudgeContext, periods: Sequence[ResolvedPeriod]) -> None:
@@ -144,10 +175,13 @@ def _first(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeCont
     # A changed mapping or holiday does not move a deadline that people have read.
     if record is not None:
         return record.was_due_at or record.due_at
+    if clock.due_at is not None:
+        return clock.due_at
     rules, mapping = context.book.mapping.postmortem, context.book.mapping
     if kind is DutyKind.SCHEDULED:
         return clock.started_at + timedelta(hours=rules.schedule_hours)
-    return add_working_days(clock.started_at, rules.complete_days, mapping.zone, mapping.holidays)
+    last = working_day_after(clock.started_at, rules.complete_days, mapping.zone, mapping.holidays)
+    return end_of_day(last, mapping.zone)
 
 
 def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver]:
@@ -159,34 +193,13 @@ def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver
     )
 
 
-def moved_deadline(
-    due: datetime, waivers: Iterable[Waiver], gap_from: Callable[[datetime], datetime | None]
-) -> datetime:
-    """Return the deadline as waivers move it.
-
-    `waivers` are oldest first. `gap_from` takes a moment and returns the first moment from it on at which the
-    duty was unfulfilled, None if there is none. An unfulfilled duty is due 24 hours after the waiver's end at
-    the earliest; a fulfilled duty keeps its deadline.
-    """
-    for waiver in waivers:
-        gap, ends = gap_from(due), waiver.end + AFTER_A_WAIVER
-        # The duty is fulfilled all the while, so the waiver moves nothing and a met duty keeps its week.
-        if gap is None or gap > ends:
-            continue
-        # The waiver came after the miss. The duty stays missed, in the week of the deadline that was missed.
-        if gap < waiver.at:
-            break
-        due = max(due, ends)
-    return due
-
-
 def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> Window:
     waivers = _waivers(kind, clock, context)
     started = record.started_at if record else clock.started_at
     return Window(
         resolved_at=clock.period.resolved_at,
         counts_from=max([started, *(waiver.end for waiver in waivers)]),
-        due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda due: due),
+        due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda _due: False),
         days=context.book.mapping.postmortem.review_within_days,
         zone=context.book.mapping.zone,
     )
@@ -213,7 +226,9 @@ def _made(
 ) -> Duty:
     """Return the duty with its clock: its start, its deadline and its reason, without a verdict."""
     first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
-    due = moved_deadline(first, waivers, partial(first_gap, spans))
+    # A waiver that ran when the breach was taken back is in that deadline already.
+    later = [waiver for waiver in waivers if clock.due_at is None or waiver.at > clock.started_at]
+    due = moved_deadline(first, later, lambda due: held_at(spans, due) is not None)
     # A missed duty stays in the week of the deadline that was missed.
     if record is not None and record.breached_at is not None and not _back(record, context):
         due = record.due_at
@@ -234,7 +249,6 @@ def _made(
         reason=reason,
         rule=record.rule if record else context.book.mapping.version,
         breached_at=record.breached_at if record and not _back(record, context) else None,
-        corrected=record.corrected if record else None,
         rebuilt=record is not None and record.rebuilt,
     )
 
@@ -243,12 +257,16 @@ def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> 
     zone, rules = context.book.mapping.zone, context.book.mapping.postmortem
     resolved = at_words(clock.period.resolved_at, zone)
     began = f"the incident was resolved {resolved}"
-    if clock.started_at > clock.period.resolved_at:
+    if clock.due_at is not None:
+        return f"{clock.why}; the deadline is {at_words(due, zone)}"
+    if clock.why:
+        began = f"{clock.why}; the clock starts {at_words(clock.started_at, zone)}"
+    elif clock.started_at > clock.period.resolved_at:
         began += f"; the clock starts {at_words(clock.started_at, zone)}"
-    hours, days = f"{rules.schedule_hours:g} hours", f"{rules.complete_days} working days"
+    hours, days = f"{rules.schedule_hours:g} hours later", f"the end of {rules.complete_days} working days"
     span = hours if kind is DutyKind.SCHEDULED else days
     why = context.owed.reason if context.owed is not None else "it was owed"
-    return f"{why}; {began}; the deadline is {span} later, {at_words(due, zone)}"
+    return f"{why}; {began}; the deadline is {span}, {at_words(due, zone)}"
 
 
 def _ended(
@@ -263,9 +281,6 @@ def _ended(
     duty = _made(kind, clock, record, number, spans, context)
     ended = clock.ended_at or context.now
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
-    # A correction ends the duty: nothing more is owed on this clock.
-    if duty.corrected is not None:
-        return _met(duty, held_at(spans, context.now))
     if breached is None:
         why = (
             f"the incident was reopened {at_words(ended, context.book.mapping.zone)}; the next resolve starts"
@@ -289,7 +304,7 @@ def _running(
     done = held_at(spans, context.now)
     overdue = _overdue_since(duty, clock, spans, context)
     duty = _with_sight(duty.model_copy(update={"breached_at": duty.breached_at or overdue}), record, context)
-    if done is not None or duty.corrected is not None:
+    if done is not None:
         return _met(duty, done)
     state = _owed(duty, clock, context)
     window = _window(kind, clock, record, context)
@@ -358,34 +373,18 @@ def _with_sight(duty: Duty, record: Duty | None, context: JudgeContext) -> Duty:
     stood = record is not None and record.breached_at is not None and not record.unseen
     unseen = hidden and duty.breached_at is not None and not stood
     if record is not None and _back(record, context) and duty.breached_at is None:
-        return duty.model_copy(update={"unseen": unseen, "reason": f"{duty.reason}{TAKEN_BACK}"})
+        return duty.model_copy(update={"unseen": unseen, "reason": f"{duty.reason}{SEEN_AGAIN}"})
     return duty.model_copy(update={"unseen": unseen})
 
 
-def soon_at(duty: Duty, book: Rulebook) -> datetime | None:
-    """Return the moment at which the duty becomes due soon, None if the mapping has no reminders."""
-    hours = max(book.mapping.postmortem.remind_hours, default=None)
-    return None if hours is None else duty.due_at - timedelta(hours=hours)
-
-
-def _met(duty: Duty, done: Span | None) -> Duty:
-    late = duty.breached_at is not None and duty.corrected is None
+def _met(duty: Duty, done: Span) -> Duty:
+    late = duty.breached_at is not None
     return duty.model_copy(
         update={
             "state": DutyState.MET_LATE if late else DutyState.MET,
-            "met_at": done.since if done else None,
-            "met_by": done.by if done else None,
+            # What was done before the clock started meets it from its start on.
+            "met_at": max(done.since, duty.started_at),
+            "met_by": done.by,
             "remedy": "",
         }
     )
-
-
-def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
-    """Return in words how a person meets the duty; `late`: the duty is overdue."""
-    rules = book.mapping.postmortem
-    if kind is DutyKind.COMPLETED:
-        return f"move the postmortem to {' or '.join(rules.statuses)}"
-    field = "its due date" if review_field(book) == DUE_DATE else f"the field {rules.date_field}"
-    days = f"at most {rules.review_within_days} days ahead"
-    when = days if late else f"from {window.first_day()} to {window.last_day()}"
-    return f"give the postmortem an owner and enter the day of its review in {field}, {when}"

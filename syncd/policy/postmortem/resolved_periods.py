@@ -7,6 +7,7 @@ reopened and resolved again within 30 minutes, it counts as resolved all the whi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
@@ -30,6 +31,24 @@ class ResolvedPeriod(Value):
     resolved_at: UtcTime
     reopened_at: UtcTime | None = None
     doubtful_until: UtcTime | None = None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A time in which the incident was over and owed a postmortem; `ended_at` is when it was reopened.
+
+    `why` is set where the clock starts for another reason than the resolve, and `due_at` after a correction.
+    """
+
+    started_at: datetime
+    period: ResolvedPeriod
+    why: str = ""
+    due_at: datetime | None = None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """Return when a reopening ended the clock, None while the reopening may turn out not to count."""
+        return None if self.period.doubtful_until else self.period.reopened_at
 
 
 def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tuple[ResolvedPeriod, ...]:

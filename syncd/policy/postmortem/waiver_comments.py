@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncd.domain.duty import Duty, DutyKind, Waiver
+from syncd.domain.clock import in_utc
+from syncd.domain.duty import TAKEN_BACK, Duty, DutyKind, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnActionItem, CommentOnPostmortem, split_object
 from syncd.domain.operation.postmortem import comment_on_duty_issue
@@ -85,7 +86,16 @@ def _waiver(
 def _correction(case: Case, duty: Duty) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
     item = None if duty.of_postmortem else duty.subject
     text = f"syncd recorded that {_LATE[duty.kind]}. This is taken back; both stay on record."
-    yield _comment(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
+    anew = next(
+        (other for other in case.duties if other.place == (duty.kind, duty.subject, duty.clock + 1)), None
+    )
+    if anew is not None and anew.reason.startswith(TAKEN_BACK):
+        text += f" It is owed anew, by {in_utc(anew.due_at)}."
+    elif duty.claimed_met_at is not None:
+        text += f" By the approver's word it was met {in_utc(duty.claimed_met_at)}; nothing more is owed."
+    yield _comment(
+        case, item, "correction", text, duty_stated(duty), (duty.corrected_by or "", duty.corrected or "")
+    )
 
 
 def _comment(

@@ -8,10 +8,10 @@ stands as long as the label, whatever else changes.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-from syncd.domain.duty import Waiver
+from syncd.domain.duty import OF_POSTMORTEM, DutyKind, Waiver
 from syncd.domain.ticket import Comment, Issue
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.marks import is_persons
@@ -22,6 +22,8 @@ SOURCE = "jira"
 LONGEST = timedelta(days=30)
 WITHOUT_A_DAY = timedelta(days=14)
 """How long a waiver lasts whose comment names no day to come that syncd can read."""
+TWICE = 2
+"""One approver waives a duty so often; each further waiver needs a second approver."""
 BEFORE_THE_LABEL = timedelta(hours=1)
 """The approver may write the comment before the label is set, by this time at most."""
 REASON_AT_MOST = 300
@@ -45,7 +47,7 @@ def label_waivers(case: Case, book: Rulebook) -> tuple[Decision, Sequence[Waiver
         # An ended waiver replaces its earlier copy.
         kept = {(waiver.source, waiver.at): waiver for waiver in (*case.waivers, *ended)}
         return Decision(waivers=ended), tuple(kept.values())
-    if given or not book.mapping.people.approvers:
+    if given or not book.mapping.people.may_approve:
         return Decision(), case.waivers
     if case.approvers is None:
         return Decision(look=frozenset({"approvers"})), case.waivers
@@ -62,29 +64,33 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
     if labelled_at is None:
         return None
     owner = issue.assignee.id if issue.assignee else None
-    comment = next(
-        (
-            comment
-            for comment in sorted(issue.comments or (), key=lambda comment: comment.created_at)
-            if is_persons(comment)
-            and comment.author is not None
-            and comment.author.id in (case.approvers or ())
-            and comment.author.id != owner
-            and comment.created_at >= labelled_at - BEFORE_THE_LABEL
-        ),
-        None,
-    )
-    if comment is None or comment.author is None:
+    # The first comment of each approver, oldest first.
+    approved: dict[str, Comment] = {}
+    for comment in sorted(issue.comments or (), key=lambda comment: comment.created_at):
+        author = comment.author.id if comment.author is not None and is_persons(comment) else None
+        recent = comment.created_at >= labelled_at - BEFORE_THE_LABEL
+        if author is not None and author in (case.approvers or ()) and author != owner and recent:
+            approved.setdefault(author, comment)
+    needed = 1 if max(given_before(case.waivers, kind) for kind in OF_POSTMORTEM) < TWICE else 2
+    comments = [*approved.values()][:needed]
+    if len(comments) < needed:
         return None
-    at = max(labelled_at, comment.created_at)
-    reason = "see the comment" if case.restricted else " ".join(comment.body.split())[:REASON_AT_MOST]
+    at = max(labelled_at, *(comment.created_at for comment in comments))
+    first = comments[0]
+    reason = "see the comment" if case.restricted else " ".join(first.body.split())[:REASON_AT_MOST]
+    people = [comment.author for comment in comments if comment.author is not None]
     return Waiver(
-        until=_until(comment, at, book.mapping.zone),
+        until=_until(first, at, book.mapping.zone),
         reason=reason,
-        by=comment.author.name or comment.author.id,
+        by=" and ".join(person.name or person.id for person in people),
         at=at,
         source=SOURCE,
     )
+
+
+def given_before(waivers: Iterable[Waiver], kind: DutyKind) -> int:
+    """Return how often a duty of the postmortem was waived so far."""
+    return sum(waiver.covers(kind) for waiver in waivers)
 
 
 def _until(comment: Comment, at: datetime, zone: str) -> datetime:

@@ -2,7 +2,7 @@
 
 PagerDuty's REST specification does not say which log entry a reopen leaves. So syncd infers a reopen from a
 second resolve, or from an open incident after a resolve. The reopen's time is that of the first entry in
-between that a resolved incident cannot have.
+between that only an open incident has: a changed priority, title, service or urgency is no reopening.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ _KINDS: dict[str, StateChangeKind] = {
     "unacknowledge": "unacknowledged",
     "resolve": "resolved",
 }
-_ALSO_WHEN_OVER = frozenset({"annotate", "notify", "resolve", "custom_field_value_change", "include", "link"})
-"""Entries that a resolved incident can have. They do not prove a reopen."""
+_ONLY_WHEN_OPEN = frozenset(
+    {
+        *("trigger", "acknowledge", "unacknowledge", "assign", "delegate", "escalate", "snooze", "unsnooze"),
+        *("exhaust_escalation_path", "repeat_escalation_path", "reach_ack_limit", "reach_trigger_limit"),
+    }
+)
+"""Entries that prove a reopen. People change the fields of a resolved incident, too."""
 
 
 class Entry(Value):
@@ -58,7 +63,7 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
 
 
 def _reopened(between: Sequence[Entry], latest: datetime) -> StateChange:
-    first = next((entry for entry in between if entry.kind not in _ALSO_WHEN_OVER), None)
+    first = next((entry for entry in between if entry.kind in _ONLY_WHEN_OPEN), None)
     return StateChange(kind="reopened", at=first.at if first else latest, agent=first.agent if first else "")
 
 

@@ -1,8 +1,8 @@
 """Count working days and working hours in a team's time zone.
 
 A working day is a whole local day that is neither Saturday nor Sunday nor one of the mapping's `holidays`.
-syncd counts days in local time, so that a deadline keeps its time of day when summer time begins or ends. If
-that time of day exists twice or never, the later reading holds, so that a change of clocks makes nobody late.
+syncd counts days in local time, so that a deadline stays at the end of its day when summer time begins or
+ends. If a time of day exists twice or never, the later reading holds: a change of clocks makes nobody late.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ def is_working_day(day: date, holidays: Collection[date] = ()) -> bool:
     return day.weekday() < _SATURDAY and day not in holidays
 
 
-def add_working_days(start: datetime, days: int, zone: str, holidays: Collection[date] = ()) -> datetime:
-    """Return the time (UTC) at which so many working days after `start` are over.
+def working_day_after(start: datetime, days: int, zone: str, holidays: Collection[date] = ()) -> date:
+    """Return the local day that lies so many working days after `start`.
 
-    That is the same local time of day, `days` working days later. A start on a day off counts from 00:00 of
-    the next working day.
+    The count starts with the next working day, also after a start on a day off.
     """
-    local = start.astimezone(ZoneInfo(zone))
-    day, clock = local.date(), local.time()
-    if not is_working_day(day, holidays):
-        day, clock = _next(day, holidays), time()
-    elif days <= 0:
-        return start.astimezone(UTC)
+    day = start.astimezone(ZoneInfo(zone)).date()
     for _ in range(days):
         day = _next(day, holidays)
-    return at_local(day, clock, zone)
+    return day
+
+
+def end_of_day(day: date, zone: str) -> datetime:
+    """Return the moment (UTC) at which a local day is over."""
+    return at_local(day + _DAY, time(), zone)
 
 
 def add_working_hours(start: datetime, hours: float, zone: str, holidays: Collection[date] = ()) -> datetime:

@@ -1,0 +1,63 @@
+"""Mail each approver at once what a command gave in their name: a waiver, or a breach that is taken back.
+
+The system user who types a command names the approver, so the approver must hear of it. A label in Jira needs
+no mail: the approver wrote the comment there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncd.domain.duty import Duty, DutyKind, Waiver
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Operation
+from syncd.domain.operation.mail import DecisionMail
+from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.notify.notices import by_mode, mail
+from syncd.policy.notify.recipients import Recipient
+from syncd.policy.notify.reminders import place_of, words_of
+from syncd.policy.time.time_words import at_words
+
+AND = " and "
+"""The word between the two approvers of a third waiver."""
+_WHY = "it was given in your name"
+
+
+def decide_decisions(case: Case, book: Rulebook) -> Decision:
+    """Return the mails to approvers about what was given in their names."""
+    mapping = book.mapping
+    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None:
+        return Decision()
+    mails = [op for waiver in case.waivers for op in _of_waiver(case, mapping, waiver)]
+    mails += [op for duty in case.duties for op in _of_correction(case, mapping, duty)]
+    return by_mode(mapping, tuple(mails))
+
+
+def _of_waiver(case: Case, mapping: Mapping, waiver: Waiver) -> Iterator[Operation]:
+    if waiver.source != "command" or waiver.rebuilt:
+        return
+    until, waived = at_words(waiver.until, mapping.zone), _waived(case, waiver)
+    text = f"syncd waive: {waived} is waived until {until}."
+    moment = f"waiver:{waiver.subject or ''}:{waiver.duty or ''}:{waiver.at:%Y%m%dT%H%M%S%f}"
+    for address in waiver.by.split(AND):
+        who = Recipient(address=address, why=_WHY)
+        yield mail(case, DecisionMail(text=text), moment, who, f"{waived} was waived", waiver.at)
+
+
+def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
+    if duty.corrected_by is None or duty.corrected_at is None:
+        return
+    due, what = at_words(duty.due_at, mapping.zone), words_of(duty)
+    text = f"syncd correct: the breach of {what}, due {due}, is taken back. Both stay on record."
+    who = Recipient(address=duty.corrected_by, why=_WHY)
+    reason = f"the breach of {what} was taken back"
+    yield mail(case, DecisionMail(text=text), f"correction:{place_of(duty)}", who, reason, duty.corrected_at)
+
+
+def _waived(case: Case, waiver: Waiver) -> str:
+    if waiver.duty in (DutyKind.OWNED, DutyKind.DONE):
+        item = next((item.key for item in case.items if item.issue_id == waiver.subject), waiver.subject)
+        return f"the duty {waiver.duty} of {item}"
+    duties = "both duties" if waiver.duty is None else f"the duty {waiver.duty}"
+    return f"{duties} of the postmortem"

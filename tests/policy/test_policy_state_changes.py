@@ -1,0 +1,71 @@
+"""When an incident was resolved and reopened, by a log that never says so itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from duty_cast import DAY, DUE, HOUR, RESOLVED, Life
+from policy_cast import incident
+
+from syncd.policy.time.state_changes import Entry, state_changes_of
+
+CHANGES = ("field_value_change", "priority_change", "urgency_change", "custom_field_value_change")
+"""Entries of a changed priority, title, service, urgency or field."""
+
+
+def entries(*given: tuple[str, datetime]) -> list[Entry]:
+    return [Entry(kind="trigger", at=RESOLVED - 2 * HOUR), *(Entry(kind=kind, at=at) for kind, at in given)]
+
+
+def over(resolved: datetime, *given: tuple[str, datetime]) -> list[tuple[str, datetime]]:
+    """The states of a resolved incident with this log."""
+    shown = incident(status="resolved", created_at=RESOLVED - 2 * HOUR, resolved_at=resolved)
+    return [(one.kind, one.at) for one in state_changes_of(entries(*given), shown)][1:]
+
+
+@pytest.mark.parametrize("kind", [*CHANGES, "annotate", "notify"])
+def test_a_field_that_changed_after_the_resolve_is_no_reopening(kind: str) -> None:
+    log = (("resolve", RESOLVED), (kind, RESOLVED + HOUR))
+    assert over(RESOLVED, *log) == [("resolved", RESOLVED)]
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("proof", ["assign", "acknowledge", "trigger", "escalate"])
+def test_a_reopening_is_dated_by_what_only_an_open_incident_has(kind: str, proof: str) -> None:
+    reopened, again = RESOLVED + 60 * HOUR, RESOLVED + 70 * HOUR
+    log = (("resolve", RESOLVED), (kind, RESOLVED + HOUR), (proof, reopened), ("resolve", again))
+    assert over(again, *log) == [("resolved", RESOLVED), ("reopened", reopened), ("resolved", again)]
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_duty_that_was_missed_before_the_reopening_stays_missed_whatever_was_renamed(kind: str) -> None:
+    again = DUE + 2 * DAY
+    log = entries(("resolve", RESOLVED), (kind, RESOLVED + HOUR), ("assign", DUE + DAY), ("resolve", again))
+    shown = incident(status="resolved", created_at=RESOLVED - 2 * HOUR, resolved_at=again)
+    life = Life()
+    life.state_changes = [*state_changes_of(log, shown)]
+    life.decide(again + HOUR)
+    assert life.all() == [(1, "breached"), (2, "pending")]
+    assert life.duties[0].breached_at == DUE
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_short_reopening_stays_short_whatever_was_renamed_before(kind: str) -> None:
+    reopened = RESOLVED + 20 * HOUR
+    again = reopened + timedelta(minutes=20)
+    log = entries(("resolve", RESOLVED), (kind, RESOLVED + HOUR), ("assign", reopened), ("resolve", again))
+    shown = incident(status="resolved", created_at=RESOLVED - 2 * HOUR, resolved_at=again)
+    life = Life()
+    life.state_changes = [*state_changes_of(log, shown)]
+    life.review(RESOLVED + 2 * HOUR)
+    life.decide(again + HOUR)
+    assert life.all() == [(1, "met")]
+
+
+def test_an_open_incident_is_reopened_since_its_status_changed_not_since_it_was_renamed() -> None:
+    reopened = RESOLVED + 5 * HOUR
+    shown = incident(status="triggered", created_at=RESOLVED - 2 * HOUR, status_changed_at=reopened)
+    log = entries(("resolve", RESOLVED), ("field_value_change", RESOLVED + HOUR))
+    states = state_changes_of(log, shown)
+    assert [(one.kind, one.at) for one in states][1:] == [("resolved", RESOLVED), ("reopened", reopened)]
