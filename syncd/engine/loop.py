@@ -209,7 +209,7 @@ class ControlLoop:
                 rewind_jira(self.context.ledger, [mapping.jira.project], {"at": refusal.since.isoformat()})
                 self.jira.forget()
         try:
-            read_alone("jira", self.context.refusals, "Jira's changed issues", self.jira.poll)
+            self.jira.poll()
         finally:
             if stopped - self._stopped():
                 self.take_up()

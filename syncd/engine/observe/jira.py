@@ -28,6 +28,8 @@ from syncd.engine.observe.earlier_ledger.rival_ledger import watch
 from syncd.engine.observe.issues import PAGE, IssuePage, in_projects, read_page, saw_numbers, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
+from syncd.engine.runtime.reads import PAUSES
+from syncd.engine.runtime.refusals import AGAIN
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.adoptions import lost
 from syncd.ledger.store.key_values import get_value, set_value
@@ -85,6 +87,9 @@ class JiraPoller:
             if error.cause is Cause.FORBIDDEN:
                 what = "Jira does not let syncd's account search for changed issues"
                 refusals.refused(POLL, SEARCH, what, error.describe(), remedy=_REMEDY, tell=True)
+            elif error.refused:
+                what = "syncd cannot read Jira's changed issues"
+                refusals.refused(POLL, SEARCH, what, error.describe(), remedy=AGAIN, pauses=PAUSES)
             raise
         refusals.answered(POLL, SEARCH)
 
