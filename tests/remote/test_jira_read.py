@@ -220,7 +220,7 @@ def test_a_probe_asks_for_next_to_nothing(cloud: JiraClient, mock: responses.Req
     probed = cloud.probe(["OPS-2", "OPS-3"])
     assert asked(mock)[1] == {
         "issueIdsOrKeys": ["OPS-2", "OPS-3"],
-        "fields": ["project", "creator"],
+        "fields": ["project", "creator", "created"],
         "properties": ["syncd"],
     }
     assert [(one.key, one.mark) for one in probed.issues] == [("OPS-2", Mark(**MARK))]

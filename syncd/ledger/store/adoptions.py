@@ -168,7 +168,7 @@ def lost(ledger: Own, issues: Sequence[Issue]) -> list[Issue]:
         if issue.id in marks
         and marks[issue.id].op not in known
         and issue.id not in on_record
-        and (restored is None or issue.created_at is None or issue.created_at > restored + APART)
+        and (restored is None or (issue.created_at is not None and issue.created_at > restored + APART))
     ]
 
 

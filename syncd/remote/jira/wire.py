@@ -48,7 +48,7 @@ USUAL_FIELDS = (
     "subtasks",
 )
 """The fields that each bulk read asks for."""
-PROBE_FIELDS = ("project", "creator")
+PROBE_FIELDS = ("project", "creator", "created")
 
 INTERNAL_PROPERTY = "sd.public.comment"
 """The comment property that hides a comment from a service project's customers."""
@@ -88,7 +88,7 @@ def issue(raw: Wire, custom: Collection[str] = ()) -> Issue:
 
 
 def probed(raw: Wire) -> Issue:
-    """Return an issue with key, project, creator and mark, as a probe asks for it; its status is empty."""
+    """Return an issue with key, project, creator, birth and mark, as a probe asks for it; no status."""
     return Issue(
         id=ident(raw),
         key=raw["key"],
@@ -96,6 +96,7 @@ def probed(raw: Wire) -> Issue:
         type_id="",
         status=Status(id="", name=""),
         creator=maybe_account(raw["fields"].get("creator")),
+        created_at=maybe_moment(raw["fields"].get("created")),
         mark=mark(raw.get("properties")),
     )
 
