@@ -36,7 +36,7 @@ from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
 from syncd.engine.runtime.ticker import Ticker
-from syncd.ledger.errors import LedgerError, LedgerUnwritable
+from syncd.ledger.errors import LedgerError, LedgerReplaced, LedgerUnwritable
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.loaded_rules import Loaded
 from syncd.policy.case import Rulebook
@@ -152,16 +152,6 @@ def open_ledger(settings: Settings, holder: str, clock: Clock) -> Ledger:
     return open_for_work(settings.ledger_url, holder, clock.now())
 
 
-def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
-    """Return the job, silent if the ledger rejects writes: the next cycle logs that once."""
-
-    def run() -> None:
-        with suppress(LedgerUnwritable):
-            job()
-
-    return run
-
-
 def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Mailer:
     """Return the mailer: over the settings' mail server, or into files if there is none."""
     settings = configuration.settings
@@ -265,11 +255,25 @@ class Daemon:
         ticker, jobs = self._ticker, self.loop.jobs
         ticker.every(self._poll_seconds, self._cycle, at_once=True)
         for job in (self.loop.tick, self._source.receiver.tick, jobs.run_jobs, self._reloads):
-            ticker.every(1, _unless_unwritable(job))
-        ticker.every(REPORTS_EVERY, _unless_unwritable(jobs.reports))
+            ticker.every(1, self._unless_unwritable(job))
+        ticker.every(REPORTS_EVERY, self._unless_unwritable(jobs.reports))
         for job in (self.loop.slow, jobs.nightly):
-            ticker.every(EVERY_SECONDS, _unless_unwritable(job))
+            ticker.every(EVERY_SECONDS, self._unless_unwritable(job))
         ticker.start()
+
+    def _unless_unwritable(self, job: Callable[[], object]) -> Callable[[], None]:
+        """Return the job, silent if the ledger rejects writes: the next cycle logs that once."""
+
+        def run() -> None:
+            try:
+                self._context.ledger.check_in_place()
+                with suppress(LedgerUnwritable):
+                    job()
+            except LedgerReplaced as error:
+                self._failed = error
+                self._asked_to_stop.set()
+
+        return run
 
     def _watch(self, every: float) -> None:
         """Tell the service manager that the daemon is alive, as long as it is healthy."""

@@ -58,6 +58,10 @@ class LedgerUnwritable(LedgerError):
     """The ledger's disk rejects writes: it is full, read-only or broken. Nothing was changed."""
 
 
+class LedgerReplaced(LedgerUnwritable):
+    """The ledger's file was deleted, replaced or overwritten while this process had it open."""
+
+
 class NoRoom(LedgerError):
     """A disk has no room for a file that syncd wants to write. Nothing was changed.
 

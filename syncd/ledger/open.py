@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from loguru import logger
 from sqlmodel import Session
 
 from syncd.ledger.database.connection import Database, LogicalClock, ledger_file
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
-from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
+from syncd.ledger.errors import LedgerMissing, LedgerNotOurs, LedgerReplaced
 from syncd.ledger.store import audit
+from syncd.ledger.store.audit import head
 from syncd.ledger.store.identity import get_meta, run_name_in, set_meta
 from syncd.ledger.store.key_values import drop_cursor_in, set_cursor_in
 from syncd.ledger.store.restored import APART
@@ -34,16 +38,22 @@ class Ledger(Database):
     def __init__(self, url: str, lock: LedgerLock, now: datetime) -> None:
         super().__init__(url)
         self.lock = lock
+        self._wal = self.file.with_name(self.file.name + "-wal")
+        self._files: dict[Path, tuple[int, int]] = {}
+        self._header = -1
         try:
             migrate(self.file, now)
+            # closed after the connections: a close in between would end SQLite's locks of this process
+            self._header = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
+            self._changes = self._change_counter()
             with self.write() as session:
                 check_triggers(session)
                 self.instance, self.run, self.born = _begin(session, now)
+                self.rows_missing = self._rows_missing(session)
+                """The proof that the file lacks rows that this folder knows of; None: it lacks none."""
         except BaseException:
-            super().close()
+            self._close()
             raise
-        self.rows_missing: str | None = None
-        """The proof that rows are missing, if the file lacks what this folder has recorded of it."""
         self.logical_clock = LogicalClock(self.run)
         with self.read() as session:
             self.run_name = run_name_in(session)
@@ -68,10 +78,70 @@ class Ledger(Database):
         self.trouble = None
         self.lock.note(None)
 
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """As `Database.write`; raise `LedgerReplaced` if the file is not the one that was opened."""
+        self.check_in_place()
+        with super().write() as session:
+            yield session
+
+    def check_in_place(self) -> None:
+        """Raise `LedgerReplaced` if the file was deleted, replaced or overwritten since it was opened."""
+        for file in (self.file, self._wal):
+            try:
+                at = file.stat()
+            except FileNotFoundError:
+                if file in self._files:
+                    raise self._replaced(file, "was deleted") from None
+                continue
+            ident = (at.st_dev, at.st_ino)
+            if self._files.setdefault(file, ident) != ident:
+                raise self._replaced(file, "was replaced by another file")
+        changes = self._change_counter()
+        # it only grows, but an older content that was copied into the file has a lower one
+        if changes < self._changes:
+            raise self._replaced(self.file, "was overwritten with an older content")
+        self._changes = changes
+
+    def _change_counter(self) -> int:
+        return int.from_bytes(os.pread(self._header, 4, 24), "big") if self._header >= 0 else 0
+
+    @staticmethod
+    def _replaced(file: Path, what: str) -> LedgerReplaced:
+        return LedgerReplaced(
+            f"{file} {what} while syncd was running, so syncd stops: it would write into a file that is lost",
+            "put the right file back, or a copy: syncd restore; then start syncd again, which proves what the"
+            " file lacks before it writes",
+        )
+
+    def note_head(self) -> None:
+        """Note beside the ledger how far its record goes, so that a start sees if rows are missing."""
+        with self.read() as session:
+            words = f"{self.instance} {head(session)[0]}"
+        # a disk that is full shows by itself
+        with suppress(OSError):
+            head_file(self.file).write_text(words, "utf-8")
+
+    def _rows_missing(self, session: Session) -> str | None:
+        try:
+            instance, _, noted = head_file(self.file).read_text("utf-8").partition(" ")
+        except (OSError, ValueError):
+            return None
+        end, _ = head(session)
+        if instance != self.instance or not noted.isdecimal() or end >= int(noted):
+            return None
+        return f"its record ends at event {end}, and it went up to event {noted} already"
+
     def close(self) -> None:
         """Close the connections and give the lock back."""
-        super().close()
+        self._close()
         self.lock.release()
+
+    def _close(self) -> None:
+        super().close()
+        if self._header >= 0:
+            os.close(self._header)
+            self._header = -1
 
     def claim(self, **identity: str) -> None:
         """Store whose ledger this is at first contact; raise `LedgerNotOurs` if it belongs to others.
@@ -109,6 +179,7 @@ def open_for_work(url: str, holder_name: str, now: datetime) -> Ledger:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = LedgerLock(file)
     lock.acquire(holder_name)
+    _say_missing_log(file)
     _keep_private(file)
     try:
         return Ledger(url, lock, now)
@@ -134,6 +205,22 @@ def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
         # a service's clock may run behind ours: an incident from before the restore may look younger
         born = max(born, datetime.fromisoformat(restored) + APART)
     return instance, run, born
+
+
+def head_file(file: Path) -> Path:
+    """Return the file beside a ledger that tells how far the ledger's record went."""
+    return file.with_name(file.name + ".head")
+
+
+def _say_missing_log(file: Path) -> None:
+    """Log that the write-ahead log is gone, of which the file beside it tells."""
+    wal, shm = (file.with_name(file.name + ending) for ending in ("-wal", "-shm"))
+    if file.exists() and shm.exists() and not wal.exists():
+        logger.error(
+            "{} is missing, and with it the latest rows of the ledger: put it back if you have it. syncd asks"
+            " Jira what the ledger made before it makes anything",
+            wal,
+        )
 
 
 def _keep_private(file: Path) -> None:

@@ -25,7 +25,7 @@ from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file, size_of
 from syncd.ledger.database.room import room_for
-from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.open import Ledger, head_file, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -79,6 +79,8 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
                 _into_one_file(fresh)
                 settle_file(fresh)
             aside = _set_aside(file, now)
+            # what was noted of the former ledger says nothing about the copy
+            head_file(file).unlink(missing_ok=True)
             fresh.replace(file)
             sync_folder(file.parent)
         finally:

@@ -34,8 +34,13 @@ class LedgerWatch:
             )
 
     def usable(self) -> bool:
-        """Return True if the ledger accepts writes; try a ledger that rejected one."""
+        """Return True if the ledger accepts writes; try a ledger that rejected one.
+
+        Raise `LedgerReplaced` if its file is not the one that syncd opened.
+        """
+        self._ledger.check_in_place()
         if self._ledger.trouble is None:
+            self._ledger.note_head()
             return True
         self.log_trouble()
         try:

@@ -42,7 +42,7 @@ def prove_age(context: EngineContext) -> bool:
         return False
     anew = False
     if context.ledger.rows_missing is not None:
-        # the lock file beside the ledger knows a later event than the ledger itself
+        # the note beside the ledger knows a later event than the ledger itself
         put_back(context, context.ledger.rows_missing, {})
         context.ledger.rows_missing = None
         anew = True
