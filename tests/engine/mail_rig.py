@@ -86,7 +86,9 @@ def mails(rig: Rig, *states: str) -> list[OperationRow]:
 def whys(rig: Rig, number: int) -> list[str]:
     """Why an operation ended, as the audit trail has it."""
     with rig.ledger.read() as session:
-        query = select(AuditEventRow).where(AuditEventRow.operation_id == number)
+        query = select(AuditEventRow).where(
+            AuditEventRow.operation_id == number, AuditEventRow.kind != "operation.waits"
+        )
         texts = [json.loads(one.text) for one in session.exec(query).all()]
     return [str(one["why"]) for one in texts if one.get("why")]
 

@@ -230,7 +230,7 @@ def test_a_jira_outage_holds_no_notice(post: Rig) -> None:
     post.settle(3)
     assert len(letters(post)) == 2
     post.world.faults.clear()
-    post.settle(12)
+    post.settle(30)
     assert "OPS-1" in str(incident_of(post, made)["notes"])
     assert len(letters(post)) == 2
 

@@ -34,6 +34,9 @@ class KeepAll:
     def membership(self, _team: str | None) -> None:
         return None
 
+    def stopped(self, _team: str | None, _service: object = None) -> bool:
+        return False
+
 
 RULES: Any = KeepAll()
 Read = Callable[[Ledger, str, Iterable[Issue], Iterable[str], int], object]

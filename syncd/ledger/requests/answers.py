@@ -89,7 +89,8 @@ def _chosen(
         if row is None:
             lines.append(f"there is no operation {operation_id}; see: syncd outbox")
         elif row.state not in states:
-            lines.append(f"operation {operation_id} is {row.state}, not {' or '.join(states)}: left as it is")
+            wanted = f", not {states[0]}" if len(states) == 1 else ""
+            lines.append(f"operation {operation_id} is {row.state}{wanted}: left as it is")
         elif row.state == OperationState.IN_FLIGHT and row.instance == run:
             lines.append(f"operation {operation_id} is being sent at this moment: left as it is")
         else:

@@ -250,6 +250,7 @@ _WITH_OPEN = (
     columns(col(IncidentRow.service_id))
     .where(col(IncidentRow.status) != IncidentStatus.RESOLVED, col(IncidentRow.team).is_not(None))
     .distinct()
+    .order_by(col(IncidentRow.service_id))
 )
 
 

@@ -116,9 +116,11 @@ def ranks(ledger: Transactions, incident_ids: Sequence[str]) -> list[Rank]:
 
 RANKED_AT_ONCE = 1000
 """Incidents in one statement: a database takes a limited number of parameters."""
-_RANKS = columns(
-    col(IncidentRow.id), col(IncidentRow.team), col(IncidentRow.severity), col(IncidentRow.status)
-).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+_RANKS = (
+    columns(col(IncidentRow.id), col(IncidentRow.team), col(IncidentRow.severity), col(IncidentRow.status))
+    .where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(IncidentRow.id))
+)
 
 
 @dataclass(frozen=True, slots=True)
