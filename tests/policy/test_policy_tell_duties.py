@@ -253,7 +253,6 @@ def test_what_happened_to_a_clock_is_explained() -> None:
     ("life", "why"),
     [
         (Life(skewed=True), "syncd's clock and a service's clock differ too much"),
-        (Life(gone_since=DUE, read_until=DUE), "syncd cannot see OPS-9; it was moved, restricted or deleted"),
         (
             Life(rules(postmortem={"mode": "report"}), postmortem=False),
             "syncd knows no postmortem",
@@ -265,6 +264,13 @@ def test_why_a_deadline_is_not_judged_yet_is_explained(life: Life, why: str) -> 
     life.resolve()
     found = [line for line in lines(life, DUE + 3 * HOUR) if "not judged yet" in line]
     assert found == [f"Was due 2026-11-25 09:00 UTC, 3 hours ago, and is not judged yet: {why}"]
+
+
+def test_a_postmortem_that_cannot_be_seen_at_its_deadline_is_explained() -> None:
+    life = Life(gone_since=DUE, read_until=DUE)
+    life.resolve()
+    explained = " ".join(lines(life, DUE + 3 * HOUR))
+    assert "cannot see OPS-9" in explained, explained
 
 
 def test_a_duty_in_a_few_words_says_until_when() -> None:
