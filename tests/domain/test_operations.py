@@ -198,6 +198,12 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
         SendMail,
         {"mail": "lead", "to": "lead@example.com", "why": "you are the lead", "reason": "it has no level"},
     ),
+    (
+        Kind.SEND_MAIL,
+        "mail:P1",
+        SendMail,
+        {"mail": "decision", "to": "pia@example.com", "why": "a command named you", "text": "waived #1"},
+    ),
 ]
 
 

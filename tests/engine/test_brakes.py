@@ -451,6 +451,8 @@ def test_what_is_decided_while_the_others_are_judged_is_not_judged_with_them(hou
     latest = UpTo(holds.latest_operation(house.ledger), 1)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.loop.work_queue._on_empty = lambda: None
+    # rules follow when both services were read
+    house.loop.cycle()
     house.loop.work_queue.drain()
     assert house.context.brakes.judge(latest) == []
     assert [row.state for row in house.operations("held")] == ["held"]

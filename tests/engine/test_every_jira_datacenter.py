@@ -42,8 +42,9 @@ def test_no_request_leaves_that_only_cloud_knows(house: Rig) -> None:
     house.world.pagerduty.resolve(made.id, "Amara Osei")
     house.settle(12)
     assert status(house) == "Done"
-    statuses = {line.status for line in house.world.journal.lines(service="jira")}
-    assert statuses <= {200, 201, 204}
+    answers = {(line.method, line.status) for line in house.world.journal.lines(service="jira")}
+    # a start reads the key after the highest that the ledger knows, and no issue has it
+    assert {status for method, status in answers if (method, status) != ("GET", 404)} <= {200, 201, 204}
     assert "/rest/api/2/search" in asked(house)
     assert not any(word in pattern for pattern in asked(house) for word in ("bulk", "jql", "api/3"))
 

@@ -91,7 +91,8 @@ def test_a_start_under_a_limit_of_a_few_requests_ends(make_rig: MakeRig) -> None
     for number in range(1, 9):
         rig.world.faults.add(faults.jira_429(1), service="jira", skip=4 * number, times=1)
     rig.loop.make_first_contact()
-    rig.settle(4, 60)
+    # one of the eight refusals in each cycle
+    rig.settle(10, 60)
     assert tickets(rig) == ["OPS-1"]
     rig.settle(8, 60)
     settled(rig)

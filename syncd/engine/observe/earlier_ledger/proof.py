@@ -18,6 +18,7 @@ from loguru import logger
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.project_cache import refuses_search
 from syncd.engine.observe.accounts import our_accounts
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.created_by_us import created_by, note_marks
@@ -47,6 +48,7 @@ def prove_age(context: EngineContext) -> bool:
         context.ledger.rows_missing = None
         anew = True
     bases = _bases(context, projects)
+    asked, projects = projects, set(bases)
     issues = _above(context, bases)
     # a ledger without a past has made nothing
     if any(highest_number(context.ledger, project) is not None for project in projects):
@@ -56,7 +58,7 @@ def prove_age(context: EngineContext) -> bool:
         numbers = [issue.number for issue in issues if issue.key.rpartition("-")[0] == project]
         saw_numbers(context, project, [bases[project][0], *numbers])
     context.services.jira.prove_login()
-    context.ledger_age.prove(projects)
+    context.ledger_age.prove(asked)
     return anew
 
 
@@ -111,7 +113,10 @@ def put_back(context: EngineContext, proof: str, bases: dict[str, int]) -> None:
 
 
 def _bases(context: EngineContext, projects: set[str]) -> dict[str, tuple[int, bool]]:
-    """Return for each project the number above which syncd reads keys, and if that number is sure."""
+    """Return for each project the number above which syncd reads keys, and if that number is sure.
+
+    Leave out a project that Jira refuses to search: a restricted project that is not there holds nothing.
+    """
     now = context.clock.now()
     kept, bases = unread_above(context.ledger, now), dict[str, tuple[int, bool]]()
     fresh: dict[str, int] = {}
@@ -122,7 +127,12 @@ def _bases(context: EngineContext, projects: set[str]) -> dict[str, tuple[int, b
             bases[project] = (stored, True)
             continue
         if number is None:
-            number = fresh[project] = _indexed(context, project)
+            try:
+                number = fresh[project] = _indexed(context, project)
+            except NotDone as error:
+                if not refuses_search(error):
+                    raise
+                continue
         bases[project] = (number, False)
     if fresh:
         keep_unread_above(context.ledger, {**kept, **fresh}, now)
