@@ -63,13 +63,13 @@ def test_a_seed_replays_to_the_last_byte(seed: int) -> None:
 
 
 CAUGHT = {
-    "settles_at_once": range(21, 22),
-    "ignores_pauses": range(20, 22),
-    "asks_inside_a_transaction": range(1, 2),
-    "forgets_agreements": range(3, 5),
-    "overlooks_action_items": range(102, 103),
+    "settles_at_once": (133, 332, 172),
+    "ignores_pauses": (648, 881, 555),
+    "asks_inside_a_transaction": (1,),
+    "forgets_agreements": (3, 4),
+    "overlooks_action_items": (102,),
 }
-"""By mutation, seeds of which at least one catches it."""
+"""By mutation, seeds of which at least one catches it; without a mutation each of them passes."""
 
 
 @pytest.mark.parametrize("mutation", CAUGHT)
