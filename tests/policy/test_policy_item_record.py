@@ -140,9 +140,51 @@ def test_what_was_missed_before_a_long_reopening_stays_missed_and_what_was_not_g
         assert [verdict[2] for verdict in once.verdicts() if verdict[0] == DutyKind.OWNED] == [state]
 
 
+def test_a_look_while_a_reopening_may_still_be_short_settles_nothing() -> None:
+    def world(reopened: timedelta, assigned: timedelta | None = None) -> World:
+        made = World()
+        made.turn("reopened", MADE + reopened)
+        if assigned is not None:
+            made.change("assignee", MADE + assigned, OLA.id)
+        made.turn("resolved", MADE + reopened + 31 * MINUTE)
+        return made
+
+    due = DAY
+    cases = (
+        # The duty is due soon when syncd looks, and the next resolve starts it anew.
+        (due - 270 * MINUTE, None, due - 240 * MINUTE),
+        # The old deadline passes while the reopening may be short.
+        (due - 10 * MINUTE, None, due + 10 * MINUTE),
+        # Somebody takes the item while the reopening may be short.
+        (due - 10 * HOUR, due - 10 * HOUR + 10 * MINUTE, due - 10 * HOUR + 20 * MINUTE),
+    )
+    for reopened, assigned, look in cases:
+        once = world(reopened, assigned).look(END)
+        often = world(reopened, assigned).look(MADE + look).look(END)
+        assert often.verdicts() == once.verdicts()
+        (due_at,) = [verdict[3] for verdict in once.verdicts() if verdict[0] == DutyKind.OWNED]
+        assert due_at == MADE + reopened + 31 * MINUTE + due
+
+
+def test_the_owner_duty_of_an_item_that_was_done_before_a_long_reopening_keeps_its_clock() -> None:
+    def world() -> World:
+        made = World()
+        made.change("status", MADE + 3 * HOUR, DONE.id, words=DONE.name)
+        made.turn("reopened", MADE + 6 * HOUR)
+        made.turn("resolved", MADE + 6 * HOUR + 31 * MINUTE)
+        return made
+
+    once = world().look(END)
+    assert world().look(MADE + 5 * HOUR).look(END).verdicts() == once.verdicts()
+    owner = [verdict[2:4] for verdict in once.verdicts() if verdict[0] == DutyKind.OWNED]
+    assert owner == [("cancelled", MADE + DAY)]
+
+
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["flap", "reopen", "assign", "date"]), st.integers(1, 60 * 40), st.integers(0, 20)
+        st.sampled_from(["flap", "reopen", "assign", "date", "done"]),
+        st.integers(1, 60 * 40),
+        st.integers(0, 20),
     ),
     max_size=10,
 )
@@ -151,7 +193,7 @@ LOOKS = st.lists(st.integers(1, 60 * 24 * 5), max_size=12)
 
 def lived(steps: list[tuple[str, int, int]]) -> World:
     made, at = World(), MADE
-    owned = False
+    owned = closed = False
     for step, minutes, number in steps:
         at += minutes * MINUTE
         if step in ("flap", "reopen"):
@@ -160,6 +202,10 @@ def lived(steps: list[tuple[str, int, int]]) -> World:
             made.turn("resolved", at)
         elif step == "date":
             made.change("duedate", at, day(at + (number - 3) * DAY))
+        elif step == "done":
+            if not closed:
+                made.change("status", at, DONE.id, words=DONE.name)
+            closed = True
         elif not owned:
             made.change("assignee", at, OLA.id)
             owned = True

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.duty import MET, Duty, DutyKind, DutyState
+from syncd.domain.duty import MET, RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.history import Leave
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Issue
@@ -138,7 +138,7 @@ def owned(
         duty = _again(duty, opened_at, "it was opened again", mapping)
     if duty.state not in MET:
         # The item starts later than on record, as after another resolve: its owner gets the full time.
-        if duty.state is DutyState.PENDING and duty.breached_at is None and duty.started_at < item.starts:
+        if duty.state in RUNNING and duty.breached_at is None and duty.started_at < item.starts:
             due = owner_due(item.starts, mapping)
             duty = duty.model_copy(update={"started_at": item.starts, "due_at": due, "was_due_at": None})
         duty = _owned(item, duty, now, judging)

@@ -1,7 +1,7 @@
 """Find the times in which the clocks of an action item ran: one for each resolve of its incident.
 
 A reopening of the incident for more than 30 minutes stops an item's clock, and the next resolve starts it
-anew. What was met or missed before the reopening stays so, whenever syncd looks.
+anew. What was met, missed or done before the reopening stays so, whenever syncd looks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.duty import MET, Duty
+from syncd.domain.duty import RUNNING, Duty
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End
@@ -34,14 +34,14 @@ def settling(
 ) -> tuple[Item, datetime]:
     """Return the item with the clock that settles a duty, and the moment to judge it at.
 
-    That is the first clock on which the duty was met or missed, else the last one. While the incident is
-    open again, that clock stands still.
+    That is the first clock on which the duty was met, missed or cancelled, else the last one. While the
+    incident is open again, that clock stands still.
     """
     for run in runs:
         if run.until is None:
             return run.item, now
         duty = judged(_as_of(run.item, run.until), run.until)
-        if duty.breached_at is not None or duty.state in MET:
+        if duty.breached_at is not None or duty.state not in RUNNING:
             return run.item, now
     last = runs[-1]
     return _as_of(last.item, last.until or now), last.until or now
@@ -78,12 +78,15 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
 
 
 def _over(case: Case, book: Rulebook) -> list[tuple[datetime, datetime | None]]:
-    """Return the times in which the incident was over; a reopening of 30 minutes at most does not count."""
+    """Return the times in which the incident was over; a reopening of 30 minutes at most does not count.
+
+    While a reopening may turn out not to count, the clock stands still: no verdict rests on that time.
+    """
     over = case.incident.over_since
     if case.state_changes is None or case.now is None:
         return [(over, None)] if over is not None else []
     periods = enforced(resolved_periods(case.state_changes, case.now), book)
-    return [(period.resolved_at, None if period.doubtful_until else period.reopened_at) for period in periods]
+    return [(period.resolved_at, period.reopened_at) for period in periods]
 
 
 def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tuple[date, str]:
