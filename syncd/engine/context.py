@@ -257,13 +257,7 @@ def build_context(
     watchdog.
     """
     health, watchdog = Health(clock), Watchdog(clock, poll_seconds)
-
-    def gate(service: str) -> None:
-        # each request counts as progress of the loop
-        watchdog.step()
-        health.check(service)
-
-    services = Services(*clients, gate)
+    services = Services(*clients, _gate(health, watchdog))
     refusals = Refusals(clock, refused_since(ledger))
     return EngineContext(
         ledger=ledger,
@@ -298,3 +292,13 @@ def build_context(
         mailer=mailer,
         expires=expires or {},
     )
+
+
+def _gate(health: Health, watchdog: Watchdog) -> Callable[[str], None]:
+    """Return the check that each request passes first: it counts as progress of the loop."""
+
+    def gate(service: str) -> None:
+        watchdog.step()
+        health.check(service)
+
+    return gate

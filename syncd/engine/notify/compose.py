@@ -262,6 +262,26 @@ def _operator_letter(mail: OperatorMail) -> Letter:
     """Return the letter about a trouble of the daemon."""
     since = letters.format_time(mail.since, "UTC")
     name = NAMES.get(mail.service or "", "")
+    if mail.topic in ("mass", "first_load"):
+        return _held_letter(mail, since)
+    if mail.topic in ("start", "credentials"):
+        return _credentials_letter(mail, name, since)
+    if mail.topic == "alarm":
+        text = mail.text or ""
+        return _letter_to_operator(text.partition(" (")[0], (text,), ("syncd check",))
+    return _letter_to_operator(
+        f"{name} could not be read for 15 minutes",
+        (
+            f"syncd last read {name} at {since}. It catches up on later incidents when it can read {name}"
+            " again.",
+            "See why:",
+        ),
+        ("syncd status", "syncd check"),
+    )
+
+
+def _held_letter(mail: OperatorMail, since: str) -> Letter:
+    """Return the letter about writes that a brake holds."""
     if mail.topic == "mass":
         return _letter_to_operator(
             f"Writes to {mail.tickets} tickets are held",
@@ -272,20 +292,20 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             ),
             ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
-    if mail.topic == "first_load":
-        return _letter_to_operator(
-            f"A first load of {mail.tickets} tickets is held",
-            (
-                f"syncd has a new ledger. Since {since} it holds all writes about incidents that began before"
-                f" its first start: it would make {mail.tickets} tickets. Incidents that begin from now on"
-                " get their ticket, notices and deadlines at once.",
-                "Look at the plan, then accept it:",
-            ),
-            ("syncd status", "syncd plan", "syncd accept"),
-        )
-    if mail.topic == "alarm":
-        text = mail.text or ""
-        return _letter_to_operator(text.partition(" (")[0], (text,), ("syncd check",))
+    return _letter_to_operator(
+        f"A first load of {mail.tickets} tickets is held",
+        (
+            f"syncd has a new ledger. Since {since} it holds all writes about incidents that began before"
+            f" its first start: it would make {mail.tickets} tickets. Incidents that begin from now on"
+            " get their ticket, notices and deadlines at once.",
+            "Look at the plan, then accept it:",
+        ),
+        ("syncd status", "syncd plan", "syncd accept"),
+    )
+
+
+def _credentials_letter(mail: OperatorMail, name: str, since: str) -> Letter:
+    """Return the letter about a service that refuses our login."""
     if mail.topic == "start":
         return _letter_to_operator(
             f"{name} refuses syncd's credentials, so syncd does not start",
@@ -296,7 +316,7 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             ),
             ("syncd check", "systemctl restart syncd"),
         )
-    if mail.topic == "credentials" and mail.text:
+    if mail.text:
         return _letter_to_operator(
             f"{name} demands a captcha of syncd's account",
             (
@@ -306,24 +326,14 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             ),
             (f"syncd resume {mail.service}",),
         )
-    if mail.topic == "credentials":
-        return _letter_to_operator(
-            f"{name} refuses syncd's credentials",
-            (
-                f"Since {since} {name} refuses syncd's credentials. syncd tries again every five minutes."
-                f" Nothing is lost: what waits is done when {name} accepts them.",
-                "Renew the token, then:",
-            ),
-            ("syncd check", "systemctl restart syncd"),
-        )
     return _letter_to_operator(
-        f"{name} could not be read for 15 minutes",
+        f"{name} refuses syncd's credentials",
         (
-            f"syncd last read {name} at {since}. It catches up on later incidents when it can read {name}"
-            " again.",
-            "See why:",
+            f"Since {since} {name} refuses syncd's credentials. syncd asks again by itself."
+            f" Nothing is lost: what waits is done when {name} accepts them.",
+            "If the token has expired, put a new one in its place, then:",
         ),
-        ("syncd status", "syncd check"),
+        ("syncd check", "systemctl restart syncd"),
     )
 
 

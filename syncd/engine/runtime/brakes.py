@@ -1,4 +1,4 @@
-"""Whether a decided write may leave: not in an unaccepted first load, not in a held mass, not in a pause.
+"""Hold back decided writes in an unaccepted first load, in a held mass of writes and in a pause.
 
 A new ledger counts what it would make of incidents that began before its first start, before any of it
 leaves. A write to a ticket whose incident did not

@@ -55,19 +55,7 @@ def save_incident(
     """
     row = known_row(session, incident.id, ahead)
     if row is None:
-        row = IncidentRow(
-            id=incident.id,
-            number=incident.number,
-            service_id=incident.service.id,
-            status=incident.status,
-            created_at=incident.created_at,
-            first_seen_at=now,
-            snapshot={},
-            read_seq=0,
-            dry_run_notes=[],
-            severity_periods=[],
-            non_items=[],
-        )
+        row = _new_row(incident, now)
         if ahead is not None:
             ahead[incident.id] = row
     # older than the stored snapshot, or begun before our last write was confirmed
@@ -101,6 +89,23 @@ def save_incident(
             "#{} is restricted{} ({})", row.number, " for now" if why.provisional else "", why.why
         )
     return row if news else None
+
+
+def _new_row(incident: Incident, now: datetime) -> IncidentRow:
+    """Return the row of an incident that was never read: it holds no snapshot yet."""
+    return IncidentRow(
+        id=incident.id,
+        number=incident.number,
+        service_id=incident.service.id,
+        status=incident.status,
+        created_at=incident.created_at,
+        first_seen_at=now,
+        snapshot={},
+        read_seq=0,
+        dry_run_notes=[],
+        severity_periods=[],
+        non_items=[],
+    )
 
 
 def _with_omitted_fields(incident: Incident, snapshot: dict[str, Any]) -> Incident:

@@ -186,9 +186,7 @@ def _stopped(trouble: Trouble) -> Iterator[Alarm]:
             f"syncd stopped {', '.join(stopped.teams)} (since {in_utc(stopped.since)}): {stopped.why}."
             " Incidents wait, and nothing is lost; the other teams run."
         )
-        mail = OperatorMail(topic="alarm", since=stopped.since, alarm=name, text=text)
-        key = f"{name}/{stopped.since.isoformat()}"
-        yield Alarm(key=key, kind="stopped", cause=cause_of(mail), text=text, mail=mail)
+        yield _lasting("stopped", name, stopped.since, text)
 
 
 def _waiting(trouble: Trouble) -> Iterator[Alarm]:
@@ -198,16 +196,18 @@ def _waiting(trouble: Trouble) -> Iterator[Alarm]:
             f"A service refuses {refused.why.rstrip('.')} (since {in_utc(refused.since)})."
             " Nothing is lost: syncd goes on by itself once this is mended."
         )
-        mail = OperatorMail(topic="alarm", since=refused.since, alarm=name, text=text)
-        key = f"{name}/{refused.since.isoformat()}"
-        yield Alarm(key=key, kind="waiting", cause=cause_of(mail), text=text, mail=mail)
+        yield _lasting("waiting", name, refused.since, text)
 
 
 def _concerns(trouble: Trouble) -> Iterator[Alarm]:
     for concern in trouble.concerns:
-        mail = OperatorMail(topic="alarm", since=concern.since, alarm=concern.name, text=concern.text)
-        key = f"{concern.name}/{concern.since.isoformat()}"
-        yield Alarm(key=key, kind="concern", cause=cause_of(mail), text=concern.text, mail=mail)
+        yield _lasting("concern", concern.name, concern.since, concern.text)
+
+
+def _lasting(kind: str, name: str, since: datetime, text: str) -> Alarm:
+    """Return the alarm about a trouble that lasts since a moment (UTC); its own text is the mail."""
+    mail = OperatorMail(topic="alarm", since=since, alarm=name, text=text)
+    return Alarm(key=f"{name}/{since.isoformat()}", kind=kind, cause=cause_of(mail), text=text, mail=mail)
 
 
 def clock_words(service: str, seconds: float) -> str:
