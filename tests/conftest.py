@@ -33,6 +33,15 @@ def _silence() -> None:
     logger.remove()
 
 
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """Yield the log's lines from INFO on."""
+    lines: list[str] = []
+    handler = logger.add(lambda line: lines.append(line.rstrip()), format="{message}", level="INFO")
+    yield lines
+    logger.remove(handler)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests marked `any_day` at the story's start and at the moments they name, or this run's."""
     if marker := metafunc.definition.get_closest_marker("any_day"):

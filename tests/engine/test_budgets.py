@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from loguru import logger
 from rig import Rig, RigClock
 
 from engine.mail_rig import CTO, MakeRig, letters, mailing, recipients
@@ -24,15 +23,6 @@ def post(make_rig: MakeRig) -> Rig:
     # the reads of the start have left PagerDuty's minute
     made.settle(4)
     return made
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """The log's lines from INFO on."""
-    lines: list[str] = []
-    handler = logger.add(lambda line: lines.append(line.rstrip()), format="{message}", level="INFO")
-    yield lines
-    logger.remove(handler)
 
 
 def refusals(rig: Rig, service: str = "pagerduty") -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from ledger_reading import writes_to_operations
-from loguru import logger
 from rig import Rig
 
 from engine.mail_rig import MakeRig, mailing
@@ -21,15 +20,6 @@ def post(make_rig: MakeRig) -> Rig:
     made = make_rig(mappings=(mailing(),), mail=True)
     made.settle(4)
     return made
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """The log's lines from INFO on."""
-    lines: list[str] = []
-    handler = logger.add(lambda line: lines.append(line.rstrip()), format="{message}", level="INFO")
-    yield lines
-    logger.remove(handler)
 
 
 def waits(rig: Rig) -> dict[str, str]:

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 import pytest
 import requests
-from loguru import logger
 from rig import Rig
 from waiting import wait_for
 
@@ -18,14 +17,6 @@ from web.test_listener import Web, pagerduty, trigger
 
 SILENT = 700
 """Silent connections; far more than the listener has places."""
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    written: list[str] = []
-    number = logger.add(lambda line: written.append(str(line)), format="{message}")
-    yield written
-    logger.remove(number)
 
 
 @pytest.fixture
@@ -88,28 +79,28 @@ def test_a_request_that_never_ends_is_closed_at_its_deadline(
 
 
 def test_many_forged_deliveries_are_one_line_a_minute(
-    house: Rig, web_of: Callable[..., Web], lines: list[str]
+    house: Rig, web_of: Callable[..., Web], log: list[str]
 ) -> None:
     web = web_of()
     with requests.Session() as session:
         for _ in range(40):
             answer = session.post(f"{web.url}/webhooks/pagerduty", data=b"{}", timeout=30)
             assert answer.status_code == 401
-    assert len([line for line in lines if "without a valid signature" in line]) == 1
+    assert len([line for line in log if "without a valid signature" in line]) == 1
     house.world.advance(61)
     requests.post(f"{web.url}/webhooks/pagerduty", data=b"{}", timeout=30)
-    assert len([line for line in lines if "without a valid signature" in line]) == 2
+    assert len([line for line in log if "without a valid signature" in line]) == 2
 
 
 def test_bytes_that_are_no_http_are_no_lines(
-    house: Rig, web_of: Callable[..., Web], strangers: Callable[[Web, bytes], socket.socket], lines: list[str]
+    house: Rig, web_of: Callable[..., Web], strangers: Callable[[Web, bytes], socket.socket], log: list[str]
 ) -> None:
     web = web_of()
-    lines.clear()
+    log.clear()
     for _ in range(20):
         connection = strangers(web, b"\x16\x03\x01 no http\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
-    assert lines == []
+    assert log == []
 
 
 def test_a_length_that_is_given_twice_closes_the_connection(
