@@ -27,16 +27,16 @@ from syncd.engine.observe.notes_and_comments import read_notes
 from syncd.engine.runtime.reads import Reads
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.key_values import get_value, set_value
-from syncd.ledger.store.lookups import (
+from syncd.ledger.store.lookups import on_record_among
+from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
+from syncd.ledger.store.slow_poll_reads import (
     neighbours_of_finished,
-    on_record_among,
     resolved_and_watched,
     restricted_stubs,
     tickets_to_read,
     unfinished_issues,
     with_notes_to_list,
 )
-from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
 from syncd.ledger.store.troubles import INCIDENT
 from syncd.remote.http.lanes import slow_lane
 
