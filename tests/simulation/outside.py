@@ -130,11 +130,16 @@ class Outside:
         self.hub.at(begin, refuse)
 
     def _rename(self, before: str, after: str) -> None:
-        """Rename a service, once the ledger knows its id: a name that nobody read can map nothing."""
+        """Rename a service, once it bears the name `before` and the ledger knows its id.
+
+        A name that syncd never read maps nothing, so the first rename may wait for the daemon's first
+        contact; the rename back then waits for the first one.
+        """
         db = Database(f"sqlite:///{self.ledger}")
         known = before in service_bindings(db) or after in service_bindings(db)
         db.close()
-        if known:
+        services = self.world.pagerduty.account.services.values()
+        if known and any(service.name == before for service in services):
             self.world.pagerduty.rename_service(before, after)
         elif self.hub.now() < self.plan.calm:
             self.hub.at(self.hub.now() + WAIT, lambda: self._rename(before, after))

@@ -16,7 +16,7 @@ from loguru import logger
 from turns import turn
 
 from simulation.__main__ import Total, judged, report
-from simulation.plan import make_plan
+from simulation.plan import CLAIMED, Plan, make_plan
 from simulation.play import played
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_a_seed_replays_to_the_last_byte(seed: int) -> None:
         here = ending.trace
     code = (
         "from loguru import logger; logger.remove();"
-        "from simulation.plan import make_plan; from simulation.play import played\n"
+        "from simulation.plan import CLAIMED, Plan, make_plan; from simulation.play import played\n"
         f"with played(make_plan({seed})) as ending: print(ending.trace)"
     )
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
@@ -60,6 +60,16 @@ def test_a_seed_replays_to_the_last_byte(seed: int) -> None:
         check=True,
     )
     assert done.stdout.strip() == here
+
+
+def test_a_service_is_renamed_back_only_after_its_first_renaming_which_waits_for_the_daemon() -> None:
+    name = CLAIMED[0]
+    there, back = (0.0, name, f"{name} v2"), (10.0, f"{name} v2", name)
+    # at second 0 the daemon has not read the service yet, at second 10 it has
+    with played(Plan(seed=1, acts=(), renames=(there, back), calm=100.0)) as ending:
+        names = [service.name for service in ending.world.pagerduty.account.services.values()]
+    assert name in names
+    assert f"{name} v2" not in names
 
 
 CAUGHT = {
