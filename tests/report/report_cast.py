@@ -104,6 +104,19 @@ def item(of: IncidentRow, ident: str, **changes: Any) -> ActionItemRow:
     return ActionItemRow(**(values | changes))
 
 
+def postmortem(of: IncidentRow, ident: str, **changes: Any) -> PostmortemRow:
+    """The postmortem of an incident."""
+    values: dict[str, Any] = {
+        "incident_id": of.id,
+        "issue_id": ident,
+        "key": f"OPS-{ident}",
+        "project": "OPS",
+        "origin": "made",
+        "created_at": of.resolved_at or of.created_at,
+    }
+    return PostmortemRow(**(values | changes))
+
+
 def quarter(made: Ledger, seed: int, count: int = 80) -> None:
     """Fill a ledger with thirteen weeks out of a seed."""
     rng = random.Random(seed)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_cast import MAPPINGS, NOW, TEMPLATES, duty, incident, item, ledger, put, quarter
+from report_cast import MAPPINGS, NOW, TEMPLATES, duty, incident, item, ledger, postmortem, put, quarter
 
 from syncd.ledger.open import Ledger
+from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.weekly_reports import keep_in
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, frozen, make, run_of
@@ -54,7 +55,9 @@ def _adds_up(one: Weekly) -> None:
         )
 
     assert said["met"] == count("duty", verdict="met")
-    assert said["of"] == sum(count("duty", verdict=word) for word in ("met", "met_late", "breached"))
+    counted = ("met", "met_late", "breached", "not judged")
+    assert said["of"] == sum(count("duty", verdict=word) for word in counted)
+    assert len(said["not_judged"]) == count("duty", verdict="not judged")
     found = said["incidents"]
     assert found["count"] == count("incident") + count("restricted incident")
     assert found["restricted"] == count("restricted incident")
@@ -111,9 +114,10 @@ def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) ->
         ("waived", {"breached_at": FRIDAY}, 0, 1),
         ("cancelled", {"breached_at": FRIDAY}, 0, 1),
         ("void", {"breached_at": FRIDAY, "corrected": "it was scheduled in time"}, 0, 0),
-        ("waived", {}, 0, 0),
         ("cancelled", {}, 0, 0),
-        ("pending", {}, 0, 0),
+        # whatever syncd could not judge counts as not met, also what was waived when it last looked
+        ("waived", {}, 0, 1),
+        ("pending", {}, 0, 1),
     ],
 )
 def test_how_a_duty_counts(tmp_path: Path, state: str, more: dict[str, Any], met: int, of: int) -> None:
@@ -180,6 +184,34 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
     assert "2026-W47 restated: 0 of 0 (the report said 0 of 1), because" in formats.written(
         following, "text", TEMPLATES
     )
+
+
+@pytest.mark.parametrize(
+    ("reads", "gone", "why"),
+    [
+        ({"jira": FRIDAY - timedelta(hours=1)}, None, "syncd has not read Jira since 2026-11-20 11:00 UTC"),
+        ({"jira": NOW}, FRIDAY, "syncd cannot see OPS-9; it was moved, restricted or deleted"),
+        ({"jira": NOW}, None, "syncd reads the changes of OPS-9 first"),
+    ],
+)
+def test_what_could_not_be_judged_counts_as_not_met_with_its_reason_and_is_restated_later(
+    tmp_path: Path, reads: dict[str, datetime], gone: datetime | None, why: str
+) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        pending = duty(one, "scheduled", "due_soon", FRIDAY, id=1)
+        put(made, one, pending, postmortem(one, "9", out_of_sight_since=gone))
+        for service, at in reads.items():
+            set_value(made, f"cycle.{service}", at=at.isoformat())
+        sent = report(made)
+        keep(made, sent)
+        pending.state, pending.breached_at = "breached", FRIDAY
+        put(made, pending)
+        restated = report(made, week=WEEK.back(-1)).figures["restated"]
+    assert (sent.figures["met"], sent.figures["of"]) == (0, 1)
+    assert [(duty["key"], duty["why"]) for duty in sent.figures["not_judged"]] == [("OPS-9", why)]
+    assert [row["why_not_judged"] for row in table(sent) if row["table"] == "duty"] == [why]
+    assert (restated["then_not_judged"], restated["not_judged"]) == (1, 0)
 
 
 def test_after_a_lost_ledger_the_report_says_what_was_rebuilt(tmp_path: Path) -> None:

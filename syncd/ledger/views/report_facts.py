@@ -6,6 +6,7 @@ snapshots. A fact about a restricted incident carries that flag, and no names or
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -54,7 +55,7 @@ class IncidentFact:
 
 @dataclass(frozen=True, slots=True)
 class DutyFact:
-    """One clock of a duty, with its owner."""
+    """One clock of a duty, with its owner; `in_sight` is False while Jira does not show its issue."""
 
     incident: str
     number: int
@@ -72,6 +73,7 @@ class DutyFact:
     corrected: str | None
     key: str | None
     owner: str | None
+    in_sight: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,9 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
             incident=col(DutyRow.incident_id),
             key=func.coalesce(ActionItemRow.key, PostmortemRow.key),
             owner=func.coalesce(*owner),
+            in_sight=func.coalesce(ActionItemRow.out_of_sight_since, PostmortemRow.out_of_sight_since).is_(
+                None
+            ),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
         # a duty's subject is an action item's issue, or the incident itself for the postmortem's duties
@@ -349,3 +354,9 @@ def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str
 def services(ledger: Transactions) -> dict[str, object]:
     """Return the state of the services after the last cycle (`down`, `unmapped`, `notes`)."""
     return get_value(ledger, "services")
+
+
+def last_reads(ledger: Transactions, services: Iterable[str]) -> dict[str, datetime]:
+    """Return when syncd read each of these services for the last time (UTC), without those never read."""
+    reads = {service: get_value(ledger, f"cycle.{service}").get("at") for service in services}
+    return {service: datetime.fromisoformat(str(at)) for service, at in reads.items() if at}

@@ -5,10 +5,16 @@ People read this at night, so each line has one fact, and each time has its zone
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
 from syncd.domain.duty import MET, RUNNING, STATE_WORDS, Duty, DutyState, Waiver
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.time.time_words import at_words, long_words
+
+_READ: Mapping[str, datetime] = MappingProxyType({})
 
 
 def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, ...]:
@@ -73,7 +79,9 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
     if duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
         if now is None or now <= duty.due_at:
             return [f"Due {due}" + (f", in {long_words(duty.due_at - now)}" if now else "")]
-        return [f"Was due {due}, {long_words(now - duty.due_at)} ago, and is not judged yet{_why_not(case)}"]
+        return [
+            f"Was due {due}, {long_words(now - duty.due_at)} ago, and is not judged yet: {_why_not(case)}"
+        ]
     return []
 
 
@@ -83,13 +91,29 @@ def _waived(waiver: Waiver, zone: str) -> str:
 
 
 def _why_not(case: Case) -> str:
-    if case.postmortem is None:
-        return ": syncd knows no postmortem"
-    if not case.postmortem.in_sight:
-        return f": syncd cannot see {case.postmortem.key}; it was moved, restricted or deleted"
-    if case.skewed:
-        return ": syncd's clock and a service's clock differ too much"
-    return f": syncd reads the changes of {case.postmortem.key} first"
+    issue = case.postmortem
+    return why_not_judged(
+        issue.key if issue else None, in_sight=issue is None or issue.in_sight, skewed=case.skewed
+    )
+
+
+def why_not_judged(
+    key: str | None, *, in_sight: bool, skewed: bool, unread: Mapping[str, datetime] = _READ
+) -> str:
+    """Return why a duty whose deadline has passed has no verdict yet.
+
+    `key` names its issue (None: syncd knows none). `unread` are the services, by their names, that syncd did
+    not read since the deadline, each with the last read (UTC).
+    """
+    for name, at in sorted(unread.items()):
+        return f"syncd has not read {name} since {at_words(at, 'UTC')}"
+    if key is None:
+        return "syncd knows no postmortem"
+    if not in_sight:
+        return f"syncd cannot see {key}; it was moved, restricted or deleted"
+    if skewed:
+        return "syncd's clock and a service's clock differ too much"
+    return f"syncd reads the changes of {key} first"
 
 
 def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]:

@@ -8,22 +8,28 @@ into another counts in neither time, because the other one does. A duty counts i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import fmean, median
 from typing import Any
 
 from syncd.domain.duty import STATE_WORDS, DutyState, verdict_of
 from syncd.ledger.views.report_facts import DutyFact, DutyMark, IncidentFact, ItemFact
+from syncd.policy.postmortem.explain import why_not_judged
 
 Row = dict[str, Any]
 
 MET, LATE, MISSED = str(DutyState.MET), str(DutyState.MET_LATE), str(DutyState.BREACHED)
 WAIVED, CANCELLED, VOID = str(DutyState.WAIVED), str(DutyState.CANCELLED), str(DutyState.VOID)
 RESTRICTED, UNJUDGED = "restricted", "not judged"
-OF_ALL = (MET, LATE, MISSED)
-"""Verdicts that the week's number counts; the report lists all other verdicts apart."""
+JUDGED = (MET, LATE, MISSED)
+"""Verdicts on which syncd has decided by the facts."""
+OF_ALL = (*JUDGED, UNJUDGED)
+"""Verdicts that the week's number counts; only `met` counts as met. The report lists all others apart."""
 STILL_OPEN = (str(DutyState.PENDING), str(DutyState.DUE_SOON))
+_UNDECIDED = (*STILL_OPEN, WAIVED)
+"""States that cannot stand once the deadline has passed: a waiver ends before the deadline that it moves."""
 
 
 def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
@@ -32,7 +38,7 @@ def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
     if duty.restricted:
         return RESTRICTED
     own = str(verdict_of(DutyState(duty.state), duty.breached_at))
-    return UNJUDGED if own in STILL_OPEN and duty.due_at <= now else own
+    return UNJUDGED if own in _UNDECIDED and duty.due_at <= now else own
 
 
 def verdict_words(verdict: str) -> str:
@@ -81,7 +87,23 @@ _OF_A_DUTY = (
 """The columns of a duty's row that the fact has under the same name."""
 
 
-def duty_row(duty: DutyFact, week: str, now: datetime) -> Row:
+@dataclass(frozen=True)
+class Sight:
+    """What keeps syncd from judging: a clock that differs too much (`skewed`), a service that it cannot read.
+
+    `read_until` is when syncd read each service for the last time (UTC), by its name for people.
+    """
+
+    skewed: bool = False
+    read_until: Mapping[str, datetime] = field(default_factory=dict)
+
+    def why_not_judged(self, duty: DutyFact) -> str:
+        """Return why a duty whose deadline has passed has no verdict."""
+        unread = {name: at for name, at in self.read_until.items() if at < duty.due_at}
+        return why_not_judged(duty.key, in_sight=duty.in_sight, skewed=self.skewed, unread=unread)
+
+
+def duty_row(duty: DutyFact, week: str, now: datetime, sight: Sight) -> Row:
     """Return a duty's row; a restricted duty's row names no incident and no person."""
     duty_verdict = verdict(duty, now)
     if duty.restricted:
@@ -92,6 +114,7 @@ def duty_row(duty: DutyFact, week: str, now: datetime) -> Row:
         "team": duty.team,
         "duty": duty.kind,
         "verdict": duty_verdict,
+        "why_not_judged": sight.why_not_judged(duty) if duty_verdict == UNJUDGED else None,
         **{name: getattr(duty, name) for name in _OF_A_DUTY},
     }
 
@@ -129,9 +152,17 @@ def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: d
 
 
 def met_of(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return how many of the duties that count were met in time, and how many there are."""
+    """Return how many of the duties that count were met in time, and how many there are.
+
+    A duty that could not be judged counts as not met.
+    """
     verdicts = [row["verdict"] for row in rows if row["table"] == "duty"]
     return verdicts.count(MET), sum(verdicts.count(word) for word in OF_ALL)
+
+
+def unjudged_of(rows: Iterable[Row]) -> list[Row]:
+    """Return the duties of the week's number that could not be judged; `why_not_judged` says why."""
+    return [row for row in rows if row["table"] == "duty" and row["verdict"] == UNJUDGED]
 
 
 def tally(rows: Iterable[Row], key: str, order: Iterable[str] = ()) -> dict[str, int]:

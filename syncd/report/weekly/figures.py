@@ -27,12 +27,14 @@ from syncd.report.weekly.counting import (
     VOID,
     WAIVED,
     Row,
+    Sight,
     by_target,
     duty_row,
     incident_row,
     item_row,
     met_of,
     tally,
+    unjudged_of,
 )
 from syncd.report.weekly.week import Week
 
@@ -86,6 +88,7 @@ class Facts:
     expiring: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     not_sent: Sequence[str] = ()
+    sight: Sight = field(default_factory=Sight)
     ledger_since: datetime | None = None
     restored_at: datetime | None = None
     rebuilt: dict[str, int] = field(default_factory=dict)
@@ -106,8 +109,9 @@ def rows_of(facts: Facts) -> list[Row]:
     week, now = facts.week.name, facts.now
     since, until = facts.week.bounds(facts.zone)
     rows = [incident_row(fact, week) for fact in facts.incidents]
-    rows += [duty_row(fact, week, now) for fact in facts.duties]
-    rows += [{**duty_row(fact, week, now), "table": "running duty"} for fact in facts.running]
+    rows += [duty_row(fact, week, now, facts.sight) for fact in facts.duties]
+    running = [duty_row(fact, week, now, facts.sight) for fact in facts.running]
+    rows += [{**row, "table": "running duty"} for row in running]
     rows += [item_row(fact, week, now, since, until) for fact in facts.items]
     rows += [_event_row(fact, week) for fact in facts.events if _told(fact)]
     rows += [_parked_row(fact, week) for fact in facts.parked]
@@ -191,6 +195,7 @@ def figures(
         ),
         "duties": _duties(rows),
         "missed": [_short_duty(row) for row in late],
+        "not_judged": [{**_short_duty(row), "why": row["why_not_judged"]} for row in unjudged_of(rows)],
         "open_duties": _open_duties(rows, facts.now),
         "follow_ups": _follow_ups(rows),
         "overrides": _listed(rows, "gate.overridden"),

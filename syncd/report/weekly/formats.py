@@ -25,6 +25,7 @@ COLUMNS = (
     *("started_at", "due_at", "due_day", "met_at", "breached_at", "corrected", "unowned", "overdue_days"),
     "postponed",
     "reason",
+    "why_not_judged",
 )
 """The columns of the CSV; a row leaves those empty that its table does not have."""
 _PLACE = {name: place for place, name in enumerate(COLUMNS)}

@@ -11,14 +11,25 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.mapping.mapping import Mapping, mapping_of
 from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
+from syncd.ledger.store.key_values import clocks_apart
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.show import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
-from syncd.report.weekly.counting import MET, OF_ALL, Row, met_of, verdict, verdict_words
+from syncd.report.weekly.counting import (
+    MET,
+    OF_ALL,
+    Row,
+    Sight,
+    met_of,
+    unjudged_of,
+    verdict,
+    verdict_words,
+)
 from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
 from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
@@ -122,6 +133,13 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
         restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
         rebuilt=past["rebuilt"],
+        sight=Sight(
+            skewed=bool(clocks_apart(view)),
+            read_until={
+                SERVICE_NAMES[service]: at
+                for service, at in report_facts.last_reads(view, SERVICE_NAMES).items()
+            },
+        ),
     )
 
 
@@ -160,9 +178,10 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         for row in sent.rows
         if row["table"] == "duty"
     }
-    met, of = _numbers(now_by_duty)
+    met, of, unjudged = _numbers(now_by_duty)
+    then_unjudged = len(sent.figures["not_judged"])
     # a verdict that changes without changing the number needs no correction of the report
-    if (met, of) == (sent.figures["met"], sent.figures["of"]):
+    if (met, of, unjudged) == (sent.figures["met"], sent.figures["of"], then_unjudged):
         return None
     return {
         "week": week.name,
@@ -170,6 +189,8 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         "of": of,
         "then_met": sent.figures["met"],
         "then_of": sent.figures["of"],
+        "not_judged": unjudged,
+        "then_not_judged": then_unjudged,
         "because": [
             f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()}"
             f" was {verdict_words(then_by_duty.get(place, 'not on record'))},"
@@ -184,8 +205,10 @@ def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str
     return (str(incident or ""), kind, str(key or ""), str(clock or ""))
 
 
-def _numbers(verdicts: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
-    return met_of([{"table": "duty", "verdict": word} for word in verdicts.values()])
+def _numbers(verdicts: dict[tuple[str, str, str, str], str]) -> tuple[int, int, int]:
+    """Return how many duties were met in time, how many count, and how many of these are not judged."""
+    rows: list[Row] = [{"table": "duty", "verdict": word} for word in verdicts.values()]
+    return (*met_of(rows), len(unjudged_of(rows)))
 
 
 def run_of(report: Weekly, now: datetime) -> ReportRun:

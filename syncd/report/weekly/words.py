@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 
 from syncd.domain.clock import zone_word
 from syncd.domain.text import counted, header_line, one_line
-from syncd.report.weekly.counting import OF_ALL, verdict_words
+from syncd.report.weekly.counting import JUDGED, verdict_words
 from syncd.report.weekly.report import Weekly
 
 Section = dict[str, Any]
 
 FORMULA = (
-    "Duties met in time, of all duties whose deadline fell into the week. Cancelled duties do not count;"
-    " waived, restricted and not yet judged duties are listed apart."
+    "Duties met in time, of all duties whose deadline fell into the week; a duty that is not judged counts"
+    " as not met. Cancelled duties do not count; waived and restricted duties are listed apart."
 )
 MOST_LINES = 10
 """Lines of a list in the mail; the attached CSV has all of them."""
@@ -284,7 +284,7 @@ def _duties(figures: dict[str, Any]) -> Iterator[Section]:
         for name in ("waived", "void", "not_judged", "open", "cancelled", "restricted")
         if any(duty[name] for duty in figures["duties"])
     ]
-    columns = (*OF_ALL, *apart)
+    columns = (*JUDGED, *apart)
     head = ["Duty", *(verdict_words(name).replace("_", " ").capitalize() for name in columns)]
     rows = [
         [
