@@ -38,10 +38,10 @@ def command(as_json: bool, overdue: bool, unowned: bool) -> None:
 
 def headline(data: list[dict[str, Any]]) -> str:
     """Return the first line: how many items are open, overdue and without an owner."""
-    from syncd.ledger.views.actions import UNOWNED
+    from syncd.policy.duty_words import UNOWNED
 
     late = sum(item["overdue_days"] > 0 for item in data)
-    alone = sum(bool(UNOWNED.intersection(item["violations"])) for item in data)
+    alone = sum(bool({*UNOWNED}.intersection(item["violations"])) for item in data)
     return f"Action items: {len(data)} open, {late} overdue, {alone} without an owner"
 
 
@@ -55,7 +55,7 @@ def lines(data: list[dict[str, Any]], width: int) -> Iterator[str | None]:
         incident = (
             f"incident #{item['number']}" if item["number"] is not None else f"incident {item['incident']}"
         )
-        standing = f"{item['owner'] or 'nobody'}, {item['status'] or 'status not read yet'}, {incident}"
+        standing = f"{item['owner_words']}, {item['status'] or 'status not read yet'}, {incident}"
         yield f"  {terminal(standing)}"
         # the first line of the item says "overdue" already, with the number of days
         violations = [word for word in item["violations"] if word != "overdue"]
@@ -76,7 +76,7 @@ def items_table(items: list[dict[str, Any]]) -> Any:
     rows = [
         (
             item["key"],
-            item["owner"] or "nobody",
+            item["owner_words"],
             when(item) if item["stands"] == "open" else item["stands"],
             item["status"] or "",
             "; ".join(item["violations"]),

@@ -75,6 +75,9 @@ def _show(data: dict[str, Any]) -> None:
     if data["action_items"]:
         out.print()
         out.print(items_table(data["action_items"]))
+        for item in data["action_items"]:
+            for note in item["notes"]:
+                plain(out, f"  {item['key']}: {note}")
     operations = [
         (
             *(op["id"], op["kind"], op["state"], op["attempts"], op["reason"]),
@@ -104,6 +107,8 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
     if ticket["conflicts"]:
         plain(out, f"In conflict, so syncd leaves them alone: {', '.join(ticket['conflicts'])}")
     _out_of_sight(out, ticket)
+    for override in ticket["overrides"]:
+        plain(out, override["words"])
 
 
 def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
@@ -113,7 +118,7 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
     named = postmortem["key"] or "not made yet"
     status = f", status {postmortem['status']}" if postmortem["status"] else ""
     nobody = ", no owner" if postmortem["key"] else ""
-    owner = f", owner {postmortem['owner']}" if postmortem["owner"] else nobody
+    owner = f", owner {postmortem['owner_words']}" if postmortem["owner"] else nobody
     plain(out, f"\nPostmortem {named}{status}{owner}")
     _out_of_sight(out, postmortem)
     for kind in ("scheduled", "completed"):
@@ -126,12 +131,20 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
     for earlier in postmortem["earlier"]:
         due = minute(earlier["due_at"])
         plain(out, f"  earlier, {earlier['duty']}, due {due}: {earlier['words']} ({earlier['reason']})")
+        for note in earlier["notes"]:
+            plain(out, f"    {note}")
+    for waiver in postmortem["waivers"]:
+        # a waiver that runs is in the explanation of its duty
+        if not waiver["runs"]:
+            plain(out, f"  {waiver['duty'] or 'scheduled and completed'}: {waiver['words']}")
 
 
 def _out_of_sight(out: Console, issue: dict[str, Any]) -> None:
+    from syncd.policy.duty_words import out_of_sight
+
     if issue["out_of_sight_since"]:
-        since = minute(issue["out_of_sight_since"])
-        plain(out, f"syncd cannot see it since {since}: it was moved, restricted or deleted")
+        words = out_of_sight(issue["key"], issue["deleted_by"], issue["moved_by"])
+        plain(out, f"Since {minute(issue['out_of_sight_since'])}: {words}")
 
 
 def _event(event: dict[str, Any]) -> tuple[object, ...]:

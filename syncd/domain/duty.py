@@ -48,6 +48,8 @@ STATE_WORDS = {
     DutyState.VOID: "breach taken back",
 }
 """The words that people read for each state."""
+NOT_VISIBLE = "not met: not visible"
+"""The words for a breach that rests on an issue that syncd could not see at the deadline."""
 
 OWED = frozenset({DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED})
 """States in which a person still has something to do."""
@@ -66,6 +68,11 @@ def verdict_of(state: DutyState, breached_at: datetime | None) -> DutyState:
     """
     missed = breached_at is not None and state not in _ENDS_OF_A_BREACH
     return DutyState.BREACHED if missed else state
+
+
+def verdict_words(verdict: DutyState, *, unseen: bool = False) -> str:
+    """Return a verdict in the words of every list, mail and report; `unseen` as in a duty."""
+    return NOT_VISIBLE if unseen and verdict is DutyState.BREACHED else STATE_WORDS[verdict]
 
 
 OF_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
@@ -118,6 +125,11 @@ class Duty(Value):
     def verdict(self) -> DutyState:
         """How every list and report shows and counts the duty (`verdict_of`)."""
         return verdict_of(self.state, self.breached_at)
+
+    @property
+    def words(self) -> str:
+        """The verdict in the words that people read."""
+        return verdict_words(self.verdict, unseen=self.unseen)
 
     @property
     def of_postmortem(self) -> bool:

@@ -59,6 +59,8 @@ class IssueState(Value):
 
     `out_of_sight_since` is the time from which syncd could not see it any more. On the ledger's logical
     clock, `read_seq` is the start of its last read and `written_seq` the last confirmed write by syncd.
+    `deleted_by` and `moved_by` are who deleted it, or moved it to another project, by Jira's event; empty if
+    the event does not tell, None without an event.
     """
 
     incident_id: str = ""
@@ -69,6 +71,8 @@ class IssueState(Value):
     read_seq: int = 0
     written_seq: int = 0
     out_of_sight_since: UtcTime | None = None
+    deleted_by: str | None = None
+    moved_by: str | None = None
 
     @property
     def in_sight(self) -> bool:
@@ -97,14 +101,12 @@ class _DutyIssueState(IssueState):
     `changes` is its changelog, complete up to `changes_until`, which is None if syncd never read it. `leaves`
     are owners whose accounts syncd saw inactive, by account id.
     `rebuilt_for` is the birth of the ledger for which syncd rebuilt duties from the issue's comments.
-    `deleted_by` is the account that deleted the issue, by Jira's event; empty if the event does not tell.
     """
 
     changes: tuple[Change, ...] = ()
     changes_until: UtcTime | None = None
     leaves: dict[str, Leave] = Field(default_factory=dict)
     rebuilt_for: UtcTime | None = None
-    deleted_by: str | None = None
 
 
 class PostmortemState(_DutyIssueState):

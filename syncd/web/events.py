@@ -1,8 +1,9 @@
 """Read from a webhook which incident or issue may have changed.
 
 A webhook is only a hint to read the service again: syncd stores no value of its body but
-the person who deleted an issue, which nothing else tells. A body without the documented form gives no event
-and no error, because three refused webhooks end a PagerDuty subscription.
+the person who deleted or moved an issue: where syncd cannot read it any more, nothing else tells. A body
+without the documented form gives no event and no error, because three refused webhooks end a PagerDuty
+subscription.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from syncd.domain.base import JsonValue
 
 DELETED = "jira:issue_deleted"
+UPDATED = "jira:issue_updated"
 _ID = re.compile(r"[A-Za-z0-9]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _EVENT = re.compile(r"[a-z][a-z0-9_:.]{0,60}")
@@ -40,12 +42,16 @@ class IncidentEvent:
 
 @dataclass(frozen=True)
 class IssueEvent:
-    """One Jira event about an issue; `account` and `name` are whose act it was, empty if unknown."""
+    """One Jira event about an issue; `account` and `name` are whose act it was, empty if unknown.
+
+    `moved` is True if somebody moved the issue to another project.
+    """
 
     kind: str
     issue: str
     account: str = ""
     name: str = ""
+    moved: bool = False
 
     @property
     def deleted(self) -> bool:
@@ -81,9 +87,15 @@ def jira_event(body: bytes) -> IssueEvent | None:
         return None
     # the order in which syncd names accounts everywhere: Data Center knows people by name
     account = next((name for key in ("accountId", "name", "key") if (name := _at(data, "user", key))), None)
-    # only for a deletion: every other act stands in the issue's changelog
-    name = _text(_at(data, "user", "displayName"), _ACCOUNT) if kind == DELETED else ""
-    return IssueEvent(kind, issue, _text(account, _ACCOUNT), name)
+    moved = kind == UPDATED and _names_project(_at(data, "changelog", "items"))
+    # every other act stands in the changelog of an issue that syncd can read
+    name = _text(_at(data, "user", "displayName"), _ACCOUNT) if moved or kind == DELETED else ""
+    return IssueEvent(kind, issue, _text(account, _ACCOUNT), name, moved)
+
+
+def _names_project(items: JsonValue) -> bool:
+    """Return True if the changelog of an event has a change of the project."""
+    return isinstance(items, list) and any(_at(item, "field") == "project" for item in items)
 
 
 def _issue_of(address: JsonValue) -> str:

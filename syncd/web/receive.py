@@ -17,7 +17,7 @@ from loguru import logger
 from syncd.domain.base import Reference
 from syncd.engine.context import EngineContext
 from syncd.ledger.store import change_queue
-from syncd.ledger.store.pages import store_deletion
+from syncd.ledger.store.pages import Loss, store_loss
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
@@ -88,13 +88,13 @@ class Receiver:
                 context.clock.now(),
                 context.ledger.logical_clock.next(),
                 f"Jira sent {event.kind}",
-                deleted=event.deleted,
-                account=event.account,
             )
         incident = ticket.incident_id if ticket is not None else None
-        if ticket is None and event.deleted:
+        if event.deleted or event.moved:
+            how: Loss = "deleted" if event.deleted else "moved"
             now = context.clock.now()
-            incident = store_deletion(context.ledger, event.issue, event.name, event.account, now)
+            lost = store_loss(context.ledger, event.issue, how, event.name, event.account, now)
+            incident = incident or lost
         if incident is not None:
             self._look_at(incident)
         self._remember("jira", delivery)

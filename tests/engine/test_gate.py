@@ -12,7 +12,9 @@ from sqlmodel import select
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow
+from syncd.ledger.views.show import show_data
 from syncd.policy import decide as rules
 from syncd.policy.case import Case, Decision, Rulebook
 
@@ -107,6 +109,11 @@ def test_closed_again_with_the_same_duties_missing_it_stays_closed_and_the_overr
     (override,) = overrides(house)
     assert '"by"' in override
     assert INES not in override
+    incident = incident_named(house.ledger, "1")
+    assert incident is not None
+    words = show_data(house.ledger, incident, house.clock.now())["ticket"]["overrides"][0]["words"]
+    assert words.startswith(f"Close gate overridden by {INES} ")
+    assert "still missing: postmortem not scheduled (due " in words
     nothing_more_is_written(house)
     assert len(overrides(house)) == 1
 

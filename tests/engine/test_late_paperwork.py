@@ -9,7 +9,7 @@ from rig import Rig
 
 from engine.mail_rig import OWNER, PROCESS, MakeRig, letters, mailing, subjects, text_of, until
 from engine.test_reminders import ENFORCED, incident
-from syncd.ledger.store.pages import store_deletion
+from syncd.ledger.store.pages import store_loss
 
 
 def test_nobody_schedules_and_the_contacts_hear_of_it_once_after_48_hours(make_rig: MakeRig) -> None:
@@ -102,7 +102,7 @@ def test_a_deletion_that_jira_names_is_told_to_the_contacts_at_once_with_the_nam
 ) -> None:
     post, _hidden, _due = hidden_at_its_deadline(make_rig, monkeypatch)
     issue_id = str(post.world.jira.find("OPS-2").id)
-    store_deletion(post.ledger, issue_id, "Tomasz Wójcik", "acc-1", post.clock.now())
+    store_loss(post.ledger, issue_id, "deleted", "Tomasz Wójcik", "acc-1", post.clock.now())
     post.settle(2)
     assert (PROCESS, "Not visible: Schedule the postmortem of #1") in about_sight(post)
-    assert any("deleted by Tomasz Wójcik" in text_of(letter) for letter in letters(post))
+    assert any("Tomasz Wójcik deleted it" in text_of(letter) for letter in letters(post))

@@ -86,6 +86,7 @@ _0001: Rows = {
         "created_at": _AT,
         "rebuilt_for": _AT,
         "deleted_by": None,
+        "moved_by": None,
     },
     "action_item": {
         "issue_id": "10007",
@@ -105,6 +106,7 @@ _0001: Rows = {
         "first_seen_at": _AT,
         "rebuilt_for": None,
         "deleted_by": "Ana",
+        "moved_by": None,
     },
     "duty": {
         "id": 1,
@@ -169,6 +171,8 @@ _0001: Rows = {
         "out_of_sight_since": None,
         "closed": '{"status": "5", "before": "4"}',
         "created_at": _AT,
+        "deleted_by": None,
+        "moved_by": "Ana",
     },
     "operation": {
         "id": 1,

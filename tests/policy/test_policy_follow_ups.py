@@ -164,7 +164,7 @@ def test_the_gate_does_not_say_of_an_item_assigned_by_rule_that_it_has_no_owner(
     case = completed(rulebook, item({"by_rule": OLA.id}), closed=True)
     case = case.model_copy(update={"duties": (*case.duties, owned)})
     (comment,) = (op for op in decide_gate(case, rulebook).operations if isinstance(op, CommentOnTicket))
-    assert "OPS-30 was assigned by rule and is not taken" in comment.text
+    assert "OPS-30 was assigned by rule, not taken (due " in comment.text
 
 
 def test_in_mode_report_the_gate_only_shows_what_it_would_do() -> None:

@@ -237,8 +237,8 @@ def test_what_happened_to_a_clock_is_explained() -> None:
     assert "It became overdue 2026-11-25 09:00 UTC; that stays on record" in done
     rests = Life().resolve().waive(RESOLVED + HOUR, DUE + DAY)
     assert (
-        "Waived until 2026-11-26 09:00 UTC by Pia: holidays; after that it is due 2026-11-27 09:00 UTC"
-        in lines(rests, DUE)
+        "Waived until 2026-11-26 09:00 UTC by Pia, for the first time, given 2026-11-23 10:00 UTC: holidays;"
+        " after that it is due 2026-11-27 09:00 UTC" in lines(rests, DUE)
     )
     again = Life().resolve()
     again.decide(RESOLVED + HOUR)

@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from syncd.domain.operation import Target
 from syncd.engine.context import SERVICES
 from syncd.engine.runtime.watchdog import Watchdog
+from syncd.ledger.store.lookups import find_ticket
 from syncd.sandbox import faults
 from syncd.web import app as web
 from syncd.web.app import LARGEST_BODY, Secrets, make_app
@@ -322,6 +323,16 @@ def test_jira_says_which_ticket_changed_and_which_was_deleted(house: Rig, web_of
     (event,) = [row for row in rows(house.ledger, AuditEventRow) if row.kind == "ticket.deleted"]
     assert (event.incident_id, event.issue_id) == (incident, ticket.remote_id)
     assert json.loads(event.text) == {"by": "5b10a2844c20165700ede21g"}
+    moved = {
+        "webhookEvent": "jira:issue_updated",
+        "issue": issue,
+        "user": {"accountId": "5b10a2844c20165700ede21g", "displayName": "Ines Carvalho"},
+        "changelog": {"items": [{"field": "project"}, {"field": "Key"}]},
+    }
+    assert web.send("jira", json.dumps(moved).encode()).text == "used\n"
+    lost = find_ticket(house.ledger, incident)
+    assert lost is not None
+    assert lost.moved_by == "Ines Carvalho"
     other = {"webhookEvent": "jira:issue_updated", "issue": {"id": "999999"}}
     assert web.send("jira", json.dumps(other).encode()).text == "unused\n"
 

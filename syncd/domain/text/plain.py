@@ -71,5 +71,19 @@ def csv_cell(text: str) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """Return a number with its noun: `1 incident`, `2 incidents`, `3 searches`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}{'es' if thing.endswith('ch') else 's'}"
+    """Return a number with its noun: `1 incident`, `2 incidents`, `3 searches`, `4 duties`."""
+    return f"{count} {thing if count == 1 else _plural(thing)}"
+
+
+def _plural(thing: str) -> str:
+    if thing.endswith("y") and not thing.endswith(("ay", "ey", "oy", "uy")):
+        return f"{thing[:-1]}ies"
+    return f"{thing}es" if thing.endswith(("ch", "sh", "s", "x")) else f"{thing}s"
+
+
+_ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+
+def ordinal(count: int) -> str:
+    """Return which one in a row: `first`, `second`, `third`, `4th`; `count` is between 1 and 20."""
+    return _ORDINALS.get(count, f"{count}th")

@@ -12,7 +12,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.ledger.views.postmortems import OwingIncident
 from syncd.policy.case import Case, ItemState
-from syncd.policy.follow_ups.judge import BY_RULE
+from syncd.policy.duty_words import BY_RULE, out_of_sight
 from syncd.policy.notify.recipients import contacts, issue_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail.letters import Line, format_time
@@ -124,10 +124,10 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
     place = key or "the ticket"
     if duty.unseen:
         state = issue_of(case, duty)
-        by = state.deleted_by if state is not None else None
-        if by is not None:
-            return f"Make {place} again or get a waiver: it was deleted by {by or 'somebody'}"
-        return f"Show {place} to syncd's account again: was it moved, restricted or deleted?"
+        deleted_by = state.deleted_by if state is not None else None
+        why = out_of_sight(place, deleted_by, state.moved_by if state is not None else None)
+        act = f"Show {place} to syncd's account again"
+        return f"{why} {act if deleted_by is None else f'Make {place} again or get a waiver'}"
     if duty.kind is DutyKind.SCHEDULED:
         return f"Set owner and review date on {place}"
     if duty.kind is DutyKind.COMPLETED:

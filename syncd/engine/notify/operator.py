@@ -13,6 +13,7 @@ from threading import Lock
 
 from loguru import logger
 
+from syncd.domain.duty import NOT_VISIBLE
 from syncd.domain.mail import OPERATOR
 from syncd.domain.mapping.bindings import missing
 from syncd.domain.operation import SendMail
@@ -24,6 +25,7 @@ from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.key_values import clocks_apart, service_bindings, store_clocks_apart
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.ledger.views.postmortems import unseen_issues
+from syncd.policy.duty_words import out_of_sight
 from syncd.policy.notify.operator_alarms import (
     MAIL,
     NAMES,
@@ -162,14 +164,11 @@ def _missing_services(context: EngineContext) -> Iterator[Concern]:
 
 def _unseen(context: EngineContext) -> Iterator[Concern]:
     """Yield the postmortems and action items that syncd could not see at a deadline."""
-    for key, number, since, deleted_by in unseen_issues(context.ledger):
-        why = "was it moved, restricted or deleted?"
-        if deleted_by is not None:
-            why = f"{deleted_by or 'somebody'} deleted it."
+    for key, number, since, deleted_by, moved_by in unseen_issues(context.ledger):
+        lost = out_of_sight(f"{key} of #{number}", deleted_by, moved_by)
         text = (
-            f"syncd cannot see {key} of #{number}; {why} Its deadline has passed, so it counts as not met:"
-            " not visible. Give syncd's account access to it, and its changelog decides. See: syncd show"
-            f" {number}"
+            f"{lost} Its deadline has passed, so it counts as {NOT_VISIBLE}. Give syncd's account access to"
+            f" it, and its changelog decides. See: syncd show {number}"
         )
         yield Concern(name=f"unseen/{key}", since=since, text=text)
 

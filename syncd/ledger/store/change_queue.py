@@ -13,11 +13,10 @@ from sqlalchemy import bindparam, delete, insert
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
-from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import outbox
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.snapshots import still_open_in, tickets_by_issue_in, unfinished_in
 from syncd.ledger.store.tables import ChangeNoticeRow
@@ -149,15 +148,7 @@ def note_ticket_event(
     now: datetime,
     moment: int,
     why: str,
-    *,
-    deleted: bool,
-    account: str | None,
 ) -> None:
-    """Store that a ticket may have changed; if it was `deleted`, record that `account` did so."""
+    """Store that a ticket may have changed."""
     with ledger.write() as session:
         notice_changes_in(session, [ticket.incident_id], now, moment, why, ticket=True)
-        if deleted:
-            # `account` is an account's id, which may enter the audit trail
-            data: dict[str, JsonValue] | None = {"by": account} if account else None
-            incident, issue = ticket.incident_id, ticket.issue_id
-            audit.append(session, now, "ticket.deleted", incident=incident, issue=issue, data=data)

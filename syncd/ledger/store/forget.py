@@ -44,9 +44,9 @@ SOMEBODY = "somebody"
 
 _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
     IncidentRow: ("snapshot", "notes", "log", "dry_run_notes", "noise_rule"),
-    TicketRow: ("agreed", "snapshot", "closed"),
-    PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups", "deleted_by"),
-    ActionItemRow: ("facts", "snapshot", "changes", "deleted_by"),
+    TicketRow: ("agreed", "snapshot", "closed", "deleted_by", "moved_by"),
+    PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups", "deleted_by", "moved_by"),
+    ActionItemRow: ("facts", "snapshot", "changes", "deleted_by", "moved_by"),
     DutyRow: ("reason", "remedy", "met_by", "corrected", "corrected_by"),
     WaiverRow: ("by", "reason", "ended_by"),
     OperationRow: ("meaning", "reason", "rendered", "error"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlmodel import Session
 
@@ -33,6 +34,7 @@ from syncd.ledger.store.snapshots import (
     tickets_by_issue_in,
 )
 from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.ledger.store.unseen_writes import IssueRow
 from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
 
@@ -309,19 +311,32 @@ def store_papers(
                 notice_changes_in(session, [row.incident_id], now, 0, "it is out of sight")
 
 
-def store_deletion(ledger: Transactions, issue_id: str, by: str, account: str, now: datetime) -> str | None:
-    """Store that somebody deleted a postmortem or action item; return its incident, None if it is no such.
+Loss = Literal["deleted", "moved"]
+"""How an issue may be lost to syncd by an act of which only Jira's event tells."""
+
+
+def store_loss(
+    ledger: Transactions, issue_id: str, how: Loss, by: str, account: str, now: datetime
+) -> str | None:
+    """Store that somebody deleted or moved an issue of ours; return its incident, None if it is no such.
 
     `by` is the name that Jira's event gives, `account` the account's id; both may be empty.
     """
     with ledger.write() as session:
-        row = duty_issues_by_id(session, [issue_id]).get(issue_id)
+        row: IssueRow | None = duty_issues_by_id(session, [issue_id]).get(issue_id)
+        row = row or tickets_by_issue_in(session, [issue_id]).get(issue_id)
         if row is None:
             return None
-        mark_out_of_sight(session, row, now)
-        row.deleted_by = by or account
-        notice_changes_in(session, [row.incident_id], now, 0, "it was deleted")
+        if how == "moved":
+            # the other project may be one that syncd can read
+            row.moved_by = by or account
+        else:
+            row.deleted_by = by or account
+            if not isinstance(row, TicketRow):
+                mark_out_of_sight(session, row, now)
+        session.add(row)
+        notice_changes_in(session, [row.incident_id], now, 0, f"it was {how}")
         data: dict[str, JsonValue] | None = {"by": account} if account else None
-        kind = f"{SUBJECTS[type(row)]}.deleted"
+        kind = f"{SUBJECTS[type(row)]}.{how}"
         audit.append(session, now, kind, incident=row.incident_id, issue=issue_id, data=data)
         return row.incident_id

@@ -197,7 +197,7 @@ def _set_sight(session: Session, row: IssueRow, since: datetime | None, now: dat
     No other function sets the column, so that none can forget the event.
     """
     row.out_of_sight_since = since
-    if since is None and not isinstance(row, TicketRow):
+    if since is None:
         row.deleted_by = None
     session.add(row)
     kind = f"{SUBJECTS[type(row)]}.{'in_sight' if since is None else 'out_of_sight'}"
@@ -246,6 +246,8 @@ def save_issue(
         dumped = {**dumped, **texts_withheld(incident.number)}
     changed, back = dumped != row.snapshot, row.out_of_sight_since
     row.read_seq = read_seq
+    # syncd sees it, so a move took it to a project that syncd may read
+    row.moved_by = None
     if back is not None:
         _set_sight(session, row, None, now)
         free_parked(session, row.incident_id, object_of(_KINDS[type(row)], _named_by(row)), back, now)

@@ -117,7 +117,8 @@ class TicketRow(SQLModel, table=True):
 
     `agreed` are the values that syncd and Jira last agreed on. `placed_status` is the status in which syncd
     placed the ticket last. `refused` are fields that Jira refused once. `closed` tells who closed the ticket,
-    if syncd had to find out.
+    if syncd had to find out. `deleted_by` and `moved_by` are who deleted it, or moved it to another project,
+    by Jira's event; empty if the event does not tell, None without an event.
     """
 
     __tablename__ = "ticket"
@@ -136,6 +137,8 @@ class TicketRow(SQLModel, table=True):
     out_of_sight_since: datetime | None = None
     closed: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created_at: datetime
+    deleted_by: str | None = None
+    moved_by: str | None = None
 
 
 class PostmortemRow(SQLModel, table=True):
@@ -143,8 +146,7 @@ class PostmortemRow(SQLModel, table=True):
 
     `leaves` are owners whose accounts syncd saw inactive. `follow_ups` are the rows of its follow-up table,
     unchanged since `follow_ups_since`. `rebuilt_for` is the birth of the ledger that has read its comments.
-    `deleted_by` is the account that deleted it, by Jira's event; empty if the event does not tell, None
-    without an event.
+    `deleted_by` and `moved_by` as for a ticket.
     """
 
     __tablename__ = "postmortem"
@@ -167,13 +169,14 @@ class PostmortemRow(SQLModel, table=True):
     created_at: datetime
     rebuilt_for: datetime | None = None
     deleted_by: str | None = None
+    moved_by: str | None = None
 
 
 class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds findings that are kept: postponements, the person who took it, the person who assigned it.
-    `leaves`, `rebuilt_for` and `deleted_by` as for a postmortem.
+    `leaves`, `rebuilt_for`, `deleted_by` and `moved_by` as for a postmortem.
     """
 
     __tablename__ = "action_item"
@@ -195,6 +198,7 @@ class ActionItemRow(SQLModel, table=True):
     first_seen_at: datetime
     rebuilt_for: datetime | None = None
     deleted_by: str | None = None
+    moved_by: str | None = None
 
 
 class DutyRow(SQLModel, table=True):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
 
 from sqlmodel import Session, col, select
 
-from syncd.domain.duty import OWED, DutyKind, DutyState, verdict_of
+from syncd.domain.duty import OWED, Duty, DutyKind, DutyState, verdict_of
+from syncd.domain.history import Leave
 from syncd.domain.incident import stub_title
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow
-from syncd.policy.follow_ups.judge import BY_RULE, NO_OWNER, OWNER_LEFT
+from syncd.ledger.views.postmortems import waivers_data
+from syncd.policy.duty_words import SUBJECTS, UNOWNED, out_of_sight, owner_words
+from syncd.policy.postmortem.explain import notes_on
 
 Data = dict[str, Any]
 
-UNOWNED = frozenset({NO_OWNER, OWNER_LEFT, BY_RULE})
 OVERDUE = "overdue"
 OWNER_LATE = "no owner in time"
 DAY_SECONDS = 86_400
@@ -37,7 +41,7 @@ def actions_data(
         for item in items
         if (item["stands"] == "open" or item["violations"])
         and (not overdue or item["overdue_days"] > 0)
-        and (not unowned or UNOWNED.intersection(item["violations"]))
+        and (not unowned or {*UNOWNED}.intersection(item["violations"]))
     ]
     # an item without a date comes last
     return sorted(chosen, key=lambda item: (-item["overdue_days"], item["due"] or "9999", item["key"]))
@@ -50,7 +54,21 @@ def items_data(session: Session, incident_id: str, now: datetime) -> list[Data]:
         .where(ActionItemRow.incident_id == incident_id)
         .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.key))
     )
-    return [item_data(session, row, now) for row in session.exec(query).all()]
+    duties, waivers = duties_of(session, incident_id), waivers_of(session, incident_id)
+    items = []
+    for row in session.exec(query).all():
+        given = waivers_data(waivers, row.issue_id, now)
+        notes = _notes(row, duties)
+        notes += [f"{SUBJECTS[DutyKind(waiver['duty'])]}: {waiver['words']}" for waiver in given]
+        items.append({**item_data(session, row, now), "waivers": given, "notes": notes})
+    return items
+
+
+def _notes(row: ActionItemRow, duties: Sequence[Duty]) -> list[str]:
+    """Return what happened to the duties of an item: breaches that are not visible, or were taken back."""
+    lost = out_of_sight(row.key, row.deleted_by, row.moved_by)
+    own = [duty for duty in duties if duty.subject == row.issue_id]
+    return [f"{SUBJECTS[duty.kind]}: {note}" for duty in own for note in notes_on(duty, lost)]
 
 
 def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
@@ -69,16 +87,20 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
         violations.append(OVERDUE)
     if owned is not None and owned.state == DutyState.BREACHED:
         violations.append(OWNER_LATE)
+    name = (owner.get("name") or owner.get("id")) if owner else None
     return {
         "key": row.key,
         "summary": stub_title(incident.number) if hidden and incident else issue.get("summary", ""),
         "incident": row.incident_id,
         "number": incident.number if incident else None,
-        "owner": (owner.get("name") or owner.get("id")) if owner else None,
+        "owner": name,
+        "owner_words": owner_words(name, violations, _leave(row, owner.get("id"))),
         "due": facts.get("due") or issue.get("due_date"),
         "status": (issue.get("status") or {}).get("name"),
         "overdue_days": late,
         "violations": violations,
+        "deleted_by": row.deleted_by,
+        "moved_by": row.moved_by,
         "postponed": facts.get("postponed", 0),
         "source": row.source,
         "stands": "ended" if row.ended_at is not None else facts.get("stands", "open"),
@@ -86,6 +108,11 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
         "owned": _state(owned),
         "done": _state(done),
     }
+
+
+def _leave(row: ActionItemRow, account: str | None) -> Leave | None:
+    leave = row.leaves.get(account or "")
+    return Leave.model_validate(leave) if leave else None
 
 
 def _latest(session: Session, row: ActionItemRow, kind: DutyKind) -> DutyRow | None:

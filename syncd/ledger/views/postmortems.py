@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.duty import OF_POSTMORTEM, OWED, STATE_WORDS, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import OF_POSTMORTEM, OWED, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.incident import Incident
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
@@ -24,8 +24,9 @@ from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState
+from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_words, waived
 from syncd.policy.notify.recipients import account_of_duty
-from syncd.policy.postmortem.explain import explain, summary
+from syncd.policy.postmortem.explain import explain, notes_on, sight_of, summary
 
 Data = dict[str, Any]
 AT_ONCE = 500
@@ -99,11 +100,28 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
         "issue_id": postmortem.issue_id if postmortem else None,
         "status": issue.status.name if issue else None,
         "owner": issue.assignee.name if issue and issue.assignee else None,
+        "owner_words": _owner_words(postmortem),
+        "deleted_by": postmortem.deleted_by if postmortem else None,
+        "moved_by": postmortem.moved_by if postmortem else None,
         "out_of_sight_since": iso(postmortem.out_of_sight_since) if postmortem else None,
         **{str(kind): _duty_data(case.duty(kind), case) for kind in OF_POSTMORTEM},
-        "earlier": [_bare(duty) for duty in duties if duty != case.duty(duty.kind)],
-        "waivers": [_waiver_data(waiver) for waiver in case.waivers],
+        "earlier": [
+            {**_bare(duty), "notes": notes_on(duty, sight_of(postmortem))}
+            for duty in duties
+            if duty != case.duty(duty.kind)
+        ],
+        "waivers": waivers_data(case.waivers, None, now),
     }
+
+
+def _owner_words(postmortem: PostmortemState | None) -> str | None:
+    """Return the owner of a postmortem with when they left, None before syncd has read it."""
+    if postmortem is None or postmortem.issue is None:
+        return None
+    assignee = postmortem.issue.assignee
+    wrong = (OWNER_LEFT,) if assignee is not None and not assignee.active else ()
+    leave = postmortem.leaves.get(assignee.id) if assignee else None
+    return owner_words(assignee.name if assignee else None, wrong, leave)
 
 
 def _duty_data(duty: Duty | None, case: Case) -> Data | None:
@@ -117,7 +135,7 @@ def _bare(duty: Duty) -> Data:
         "duty": duty.kind,
         "clock": duty.clock,
         "state": duty.verdict,
-        "words": STATE_WORDS[duty.verdict],
+        "words": duty.words,
         "started_at": iso(duty.started_at),
         "due_at": iso(duty.due_at),
         "was_due_at": iso(duty.was_due_at),
@@ -134,8 +152,22 @@ def _bare(duty: Duty) -> Data:
     }
 
 
+def waivers_data(waivers: Sequence[Waiver], subject: str | None, now: datetime | None) -> list[Data]:
+    """Return the waivers of the postmortem (`subject` None) or of an action item, oldest first."""
+    return [
+        {
+            **_waiver_data(waiver),
+            "words": waived(waiver, nth_of(waiver, waivers)),
+            "runs": now is not None and waiver.runs(now),
+        }
+        for waiver in waivers
+        if waiver.subject == subject
+    ]
+
+
 def _waiver_data(waiver: Waiver) -> Data:
     return {
+        "given_at": iso(waiver.at),
         "duty": waiver.duty,
         "until": iso(waiver.until),
         "ended_at": iso(waiver.ended_at),
@@ -248,15 +280,14 @@ def _addresses(session: Session, case: Case) -> dict[str, str]:
     return addresses_of_in(session, hidden) if hidden else {}
 
 
-def unseen_issues(ledger: Transactions) -> list[tuple[str, int, datetime, str | None]]:
+def unseen_issues(ledger: Transactions) -> list[tuple[str, int, datetime, str | None, str | None]]:
     """Return the issues that syncd could not see at a deadline: key, incident's number, since when (UTC).
 
-    The last value is the person who deleted the issue, empty if Jira did not tell who, None if it is not
-    known to be deleted.
+    The last values are who deleted and who moved the issue, as in `syncd.policy.duty_words.out_of_sight`.
     """
     with ledger.read() as session:
         return [
-            (row.key, row.number, row.since, row.deleted_by)
+            (row.key, row.number, row.since, row.deleted_by, row.moved_by)
             for query in _UNSEEN
             for row in session.connection().execute(query)
         ]
@@ -269,11 +300,12 @@ _UNSEEN = tuple(
         col(IncidentRow.number),
         func.min(col(DutyRow.breached_at)).label("since"),
         col(table.deleted_by),
+        col(table.moved_by),
     )
     .join(DutyRow, on)
     .join(IncidentRow, col(IncidentRow.id) == col(table.incident_id))
     .where(*_UNSEEN_DUTY)
-    .group_by(col(table.key), col(IncidentRow.number), col(table.deleted_by))
+    .group_by(col(table.key), col(IncidentRow.number), col(table.deleted_by), col(table.moved_by))
     for table, on in (
         (PostmortemRow, col(DutyRow.subject) == col(PostmortemRow.incident_id)),
         (ActionItemRow, col(DutyRow.subject) == col(ActionItemRow.issue_id)),

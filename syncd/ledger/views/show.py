@@ -31,7 +31,9 @@ from syncd.ledger.store.troubles import troubles_in
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
+from syncd.policy.duty_words import overridden
 from syncd.policy.restricted import SLOW
+from syncd.policy.ticket.close_gate import OVERRIDES
 from syncd.policy.ticket.unseen_writes import field_of
 
 Data = dict[str, Any]
@@ -104,8 +106,17 @@ def _ticket_data(ticket: TicketRow) -> Data:
             name.removeprefix("conflict:") for name in ticket.agreed if name.startswith("conflict:")
         ),
         "out_of_sight_since": iso(ticket.out_of_sight_since),
+        "deleted_by": ticket.deleted_by,
+        "moved_by": ticket.moved_by,
+        "overrides": [
+            {**override, "words": _override_words(override)} for override in ticket.agreed.get(OVERRIDES, ())
+        ],
         "snapshot": ticket.snapshot,
     }
+
+
+def _override_words(override: Data) -> str:
+    return overridden(override["by"], datetime.fromisoformat(override["at"]), override["missing"])
 
 
 def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:

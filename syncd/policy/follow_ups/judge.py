@@ -15,6 +15,7 @@ from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.duty_words import BY_RULE, NO_OWNER, OWNER_LEFT, SEEN_AGAIN
 from syncd.policy.follow_ups.completion import End, end_of, gained
 from syncd.policy.follow_ups.duties import (
     TOO_OFTEN,
@@ -30,14 +31,11 @@ from syncd.policy.follow_ups.owner import owned, taken_at, tenures
 from syncd.policy.follow_ups.runs import runs_of, settling
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
-from syncd.policy.postmortem.judge import READ_AGAIN, SEEN_AGAIN
+from syncd.policy.postmortem.judge import READ_AGAIN
 from syncd.policy.postmortem.owed import counts_for_another
 from syncd.policy.time.time_words import as_date
 
 NOT_VISIBLE = "not visible"
-NO_OWNER = "no owner"
-OWNER_LEFT = "its owner has left"
-BY_RULE = "assigned by rule, not taken"
 NONE_LABEL = "no-follow-ups"
 """The label by which a person says on the postmortem that no follow-ups are needed."""
 OWNED_SOON = timedelta(hours=4)
@@ -182,7 +180,7 @@ def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     if not state.in_sight and duty.breached_at is not None and (record.breached_at is None or record.unseen):
         return duty.model_copy(update={"unseen": True})
     if state.in_sight and record.unseen and duty.breached_at is None:
-        return duty.model_copy(update={"reason": f"{duty.reason}{SEEN_AGAIN}"})
+        return duty.model_copy(update={"reason": f"{duty.reason}; {SEEN_AGAIN}"})
     return duty
 
 

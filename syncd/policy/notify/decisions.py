@@ -38,11 +38,13 @@ def _of_waiver(case: Case, mapping: Mapping, waiver: Waiver) -> Iterator[Operati
     if waiver.source != "command" or waiver.rebuilt:
         return
     until, waived = at_words(waiver.until, mapping.zone), _waived(case, waiver)
-    text = f"syncd waive: {waived} is waived until {until}."
+    several = waiver.duty is None
+    text = f"syncd waive: {waived} {'are' if several else 'is'} waived until {until}."
+    reason = f"{waived} {'were' if several else 'was'} waived"
     moment = f"waiver:{waiver.subject or ''}:{waiver.duty or ''}:{waiver.at:%Y%m%dT%H%M%S%f}"
     for address in waiver.by.split(AND):
         who = Recipient(address=address, why=_WHY)
-        yield mail(case, DecisionMail(text=text), moment, who, f"{waived} was waived", waiver.at)
+        yield mail(case, DecisionMail(text=text), moment, who, reason, waiver.at)
 
 
 def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:

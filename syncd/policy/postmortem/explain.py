@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from syncd.domain.duty import MET, RUNNING, STATE_WORDS, Duty, DutyState, Waiver
-from syncd.policy.case import Case, Rulebook
+from syncd.domain.duty import MET, NOT_VISIBLE, RUNNING, Duty, DutyState
+from syncd.policy.case import Case, DutyIssueState, Rulebook
+from syncd.policy.duty_words import nth_of, out_of_sight, taken_back, waived
 from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.time.time_words import at_words, long_words
 
@@ -31,20 +32,7 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     lines += _stands(duty, case, zone)
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
         lines.append(f"It became overdue {at_words(duty.breached_at, zone)}; that stays on record")
-    if duty.unseen and case.postmortem is not None:
-        key, by = case.postmortem.key, case.postmortem.deleted_by
-        why = "was it moved, restricted or deleted?" if by is None else f"{by or 'somebody'} deleted it."
-        lines.append(
-            f"Not met: not visible. syncd cannot see {key}; {why} If it is back, its changelog decides"
-        )
-    if duty.corrected is not None:
-        at = f" {at_words(duty.corrected_at, zone)}" if duty.corrected_at else ""
-        by = f" by {duty.corrected_by}" if duty.corrected_by else ""
-        lines.append(f"The breach was taken back{at}{by}: {duty.corrected}")
-    if duty.claimed_met_at is not None:
-        lines.append(f"By the approver's word it was met {at_words(duty.claimed_met_at, zone)}")
-    if duty.rebuilt:
-        lines.append("The breach is rebuilt from syncd's comment: an earlier ledger was lost")
+    lines += notes_on(duty, sight_of(case.postmortem), zone)
     lines += _next(duty, case, book, zone)
     if duty.remedy:
         lines.append(f"To do: {duty.remedy}")
@@ -54,10 +42,28 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     return tuple(lines)
 
 
+def sight_of(issue: DutyIssueState | None) -> str:
+    """Return the sentence about an issue that syncd cannot see; empty if there is none."""
+    return out_of_sight(issue.key, issue.deleted_by, issue.moved_by) if issue is not None else ""
+
+
+def notes_on(duty: Duty, lost: str, zone: str = "UTC") -> list[str]:
+    """Return what happened to a duty beside its clock; `lost` is the sentence about its issue."""
+    lines = []
+    if duty.unseen and lost:
+        words = f"{NOT_VISIBLE[:1].upper()}{NOT_VISIBLE[1:]}"
+        lines.append(f"{words}. {lost} If it is back, its changelog decides")
+    if duty.corrected is not None:
+        by, at, claimed = duty.corrected_by, duty.corrected_at, duty.claimed_met_at
+        lines.append(taken_back(duty.corrected, by, at, claimed, zone))
+    if duty.rebuilt:
+        lines.append("The breach is rebuilt from syncd's comment: an earlier ledger was lost")
+    return lines
+
+
 def summary(duty: Duty, zone: str = "UTC") -> str:
     """Return a duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
-    words = STATE_WORDS[duty.verdict]
-    return f"{words}, {at_words(duty.due_at, zone)}" if duty.state in RUNNING else words
+    return f"{duty.words}, {at_words(duty.due_at, zone)}" if duty.state in RUNNING else duty.words
 
 
 def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
@@ -74,8 +80,8 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
         running = next(
             (waiver for waiver in case.waivers if now and waiver.covers(duty.kind) and waiver.runs(now)), None
         )
-        waived = _waived(running, zone) if running else "Waived"
-        return [f"{waived}; after that it is due {due}"]
+        words = waived(running, nth_of(running, case.waivers), zone) if running else "Waived"
+        return [f"{words}; after that it is due {due}"]
     if duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
         if now is None or now <= duty.due_at:
             return [f"Due {due}" + (f", in {long_words(duty.due_at - now)}" if now else "")]
@@ -83,11 +89,6 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
             f"Was due {due}, {long_words(now - duty.due_at)} ago, and is not judged yet: {_why_not(case)}"
         ]
     return []
-
-
-def _waived(waiver: Waiver, zone: str) -> str:
-    words = f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
-    return f"{words} (rebuilt from syncd's comment: an earlier ledger was lost)" if waiver.rebuilt else words
 
 
 def _why_not(case: Case) -> str:

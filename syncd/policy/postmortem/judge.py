@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from syncd.domain.duty import RUNNING, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.duty_words import SEEN_AGAIN
 from syncd.policy.postmortem.deadlines import due_after_correction, moved_deadline, soon_at
 from syncd.policy.postmortem.fulfilment import (
     Span,
@@ -40,8 +41,6 @@ SKEW_AGAIN = timedelta(minutes=5)
 READ_AGAIN = timedelta(minutes=1)
 """If no read of both services has reached a deadline yet, syncd judges again after this time."""
 _MOVED = "; a waiver until "
-SEEN_AGAIN = "; syncd could not see it at its deadline, and took the breach back when it saw it again"
-"""In the reason of a duty whose breach rested on an issue that syncd could not see."""
 
 
 @dataclass
@@ -373,7 +372,7 @@ def _with_sight(duty: Duty, record: Duty | None, context: JudgeContext) -> Duty:
     stood = record is not None and record.breached_at is not None and not record.unseen
     unseen = hidden and duty.breached_at is not None and not stood
     if record is not None and _back(record, context) and duty.breached_at is None:
-        return duty.model_copy(update={"unseen": unseen, "reason": f"{duty.reason}{SEEN_AGAIN}"})
+        return duty.model_copy(update={"unseen": unseen, "reason": f"{duty.reason}; {SEEN_AGAIN}"})
     return duty.model_copy(update={"unseen": unseen})
 
 

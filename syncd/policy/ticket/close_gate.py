@@ -14,11 +14,12 @@ from typing import Literal
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.clock import in_utc
-from syncd.domain.duty import OWED, Duty, DutyKind
+from syncd.domain.duty import NOT_VISIBLE, OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
 from syncd.domain.operation.keys import gate_key
 from syncd.policy.case import Case, ClosedBy, Decision, DutyIssueState, Remark, Rulebook, TicketState
+from syncd.policy.duty_words import BY_RULE, out_of_sight
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.marks import mark_in
@@ -31,6 +32,8 @@ GATE = "gate"
 """In the agreed values of a ticket: the verdict on its present close."""
 HEARD = "gate heard"
 """In the agreed values of a ticket: hashes of the missing duties that the gate's comments listed so far."""
+OVERRIDES = "gate overrides"
+"""In the agreed values of a ticket: the overrides, with names, which the audit trail has only as hashes."""
 PROPER = "nothing was owed"
 ONLY_TOLD = "told, and left closed"
 ROBOTS = "closed again by a robot"
@@ -43,7 +46,7 @@ _AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED)
 
 
 class Missing(Value):
-    """A duty that is owed when a person closes the ticket; `line` names it and the act that ends it.
+    """A duty that is owed when a person closes the ticket: `what` is missing, and `how` to get it.
 
     `since` is the time at which it arose. If it is not `asked_for`, its rules are in mode `report`: syncd
     judges the duty and tells nobody.
@@ -51,7 +54,8 @@ class Missing(Value):
 
     kind: DutyKind | Literal["follow-ups unsaid"]
     subject: str
-    line: str
+    what: str
+    how: str
     since: datetime
     asked_for: bool
 
@@ -72,8 +76,9 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
             Missing(
                 kind="follow-ups unsaid",
                 subject=case.incident.id,
-                line=f"No follow-up is recorded: create sub-tasks of {_postmortem(case)}, or set the label"
-                f" {NONE_LABEL} on it if none is needed",
+                what="no follow-up is recorded",
+                how=f"create sub-tasks of {_postmortem(case)}, or set the label {NONE_LABEL} on it if none is"
+                " needed",
                 since=since,
                 asked_for=book.mapping.follow_ups.mode is Mode.ENFORCE,
             )
@@ -82,24 +87,29 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
 
 
 def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
-    due = f"due {in_utc(duty.due_at)}"
     waive = f"or get a waiver: syncd waive {case.incident.number} --duty {duty.kind}"
+    issue: DutyIssueState | None = case.postmortem
     if duty.kind is DutyKind.SCHEDULED:
-        line = f"Postmortem not scheduled ({due}): set an owner and a review date on {_postmortem(case)},"
-        line = f"{line} {waive}"
+        what = "postmortem not scheduled"
+        how = f"set an owner and a review date on {_postmortem(case)}, {waive}"
     elif duty.kind is DutyKind.COMPLETED:
-        line = f"Postmortem not completed ({due}): write it and close {_postmortem(case)}, {waive}"
+        what, how = "postmortem not completed", f"write it and close {_postmortem(case)}, {waive}"
     else:
-        item = next((item for item in case.items if item.issue_id == duty.subject), None)
+        issue = item = next((item for item in case.items if item.issue_id == duty.subject), None)
         key = item.key if item is not None else duty.subject
-        line = f"Action item {key} has no owner ({due}): assign it"
+        what, how = f"action item {key} has no owner", "assign it"
         if item is not None and item.issue is not None and active(item.issue.assignee):
-            line = f"Action item {key} was assigned by rule and is not taken ({due}): its owner changes it or"
-            line = f"{line} comments on it, or another person assigns it"
+            what = f"action item {key} was {BY_RULE}"
+            how = "its owner changes it or comments on it, or another person assigns it"
+    what = f"{what} (due {in_utc(duty.due_at)})"
+    if duty.unseen and issue is not None:
+        # Nobody can do anything on an issue that syncd cannot see.
+        what, how = f"{what}, {NOT_VISIBLE}", out_of_sight(issue.key, issue.deleted_by, issue.moved_by)
     return Missing(
         kind=duty.kind,
         subject=duty.subject,
-        line=line,
+        what=what,
+        how=how,
         since=duty.started_at,
         asked_for=told_of(duty, book.mapping),
     )
@@ -195,16 +205,27 @@ def _answer_close(
         return Decision(operations=again, agreed={GATE: ROBOTS if back else ONLY_TOLD})
     if listed_before:
         # The gate listed these already. To close the ticket again is the person's decision.
-        reason = f"closed again; still missing: {len(missing)}, none of them new"
-        return Decision(
-            agreed={GATE: "overridden"},
-            remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
-        )
+        return _override(ticket, closed, missing)
     operations: list[Operation] = [_comment(case, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, closed))
     told: list[JsonValue] = [*before, *(duty.print for duty in new)]
     return Decision(operations=tuple(operations), agreed={GATE: which if back else ONLY_TOLD, HEARD: told})
+
+
+def _override(ticket: TicketState, closed: ClosedBy, missing: list[Missing]) -> Decision:
+    """Put the override on record: in the audit trail, and with the person's name beside the ticket."""
+    by, still = closed.by or "somebody", "; ".join(duty.what for duty in missing)
+    before = ticket.agreed.get(OVERRIDES)
+    override: dict[str, JsonValue] = {"by": by, "at": closed.at.isoformat(), "missing": still}
+    reason = f"closed again; still missing: {still}"
+    return Decision(
+        agreed={
+            GATE: "overridden",
+            OVERRIDES: [*(before if isinstance(before, list) else []), override],
+        },
+        remarks=(Remark(rule="gate.overridden", reason=reason, by=by),),
+    )
 
 
 def _seen_late(case: Case, closed: ClosedBy) -> bool:
@@ -246,7 +267,7 @@ def _comment(
     case: Case, closed: ClosedBy, missing: list[Missing], key: str, *, back: bool
 ) -> CommentOnTicket:
     goes = f" syncd moves it back to {closed.before_name}, if the workflow allows it." if back else ""
-    lines = [f"* {duty.line}" for duty in missing]
+    lines = [f"* {duty.what[:1].upper()}{duty.what[1:]}: {duty.how}" for duty in missing]
     text = (
         f"this ticket was closed, but something is still missing.{goes} If it is closed again as it is, it"
         " stays closed, and syncd records who closed it. Missing:\n" + "\n".join(lines)

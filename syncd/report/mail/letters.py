@@ -28,6 +28,8 @@ LONGEST_VALUE = 1000
 MOST_LINES = 40
 """Lines of one mail; the mail counts the rest."""
 RED, AMBER, BLUE, GREEN = "#b42318", "#93540a", "#1d4f91", "#1a6b3c"
+LATE = ("overdue", "not visible")
+"""States of a line whose duty counts as missed."""
 
 
 class Letter(Value):
@@ -170,7 +172,7 @@ def owed(team: str, title: str, lead: str, lines: tuple[Line, ...], why: str, su
     """Return a mail about owed duties, one line each."""
     shown = lines[:MOST_LINES]
     # also the lines beyond MOST_LINES count: a mail with a breach is red
-    late = any(line.state == "overdue" for line in lines)
+    late = any(line.state in LATE for line in lines)
     return Letter(
         subject=subject,
         template="mail/owed",
@@ -280,7 +282,7 @@ def _links(about: About) -> list[JsonValue]:
 
 
 def _line(line: Line) -> dict[str, JsonValue]:
-    colour = {"overdue": RED, "due soon": AMBER}.get(line.state, BLUE)
+    colour = RED if line.state in LATE else AMBER if line.state == "due soon" else BLUE
     return {**line.model_dump(mode="json"), "colour": colour}
 
 

@@ -109,6 +109,8 @@ def _tickets() -> None:
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("closed", sa.JSON),
         sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("deleted_by", sa.String),
+        sa.Column("moved_by", sa.String),
     )
     op.create_table(
         "mirror_link",
@@ -143,6 +145,7 @@ def _postmortems_and_items() -> None:
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("rebuilt_for", sa.DateTime),
         sa.Column("deleted_by", sa.String),
+        sa.Column("moved_by", sa.String),
     )
     op.create_table(
         "action_item",
@@ -163,6 +166,7 @@ def _postmortems_and_items() -> None:
         sa.Column("first_seen_at", sa.DateTime, nullable=False),
         sa.Column("rebuilt_for", sa.DateTime),
         sa.Column("deleted_by", sa.String),
+        sa.Column("moved_by", sa.String),
     )
 
 
