@@ -25,7 +25,7 @@ def command() -> None:
 
 
 def _anchors(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> list[Anchor]:
-    from syncd.report.export_check import anchor_of
+    from syncd.domain.trail.chain import anchor_of
 
     try:
         return [anchor_of(value) for value in values]
@@ -62,11 +62,13 @@ def verify(anchors: list[Anchor], folders: tuple[Path, ...], as_json: bool) -> N
     from syncd.ledger.views import audit_trail
 
     try:
-        # one view: an event that the daemon adds meanwhile would not fit the head
-        with ledger_for_reading() as db, one_view(db) as view:
-            broken = audit_trail.verify(view, anchors)
-            seq, digest = audit_trail.head(view)
-            results = [_with_ledger(view, folder, broken) for folder in folders]
+        # one view: an event that the daemon adds meanwhile would not fit the head or the note beside it
+        with ledger_for_reading() as db:
+            noted = audit_trail.noted_head(db)
+            with one_view(db) as view:
+                broken = audit_trail.verify(view, anchors, noted)
+                seq, digest = audit_trail.head(view)
+                results = [_with_ledger(view, folder, broken) for folder in folders]
     except LedgerMissing as missing:
         if not folders:
             raise

@@ -16,6 +16,7 @@ from pathlib import Path
 from loguru import logger
 from sqlmodel import Session
 
+from syncd.domain.trail.chain import Anchor, anchor_of, spelled
 from syncd.ledger.database.connection import Database, LogicalClock, ledger_file
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import check_revision, migrate
@@ -116,21 +117,21 @@ class Ledger(Database):
 
     def note_head(self) -> None:
         """Note beside the ledger how far its record goes, so that a start sees if rows are missing."""
+        if self.rows_missing is not None:
+            # until the ledger begins anew, the note is the only proof
+            return
         with self.read() as session:
-            words = f"{self.instance} {head(session)[0]}"
+            words = f"{self.instance} {spelled(head(session))}"
         # a disk that is full shows by itself
         with suppress(OSError):
             head_file(self.file).write_text(words, "utf-8")
 
     def _rows_missing(self, session: Session) -> str | None:
-        try:
-            instance, _, noted = head_file(self.file).read_text("utf-8").partition(" ")
-        except (OSError, ValueError):
-            return None
+        instance, noted = read_head_file(self.file)
         end, _ = head(session)
-        if instance != self.instance or not noted.isdecimal() or end >= int(noted):
+        if instance != self.instance or noted is None or end >= noted[0]:
             return None
-        return f"its record ends at event {end}, and it went up to event {noted} already"
+        return f"its record ends at event {end}, and it went up to event {noted[0]} already"
 
     def close(self) -> None:
         """Close the connections and give the lock back."""
@@ -210,6 +211,18 @@ def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
 def head_file(file: Path) -> Path:
     """Return the file beside a ledger that tells how far the ledger's record went."""
     return file.with_name(file.name + ".head")
+
+
+def read_head_file(file: Path) -> tuple[str, Anchor | None]:
+    """Return whose record the file beside a ledger is about, and its end; None: there is no such file.
+
+    A damaged file says nothing: Jira's answers prove the ledger's age as well.
+    """
+    try:
+        instance, _, noted = head_file(file).read_text("utf-8").partition(" ")
+        return instance, anchor_of(noted)
+    except (OSError, ValueError):
+        return "", None
 
 
 def _say_missing_log(file: Path) -> None:

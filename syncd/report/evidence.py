@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any
 
 from syncd.domain.text import csv_cell
-from syncd.domain.trail.chain import Anchor, TrailRow
+from syncd.domain.trail.chain import Anchor, TrailRow, spelled
 from syncd.ledger.database.connection import OneView
 from syncd.ledger.views import audit_trail
 from syncd.ledger.views.evidence import evidence_of, first_event, incidents_of
@@ -76,11 +76,6 @@ def build(view: OneView, since: datetime, until: datetime, population: Data, at:
         "restricted": len(incidents) - len(exported),
     }
     return Export(files, about)
-
-
-def spelled(anchor: Anchor) -> str:
-    """Return an anchor as mails, exports and the command line have it."""
-    return f"{anchor[0]}:{anchor[1]}"
 
 
 def as_json(data: Data) -> bytes:

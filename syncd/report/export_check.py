@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from syncd.domain.trail.account import Account
-from syncd.domain.trail.chain import Anchor, Chain, TrailRow, data_of
+from syncd.domain.trail.chain import Anchor, Chain, TrailRow, anchor_of, data_of
 from syncd.report.evidence import MANIFEST, POPULATION, TRAIL, as_csv
 
 Data = dict[str, Any]
@@ -60,15 +60,6 @@ class Checked:
     def ends(self) -> Anchor:
         """The export's last row."""
         return anchor_of(self.about["anchor"])
-
-
-def anchor_of(text: str) -> Anchor:
-    """Return an anchor from `SEQ:HASH`; raise `ValueError` if it is none."""
-    seq, _, digest = text.partition(":")
-    # 64: the hexadecimal digits of a SHA-256
-    if len(digest) != 64:
-        raise ValueError(f"{text!r} is not SEQ:HASH")
-    return int(seq), digest
 
 
 class ExportCheck:

@@ -104,6 +104,10 @@ def test_it_has_html_text_and_a_csv_of_every_row_and_ends_with_the_ledgers_head(
     seq, _, digest = anchor.partition(":")
     with post.ledger.read() as session:
         assert audit.verify(session, [(int(seq), digest)]) is None
+    kept = {
+        (mail.rendered or {}).get("anchor") for mail in post.operations("done") if mail.kind == "send_mail"
+    }
+    assert anchor in kept
 
 
 def test_figures_are_frozen_with_the_mails_and_noted_as_sent_when_they_left(post: Rig) -> None:

@@ -6,15 +6,29 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from ledger_cast import NOW, behind_its_back, create, forge, incident, later, move, put, save_incident, ticket
+from ledger_cast import (
+    NOW,
+    behind_its_back,
+    claim,
+    create,
+    forge,
+    incident,
+    later,
+    move,
+    put,
+    record,
+    save_incident,
+    ticket,
+)
 
 from syncd.domain.duty import Duty, DutyKind
-from syncd.domain.operation import OperationState
-from syncd.domain.trail.chain import canonical
+from syncd.domain.operation import OperationState, SendMail
+from syncd.domain.operation.mail import NoticeMail
+from syncd.domain.trail.chain import canonical, spelled
 from syncd.ledger.database.triggers import TRIGGERS
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store import audit
+from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.postmortems import save_duties
 from syncd.ledger.views import audit_trail
 
@@ -121,6 +135,60 @@ def test_rows_that_were_removed_and_closed_up_are_missed_by_what_the_ledger_show
     assert audit_trail.head(full)[0] > 1
     assert words in why(full)
     assert f"row {audit_trail.head(full)[0] + 1} is missing" in why(full)
+
+
+MAIL = SendMail(
+    key="mail/notice/P1/ana",
+    incident="P1",
+    to="ana@qrpay.example",
+    why="the mapping names you",
+    content=NoticeMail(severity="SEV0", since=NOW),
+    reason="it reached SEV0",
+)
+
+
+@pytest.mark.parametrize(
+    ("keeper", "words"),
+    [
+        ("mail", "the mail of operation 10 names row"),
+        ("export", "an export names row"),
+        ("note", "the file syncd.db.head beside the ledger names row"),
+    ],
+)
+def test_a_row_whose_hash_left_is_missed_in_a_trail_that_was_cut(
+    full: Ledger, file: Path, keeper: str, words: str
+) -> None:
+    with full.write() as session:
+        seq, digest = audit.head(session)
+        audit.append(session, NOW, "tested")
+        if keeper == "mail":
+            (row,) = record(session, MAIL)
+            claim(session, row, anchor=spelled(audit.head(session)))
+            operation_states.finish(session, row, OperationState.DONE, NOW)
+    if keeper == "export":
+        audit_trail.note_export(full, {}, "root", NOW)
+    if keeper == "note":
+        full.note_head()
+    noted = audit_trail.noted_head(full)
+    assert audit_trail.verify(full, noted=noted) is None
+    forge(
+        file,
+        f"DELETE FROM audit_event WHERE seq > {seq}",  # noqa: S608 - our own statement
+        f"UPDATE audit_head SET seq = {seq}, hash = '{digest}'",  # noqa: S608 - our own statement
+    )
+    broken = audit_trail.verify(full, noted=noted)
+    assert broken is not None
+    assert broken.seq == seq + 1
+    assert words in broken.why
+
+
+def test_a_damaged_anchor_is_a_break_and_named(full: Ledger, file: Path) -> None:
+    with full.write() as session:
+        (row,) = record(session, MAIL)
+        claim(session, row, anchor="7:abc")
+    assert "the mail of operation 10 names row 0" in why(full)
+    forge(file, "UPDATE operation SET rendered = '{' WHERE id = 10")
+    assert "the mail of operation 10 names row 0" in why(full)
 
 
 @pytest.mark.parametrize(

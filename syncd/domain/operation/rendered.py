@@ -147,6 +147,8 @@ class RenderedChange(Rendered):
 class RenderedMail(Rendered):
     """The whole message; the ledger removes the body after the send.
 
+    `anchor` is the end of the audit trail (`SEQ:HASH`) that the message carries: `syncd audit verify` checks
+    that the trail still contains it.
     `tells` maps the number of each other notice in the message to True if its incident is restricted.
     `told_by` is the key of the mail that contains this notice, which then has no message of its own.
     """
@@ -155,6 +157,7 @@ class RenderedMail(Rendered):
     message_id: str = ""
     date: str = ""
     body: str = ""
+    anchor: str = ""
     tells: dict[str, bool] = Field(default_factory=dict)
     told_by: str = ""
 

@@ -7,7 +7,7 @@ export both follow the chain here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -17,6 +17,21 @@ GENESIS = "0" * 64
 
 Anchor = tuple[int, str]
 """Sequence and hash of a row, as a mail, an export or the log has it."""
+HASH_DIGITS = 64
+"""The hexadecimal digits of a SHA-256."""
+
+
+def spelled(anchor: Anchor) -> str:
+    """Return an anchor as `SEQ:HASH`, as mails, exports and the command line have it."""
+    return f"{anchor[0]}:{anchor[1]}"
+
+
+def anchor_of(text: str) -> Anchor:
+    """Return an anchor from `SEQ:HASH`; raise `ValueError` if it is none."""
+    seq, _, digest = text.partition(":")
+    if len(digest) != HASH_DIGITS:
+        raise ValueError(f"{text!r} is not SEQ:HASH")
+    return int(seq), digest
 
 
 class TrailRow(NamedTuple):
@@ -96,11 +111,24 @@ def data_of(text: str) -> dict[str, Any]:
 
 
 class Chain:
-    """A walk along the chain, row by row, from a start and through anchors."""
+    """A walk along the chain, row by row, from a start and through anchors.
 
-    def __init__(self, start: Anchor = (0, GENESIS), anchors: Iterable[Anchor] = ()) -> None:
+    `kept` are the anchors that the ledger keeps beside its trail, each with what holds it.
+    """
+
+    def __init__(
+        self,
+        start: Anchor = (0, GENESIS),
+        anchors: Iterable[Anchor] = (),
+        kept: Mapping[Anchor, str] | None = None,
+    ) -> None:
         self.last, self.hash = start
-        self._anchors = {anchor for anchor in anchors if anchor != (0, GENESIS)} - {start}
+        named = {**(kept or {}), **dict.fromkeys(anchors, "the anchor")}
+        passed = {(0, GENESIS), start}
+        self._anchors = {anchor: name for anchor, name in named.items() if anchor not in passed}
+        self._by_row: dict[int, list[Anchor]] = {}
+        for anchor in self._anchors:
+            self._by_row.setdefault(anchor[0], []).append(anchor)
 
     def add(self, row: TrailRow) -> Broken | None:
         """Go on to the next row; return why it is not the one that follows."""
@@ -116,10 +144,10 @@ class Chain:
             data_of(row.text)
         except ValueError as error:
             return Broken(wanted, f"it is damaged: its text is no JSON object ({error})")
-        passed = {anchor for anchor in self._anchors if anchor[0] == wanted}
-        if any(digest != row.hash for _seq, digest in passed):
-            return Broken(wanted, "its hash differs from the anchor")
-        self._anchors -= passed
+        for anchor in self._by_row.get(wanted, ()):
+            name = self._anchors.pop(anchor)
+            if anchor[1] != row.hash:
+                return Broken(wanted, f"its hash differs from {name}")
         self.last, self.hash = wanted, row.hash
         return None
 
@@ -134,7 +162,8 @@ class Chain:
             return Broken(self.last, f"the head row names row {head[0]} as the last, with another hash")
         if not self._anchors:
             return None
-        seq = max(self._anchors)[0]
+        latest = max(self._anchors)
+        seq, name = latest[0], self._anchors[latest]
         if seq > self.last:
-            return Broken(self.last + 1, f"{missing}: the anchor names row {seq}")
-        return Broken(seq, f"the anchor names row {seq}, at which this chain does not begin")
+            return Broken(self.last + 1, f"{missing}: {name} names row {seq}")
+        return Broken(seq, f"{name} names row {seq}, at which this chain does not begin")

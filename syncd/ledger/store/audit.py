@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -143,13 +143,18 @@ def _moment(stored: Any) -> Any:
         return None
 
 
-def verify(session: Session, anchors: Iterable[Anchor] = (), account: Account | None = None) -> Broken | None:
+def verify(
+    session: Session,
+    anchors: Iterable[Anchor] = (),
+    account: Account | None = None,
+    kept: Mapping[Anchor, str] | None = None,
+) -> Broken | None:
     """Check the chain and its triggers; return the first broken or missing row, None if there is none.
 
-    The chain must pass through the `anchors`, which come from mails, exports or the log. `account` takes in
-    what the rows tell.
+    The chain must pass through the `anchors`, which come from mails, exports or the log, and through those
+    that the ledger `kept` itself, each with its name. `account` takes in what the rows tell.
     """
-    chain = Chain(anchors=anchors)
+    chain = Chain(anchors=anchors, kept=kept)
     try:
         for row in rows(session):
             broken = chain.add(row)

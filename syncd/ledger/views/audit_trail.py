@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import String, bindparam, type_coerce
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue
+from syncd.domain.operation import Kind
 from syncd.domain.trail.account import Account
-from syncd.domain.trail.chain import GENESIS, Anchor, Broken, TrailRow, damage_in
-from syncd.ledger.database.connection import Transactions
+from syncd.domain.trail.chain import GENESIS, Anchor, Broken, TrailRow, anchor_of, damage_in, data_of, spelled
+from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.errors import LedgerUnreadable
+from syncd.ledger.open import head_file, read_head_file
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import get
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -51,20 +54,69 @@ def head(ledger: Transactions) -> tuple[int, str]:
         return audit.head(session)
 
 
-def verify(ledger: Transactions, anchors: Iterable[Anchor] = ()) -> Broken | None:
+def verify(
+    ledger: Transactions, anchors: Iterable[Anchor] = (), noted: Mapping[Anchor, str] | None = None
+) -> Broken | None:
     """Check the trail; return the first broken or missing row, None if it is whole.
 
-    The chain must hold, pass through the `anchors`, and tell of every record that only it explains.
+    The chain must hold, pass through the `anchors`, through those that mails and exports carried and the one
+    `noted` beside the ledger's file, and tell of every record that only it explains.
     """
     account = Account()
     with ledger.read() as session:
-        broken = audit.verify(session, anchors, account)
+        broken = audit.verify(session, anchors, account, {**_kept_anchors(session), **(noted or {})})
         # a trail that was cut and made to fit is shorter than what else the ledger shows
         if broken is None or broken.seq is None:
             last, untold = audit.head(session)[0], next(_untold(session, account), None)
             if untold is not None:
                 return Broken(last + 1, f"row {last + 1} is missing: {untold}")
         return broken
+
+
+def noted_head(ledger: Database) -> dict[Anchor, str]:
+    """Return the end of the trail that stands in the file beside the ledger, with its name; read it first.
+
+    A trail that is read afterwards can only be longer.
+    """
+    instance, end = read_head_file(ledger.file)
+    with ledger.read() as session:
+        ours = instance == session.connection().scalar(_INSTANCE)
+    return {end: f"the file {head_file(ledger.file).name} beside the ledger"} if ours and end else {}
+
+
+def _kept_anchors(session: Session) -> dict[Anchor, str]:
+    """Return the anchors that mails and exports carried, as the ledger keeps them, each with its name."""
+    kept = {_anchor(text): "an export" for text in _export_anchors(session)}
+    for row in session.connection().execute(_MAILS):
+        try:
+            text = data_of(row.rendered).get("anchor")
+        except (TypeError, ValueError):
+            text = "damaged"
+        if text:
+            kept[_anchor(text)] = f"the mail of operation {row.id}"
+    return kept
+
+
+def _anchor(text: object) -> Anchor:
+    try:
+        return anchor_of(str(text))
+    except ValueError:
+        # no row has this anchor, so a damaged one is a break, too
+        return 0, str(text)
+
+
+_MAILS = (
+    # as it is stored: a damaged one must be named
+    columns(col(OperationRow.id), type_coerce(col(OperationRow.rendered), String).label("rendered"))
+    .where(col(OperationRow.kind) == Kind.SEND_MAIL, col(OperationRow.rendered).is_not(None))
+    .order_by(col(OperationRow.id))
+)
+_EXPORTS = "exports"
+
+
+def _export_anchors(session: Session) -> list[object]:
+    anchors = get_cursor_in(session, _EXPORTS).get("anchors")
+    return anchors if isinstance(anchors, list) else []
 
 
 def _untold(session: Session, account: Account) -> Iterator[str]:
@@ -134,7 +186,10 @@ _HASH = columns(col(AuditEventRow.hash)).where(col(AuditEventRow.seq) == bindpar
 def note_export(ledger: Transactions, about: dict[str, JsonValue], by: str, now: datetime) -> int:
     """Record an export with its manifest's hash, asked for by a system user; return the row's number."""
     with ledger.write() as session:
-        return audit.append(session, now, "export.made", data={**about, "by": audit.salted(session, by)})
+        row = audit.append(session, now, "export.made", data={**about, "by": audit.salted(session, by)})
+        anchors = [*_export_anchors(session), spelled(audit.head(session))]
+        set_cursor_in(session, _EXPORTS, anchors=anchors)
+        return row
 
 
 def exports(ledger: Transactions) -> dict[str, int]:

@@ -15,6 +15,7 @@ from syncd.domain.mail import AT_MOST_ONCE
 from syncd.domain.operation import OperationState, SendMail, op_of
 from syncd.domain.operation.mail import CorrectionMail, WeeklyReportMail
 from syncd.domain.operation.rendered import RenderedMail
+from syncd.domain.trail.chain import spelled
 from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
@@ -55,6 +56,7 @@ class SendMailKind(BaseKind[RenderedMail]):
             for other in told_with(context, operation)
             if (notice := told_notice(context, other)) is not None
         ]
+        notices, head = [notice for _, notice in others], spelled(chain_head(context.ledger))
         envelope = Envelope(
             sender=mailer.sender,
             recipient=mail.to,
@@ -64,7 +66,7 @@ class SendMailKind(BaseKind[RenderedMail]):
             answers=message_id(op_of(answers), mailer.sender) if answers else None,
         )
         try:
-            content = message(envelope, _body(context, operation, mailer, [notice for _, notice in others]))
+            content = message(envelope, _body(context, operation, mailer, notices, head))
         except ValueError as error:
             raise CannotRender(f"syncd cannot write the mail: {error}") from error
         return RenderedMail(
@@ -72,6 +74,7 @@ class SendMailKind(BaseKind[RenderedMail]):
             message_id=envelope.message_id,
             date=envelope.date.isoformat(),
             body=content.decode("ascii"),
+            anchor=head,
             **({"tells": {str(number): notice.restricted for number, notice in others}} if others else {}),
         )
 
@@ -109,10 +112,9 @@ def _without_body(operation: OperationRecord) -> RenderedMail:
 
 
 def _body(
-    context: EngineContext, operation: OperationRecord, mailer: Mailer, others: list[ToldNotice]
+    context: EngineContext, operation: OperationRecord, mailer: Mailer, others: list[ToldNotice], head: str
 ) -> Body:
-    """Return what the mail tells; a template that fails holds no mail back."""
-    head = ":".join(map(str, chain_head(context.ledger)))
+    """Return what the mail tells, with the end of the audit trail; a failing template holds no mail back."""
     mail = operation.typed(SendMail)
     if isinstance(mail.content, WeeklyReportMail):
         return report_body(context, mail.content, mail.why, mailer.templates, head)
