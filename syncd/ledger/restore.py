@@ -121,17 +121,18 @@ class BegunAnew:
     unsent: tuple[str, ...]
 
 
-def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, by_hand: bool = False) -> BegunAnew:
+def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = "") -> BegunAnew:
     """Treat a ledger as older than what it made; `stamp` is now on the boot-time clock.
 
-    `by_hand`: somebody put its file back while syncd was stopped. Nobody was asked, so notices of open
-    incidents are decided again, and may be repetitions.
+    `proof` shows that somebody put its file back by hand while syncd was stopped. Nobody was asked, so
+    notices of open incidents are decided again, and may be repetitions.
     """
+    by_hand = bool(proof)
     with ledger.write() as session:
         last = session.exec(select(AuditEventRow.at).order_by(col(AuditEventRow.seq).desc()).limit(1)).first()
         set_meta(session, "restored", now.isoformat())
         begun = {"at": now.isoformat(), "boot_id": stamp.boot_id, "boottime": stamp.boottime}
-        set_cursor_in(session, KEY, **begun, **({"by_hand": True} if by_hand else {}))
+        set_cursor_in(session, KEY, **begun, **({"proof": proof} if by_hand else {}))
         unseen_writes.forget_all(session)
         unsent, forgotten = _empty_outbox(session, now, by_hand=by_hand)
         for row in session.exec(

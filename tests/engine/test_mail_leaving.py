@@ -138,7 +138,7 @@ def test_what_a_mail_said_does_not_stay_in_the_ledger(post: Rig) -> None:
     sev0(post)
     post.cycle()
     kept = mails(post)[0].rendered or {}
-    assert sorted(kept) == ["date", "message_id", "to"]
+    assert sorted(kept) == ["anchor", "date", "message_id", "to"]
 
 
 # Refusals

@@ -11,7 +11,7 @@ import pytest
 from loguru import logger
 from rig import Rig
 
-from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, mails, recipients, whys
+from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, mails, recipients, subjects, whys
 from engine.test_every_jira_datacenter import others
 from engine.test_lifecycle import nothing_more_is_written
 from engine.test_rebuilt import RULES, over
@@ -22,6 +22,7 @@ from syncd.sandbox import faults
 from syncd.sandbox.mail import Letter
 
 AMARA = "Amara Osei"
+OPERATOR = "ops@qrpay.example"
 EDITIONS = pytest.mark.parametrize("edition", ["cloud", "data center"])
 
 
@@ -148,13 +149,14 @@ def test_nothing_leaves_before_jira_has_answered_but_notices_which_say_that_they
         if edition == "cloud"
         else {"create_ticket": "Jira to answer", "link_note": "its ticket"}
     )
-    assert sorted(recipients(house)) == sorted([CTO, COMPLIANCE] * 2)
-    assert all("This may be a repetition" in text(letter) for letter in letters(house)[sent:])
+    notices = [letter for letter in letters(house) if OPERATOR not in letter.recipients]
+    assert sorted(to for letter in notices for to in letter.recipients) == sorted([CTO, COMPLIANCE] * 2)
+    assert all("This may be a repetition" in text(letter) for letter in notices[sent:])
     house.world.faults.clear()
     house.settle(16, 60)
     assert keys(house) == tickets
     assert list(tickets) == [grave.id]
-    assert len(recipients(house)) == 4
+    assert sum(to != OPERATOR for to in recipients(house)) == 4
     assert doubled(said(house)) == []
     nothing_more_is_written(house)
 
@@ -182,6 +184,29 @@ def test_mails_about_the_time_before_are_recorded_as_not_sent_and_open_notices_l
     dropped = [row for row in mails(house) if row.state == "dropped"]
     assert dropped
     assert {why for row in dropped for why in whys(house, row.id)} == {PUT_BACK}
+
+
+def test_the_operator_is_told_once_what_a_file_that_was_put_back_lost_and_what_was_found_again(
+    make_rig: MakeRig,
+) -> None:
+    house = make_rig(mail=True, mappings=(mailing(**RULES),))
+    house.settle(2)
+    copy = snapshot(house)
+    over(house, "Over")
+    house.settle(4, 600)
+    house.world.advance(timedelta(days=2, hours=1).total_seconds())
+    put_back(house, copy)
+    house.settle(20, 60)
+    subject = "syncd: An older file of the ledger was put back"
+    (letter,) = [letter for letter in letters(house) if letter.message["Subject"] == subject]
+    words = " ".join(text(letter).split())
+    assert "older than what it made: OPS-" in words
+    assert "Its record ends at " in words
+    assert "Found again by its mark: 1 ticket" in words
+    assert 'Recorded as "not sent: ledger was put back": 4 mails' in words
+    house.restart()
+    house.settle(3, 60)
+    assert subjects(house).count(subject) == 1
 
 
 @EDITIONS

@@ -78,11 +78,11 @@ class OperatorMail(Value):
 
     `service` is the service that refuses syncd or that syncd cannot read, `tickets` the number of tickets
     whose writes are held, `alarm` and `text` the name and the words of an alarm. Of refused
-    credentials `text` says what to do about a captcha.
+    credentials `text` says what to do about a captcha, of a ledger that was put back it is the proof.
     """
 
     mail: Literal[MailKind.OPERATOR] = MailKind.OPERATOR
-    topic: Literal["mass", "first_load", "alarm", "start", "credentials", "stalled"]
+    topic: Literal["mass", "first_load", "alarm", "start", "credentials", "stalled", "put_back"]
     since: IsoTime
     service: str | None = None
     tickets: int | None = None

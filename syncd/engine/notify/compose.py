@@ -32,6 +32,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
+from syncd.engine.notify.operator_letters import operator_letter
 from syncd.engine.rulebook import projects_of
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
@@ -43,7 +44,6 @@ from syncd.ledger.views.postmortems import (
     subject_of,
 )
 from syncd.policy.notify.notices import is_late
-from syncd.policy.notify.operator_alarms import NAMES
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter, ToldNotice
@@ -104,7 +104,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     mail = operation.typed(SendMail)
     content = mail.content
     if isinstance(content, OperatorMail):
-        return _operator_letter(content)
+        return operator_letter(context.ledger, content)
     mapping = mapping_of_mail(context, operation)
     if mapping is None:
         raise DecideAgain
@@ -256,89 +256,6 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
         if subject.incident.restricted
         else tuple(person.name for person in incident.assignees if person.name),
     )
-
-
-def _operator_letter(mail: OperatorMail) -> Letter:
-    """Return the letter about a trouble of the daemon."""
-    since = letters.format_time(mail.since, "UTC")
-    name = NAMES.get(mail.service or "", "")
-    if mail.topic in ("mass", "first_load"):
-        return _held_letter(mail, since)
-    if mail.topic in ("start", "credentials"):
-        return _credentials_letter(mail, name, since)
-    if mail.topic == "alarm":
-        text = mail.text or ""
-        return _letter_to_operator(text.partition(" (")[0], (text,), ("syncd check",))
-    return _letter_to_operator(
-        f"{name} could not be read for 15 minutes",
-        (
-            f"syncd last read {name} at {since}. It catches up on later incidents when it can read {name}"
-            " again.",
-            "See why:",
-        ),
-        ("syncd status", "syncd check"),
-    )
-
-
-def _held_letter(mail: OperatorMail, since: str) -> Letter:
-    """Return the letter about writes that a brake holds."""
-    if mail.topic == "mass":
-        return _letter_to_operator(
-            f"Writes to {mail.tickets} tickets are held",
-            (
-                f"Since {since} syncd holds writes to {mail.tickets} existing tickets whose incidents"
-                " did not change. syncd goes on reading and deciding.",
-                "Look at them, then release or drop them:",
-            ),
-            ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
-        )
-    return _letter_to_operator(
-        f"A first load of {mail.tickets} tickets is held",
-        (
-            f"syncd has a new ledger. Since {since} it holds all writes about incidents that began before"
-            f" its first start: it would make {mail.tickets} tickets. Incidents that begin from now on"
-            " get their ticket, notices and deadlines at once.",
-            "Look at the plan, then accept it:",
-        ),
-        ("syncd status", "syncd plan", "syncd accept"),
-    )
-
-
-def _credentials_letter(mail: OperatorMail, name: str, since: str) -> Letter:
-    """Return the letter about a service that refuses our login."""
-    if mail.topic == "start":
-        return _letter_to_operator(
-            f"{name} refuses syncd's credentials, so syncd does not start",
-            (
-                f"At {since} {name} refused syncd's credentials, and syncd ended. No incident gets a ticket"
-                " until syncd runs again; then it catches up.",
-                f"{mail.text}. Then:" if mail.text else "Renew the token, then:",
-            ),
-            ("syncd check", "systemctl restart syncd"),
-        )
-    if mail.text:
-        return _letter_to_operator(
-            f"{name} demands a captcha of syncd's account",
-            (
-                f"{mail.text}.",
-                f"Since {since} {name} refuses syncd's login. Each request would be one more failed login, so"
-                " syncd asks again only every 15 minutes. Nothing is lost: what waits is done afterwards.",
-            ),
-            (f"syncd resume {mail.service}",),
-        )
-    return _letter_to_operator(
-        f"{name} refuses syncd's credentials",
-        (
-            f"Since {since} {name} refuses syncd's credentials. syncd asks again by itself."
-            f" Nothing is lost: what waits is done when {name} accepts them.",
-            "If the token has expired, put a new one in its place, then:",
-        ),
-        ("syncd check", "systemctl restart syncd"),
-    )
-
-
-def _letter_to_operator(title: str, paragraphs: tuple[str, ...], commands: tuple[str, ...]) -> Letter:
-    return letters.plain("the operator", title, paragraphs, commands, "SYNCD_OPERATOR_EMAIL names you")
 
 
 def report_body(

@@ -24,6 +24,7 @@ from syncd.engine.runtime.refusals import Refusal
 from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.key_values import clocks_apart, service_bindings, store_clocks_apart
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
+from syncd.ledger.store.restored import put_back_of
 from syncd.ledger.views.postmortems import unseen_issues
 from syncd.policy.duty_words import out_of_sight
 from syncd.policy.notify.operator_alarms import (
@@ -117,6 +118,8 @@ class OperatorAlarms:
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
             first_load=first_load.held(context.ledger),
+            # the mail tells what was found and not sent: known when the wait for the index is over
+            put_back=None if context.search_index.awaited else put_back_of(context.ledger),
             stopped=tuple(_stopped(refusal) for refusal in stopped),
             waiting=tuple(_stopped(refusal) for refusal in context.refusals.all() if refusal.tell),
             concerns=(*self._clocks(), *_missing_services(context), *_unseen(context)),

@@ -15,7 +15,7 @@ from syncd.domain.clock import Clock
 from syncd.domain.operation import OperationClass, SendMail, Target
 from syncd.ledger.open import Ledger
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.restored import is_open_notice, put_back_at
+from syncd.ledger.store.restored import is_open_notice, put_back_of
 
 WAITS_FOR = "Jira to show that the ledger knows all that it made, which syncd reads after each start"
 
@@ -55,5 +55,5 @@ class LedgerAge:
         """Return True if a notice about a moment (UTC) may have left before without a trace."""
         if self.unproved(projects) and moment < self._since:
             return True
-        at = put_back_at(self._ledger)
-        return at is not None and moment < at
+        put_back = put_back_of(self._ledger)
+        return put_back is not None and moment < put_back[0]

@@ -70,11 +70,11 @@ def _began(session: Session) -> datetime | None:
     return max((moment for moment in (restored_at(session), born) if moment is not None), default=None)
 
 
-def put_back_at(ledger: Transactions) -> datetime | None:
-    """Return when syncd found out that an older file was put back by hand (UTC), None if it never did."""
+def put_back_of(ledger: Transactions) -> tuple[datetime, str] | None:
+    """Return when syncd saw that an older file was put back by hand (UTC), and the proof; None: never."""
     with ledger.read() as session:
         entry = get_cursor_in(session, KEY)
-    return datetime.fromisoformat(str(entry["at"])) if entry.get("by_hand") else None
+    return (datetime.fromisoformat(str(entry["at"])), str(entry["proof"])) if entry.get("proof") else None
 
 
 def unread_above(ledger: Transactions, now: datetime) -> dict[str, int]:
@@ -113,7 +113,7 @@ def why_not_sent(session: Session, op: Operation) -> str | None:
     at = _began(session)
     if not isinstance(op, SendMail) or op.moment is None or at is None or op.moment >= at:
         return None
-    if get_cursor_in(session, KEY).get("by_hand"):
+    if get_cursor_in(session, KEY).get("proof"):
         incident = session.get(IncidentRow, op.incident)
         # it may be a repetition and says so: better twice than never
         return None if is_open_notice(op, incident.status if incident is not None else None) else PUT_BACK

@@ -6,9 +6,11 @@ The shapes are a promise to scripts (README, "For scripts").
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, or_, select
 
 from syncd.domain.incident import IncidentStatus
@@ -18,7 +20,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.loading import load, select_records
-from syncd.ledger.store.restored import restored_at
+from syncd.ledger.store.restored import PUT_BACK, restored_at
 from syncd.ledger.store.tables import (
     AuditEventRow,
     MetaRow,
@@ -204,10 +206,41 @@ _REBUILT = {
 """The noun under which an event is counted."""
 
 
-def _rebuilt(session: Session) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class AfterPutBack:
+    """What became of a ledger since an older file was put back: counts, and when its record ends (UTC)."""
+
+    last_event: datetime | None
+    found: dict[str, int]
+    unsent: int
+
+
+def after_put_back(ledger: Transactions, at: datetime) -> AfterPutBack:
+    """Return what syncd found again and did not send since an older file was put back at `at` (UTC)."""
+    with ledger.read() as session:
+        begun = session.exec(select(AuditEventRow).where(*_since("ledger.restored", at))).first()
+        last = audit.event_data(begun.seq, begun.text).get("last_event") if begun is not None else None
+        dropped = select(func.count()).where(
+            *_since("operation.dropped", at), col(AuditEventRow.text).contains(PUT_BACK)
+        )
+        return AfterPutBack(
+            last_event=datetime.fromisoformat(last) if last else None,
+            found=_rebuilt(session, at),
+            unsent=session.exec(dropped).one(),
+        )
+
+
+def _since(kind: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return col(AuditEventRow.kind) == kind, col(AuditEventRow.at) >= at
+
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+def _rebuilt(session: Session, since: datetime = _BEGINNING) -> dict[str, int]:
     query = (
         select(AuditEventRow.kind, func.count())
-        .where(col(AuditEventRow.kind).in_(_REBUILT))
+        .where(col(AuditEventRow.kind).in_(_REBUILT), col(AuditEventRow.at) >= since)
         .where(
             # an issue that was adopted without our mark was not made by an earlier ledger
             or_(

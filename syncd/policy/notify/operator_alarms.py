@@ -1,9 +1,9 @@
 """Alarm the operator about troubles of syncd itself: once for each occasion, and once a day for each cause.
 
 The troubles are: writes are held, a service refuses syncd's credentials, syncd could not read a side for 15
-minutes, a team is stopped, a credential expires in 30, 7 or 1 days. An alarm's key names its occasion, so
-that a restart repeats no alarm. A second outage is a second alarm. Within 24 hours after the first alarm it
-waits, and syncd sends it if the outage lasts longer.
+minutes, a team is stopped, a credential expires in 30, 7 or 1 days, an older file of the ledger was put back.
+An alarm's key names its occasion, so that a restart repeats no alarm. A second outage is a second alarm.
+Within 24 hours after the first alarm it waits, and syncd sends it if the outage lasts longer.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ NOT_READ_FOR = timedelta(minutes=15)
 """syncd alarms the operator if it could not read a side for so long."""
 ONCE_IN = timedelta(days=1)
 """The operator gets one alarm for each cause in this time."""
+PUT_BACK_FOR = timedelta(days=7)
+"""How long after an older file of the ledger was put back the mail about it may still leave."""
 EXPIRY_STEPS = (30, 7, 1)
 """Days before a credential expires, at which syncd alarms the operator."""
 NAMES = {**SERVICE_NAMES, "mail": "The mail server"}
@@ -57,7 +59,8 @@ class Trouble(Value):
     that refuse syncd's credentials, with the start of the refusal, `captcha` what a person has to do where
     one demands a captcha. `expires` holds the day on which each service's credential expires. `held` is the
     time since which writes are held, and the number of their tickets. `first_load` is the same for tickets
-    that wait for `syncd accept`. `stopped` are the teams that cannot run, `waiting` the writes of one kind
+    that wait for `syncd accept`. `put_back` is when syncd saw that somebody put an older file of the ledger
+    back, and the proof. `stopped` are the teams that cannot run, `waiting` the writes of one kind
     that a service refuses for all teams, `concerns` what else people should mend.
     """
 
@@ -67,6 +70,7 @@ class Trouble(Value):
     expires: dict[str, date] = Field(default_factory=dict)
     held: tuple[datetime, int] | None = None
     first_load: tuple[datetime, int] | None = None
+    put_back: tuple[datetime, str] | None = None
     stopped: tuple[StoppedTeams, ...] = ()
     waiting: tuple[StoppedTeams, ...] = ()
     concerns: tuple[Concern, ...] = ()
@@ -104,14 +108,16 @@ def alarms_due(alarms: Collection[Alarm], told: Collection[str], now: datetime) 
 
 def cause_of(mail: OperatorMail) -> str:
     """Return the cause of an operator's mail."""
-    # Each mass of writes and each expiry is a cause of its own, so neither waits for the other's 24 hours.
-    occasion = mail.since.isoformat() if mail.topic == "mass" else mail.alarm or mail.service or ""
+    # Each mass of writes, expiry and file put back is a cause of its own: none waits for another's 24 hours.
+    by_itself = mail.topic in ("mass", "put_back")
+    occasion = mail.since.isoformat() if by_itself else mail.alarm or mail.service or ""
     return f"{mail.topic}/{occasion}"
 
 
 def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
     """Return all alarms for the present troubles, also those that syncd sent already."""
     return [
+        *_put_back(trouble, now),
         *_held(trouble),
         *_refused(trouble),
         *_not_read(trouble, now),
@@ -129,7 +135,7 @@ def refused_at_the_start(service: str, now: datetime, captcha: str) -> Alarm:
 
 
 def _alarm(
-    kind: Literal["mass", "first_load", "start", "credentials", "stalled"],
+    kind: Literal["mass", "first_load", "start", "credentials", "stalled", "put_back"],
     service: str,
     since: datetime,
     text: str,
@@ -139,6 +145,16 @@ def _alarm(
     key = f"{kind}/{service}/{since.isoformat()}"
     mail = OperatorMail(topic=kind, since=since, service=service or None, tickets=tickets, text=words)
     return Alarm(key=key, kind=kind, cause=cause_of(mail), service=service, text=text, mail=mail)
+
+
+def _put_back(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
+    if trouble.put_back is not None and now - trouble.put_back[0] < PUT_BACK_FOR:
+        since, proof = trouble.put_back
+        text = (
+            f"Somebody put an older file of the ledger back ({proof}). syncd goes on as after a restore; what"
+            " only the newer file knew is lost. See: syncd status"
+        )
+        yield _alarm("put_back", "", since, text, words=proof)
 
 
 def _held(trouble: Trouble) -> Iterator[Alarm]:

@@ -97,7 +97,7 @@ def take(context: EngineContext, issues: Iterable[Issue], bases: dict[str, int])
 def put_back(context: EngineContext, proof: str, bases: dict[str, int]) -> None:
     """Let the ledger begin anew, because its file is older than what it made; `proof` shows that."""
     now = context.clock.now()
-    unsent = begin_anew(context.ledger, now, context.gave_up(), by_hand=True).unsent
+    unsent = begin_anew(context.ledger, now, context.gave_up(), proof=proof).unsent
     keep_unread_above(context.ledger, bases, now)
     context.marked_issues.forget_search()
     context.search_index.check()
