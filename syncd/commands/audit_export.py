@@ -6,7 +6,6 @@ incident, then a manifest that shows that no file was changed.
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -17,6 +16,7 @@ import click
 
 from syncd.commands.shared.options import Day
 from syncd.commands.shared.output import write_private
+from syncd.commands.shared.owner import typist
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 from syncd.domain.text import counted
 
@@ -91,7 +91,7 @@ def _write(db: Database, exported: Export, output: Path) -> int:
                 write_private(partial / name, content)
         about = {key: value for key, value in exported.about.items() if key != "begins"}
         about["manifest"] = sha256(manifest).hexdigest()
-        row = audit_trail.note_export(db, about, getpass.getuser(), command_clock().now())
+        row = audit_trail.note_export(db, about, typist().name, command_clock().now())
         partial.rename(output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

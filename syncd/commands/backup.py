@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from syncd.commands.shared.setup import command_clock
+from syncd.commands.shared.owner import user_name
+from syncd.commands.shared.setup import command_clock, owners_settings
 
 
 @click.command(help="Copy the ledger and check the copy; the daemon may run.")
@@ -25,13 +26,13 @@ from syncd.commands.shared.setup import command_clock
 )
 def command(folder: Path | None, keep: int) -> None:
     """Copy the ledger; exit 1 without a copy if the check finds damage."""
-    from syncd.config.settings.access import load_settings
     from syncd.ledger.database.backup import back_up
     from syncd.ledger.database.connection import ledger_file
 
-    settings = load_settings()
+    settings = owners_settings()
     target = folder or settings.state_dir / "backups"
     made = back_up(ledger_file(settings.ledger_url), target, command_clock().now(), keep)
-    click.echo(f"{made.file} ({made.size / 1e6:.1f} MB): copied and checked")
+    owner = user_name(made.file.stat().st_uid)
+    click.echo(f"{made.file} ({made.size / 1e6:.1f} MB, owner {owner}): copied and checked")
     if made.removed:
         click.echo(f"older copies removed: {len(made.removed)}; copies kept: {keep}")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.output import console, emit_json, json_option, plain
+from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def command(
 
     # without accounts: `--offline` must work before anybody has a token
     if offline and not for_admin:
+        become_owner(to_work=False)
         _tell([*configured(load_offline())], as_json)
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
@@ -223,4 +226,6 @@ def _show(findings: list[Finding]) -> None:
     count = {level: sum(finding.level is level for finding in findings) for level in Level}
     out.print(f"{count[Level.OK]} ok, {count[Level.WRONG]} wrong, {count[Level.UNKNOWN]} unknown")
     if not count[Level.WRONG]:
-        out.print("Next: syncd plan shows what the first cycle would do; syncd run starts the daemon.")
+        out.print(
+            f"Next: syncd plan shows what the first cycle would do; {how_to_start()} starts the daemon."
+        )

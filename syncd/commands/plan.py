@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.output import console, emit_json, json_option, table
 from syncd.commands.shared.setup import Setup, command_clock
 from syncd.commands.status import first_load_lines, mass_line
@@ -105,4 +106,4 @@ def _show(operations: list[dict[str, Any]]) -> None:
     rows = [(op["incident"], op["kind"], op["target"], op["reason"]) for op in operations]
     out.print(table("", ("incident", "operation", "target", "reason"), rows))
     out.print("\nLater steps (such as the status of a new ticket) appear once these operations are done.")
-    out.print("Next: syncd run --once does this once; syncd run starts the daemon.")
+    out.print(f"Next, start the daemon: {how_to_start()}")

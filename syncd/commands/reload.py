@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -12,8 +11,8 @@ import click
 def command() -> None:
     """Ask the daemon; exit 78 with every problem if a mapping is wrong, 69 if Jira is unreachable."""
     from syncd.commands.shared.ask_daemon import ask_daemon
+    from syncd.commands.shared.owner import typist
     from syncd.commands.shared.setup import ledger_for_reading
-    from syncd.engine.jobs.reload import system_user
     from syncd.ledger.database.lock import LedgerLock
     from syncd.ledger.errors import LedgerBusy
 
@@ -28,7 +27,8 @@ def command() -> None:
         lock.release()
         click.echo("no daemon is running; the daemon reads the mappings when it starts", err=True)
         return
-    result = ask_daemon("reload", {"uid": os.getuid()}, system_user(os.getuid()), lambda _words: None)
+    user = typist()
+    result = ask_daemon("reload", {"uid": user.uid}, user.name, lambda _words: None)
     for line in result["lines"]:
         click.echo(line, err=bool(result["failed"]))
     if result["failed"]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from syncd.commands.shared.setup import command_clock
+from syncd.commands.shared.setup import command_clock, owners_settings
 
 if TYPE_CHECKING:
     from syncd.config.settings.settings import Settings
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 @click.argument("new_url", metavar="NEW_URL")
 def command(new_url: str) -> None:
     """Compare and record; exit 75 while a daemon is running, 1 if it is another Jira or PagerDuty."""
-    from syncd.config.settings.access import load_settings
     from syncd.config.settings.values import is_pagerduty, jira_address, web_address
     from syncd.daemon import open_ledger
 
-    settings, clock = load_settings(), command_clock()
+    settings, clock = owners_settings(makes_ledger=True), command_clock()
     try:
         url = web_address(new_url) if is_pagerduty(new_url) else jira_address(new_url)
     except ValueError as error:
@@ -41,18 +40,15 @@ def command(new_url: str) -> None:
 
 
 def _relocate(settings: Settings, clock: Clock, ledger: Ledger, url: str) -> None:
-    import os
-
-    from syncd.engine.jobs.reload import system_user
+    from syncd.commands.shared.owner import typist
     from syncd.ledger.requests.relocation import relocate
 
     done = _compare(settings, clock, ledger, url)
     if not done.proofs:
         click.echo(f"Nothing to do: the ledger belongs to {done.address} already.")
         return
-    user = system_user(os.getuid())
     ids = [proof.id for proof in done.proofs]
-    relocate(ledger, clock.now(), done.service, done.address, ids, user)
+    relocate(ledger, clock.now(), done.service, done.address, ids, typist().name)
     for proof in done.proofs:
         click.echo(f"{proof.name} {proof.words}.")
     click.echo(f"The ledger belongs to {done.address} now (before: {done.before}).")

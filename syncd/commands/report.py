@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.shared.output import write_private
+from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def command(
     from syncd.ledger.database.room import room_for
     from syncd.report.weekly.formats import file_slug, written
 
+    become_owner()
     rules = load_offline(usable=True)
     for unusable in rules.unusable:
         for problem in unusable.problems:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from syncd.commands.shared.options import confirm
-from syncd.commands.shared.setup import command_clock
+from syncd.commands.shared.owner import user_name
+from syncd.commands.shared.setup import command_clock, owners_settings
 
 
 @click.command(help="Replace the ledger with COPY (default: the latest backup); the daemon must not run.")
@@ -15,13 +16,12 @@ from syncd.commands.shared.setup import command_clock
 @click.option("--yes", is_flag=True, help="Restore without asking.")
 def command(copy: Path | None, yes: bool) -> None:
     """Restore a copy; exit 75 while a daemon is running."""
-    from syncd.config.settings.access import load_settings
     from syncd.ledger.database.backup import backups
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.restore import restore
     from syncd.ledger.store.operation_states import GivenUp
 
-    settings, clock = load_settings(), command_clock()
+    settings, clock = owners_settings(makes_ledger=True), command_clock()
     copies = backups(settings.state_dir / "backups")
     chosen = copy or (copies[0] if copies else None)
     if chosen is None:
@@ -32,6 +32,7 @@ def command(copy: Path | None, yes: bool) -> None:
     click.echo(f"{chosen} replaces {file}; syncd keeps the present ledger under another name beside it.")
     confirm("Restore?", yes=yes)
     done = restore(chosen, file, clock.now(), GivenUp(clock.boot_id(), clock.boottime()))
+    click.echo(f"{file} is the copy now; its owner is {user_name(file.stat().st_uid)}.")
     if done.set_aside is not None:
         click.echo(f"The former ledger is now {done.set_aside}")
     if done.last_event is not None:

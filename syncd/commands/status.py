@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.output import (
     console,
     emit_json,
@@ -249,7 +250,7 @@ def _cycles(out: Console, cycles: dict[str, str | None], now: datetime) -> None:
         words = f"{second(at)}, {_ago(ago)} ago" if at and ago is not None else "never"
         out.print(f"Last good read of {SERVICE_NAMES[side]}: {words}")
     if late:
-        out.print("The last good read is old. Is the daemon running? syncd run starts it")
+        out.print(f"The last good read is old. Is the daemon running? Start it: {how_to_start()}")
 
 
 def _ago(ago: timedelta) -> str:

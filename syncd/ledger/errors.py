@@ -25,7 +25,14 @@ class LedgerBusy(LedgerError):
 
 
 class LedgerMissing(LedgerError):
-    """A reading command finds no ledger, or one that needs a migration first."""
+    """A command finds no ledger, or with `old` one that needs a migration first: the daemon makes both.
+
+    How the daemon starts depends on the machine, so the command line adds the hint.
+    """
+
+    def __init__(self, message: str, *, old: bool = False) -> None:
+        self.old = old
+        super().__init__(message)
 
 
 class LedgerFromTheFuture(LedgerError):

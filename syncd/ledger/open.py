@@ -249,7 +249,7 @@ def open_for_reading(url: str) -> Database:
     """
     file = ledger_file(url)
     if not Path(file).exists():
-        raise LedgerMissing(f"there is no ledger at {file} yet", "start it: syncd run")
+        raise LedgerMissing(f"there is no ledger at {file} yet")
     if not check_revision(file):
-        raise LedgerMissing(f"{file} needs a migration first", "start the daemon once: syncd run --once")
+        raise LedgerMissing(f"{file} needs a migration first", old=True)
     return Database(url)

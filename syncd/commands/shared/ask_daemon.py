@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from threading import Event
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.shared.owner import typist
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
 
     clock = command_clock()
     with ledger_for_reading() as db:
-        number = requests.ask(db, kind, arguments, getpass.getuser(), clock.now())
+        number = requests.ask(db, kind, arguments, typist().name, clock.now())
         # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
@@ -61,7 +61,7 @@ def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], par
     from syncd.engine.loop import ControlLoop, once
     from syncd.ledger.errors import LedgerBusy
 
-    user = getpass.getuser()
+    user = typist().name
     try:
         context = setup.context(command)
     except LedgerBusy:

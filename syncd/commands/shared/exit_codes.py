@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterable
 
 import click
 
+from syncd.commands.shared.how_to_start import how_to_start
+from syncd.commands.shared.owner import NotTheOwner, foreign_files, who_runs_this, with_sudo
 from syncd.config.problems import ConfigError
+from syncd.config.settings.installed import SettingsOutOfReach
 from syncd.domain.base import SERVICE_NAMES
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.runtime.refusals import Refusal
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.database.room import is_full
-from syncd.ledger.errors import LedgerBusy, LedgerError
+from syncd.ledger.errors import LedgerBusy, LedgerError, LedgerMissing
 from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
 
@@ -76,19 +79,31 @@ def advise(error: Exception) -> int:
         say(*(f"{error.team}: {problem}" for problem in error.problems))
         say("change the mapping or the Jira project, then run: syncd check")
         return CONFIGURATION
-    if isinstance(error, LedgerError):
-        say(str(error), *([error.hint] if error.hint else []))
-        return TRY_LATER if isinstance(error, LedgerBusy) else GENERAL
     if isinstance(error, RemoteError):
         return _say_unusable(error.service, error.cause, error.describe())
-    words = unusable(error)
-    if words is not None:
-        say(f"the ledger cannot be used: {words}")
-        say("check its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)")
-        return GENERAL
-    if isinstance(error, OSError) and (error.filename or is_full(error)):
-        say(f"{error.filename or 'a file'}: {error.strerror}")
-        return GENERAL
+    lines = _about_this_machine(error)
+    if lines:
+        say(*lines)
+        return TRY_LATER if isinstance(error, LedgerBusy) else GENERAL
     say(f"{type(error).__name__}: {error}")
     say("this is a fault in syncd: run the command again as `syncd --debug …`, and report the output")
     return GENERAL
+
+
+def _about_this_machine(error: Exception) -> list[str]:
+    """Return what is wrong with this user, the ledger or a file, and the next step; none for others."""
+    if isinstance(error, SettingsOutOfReach):
+        return [f"{error}: it holds the settings of the service", f"type: {with_sudo()}"]
+    if isinstance(error, LedgerMissing):
+        what = "the new version" if error.old else "it"
+        return [str(error), f"start {what}: {how_to_start(again=error.old)}"]
+    if isinstance(error, LedgerError | NotTheOwner):
+        return [str(error), *([error.hint] if error.hint else [])]
+    words = unusable(error)
+    if words is not None:
+        rights = "check its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)"
+        return [f"the ledger cannot be used: {words}", *(foreign_files() or [rights])]
+    if isinstance(error, OSError) and (error.filename or is_full(error)):
+        step = (foreign_files() or who_runs_this()) if isinstance(error, PermissionError) else []
+        return [f"{error.filename or 'a file'}: {error.strerror}", *step]
+    return []

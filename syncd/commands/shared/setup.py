@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from syncd.config.load import Configuration
+    from syncd.config.settings.settings import Settings
     from syncd.domain.clock import Clock
     from syncd.engine.context import EngineContext, Services
     from syncd.ledger.database.connection import Database
@@ -45,8 +46,10 @@ class Setup:
 
         With `usable` a mapping with problems stops its team alone, and raises only where no mapping is left.
         """
+        from syncd.commands.shared.owner import become_owner
         from syncd.config.load import load_configuration
 
+        become_owner()
         return cls(load_configuration(usable=usable), debugging(ctx))
 
     def start_log(self, *, quiet: bool = False) -> None:
@@ -60,8 +63,10 @@ class Setup:
 
     def context(self, holder: str) -> EngineContext:
         """Take the ledger's lock as `holder` and return the engine's context; raise `LedgerError`."""
+        from syncd.commands.shared.owner import refuse_folder_of_root
         from syncd.daemon import make_context, open_ledger
 
+        refuse_folder_of_root()
         clock = command_clock()
         ledger = open_ledger(self.configuration.settings, holder, clock)
         return make_context(self.configuration, ledger, clock)
@@ -76,16 +81,29 @@ class Setup:
         return Services(*client_factories(self.configuration, transport)), transport
 
 
+def owners_settings(*, makes_ledger: bool = False) -> Settings:
+    """Continue as the owner of the state folder, and return the settings.
+
+    Raise `NotTheOwner` if this user may not; with `makes_ledger` also if root would make the folder.
+    """
+    from syncd.commands.shared.owner import become_owner, refuse_folder_of_root
+    from syncd.config.settings.access import load_settings
+
+    become_owner()
+    if makes_ledger:
+        refuse_folder_of_root()
+    return load_settings()
+
+
 @contextmanager
 def ledger_for_reading() -> Iterator[Database]:
     """Open the ledger for a command that only reads; this needs no mapping and no token.
 
     Raise `LedgerError` if there is no ledger yet or it cannot be read.
     """
-    from syncd.config.settings.access import load_settings
     from syncd.ledger.open import open_for_reading
 
-    db = open_for_reading(load_settings().ledger_url)
+    db = open_for_reading(owners_settings().ledger_url)
     try:
         yield db
     finally:

@@ -17,6 +17,12 @@ from pydantic_core import ErrorDetails
 from pydantic_settings.exceptions import SettingsError
 
 from syncd.config.problems import ConfigError, Problem, did_you_mean
+from syncd.config.settings.installed import (
+    credentials_folder,
+    env_file_that_counts,
+    find_installed,
+    secrets_of,
+)
 from syncd.config.settings.settings import PREFIX, Settings, setting_problem, variable
 from syncd.config.settings.values import is_loopback
 
@@ -45,6 +51,14 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
         return _read(env_file, {})
     except ValidationError as error:
         raise ConfigError(_problems(error).values()) from None
+
+
+def settings_as_far_as_usable(env_file: Path | None = ENV_FILE) -> Settings:
+    """Read the settings, with defaults instead of wrong values; raise `ConfigError` for unreadable files."""
+    try:
+        return _read(env_file, {})
+    except ValidationError as error:
+        return settings_without(env_file, _problems(error))
 
 
 def load_live(env_file: Path | None = ENV_FILE) -> tuple[Settings, Live]:
@@ -112,16 +126,17 @@ def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
     """
     variables = [variable(field) for field in Settings.model_fields]
     named = [("environment", name) for name in os.environ if name.startswith(PREFIX)]
+    installed = find_installed(env_file)
+    env_file = env_file_that_counts(env_file, installed)
     if env_file is not None and env_file.is_file():
         from dotenv import dotenv_values
 
         named += [
             (str(env_file), name) for name in dotenv_values(env_file) if name.upper().startswith(PREFIX)
         ]
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and Path(credentials).is_dir():
-        files = [path.name for path in Path(credentials).iterdir() if path.name.lower().startswith("syncd_")]
-        named += [(credentials, name) for name in files]
+    if installed is not None:
+        named += [(str(installed.file), name) for name in installed.values if name.startswith(PREFIX)]
+    named += [(str(credentials_folder(installed)), name) for name in secrets_of(installed)]
     return tuple(
         Problem(where, name, "not a setting of syncd", did_you_mean(name.upper(), variables))
         for where, name in sorted(named)
@@ -142,7 +157,7 @@ def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
 def check_live(settings: Settings, env_file: Path | None = ENV_FILE) -> list[Problem]:
     """Return every problem that stops a daemon with these settings."""
     return [
-        *_missing(settings, unknown_variables(env_file)),
+        *_missing(settings, unknown_variables(env_file), env_file),
         *jira_problems(settings),
         *_mail(settings),
         *_settling(settings),
@@ -166,9 +181,16 @@ def missing_accounts(settings: Settings) -> list[Problem]:
     return [*missing, *jira_problems(settings)]
 
 
-def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> Iterator[Problem]:
+def _missing(
+    settings: Settings, unknown: tuple[Problem, ...], env_file: Path | None = ENV_FILE
+) -> Iterator[Problem]:
+    installed = find_installed(env_file)
     for field, hint in _NEEDED.items():
         if getattr(settings, field) is None:
+            if field.endswith("_token") and installed is not None and installed.closed:
+                message = f"not set, and this user may not read {installed.credentials}"
+                yield setting_problem(field, message, "run the command with sudo")
+                continue
             typo = next((problem.key for problem in unknown if f"`{variable(field)}`" in problem.hint), "")
             yield setting_problem(field, f"not set, but {typo} is" if typo else "not set", hint)
 

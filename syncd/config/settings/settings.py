@@ -1,6 +1,7 @@
-"""The settings: environment variables with the prefix `SYNCD_`, systemd credentials, an optional `.env`.
+"""The settings: environment variables with the prefix `SYNCD_`, credentials, `.env`, the installed service's.
 
-The environment wins over a credential, and a credential wins over `.env`. A credential is a file under
+The environment wins over a credential, and a credential wins over `.env` or, beside an installed service,
+over `/etc/syncd/syncd.env` (`syncd.config.settings.installed`). A credential is a file under
 `$CREDENTIALS_DIRECTORY` with the variable's name in lower case (`syncd_jira_token`). An empty variable counts
 as not set, except `SYNCD_HTTP_LISTEN`, where empty means no listener.
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,13 +23,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
-    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
 from syncd.config.problems import Problem
+from syncd.config.settings.installed import env_file_that_counts, find_installed, secrets_of
 from syncd.config.settings.values import (
     address,
     as_day,
@@ -69,6 +72,17 @@ def _state_dir() -> Path:
 def _ledger_url(values: dict[str, Any]) -> str:
     state_dir: Path = values.get("state_dir") or _state_dir()
     return f"sqlite:///{state_dir / 'syncd.db'}"
+
+
+class _FromFiles(EnvSettingsSource):
+    """Variables that syncd read from files by itself: credentials, and the installed service's settings."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
+        self._values = {name.lower(): value for name, value in values.items()}
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._values
 
 
 class Settings(BaseSettings):
@@ -191,17 +205,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the strongest first; the folder of credentials is read anew each time."""
+        """Return the sources, the strongest first; the files are read anew each time."""
         env_file = getattr(dotenv_settings, "env_file", None)
-        credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
+        installed = find_installed(env_file)
+        env_file = env_file_that_counts(env_file, installed)
         return (
             init_settings,
             env_settings,
-            # this source adds the prefix to a file's name: `syncd_jira_token`, not `jira_token`
-            SecretsSettingsSource(
-                settings_cls, secrets_dir=credentials if credentials and Path(credentials).is_dir() else None
-            ),
+            _FromFiles(settings_cls, secrets_of(installed)),
             DotEnvSettingsSource(settings_cls, env_file=env_file, dotenv_filtering="only_existing"),
+            _FromFiles(settings_cls, installed.values if installed is not None else {}),
         )
 
     @property

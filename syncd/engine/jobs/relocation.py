@@ -50,7 +50,9 @@ def jira_at(ledger: Transactions, jira: JiraClient) -> Relocation:
     server, account = jira.server(), jira.myself()
     address = server.base_url.rstrip("/")
     if before is None:
-        raise LedgerNotOurs("this ledger belongs to no Jira yet", "there is nothing to relocate: syncd run")
+        raise LedgerNotOurs(
+            "this ledger belongs to no Jira yet", "there is nothing to relocate; start the daemon"
+        )
     if server.edition != edition:
         raise LedgerNotOurs(
             f"{address} is Jira {server.edition}, the ledger's is {edition}",
@@ -86,7 +88,10 @@ def pagerduty_at(ledger: Transactions, pagerduty: PagerDutyClient) -> Relocation
     """Return the subdomain of the ledger's account; raise `LedgerNotOurs` for another one, `RemoteError`."""
     before, address = owner_of(ledger, "pagerduty"), pagerduty.identity()
     if before is None:
-        raise LedgerNotOurs("this ledger belongs to no PagerDuty account yet", "start it: syncd run")
+        raise LedgerNotOurs(
+            "this ledger belongs to no PagerDuty account yet",
+            "there is nothing to relocate; start the daemon",
+        )
     if address == before:
         return Relocation("pagerduty", before, before, ())
     return _proved("pagerduty", before, address, list(_incidents(ledger, pagerduty)))

@@ -39,7 +39,7 @@ def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Back
     damaged, and `OSError`. The older copies stay then.
     """
     if revision_of(ledger) is None:
-        raise LedgerMissing(f"there is no ledger at {ledger} yet", "start it: syncd run")
+        raise LedgerMissing(f"there is no ledger at {ledger} yet")
     with room_for("the copy", folder, size_of(ledger)):
         target = _copy(ledger, folder, now)
     sync_folder(folder)
