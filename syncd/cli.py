@@ -41,6 +41,9 @@ COMMANDS = {
     "show": Entry("show", "Show everything that syncd knows and did about one incident, with reasons."),
     "actions": Entry("actions", "List open action items: owner, due date, and what is wrong."),
     "plan": Entry("plan", "Show what the next cycle would do, and write nothing."),
+    "resync": Entry(
+        "resync", "Compare the ledger with PagerDuty and Jira, list the differences, ask you, then repair."
+    ),
     "check": Entry("check", "Check that PagerDuty and Jira have everything that the mappings need."),
     "accept": Entry(
         "accept",
@@ -68,6 +71,26 @@ COMMANDS = {
 }
 
 
+DEBUG_HELP = "Show tracebacks, and log at level DEBUG."
+
+
+def _note_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        root = ctx.find_root()
+        root.obj = {**(root.obj or {}), "debug": True}
+
+
+def _take_debug(command: click.Command) -> None:
+    """Let a command and all below it take `--debug`, as `syncd` itself does."""
+    if not any(parameter.name == "debug" for parameter in command.params):
+        command.params.append(
+            click.Option(["--debug"], is_flag=True, expose_value=False, callback=_note_debug, help=DEBUG_HELP)
+        )
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _take_debug(below)
+
+
 class LazyGroup(click.Group):
     """The group of all commands. It imports a command when it is called; its help imports none."""
 
@@ -82,6 +105,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"syncd.commands.{entry.module}")
         command: click.Command = getattr(module, entry.name)
+        _take_debug(command)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -119,22 +143,12 @@ class LazyGroup(click.Group):
     help="Mirrors PagerDuty incidents into Jira:"
     " exactly one ticket for each incident, with every act on record.",
 )
-@click.option(
-    "--resync",
-    is_flag=True,
-    help="Compare the ledger with PagerDuty and Jira, list the differences, ask you, then repair.",
-)
-@click.option("--since", metavar="30d|DATE", help="With --resync: only incidents created since then.")
-@click.option(
-    "--incident",
-    "incidents",
-    multiple=True,
-    metavar="ID",
-    help="With --resync: only this incident; repeatable.",
-)
-@click.option("--dry-run", is_flag=True, help="With --resync: show the differences and repair nothing.")
-@click.option("--yes", is_flag=True, help="With --resync: repair without asking.")
-@click.option("--debug", is_flag=True, help="Show tracebacks, and log at level DEBUG.")
+@click.option("--resync", is_flag=True, help="The same as `syncd resync`; it takes the same options.")
+@click.option("--since", metavar="30d|DATE", hidden=True)
+@click.option("--incident", "incidents", multiple=True, metavar="ID", hidden=True)
+@click.option("--dry-run", is_flag=True, hidden=True)
+@click.option("--yes", is_flag=True, hidden=True)
+@click.option("--debug", is_flag=True, help=DEBUG_HELP)
 @click.version_option(__version__, prog_name="syncd")
 @click.pass_context
 def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> None:

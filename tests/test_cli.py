@@ -96,10 +96,24 @@ def test_a_fault_is_one_message_without_a_traceback(
     assert "Traceback" not in err
 
 
-def test_with_debug_a_fault_shows_its_traceback(fault: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["syncd", "--debug", "schema"])
+@pytest.mark.parametrize("args", [("--debug", "schema"), ("schema", "--debug")])
+def test_with_debug_anywhere_a_fault_shows_its_traceback(
+    args: tuple[str, ...], fault: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["syncd", *args])
     with pytest.raises(RuntimeError, match="a screw is loose"):
         cli.main()
+
+
+def test_a_command_below_a_command_takes_debug_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = cli.cli.get_command(click.Context(cli.cli), "audit")
+    assert isinstance(command, click.Group)
+    seen: list[object] = []
+    verify = command.commands["verify"]
+    note = lambda **_: seen.append(click.get_current_context().find_root().obj)  # noqa: E731
+    monkeypatch.setattr(verify, "callback", note)
+    cli.cli.main(["audit", "verify", "--debug"], standalone_mode=False, obj={"clock": None})
+    assert seen == [{"clock": None, "debug": True}]
 
 
 def test_help_says_what_the_words_of_the_commands_mean(

@@ -1,4 +1,4 @@
-"""`syncd --resync`: compare the ledger with PagerDuty and Jira, show the plan, ask, and repair.
+"""`syncd resync` (and `syncd --resync`): compare the ledger with both services, show the plan, ask, repair.
 
 The comparison runs on a copy of the ledger, so nothing is written before the operator agrees. If a daemon
 is running, the daemon repairs and this command shows its progress; else this process repairs.
@@ -16,6 +16,22 @@ from syncd.commands.shared.setup import Setup, command_clock
 from syncd.domain.text import counted
 
 Data = dict[str, Any]
+
+
+@click.command(
+    help="Compare the ledger with PagerDuty and Jira, list the differences, ask you, then repair. It is safe"
+    " beside a running daemon, which then repairs."
+)
+@click.option("--since", metavar="30d|DATE", help="Only incidents created since then.")
+@click.option("--incident", "incidents", multiple=True, metavar="ID", help="Only this incident; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Show the differences and repair nothing.")
+@click.option("--yes", is_flag=True, help="Repair without asking.")
+@click.pass_context
+def command(
+    ctx: click.Context, since: str | None, incidents: tuple[str, ...], dry_run: bool, yes: bool
+) -> None:
+    """Do the resync."""
+    resync(ctx, since=since, incidents=incidents, dry_run=dry_run, yes=yes)
 
 
 def resync(

@@ -96,7 +96,7 @@ def main(home: Path) -> None:
     rounds = [typed(clock, *args) for args in ROUND]
     after = owners(state)
     rounds.append(typed(clock, "status", uid=OTHER))
-    print(json.dumps({"rounds": rounds, "owners": after}))
+    sys.stdout.write(json.dumps({"rounds": rounds, "owners": after}) + "\n")
 
 
 if __name__ == "__main__":

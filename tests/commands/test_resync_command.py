@@ -32,7 +32,7 @@ def old(house: House) -> str:
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(house: House, old: str) -> None:
     writes = house.writes()
-    said = house.syncd("--resync", "--since", "30d", "--dry-run")
+    said = house.syncd("resync", "--since", "30d", "--dry-run")
     assert said.code == 0
     assert "To repair in PagerDuty or Jira" in said.out
     assert old in said.out
