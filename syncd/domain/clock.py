@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol
+
+from syncd.domain.base import Value
+
+GRACE = timedelta(minutes=2)
+"""Clocks may differ by this time without a word: a deadline must have passed by the services', too."""
 
 
 class Clock(Protocol):
@@ -28,6 +33,50 @@ class Clock(Protocol):
     def sleep(self, seconds: float, until: Event) -> bool:
         """Wait for `seconds` of this clock or until the event is set; return True if the event is set."""
         ...
+
+
+class ClockSkew(Value):
+    """By how much the services' clocks differ from ours: one is `behind` it, another one `ahead` of it.
+
+    Both are zero while the clocks differ by two minutes at most. A deadline has passed only when it has
+    passed by all clocks, and a reminder is due when it is due by one of them. All results are times of our
+    clock.
+    """
+
+    behind: timedelta = timedelta()
+    ahead: timedelta = timedelta()
+
+    def __bool__(self) -> bool:
+        """Return True if the clocks differ by more than two minutes."""
+        return bool(self.behind or self.ahead)
+
+    def passes_at(self, deadline: datetime) -> datetime:
+        """Return when a deadline has passed by all clocks."""
+        return deadline + self.behind
+
+    def judged_from(self, deadline: datetime) -> datetime:
+        """Return the time up to which both services must be read before a deadline counts as missed."""
+        return max(deadline + GRACE, self.passes_at(deadline))
+
+    def due_at(self, moment: datetime) -> datetime:
+        """Return when a reminder is due by one of the clocks."""
+        return moment - self.ahead
+
+    def is_due(self, moment: datetime, now: datetime) -> bool:
+        """Return True if a reminder is due by one of the clocks."""
+        return now >= self.due_at(moment)
+
+    def latest(self, now: datetime) -> datetime:
+        """Return the present time by the fastest clock."""
+        return now + self.ahead
+
+    def earliest(self, now: datetime) -> datetime:
+        """Return the present time by the slowest clock."""
+        return now - self.behind
+
+
+IN_STEP = ClockSkew()
+"""All clocks agree."""
 
 
 def zone_word(local: datetime) -> str:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncd.domain.base import Reference
-from syncd.domain.clock import Clock
+from syncd.domain.clock import GRACE, Clock, ClockSkew
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
@@ -54,8 +54,8 @@ ACCOUNTS_AT_HAND = 60.0
 """Seconds for which syncd remembers whose account an address is before it reads the ledger again."""
 DATES_ARE_WITHIN = timedelta(seconds=2)
 """How far the date of an answer may lie before the answer left: services cut it to the second."""
-MOST_SKEW_SECONDS = 120.0
-"""How far our clock and a service's may differ before syncd judges no deadline by one of them alone."""
+MOST_SKEW_SECONDS = GRACE.total_seconds()
+"""How far our clock and a service's may differ before a deadline must have passed by both."""
 
 
 class Services:
@@ -211,9 +211,13 @@ class EngineContext:
         self.login(service).resume()
         self.health.ask_again(service)
 
-    def skewed(self) -> bool:
-        """Return True if our clock and a service's differ by more than two minutes."""
-        return any(self.clock_apart(service) is not None for service in SERVICES)
+    def clock_skew(self) -> ClockSkew:
+        """Return by how much the services' clocks differ from ours, where that is more than two minutes."""
+        apart = [seconds for service in SERVICES if (seconds := self.clock_apart(service)) is not None]
+        return ClockSkew(
+            behind=timedelta(seconds=-min(0.0, *apart, 0.0)),
+            ahead=timedelta(seconds=max(0.0, *apart, 0.0)),
+        )
 
     def clock_apart(self, service: str) -> float | None:
         """Return by how many seconds a service's clock is ahead of ours, None if by two minutes at most."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.clock import IN_STEP, ClockSkew
 from syncd.domain.duty import Duty, Waiver
 from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
@@ -186,7 +187,7 @@ class Case(Value):
     - `unread` are the ids of issues that syncd cannot read now; their duties stay as they are on record.
     - `rebuild` names the issues ("postmortem", "items") whose comments syncd must read first, because an
       earlier ledger was lost.
-    - `skewed`: syncd's clock and a service's differ too much to judge a deadline.
+    - `skew`: by how much the services' clocks differ from ours, where that is more than two minutes.
     - `read_until`: both services were read up to then; a later deadline is not judged. None: up to `now`.
     """
 
@@ -211,7 +212,7 @@ class Case(Value):
     items: tuple[ItemState, ...] = ()
     duties: tuple[Duty, ...] = ()
     waivers: tuple[Waiver, ...] = ()
-    skewed: bool = False
+    skew: ClockSkew = IN_STEP
     merged_sources: tuple[MergedSource, ...] = ()
     approvers: frozenset[str] | None = None
     sent: dict[str, UtcTime] = Field(default_factory=dict)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
+from syncd.domain.clock import GRACE
 from syncd.domain.duty import Duty, DutyKind
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
-from syncd.policy.postmortem.judge import GRACE
 from syncd.sandbox import faults
 from syncd.sandbox.cast import BOT_EMAIL
 
@@ -232,17 +232,15 @@ def test_a_postmortem_that_is_gone_is_asked_for_no_more_and_counts_as_not_met(ma
     assert any("syncd cannot see" in line for line in shown["scheduled"]["explained"])
 
 
-def test_no_breach_is_judged_while_our_clock_is_off(make_rig: Any) -> None:
+def test_a_breach_is_judged_when_the_deadline_has_passed_by_both_clocks(make_rig: Any) -> None:
     house, incident, _postmortem_or_item = resolved(make_rig)
     due = scheduled(house, incident).due_at
-    house.clock.step = 300.0
+    house.clock.step = HOUR
     house.settle(1)
-    until(house, due + timedelta(minutes=10))
+    until(house, due + timedelta(minutes=58))
     assert scheduled(house, incident).state == "due_soon"
-    house.clock.step = 0.0
-    house.settle(1)
-    until(house, due + timedelta(minutes=20))
-    assert scheduled(house, incident).state == "breached"
+    until(house, due + timedelta(minutes=62))
+    assert (scheduled(house, incident).state, scheduled(house, incident).breached_at) == ("breached", due)
 
 
 def test_show_and_status_say_how_it_stands(make_rig: Any) -> None:

@@ -89,6 +89,17 @@ def test_it_leaves_at_its_hour_once_to_each_whatever_restarts(post: Rig) -> None
     assert len(reports(post)) == 4
 
 
+def test_while_the_clocks_differ_it_leaves_once_the_week_is_over_by_both_and_says_so(post: Rig) -> None:
+    pass_to(post, monday(post) - timedelta(hours=2))
+    post.clock.step = 3 * 3600.0
+    post.settle(2)
+    pass_to(post, monday(post) + timedelta(hours=2))
+    assert reports(post) == []
+    pass_to(post, monday(post) + timedelta(hours=3, minutes=1))
+    assert len(reports(post)) == 2
+    assert "PagerDuty's clock is 3 hours behind this machine's" in text_of(reports(post)[0])
+
+
 def test_it_has_html_text_and_a_csv_of_every_row_and_ends_with_the_ledgers_head(post: Rig) -> None:
     made = post.world.pagerduty.trigger("Alipay Integration", '=HYPERLINK("x")', priority="P3")
     post.settle(2)

@@ -9,6 +9,7 @@ from typing import Any
 from policy_cast import DONE, IN_PROGRESS, TO_DO, book, incident
 
 from syncd.domain.base import Reference
+from syncd.domain.clock import IN_STEP, ClockSkew
 from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange, StateChangeKind
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
@@ -59,7 +60,7 @@ class Life:
     date_at_first: str | None = None
     labels: tuple[str, ...] = ()
     gone_since: datetime | None = None
-    skewed: bool = False
+    skew: ClockSkew = IN_STEP
     read_until: datetime | None = None
     merged_into: MergeTarget | None = None
     priority: str = "P3"
@@ -139,7 +140,7 @@ class Life:
             waivers=tuple(self._known(one, now) for one in self.waivers if one.at <= now),
             merged_sources=tuple(one for one in self.merged_sources if one.merged_at <= now),
             merged_into=self.merged_into,
-            skewed=self.skewed,
+            skew=self.skew,
             once=self.once,
             restricted=self.restricted,
             approvers=self.approvers,

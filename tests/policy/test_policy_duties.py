@@ -23,11 +23,11 @@ from duty_cast import (
 )
 from policy_cast import DONE, IN_PROGRESS, TO_DO
 
+from syncd.domain.clock import GRACE, ClockSkew
 from syncd.domain.duty import DutyKind, DutyState
 from syncd.domain.history import Leave, SeverityPeriod
 from syncd.policy.case import MergedSource, MergeTarget
 from syncd.policy.postmortem.duties import decide_duties
-from syncd.policy.postmortem.judge import GRACE
 from syncd.policy.postmortem.owed import owed_postmortem
 from syncd.policy.postmortem.resolved_periods import open_too_long
 
@@ -307,12 +307,30 @@ def test_what_was_not_read_since_it_changed_is_read_first() -> None:
     assert decide_duties(case.model_copy(update={"state_changes": None}), life.book).look == {"log"}
 
 
-def test_nothing_is_judged_while_clocks_are_too_far_apart() -> None:
-    life = over(skewed=True)
-    assert life.state(DUE + DAY) == "due_soon"
-    assert life.decide(DUE + DAY).again is not None
-    life.skewed = False
-    assert life.state(DUE + DAY) == "breached"
+@pytest.mark.parametrize(
+    ("skew", "passes"),
+    [
+        (ClockSkew(behind=DAY), DUE + DAY),
+        (ClockSkew(ahead=6 * HOUR), LATER),
+        (ClockSkew(behind=DAY, ahead=HOUR), DUE + DAY),
+    ],
+)
+def test_while_the_clocks_differ_a_deadline_passes_when_it_has_passed_by_both(
+    skew: ClockSkew, passes: datetime
+) -> None:
+    life = over(skew=skew)
+    assert life.state(passes - SECOND) == "due_soon"
+    assert life.decide(passes - SECOND).again == 1.0
+    assert life.duty(passes).breached_at == DUE
+    soon = DUE - DAY - skew.ahead
+    assert [over(skew=skew).state(at) for at in (soon - SECOND, soon)] == ["pending", "due_soon"]
+
+
+def test_an_act_that_lies_ahead_of_our_clock_counts_at_once() -> None:
+    life = over(skew=ClockSkew(ahead=HOUR)).review(RESOLVED + 3 * HOUR)
+    case = life.case(RESOLVED + 3 * HOUR)
+    duties = decide_duties(case.model_copy(update={"now": RESOLVED + 2 * HOUR}), life.book).duties
+    assert duties[0].state == "met"
 
 
 def test_a_postmortem_that_was_never_made_is_overdue_only_where_it_is_enforced() -> None:

@@ -9,6 +9,7 @@ import pytest
 from duty_cast import DAY, HOUR, OLA, PIA, RESOLVED, US
 from policy_cast import ANA, DONE, IN_PROGRESS, book, incident
 
+from syncd.domain.clock import GRACE
 from syncd.domain.duty import Duty, DutyKind
 from syncd.domain.history import Change, Leave
 from syncd.domain.ticket import Account, Issue
@@ -209,7 +210,7 @@ def test_an_item_that_is_done_without_an_owner_owes_none_and_syncd_does_not_chan
 def test_an_item_done_after_its_owner_was_due_stays_missed_and_nobody_is_reminded(looks: bool) -> None:
     life = Life().close(DUE + HOUR)
     if looks:
-        assert life.at(DUE).state == "breached"
+        assert life.at(DUE + GRACE).state == "breached"
     duty = life.at(DUE + 2 * HOUR)
     assert (duty.state, duty.verdict, duty.due_at) == ("cancelled", "breached", DUE)
     assert "edit_action_item" not in life.writes(DUE + DAY)

@@ -9,6 +9,7 @@ import pytest
 from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
 from policy_cast import DONE, IN_PROGRESS, book, incident
 
+from syncd.domain.clock import GRACE, ClockSkew
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change
 from syncd.domain.ticket import Account, Issue
@@ -47,6 +48,7 @@ class Owed:
         self.changes: tuple[Change, ...] = ()
         self.gone_since: datetime | None = None
         self.read_until: datetime | None = None
+        self.skew = ClockSkew()
 
     def waive(self, kind: DutyKind, at: datetime, until: datetime, subject: str | None = ITEM) -> None:
         self.waivers.append(
@@ -76,6 +78,7 @@ class Owed:
             ),
             duties=self.duties,
             read_until=self.read_until,
+            skew=self.skew,
             waivers=tuple(one for one in self.waivers if one.at <= now),
         )
         decision = decide_follow_ups(case, BOOK)
@@ -96,7 +99,7 @@ def test_a_waived_item_is_owed_again_at_its_end_with_a_day_left() -> None:
     assert (duty.state, duty.breached_at, duty.due_at) == ("waived", None, until + DAY)
     assert owed.again == 1
     assert owed.at(until, DutyKind.OWNED).state == "pending"
-    duty = owed.at(until + DAY + SECOND, DutyKind.OWNED)
+    duty = owed.at(until + DAY + GRACE, DutyKind.OWNED)
     assert (duty.state, duty.breached_at) == ("breached", until + DAY)
 
 
@@ -184,6 +187,24 @@ def test_a_breach_that_was_taken_back_with_a_time_owes_nothing_more(kind: DutyKi
     assert owed.at(at + 9 * DAY, kind).state == "void"
 
 
+@pytest.mark.parametrize(
+    ("skew", "passes"),
+    [
+        (ClockSkew(), OWNED_DUE + GRACE),
+        (ClockSkew(behind=5 * HOUR), OWNED_DUE + 5 * HOUR),
+        (ClockSkew(ahead=5 * HOUR), OWNED_DUE + GRACE),
+    ],
+)
+def test_an_items_deadline_passes_when_it_has_passed_by_both_clocks(
+    skew: ClockSkew, passes: datetime
+) -> None:
+    owed = Owed()
+    owed.skew = skew
+    assert owed.at(passes - SECOND, DutyKind.OWNED).state == "due_soon"
+    duty = owed.at(passes, DutyKind.OWNED)
+    assert (duty.state, duty.breached_at) == ("breached", OWNED_DUE)
+
+
 @pytest.mark.parametrize(("done_at", "state"), [(OWNED_DUE - HOUR, "met"), (OWNED_DUE + HOUR, "met_late")])
 def test_an_item_that_cannot_be_seen_is_not_met_until_its_changelog_shows_otherwise(
     done_at: datetime, state: str
@@ -205,7 +226,7 @@ def test_a_deadline_that_no_read_has_reached_is_judged_soon_again() -> None:
     owed = Owed()
     owed.at(RESOLVED + HOUR, DutyKind.OWNED)
     owed.read_until = OWNED_DUE - HOUR
-    assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "pending"
+    assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "due_soon"
     assert owed.again == 60
     owed.read_until = OWNED_DUE + HOUR
     assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "breached"

@@ -9,6 +9,7 @@ import pytest
 from policy_cast import DONE as DONE_STATUS
 from policy_cast import IN_PROGRESS, book, case, incident, issue, of_kind
 
+from syncd.domain.clock import ClockSkew
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Account, Status
@@ -127,6 +128,18 @@ def test_a_breach_goes_to_the_contacts_and_the_missed_reminder_is_on_record() ->
     assert [op for op in decide_reminders(again, rules()).operations if "skip" in op.meaning] == []
 
 
+def test_a_reminder_is_due_when_it_is_due_by_either_clock_and_until_the_deadline_has_passed_by_both() -> None:
+    slow, fast = ClockSkew(ahead=timedelta(hours=1)), ClockSkew(behind=timedelta(hours=1))
+    due = DUE - timedelta(hours=4)
+    for skew, first, last in ((slow, due - timedelta(hours=1), DUE), (fast, due, DUE + timedelta(hours=1))):
+        read = postmortem(read=last)
+        moments = (first - timedelta(seconds=1), first, last - timedelta(seconds=1), last)
+        cases = [at(now, duty(), postmortem=read, skew=skew) for now in moments]
+        decisions = [decide_reminders(case, rules()) for case in cases]
+        assert [mailed(decision) for decision in decisions] == [[], REMINDED, REMINDED, []]
+        assert decisions[0].again == 1.0
+
+
 def test_a_breach_that_was_taken_back_tells_nobody() -> None:
     wrong = duty("breached", corrected="it was on paper")
     assert decide_reminders(at(DUE + timedelta(minutes=1), wrong), rules()) == Decision()
@@ -141,8 +154,8 @@ def test_of_a_clock_that_another_one_followed_nobody_hears_any_more() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"skewed": True}, {"before_enforcement": True}, {"now": None}],
-    ids=["clocks apart", "before the rules", "no time"],
+    [{"before_enforcement": True}, {"now": None}],
+    ids=["before the rules", "no time"],
 )
 def test_what_cannot_be_judged_tells_nobody(more: dict[str, Any]) -> None:
     late = at(DUE + timedelta(minutes=1), duty("breached")).model_copy(update=more)

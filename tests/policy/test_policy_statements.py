@@ -11,6 +11,7 @@ from duty_cast import APPROVER, DAY, DUE, HOUR, RESOLVED, US, Life, rules
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.domain.clock import GRACE
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment, Mark
@@ -23,7 +24,6 @@ from syncd.policy.postmortem.facts_in_comments import (
     facts_in_comments,
     rebuilt,
 )
-from syncd.policy.postmortem.judge import GRACE
 from syncd.policy.postmortem.waiver_comments import comment_on_waivers
 from syncd.policy.postmortem.waiver_labels import label_waivers
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from duty_cast import APPROVER, DAY, DUE, HOUR, OLA, RESOLVED, US, Life, ours, rules, theirs
 
+from syncd.domain.clock import GRACE, ClockSkew
 from syncd.domain.duty import DutyKind
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment
@@ -15,7 +16,6 @@ from syncd.policy.marks import mark_line
 from syncd.policy.notify.duty_comments import OVERDUE_LABEL, comment_on_duties
 from syncd.policy.notify.reminders import decide_reminders
 from syncd.policy.postmortem.explain import explain, summary
-from syncd.policy.postmortem.judge import GRACE
 
 LATER = DUE + GRACE
 APPROVERS = {"approvers": ["boss@qrpay.example"]}
@@ -252,7 +252,10 @@ def test_what_happened_to_a_clock_is_explained() -> None:
 @pytest.mark.parametrize(
     ("life", "why"),
     [
-        (Life(skewed=True), "syncd's clock and a service's clock differ too much"),
+        (
+            Life(skew=ClockSkew(behind=DAY)),
+            "the clocks of syncd and a service differ, and it must have passed by both",
+        ),
         (
             Life(rules(postmortem={"mode": "report"}), postmortem=False),
             "syncd knows no postmortem",

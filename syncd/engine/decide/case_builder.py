@@ -78,7 +78,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         items=facts.items,
         duties=facts.duties,
         waivers=facts.waivers,
-        skewed=context.skewed(),
+        skew=context.clock_skew(),
         merged_sources=merged_sources(context, facts.merged_sources),
         approvers=facts.approvers,
         sent=sent_in(facts.mails),

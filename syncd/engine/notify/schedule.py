@@ -65,18 +65,22 @@ class MailSchedule:
         content = mail.typed(SendMail).content
         if isinstance(content, DigestMail):
             mapping = mapping_of_mail(self._context, mail)
-            today = latest_moment(mapping, self._context.clock.now()) if mapping else None
+            today = self._latest(mapping) if mapping else None
             late = today != content.at
             return "its day is over, and a later digest tells the present state" if late else None
         if not isinstance(content, OperatorMail):
             return None
         return None if self.operator.lasts(content) else "it is over"
 
+    def _latest(self, mapping: Mapping) -> datetime | None:
+        """Return the time of today's digest (UTC), None before it: a digest leaves when one clock says so."""
+        return latest_moment(mapping, self._context.clock_skew().latest(self._context.clock.now()))
+
     def _digest(self, mapping: Mapping) -> bool:
         """Decide today's digest once; return True if it has mails."""
         context, now = self._context, self._context.clock.now()
-        moment = latest_moment(mapping, now)
-        if mapping.mails.mode is not Mode.ENFORCE or moment is None or context.skewed():
+        moment = self._latest(mapping)
+        if mapping.mails.mode is not Mode.ENFORCE or moment is None:
             return False
         day = moment.astimezone(ZoneInfo(mapping.zone)).date()
         last = mails.digest_day(context.ledger, mapping.team)

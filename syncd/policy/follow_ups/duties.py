@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from pydantic import Field
 
 from syncd.domain.base import UtcTime, Value
+from syncd.domain.clock import IN_STEP, ClockSkew
 from syncd.domain.duty import MET, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change, Leave
 from syncd.domain.mapping.mapping import Mapping
@@ -62,12 +63,12 @@ class JudgingRules(Value):
     """The facts beside the item that change a verdict.
 
     `waivers` are those of this action item alone: a waiver of the postmortem's duties does not count here.
-    While the clocks are `skewed`, syncd records no breach. `soon` is the time before a deadline from which a
+    `skew` says when a deadline has passed by all clocks. `soon` is the time before a deadline from which a
     duty is due soon.
     """
 
     waivers: tuple[Waiver, ...] = ()
-    skewed: bool = False
+    skew: ClockSkew = IN_STEP
     soon: timedelta = timedelta(hours=24)
 
     def deadline_of(self, duty: Duty, done_at: datetime | None = None) -> datetime:
@@ -118,14 +119,14 @@ def still_owed(duty: Duty, item: Item, now: datetime, judging: JudgingRules) -> 
     """Return the duty as pending, due soon, waived or overdue."""
     base, due = duty.was_due_at or duty.due_at, judging.deadline_of(duty)
     # Only a changelog that was read up to the deadline proves that nobody did it by then.
-    over = now >= due and item.seen_until >= due and not judging.skewed
+    over = min(now, item.seen_until) >= judging.skew.judged_from(due)
     breached = duty.breached_at or (due if over else None)
     state = DutyState.PENDING
     if judging.waived(duty.kind, now):
         state = DutyState.WAIVED
     elif breached is not None:
         state = DutyState.BREACHED
-    elif now < due <= now + judging.soon:
+    elif judging.skew.is_due(due - judging.soon, now):
         state = DutyState.DUE_SOON
     update: dict[str, object] = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
     # A breach that is on record keeps its deadline, whatever was waived later.
@@ -256,8 +257,6 @@ def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Du
 
 def _missed(item: Item, mapping: Mapping, now: datetime, judging: JudgingRules) -> datetime | None:
     """Return the first moment at which a due date was over while it was valid and the item open, if any."""
-    if judging.skewed and item.closed is None:
-        return None
     closed_at = item.closed[0] if item.closed is not None else None
     end = closed_at or min(now, item.seen_until)
     for dated in dates(item):

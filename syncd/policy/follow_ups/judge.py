@@ -146,7 +146,7 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     if not runs or case.now is None:
         return Decision(facts={state.issue_id: facts})
     waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
-    judging = JudgingRules(waivers=waivers, skewed=case.skewed, soon=DONE_SOON)
+    judging = JudgingRules(waivers=waivers, skew=case.skew, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
     records = {kind: case.duty(kind, state.issue_id) for kind in (DutyKind.DONE, DutyKind.OWNED)}
     clean = {kind: _without_unseen(record, state) for kind, record in records.items()}

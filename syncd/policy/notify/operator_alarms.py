@@ -231,7 +231,7 @@ def clock_words(service: str, seconds: float) -> str:
     way = "ahead of" if seconds > 0 else "behind"
     apart = long_words(timedelta(seconds=abs(seconds)))
     return (
-        f"{NAMES[service]}'s clock is {apart} {way} this machine's (so syncd judges no deadline): set this"
+        f"{NAMES[service]}'s clock is {apart} {way} this machine's (a deadline must pass by both): set this"
         " machine's clock by NTP"
     )
 

@@ -47,8 +47,7 @@ _NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
 def decide_reminders(case: Case, book: Rulebook) -> Decision:
     """Return the reminders and breach mails that are due now; the case's duties are judged already."""
     mapping, now = book.mapping, case.now
-    # With skewed clocks syncd cannot know whether a deadline has passed.
-    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.skewed or now is None:
+    if mapping.mails.mode is Mode.OFF or case.before_enforcement or now is None:
         return Decision()
     operations: list[Operation] = []
     look: frozenset[str] = frozenset()
@@ -56,8 +55,8 @@ def decide_reminders(case: Case, book: Rulebook) -> Decision:
     for duty in case.latest_duties():
         if not told_of(duty, mapping) or not can_be_acted_on(case, duty):
             continue
-        if duty.state in _NOT_YET and duty.due_at > now:
-            moment = _moment(duty, mapping, now)
+        if duty.state in _NOT_YET and case.skew.passes_at(duty.due_at) > now:
+            moment = _moment(case, duty, mapping, now)
             if moment is not None and moment > now:
                 again.append((moment - now).total_seconds())
             elif moment is not None:
@@ -82,16 +81,16 @@ def reminder_moment(duty: Duty, mapping: Mapping) -> datetime | None:
     return max(last_open(duty.due_at - timedelta(hours=hours), mapping), duty.started_at)
 
 
-def _moment(duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
+def _moment(case: Case, duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
     """Return the time (UTC) at which the last reminder leaves from `now` on; None: no open time is left."""
     moment = reminder_moment(duty, mapping)
-    if moment is None or moment > now:
-        return moment
+    if moment is None or not case.skew.is_due(moment, now):
+        return None if moment is None else case.skew.due_at(moment)
     # The time has passed, for example while syncd was down. Quiet hours still hold.
     if is_open(now, mapping):
         return now
     moment = next_open(now, mapping)
-    return moment if moment < duty.due_at else None
+    return moment if moment < case.skew.passes_at(duty.due_at) else None
 
 
 def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
@@ -104,7 +103,8 @@ def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
     # The reminder left already.
     if any(key.startswith(_step(case, duty)) for key in case.sent):
         return frozenset()
-    return frozenset() if state.changes_until and state.changes_until >= since else frozenset({part})
+    read = state.changes_until is not None and case.skew.is_due(since, state.changes_until)
+    return frozenset() if read else frozenset({part})
 
 
 def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:

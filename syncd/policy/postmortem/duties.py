@@ -46,7 +46,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     unread = postmortem is not None and postmortem.in_sight and postmortem.changes_until is None
     if unread or not rebuilt:
         return Decision(look=frozenset({"postmortem"}))
-    periods = resolved_periods(case.state_changes, now)
+    periods = resolved_periods(case.state_changes, case.skew.earliest(now))
     owed, settles_at = qualifies(case, book)
     settles = [settles_at] if settles_at else []
     labels, waivers = label_waivers(case, book)
@@ -66,7 +66,8 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     # Only a changelog that was read beyond a deadline proves a breach.
     if context.unread:
         return Decision(look=frozenset({"postmortem"}))
-    context.moments += [period.doubtful_until for period in periods if period.doubtful_until]
+    doubtful = [period.doubtful_until for period in periods if period.doubtful_until]
+    context.moments += [case.skew.passes_at(until) for until in doubtful]
     changed = _changed(context)
     judged = Decision(
         duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)

@@ -94,7 +94,7 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
 def _why_not(case: Case) -> str:
     issue = case.postmortem
     return why_not_judged(
-        issue.key if issue else None, in_sight=issue is None or issue.in_sight, skewed=case.skewed
+        issue.key if issue else None, in_sight=issue is None or issue.in_sight, skewed=bool(case.skew)
     )
 
 
@@ -113,7 +113,7 @@ def why_not_judged(
     if not in_sight:
         return f"syncd cannot see {key}; it was moved, restricted or deleted"
     if skewed:
-        return "syncd's clock and a service's clock differ too much"
+        return "the clocks of syncd and a service differ, and it must have passed by both"
     return f"syncd reads the changes of {key} first"
 
 

@@ -219,6 +219,11 @@ def held_at(spans: Sequence[Span], at: datetime) -> Span | None:
     )
 
 
+def held_now(spans: Sequence[Span]) -> Span | None:
+    """Return the span that has not ended; its start may lie ahead of our clock, never of the service's."""
+    return spans[-1] if spans and spans[-1].until is None else None
+
+
 def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
     """Return True if a person made the postmortem, commented on it, or changed its text, date or status."""
     if postmortem is None or postmortem.issue is None:

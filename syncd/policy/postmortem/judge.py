@@ -1,8 +1,7 @@
 """Judge one duty of a postmortem on each of its clocks.
 
 A clock on record keeps its start and its deadline, and a breach on record stays. syncd records a breach only
-when it has read the changelog beyond the deadline. It adds the time by which the services' clocks may differ
-from its own, and records no breach while they differ by more.
+when it has read the changelog beyond the deadline, which must have passed by the services' clocks, too.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from syncd.policy.postmortem.fulfilment import (
     completed_spans,
     first_gap,
     held_at,
+    held_now,
     remedy,
     review_field,
     scheduled_spans,
@@ -32,12 +32,8 @@ from syncd.policy.postmortem.resolved_periods import Clock, ResolvedPeriod
 from syncd.policy.time.time_words import at_words
 from syncd.policy.time.working_time import end_of_day, working_day_after
 
-GRACE = timedelta(minutes=2)
-"""The services' clocks may differ from ours by this time: a deadline must have passed by theirs, too."""
 SAME_CLOCK = timedelta(minutes=15)
 """Two clocks never start this close together: the incident was open for over 30 minutes between them."""
-SKEW_AGAIN = timedelta(minutes=5)
-"""While the clocks differ too much, syncd judges again after this time."""
 READ_AGAIN = timedelta(minutes=1)
 """If no read of both services has reached a deadline yet, syncd judges again after this time."""
 _MOVED = "; a waiver until "
@@ -286,7 +282,7 @@ def _ended(
         )
         return cancelled(duty, f"{why} a new clock")
     late = _with_sight(duty.model_copy(update={"breached_at": breached}), record, context)
-    done = held_at(spans, context.now)
+    done = held_now(spans)
     return _met(late, done) if done else late.model_copy(update={"state": DutyState.BREACHED})
 
 
@@ -300,7 +296,7 @@ def _running(
 ) -> Duty:
     """Return the duty of a clock that no reopening ended, or that was met before the reopening."""
     duty = _made(kind, clock, record, number, spans, context)
-    done = held_at(spans, context.now)
+    done = held_now(spans)
     overdue = _overdue_since(duty, clock, spans, context)
     duty = _with_sight(duty.model_copy(update={"breached_at": duty.breached_at or overdue}), record, context)
     if done is not None:
@@ -321,8 +317,8 @@ def _owed(duty: Duty, clock: Clock, context: JudgeContext) -> DutyState:
     if duty.breached_at is not None:
         return DutyState.BREACHED
     soon = soon_at(duty, context.book)
-    if soon is None or context.now < soon:
-        context.moments += [soon] if soon else []
+    if soon is None or not context.case.skew.is_due(soon, context.now):
+        context.moments += [context.case.skew.due_at(soon)] if soon else []
         return DutyState.PENDING
     return DutyState.DUE_SOON
 
@@ -341,15 +337,13 @@ def _overdue_since(
     if gap > duty.due_at and gap <= context.now:
         return gap
     # Nothing was done by the deadline. Only a changelog that was read beyond it proves that.
-    reopened, ripe = clock.period.reopened_at, gap + GRACE
+    reopened, ripe = clock.period.reopened_at, context.case.skew.judged_from(gap)
     if ripe > context.now:
         context.moments.append(ripe)
     elif clock.period.doubtful_until is not None and reopened is not None and gap >= reopened:
         # If the incident stays open for 30 minutes, the reopening ended the clock before the deadline.
-        context.moments.append(clock.period.doubtful_until)
-    elif context.case.skewed:
-        context.moments.append(context.now + SKEW_AGAIN)
-    elif not context.case.was_read(gap):
+        context.moments.append(context.case.skew.passes_at(clock.period.doubtful_until))
+    elif not context.case.was_read(context.case.skew.passes_at(gap)):
         context.moments.append(context.now + READ_AGAIN)
     elif context.read_until is not None and context.read_until >= ripe:
         return gap

@@ -164,7 +164,7 @@ def _judge_close(case: Case, book: Rulebook, ticket: TicketState, closed: Closed
 def _read_before(case: Case, closed_at: datetime) -> frozenset[str]:
     """Return the parts of the case that syncd has not read since the close."""
     # Jira's time of the close says nothing about our reads then.
-    if case.skewed:
+    if case.skew:
         return frozenset()
     items = [item for item in case.items if item.ended_at is None]
     parts: dict[str, list[DutyIssueState]] = {

@@ -82,9 +82,7 @@ def clocks(sight: Sight) -> Iterator[Finding]:
             yield unknown("C06", name, "sent no time", "try again when the service answers")
         elif abs(skew) > MOST_SKEW_SECONDS:
             way = "ahead of" if skew > 0 else "behind"
-            message = (
-                f"its clock is {abs(skew):.0f} s {way} ours, so syncd decides nothing that has a deadline"
-            )
+            message = f"its clock is {abs(skew):.0f} s {way} ours, so a deadline must pass by both clocks"
             yield wrong("C06", name, message, "set this machine's clock by NTP")
         else:
             yield ok("C06", name, f"its clock and ours are {abs(skew):.0f} s apart")
