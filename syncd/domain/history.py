@@ -7,11 +7,15 @@ from typing import Literal
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.ticket import Account
 
-StateChangeKind = Literal["triggered", "acknowledged", "unacknowledged", "resolved", "reopened"]
+StateChangeKind = Literal["triggered", "acknowledged", "unacknowledged", "resolved", "reopened", "worked_on"]
 
 
 class StateChange(Value):
-    """A change of an incident's state, by PagerDuty's clock; `agent` is the user or tool that made it."""
+    """A change of an incident's state, by PagerDuty's clock; `agent` is the user or tool that made it.
+
+    `worked_on` changes no state: an alert, an acknowledgement or a person's note after a reopening shows that
+    the reopening was meant.
+    """
 
     kind: StateChangeKind
     at: UtcTime

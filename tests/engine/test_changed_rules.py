@@ -110,6 +110,7 @@ def test_an_incident_that_was_reopened_follows_the_rules_of_its_next_resolve(mak
     made = lived(rig, "P3")
     change(rig, rules("2", postmortem=ENFORCED))
     rig.world.pagerduty.reopen(made, "Amara Osei")
+    rig.world.pagerduty.acknowledge(made, "Tomasz Wójcik")
     rig.cycle(3600)
     rig.world.pagerduty.resolve(made, "Amara Osei")
     rig.settle(3, 60)

@@ -180,6 +180,7 @@ def test_reopened_before_it_was_met_a_new_clock_starts_at_the_next_resolve(make_
     house, incident, _postmortem_or_item = resolved(make_rig)
     house.world.advance(HOUR)
     house.world.pagerduty.reopen(incident, AMARA)
+    house.world.pagerduty.acknowledge(incident, "Tomasz Wójcik")
     house.cycle()
     until(house, house.clock.now() + timedelta(minutes=31))
     assert scheduled(house, incident).state == "cancelled"

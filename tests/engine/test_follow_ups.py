@@ -13,6 +13,7 @@ from typing import Any
 from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
+from syncd.domain.clock import GRACE
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.postmortems import duties_of
@@ -217,7 +218,7 @@ def test_nobody_within_24_working_hours_is_a_breach_that_stays(tmp_path: Path) -
         made.world.advance((due - made.clock.now()).total_seconds() - 60)
         made.cycle()
         assert duty(made, incident, "owned").state == "due_soon"
-        made.world.advance(60)
+        made.world.advance(60 + GRACE.total_seconds())
         made.loop.cycle()
         made.loop.tick()
         made.loop.work_queue.drain()
@@ -234,7 +235,7 @@ def test_the_mail_asks_to_take_what_was_assigned_by_rule(tmp_path: Path) -> None
         item = made.world.jira.sub_task(postmortem.id, "Alert earlier", by="Priya Raman")
         made.settle(2)
         assert _what_ends_it(made, incident) == f"Assign {item.key}"
-        made.world.advance((duty(made, incident, "owned").due_at - made.clock.now()).total_seconds())
+        made.world.advance((duty(made, incident, "owned").due_at + GRACE - made.clock.now()).total_seconds())
         made.settle(4)
         assert items(made)[item.key].facts["violations"] == ["assigned by rule, not taken"]
         assert _what_ends_it(made, incident) == f"Take {item.key} with a comment, or assign it to somebody"

@@ -81,8 +81,9 @@ class Life:
     def resolve(self, at: datetime = RESOLVED) -> Life:
         return self.state_change("resolved", at)
 
-    def reopen(self, at: datetime) -> Life:
-        return self.state_change("reopened", at)
+    def reopen(self, at: datetime, *, meant: bool = True) -> Life:
+        self.state_change("reopened", at)
+        return self.state_change("worked_on", at) if meant else self
 
     def severity(self, name: str, since: datetime) -> Life:
         self.severity_periods.append(SeverityPeriod(severity=name, since=since))

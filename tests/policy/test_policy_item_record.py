@@ -32,6 +32,8 @@ class World:
 
     def turn(self, kind: StateChangeKind, at: datetime) -> None:
         self.state_changes.append(_turn(kind, at))
+        if kind == "reopened":
+            self.state_changes.append(_turn("worked_on", at))
 
     def change(self, field: str, at: datetime, after: str | None, by: Account = OLA, words: str = "") -> None:
         before = self._value(field, at)

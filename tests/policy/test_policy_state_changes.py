@@ -8,6 +8,7 @@ import pytest
 from duty_cast import DAY, DUE, HOUR, RESOLVED, Life
 from policy_cast import incident
 
+from syncd.domain.duty import DutyKind
 from syncd.policy.time.state_changes import Entry, state_changes_of
 
 CHANGES = ("field_value_change", "priority_change", "urgency_change", "custom_field_value_change")
@@ -21,7 +22,8 @@ def entries(*given: tuple[str, datetime]) -> list[Entry]:
 def over(resolved: datetime, *given: tuple[str, datetime]) -> list[tuple[str, datetime]]:
     """The states of a resolved incident with this log."""
     shown = incident(status="resolved", created_at=RESOLVED - 2 * HOUR, resolved_at=resolved)
-    return [(one.kind, one.at) for one in state_changes_of(entries(*given), shown)][1:]
+    states = [one for one in state_changes_of(entries(*given), shown) if one.kind != "worked_on"]
+    return [(one.kind, one.at) for one in states][1:]
 
 
 @pytest.mark.parametrize("kind", [*CHANGES, "annotate", "notify"])
@@ -41,7 +43,9 @@ def test_a_reopening_is_dated_by_what_only_an_open_incident_has(kind: str, proof
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_duty_that_was_missed_before_the_reopening_stays_missed_whatever_was_renamed(kind: str) -> None:
     again = DUE + 2 * DAY
-    log = entries(("resolve", RESOLVED), (kind, RESOLVED + HOUR), ("assign", DUE + DAY), ("resolve", again))
+    log = entries(
+        ("resolve", RESOLVED), (kind, RESOLVED + HOUR), ("acknowledge", DUE + DAY), ("resolve", again)
+    )
     shown = incident(status="resolved", created_at=RESOLVED - 2 * HOUR, resolved_at=again)
     life = Life()
     life.state_changes = [*state_changes_of(log, shown)]
@@ -69,3 +73,38 @@ def test_an_open_incident_is_reopened_since_its_status_changed_not_since_it_was_
     log = entries(("resolve", RESOLVED), ("field_value_change", RESOLVED + HOUR))
     states = state_changes_of(log, shown)
     assert [(one.kind, one.at) for one in states][1:] == [("resolved", RESOLVED), ("reopened", reopened)]
+
+
+@pytest.mark.parametrize(
+    ("between", "moves"),
+    [
+        (Entry(kind="trigger", at=RESOLVED + 30 * HOUR), True),
+        (Entry(kind="acknowledge", at=RESOLVED + 30 * HOUR, person=True), True),
+        (Entry(kind="annotate", at=RESOLVED + 30 * HOUR, person=True), True),
+        (Entry(kind="annotate", at=RESOLVED + 30 * HOUR), False),
+        (Entry(kind="annotate", at=RESOLVED + 30 * HOUR, person=True, ours=True), False),
+        (Entry(kind="acknowledge", at=RESOLVED + 30 * HOUR, person=True, ours=True), False),
+        (Entry(kind="trigger", at=RESOLVED + 30 * HOUR, person=True), False),
+        (Entry(kind="escalate", at=RESOLVED + 30 * HOUR, person=True), False),
+        (Entry(kind="annotate", at=RESOLVED + HOUR, person=True), False),
+    ],
+)
+@pytest.mark.parametrize("looks", [True, False])
+def test_reopened_and_resolved_without_an_alert_an_acknowledgement_or_a_note_the_deadline_stays(
+    between: Entry, moves: bool, looks: bool
+) -> None:
+    reopened, again = Entry(kind="assign", at=RESOLVED + 20 * HOUR), RESOLVED + 40 * HOUR
+    log = sorted([*entries(("resolve", RESOLVED)), reopened, between], key=lambda entry: entry.at)
+    life = Life()
+    for now, entry in ((RESOLVED + 39 * HOUR, None), (again, Entry(kind="resolve", at=again))):
+        log += [entry] if entry else []
+        shown = {"status": "triggered"} if entry is None else {"status": "resolved", "resolved_at": again}
+        life.state_changes = [*state_changes_of(log, incident(created_at=RESOLVED - 2 * HOUR, **shown))]
+        if looks or entry is not None:
+            life.decide(now)
+    last = life.duty(again + HOUR)
+    assert last is not None
+    assert last.due_at == (again + 2 * DAY if moves else DUE)
+    life.decide(again + 3 * DAY)
+    breached = [duty.breached_at for duty in life.duties if duty.kind is DutyKind.SCHEDULED]
+    assert breached[-1] == last.due_at

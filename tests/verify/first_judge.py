@@ -7,7 +7,7 @@ from datetime import datetime
 
 from syncd.domain.base import Reference
 from syncd.domain.duty import Duty, DutyState, verdict_of
-from syncd.domain.history import Change
+from syncd.domain.history import Change, StateChange
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.project import PostmortemFacts, ResolvedProject
@@ -93,7 +93,11 @@ def _book(history: History) -> Rulebook:
 
 def _case(history: History, now: datetime) -> Case:
     facts = history.facts
-    states = tuple(state for state in facts.states if state.at <= now)
+    signs = [state.at for state in facts.states if state.kind == "acknowledged"] + [*facts.signs]
+    worked_on = [StateChange(kind="worked_on", at=at) for at in signs]
+    # an acknowledgement that reopens an incident comes after the reopening
+    every = sorted([*facts.states, *worked_on], key=lambda state: (state.at, state.kind == "worked_on"))
+    states = tuple(state for state in every if state.at <= now)
     over = [state for state in states if state.kind in ("resolved", "reopened")]
     is_over = bool(over) and over[-1].kind == "resolved"
     merged = facts.merged_at is not None and is_over and over[-1].at >= facts.merged_at

@@ -14,7 +14,7 @@ from functools import partial
 from syncd.domain.history import Change
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext, Services
-from syncd.engine.observe.accounts import nobodies_of, our_accounts
+from syncd.engine.observe.accounts import nobodies_of, our_accounts, our_users
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
@@ -155,7 +155,7 @@ def read_log(context: EngineContext, incident_id: str, team: str | None) -> None
     context.health.succeeded("pagerduty")
     rules = storage_rules(context)
     clean = [entry.model_copy(update={"summary": rules.text(entry.summary, team)}) for entry in entries]
-    save_log(context.ledger, incident_id, clean, read_seq)
+    save_log(context.ledger, incident_id, clean, read_seq, our_users(context))
 
 
 def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None:

@@ -6,7 +6,7 @@ postmortem is an issue beside the target. An issue that is no action item any mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy import BindParameter, bindparam, union_all
@@ -147,5 +147,16 @@ def known_state_changes(
     """Return an incident's state changes from its log, None if the log was not read since the last change."""
     if row.log is None or row.log_read_seq < row.changed_seq:
         return None
-    entries = [Entry(kind=entry["kind"], at=entry["at"], agent=entry.get("agent", "")) for entry in row.log]
-    return state_changes_of(entries, incident)
+    return state_changes_of(list(entries_of(row)), incident)
+
+
+def entries_of(row: IncidentRow | IncidentRecord) -> Iterator[Entry]:
+    """Yield the entries of an incident's stored log, oldest first."""
+    for entry in row.log or ():
+        yield Entry(
+            kind=entry["kind"],
+            at=entry["at"],
+            agent=entry.get("agent", ""),
+            person=entry.get("person", False),
+            ours=entry.get("ours", False),
+        )

@@ -6,7 +6,7 @@ deadline and its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -52,14 +52,23 @@ def save_changes(row: DutyIssueRow, changes: Iterable[Change], until: datetime) 
     row.changes_until = until
 
 
-def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry], read_seq: int) -> None:
-    """Store an incident's log as read; of a restricted incident without the entries' texts."""
+def save_log(
+    ledger: Transactions,
+    incident_id: str,
+    entries: Sequence[LogEntry],
+    read_seq: int,
+    ours: Container[str] = frozenset(),
+) -> None:
+    """Store an incident's log as read; of a restricted incident without the entries' texts.
+
+    `ours` are the ids of the users in whose names syncd acts.
+    """
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
         # an answer that began earlier is older
         if row is None or read_seq <= row.log_read_seq:
             return
-        row.log = [_entry(entry, row.restricted) for entry in entries]
+        row.log = [_entry(entry, row.restricted, ours) for entry in entries]
         row.log_read_seq = read_seq
         for entry in entries:
             note_acknowledged(row, entry)
@@ -89,12 +98,13 @@ def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
         row.acknowledged_at = entry.at
 
 
-def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:
+def _entry(entry: LogEntry, restricted: bool, ours: Container[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {"id": entry.id, "kind": entry.kind, "at": entry.at.isoformat()}
     if entry.agent is not None:
         kept["agent"] = entry.agent.name
         kept["agent_id"] = entry.agent.id
         kept["person"] = entry.by_person
+        kept |= {"ours": True} if entry.agent.id in ours else {}
     # the summary quotes titles and notes
     if not restricted:
         kept["summary"] = entry.summary

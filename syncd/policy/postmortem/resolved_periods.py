@@ -1,7 +1,8 @@
 """Find the periods in which an incident was resolved: the clocks of its postmortem run in them.
 
 A clock starts at the later of the resolve and the moment when the incident first qualified. If an incident is
-reopened and resolved again within 30 minutes, it counts as resolved all the while, and its clock goes on.
+reopened and resolved again within 30 minutes, or without a new alert, acknowledgement or note in between, it
+counts as resolved all the while, and its clock goes on.
 """
 
 from __future__ import annotations
@@ -54,19 +55,24 @@ class Clock:
 def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tuple[ResolvedPeriod, ...]:
     """Return the periods in which an incident was resolved, oldest first."""
     periods: list[ResolvedPeriod] = []
+    worked_on = False
     for state_change in state_changes:
         last = periods[-1] if periods else None
         if state_change.kind == "resolved":
             # The incident is resolved already: of two resolves in a row the first counts.
             if last is not None and last.reopened_at is None:
                 continue
-            # A short reopening does not count: the earlier period goes on, and no deadline moves.
-            if last is not None and last.reopened_at and state_change.at - last.reopened_at <= BRIEFLY:
+            # A reopening that is short, or that nobody meant, moves no deadline: the earlier period goes on.
+            brief = last is not None and last.reopened_at and state_change.at - last.reopened_at <= BRIEFLY
+            if last is not None and (brief or not worked_on):
                 periods[-1] = last.model_copy(update={"reopened_at": None})
             else:
                 periods.append(ResolvedPeriod(resolved_at=state_change.at))
         elif state_change.kind == "reopened" and last is not None and last.reopened_at is None:
             periods[-1] = last.model_copy(update={"reopened_at": state_change.at})
+            worked_on = False
+        elif state_change.kind == "worked_on":
+            worked_on = True
     # A resolve within the 30 minutes may still come, so the reopening cancels nothing yet.
     if periods and periods[-1].reopened_at is not None and now - periods[-1].reopened_at <= BRIEFLY:
         until = periods[-1].reopened_at + BRIEFLY

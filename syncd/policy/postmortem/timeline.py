@@ -73,7 +73,7 @@ def timeline_of(
     lines += [
         Line(at=change.at, text=_STATE_CHANGES[change.kind], who=change.agent)
         for change in state_changes
-        if change.at not in times
+        if change.at not in times and change.kind in _STATE_CHANGES
     ]
     lines += list(_severities(severity_periods, ranks))
     if not withheld:

@@ -30,11 +30,23 @@ _ONLY_WHEN_OPEN = frozenset(
 
 
 class Entry(Value):
-    """The parts of a log entry that concern the state of the incident."""
+    """The parts of a log entry that concern the state of the incident.
+
+    `person` is True if a user made it, `ours` if that is the user in whose name syncd acts.
+    """
 
     kind: str
     at: datetime
     agent: str = ""
+    person: bool = False
+    ours: bool = False
+
+    @property
+    def shows_work(self) -> bool:
+        """Return True for an alert, an acknowledgement or a person's note, unless syncd made it."""
+        alert = self.kind == "trigger" and not self.person
+        note = self.kind == "annotate" and self.person
+        return (alert or note or self.kind == "acknowledge") and not self.ours
 
 
 def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateChange, ...]:
@@ -45,7 +57,7 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
     for entry in log:
         if entry.kind == "resolve":
             if since_resolve is not None:
-                state_changes.append(_reopened(since_resolve, entry.at))
+                state_changes += _reopened(since_resolve, entry.at)
             state_changes.append(StateChange(kind="resolved", at=entry.at, agent=entry.agent))
             since_resolve = []
         elif since_resolve is not None:
@@ -53,7 +65,7 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
         elif entry.kind in _KINDS:
             state_changes.append(StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent))
     if since_resolve is not None and incident.open:
-        state_changes.append(_reopened(since_resolve, incident.status_changed_at or incident.created_at))
+        state_changes += _reopened(since_resolve, incident.status_changed_at or incident.created_at)
         state_changes += [
             StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent)
             for entry in since_resolve
@@ -62,9 +74,18 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
     return _with_the_end(state_changes, incident)
 
 
-def _reopened(between: Sequence[Entry], latest: datetime) -> StateChange:
+def _reopened(between: Sequence[Entry], latest: datetime) -> list[StateChange]:
+    """Return the reopening, and the signs that people or alerts give after it."""
     first = next((entry for entry in between if entry.kind in _ONLY_WHEN_OPEN), None)
-    return StateChange(kind="reopened", at=first.at if first else latest, agent=first.agent if first else "")
+    reopened = StateChange(
+        kind="reopened", at=first.at if first else latest, agent=first.agent if first else ""
+    )
+    worked_on = [
+        StateChange(kind="worked_on", at=entry.at, agent=entry.agent)
+        for entry in between
+        if entry.shows_work and entry.at >= reopened.at
+    ]
+    return [reopened, *worked_on]
 
 
 def _with_the_end(state_changes: list[StateChange], incident: Incident) -> tuple[StateChange, ...]:

@@ -17,11 +17,11 @@ from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.project import ResolvedProject
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.postmortems import log_of
+from syncd.ledger.store.membership import entries_of
 from syncd.ledger.views.daemon_state import merged_sources, open_since
 from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.postmortem.resolved_periods import LONG_OPEN, open_too_long
-from syncd.policy.time.state_changes import Entry, state_changes_of
+from syncd.policy.time.state_changes import state_changes_of
 from syncd.report.weekly.figures import Lasting
 
 
@@ -61,10 +61,7 @@ def _case(
     mappings_by_team: dict[str, Mapping],
     now: datetime,
 ) -> Case:
-    entries = [
-        Entry(kind=entry.kind, at=entry.at, agent=entry.agent.name if entry.agent else "")
-        for entry in log_of(row)
-    ]
+    entries = list(entries_of(row))
     return Case(
         incident=incident,
         severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
