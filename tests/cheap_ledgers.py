@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -14,6 +15,8 @@ from syncd.ledger.database import connection
 from syncd.ledger.database.migrate import migrate
 from syncd.sandbox.cast import START
 
+ROOM = 512 * 1024 * 1024
+"""Bytes that a folder in memory must have free; a container often has less there than the tests need."""
 _COMPILED: dict[Any, Any] = {}
 
 
@@ -51,6 +54,7 @@ _open_engines = connection.open_engines
 
 
 def memory() -> str | None:
-    """Return a folder in memory, or None if the machine has none."""
+    """Return a folder in memory, or None if the machine has none with room."""
     folder = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-    return str(folder) if folder.is_dir() and os.access(folder, os.W_OK) else None
+    usable = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= ROOM
+    return str(folder) if usable else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from cheap_ledgers import memory
 from cheap_mappings import try_templates_once
 from hypothesis import settings
 from loguru import logger
@@ -26,6 +28,12 @@ class MakeRig(Protocol):
     """Starts a rig with options."""
 
     def __call__(self, **options: Any) -> Rig: ...
+
+
+def pytest_configure() -> None:
+    """Put the tests' folders into memory: syncd flushes each commit to the disk, and a test makes many."""
+    if folder := memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
 
 
 @pytest.fixture(autouse=True)

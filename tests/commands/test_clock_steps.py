@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import requests
@@ -25,7 +26,6 @@ class WallClock:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "moved"
-        self.library = folder / "clock_shim.so"
         self._seconds = 0
         self.set_by(0)
 
@@ -41,11 +41,14 @@ def wall(house: House) -> Iterator[WallClock]:
     if COMPILER is None:
         pytest.skip("no C compiler builds the library that moves the clock")
     clock = WallClock(house.folder)
-    command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(clock.library), str(SOURCE), "-ldl"]
-    subprocess.run(command, check=True)
-    house.set("LD_PRELOAD", str(clock.library))
-    house.set("CLOCK_SHIM", str(clock.file))
-    yield clock
+    # the test's own folder may lie in memory, where many machines execute nothing
+    with TemporaryDirectory() as folder:
+        library = Path(folder) / "clock_shim.so"
+        command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"]
+        subprocess.run(command, check=True)
+        house.set("LD_PRELOAD", str(library))
+        house.set("CLOCK_SHIM", str(clock.file))
+        yield clock
 
 
 def test_every_incident_gets_its_ticket_and_the_daemon_stays_ready_whenever_the_clock_is_set(
