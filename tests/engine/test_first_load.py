@@ -11,12 +11,19 @@ from rig import Rig
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, recipients, subjects, text_of
 from engine.test_brakes import ask, issues, standing
 from engine.test_lifecycle import nothing_more_is_written
+from syncd.ledger.store import first_load
 from syncd.ledger.store.lookups import load_followers
 from syncd.sandbox import dump, faults
 
 OPERATOR = "ops@qrpay.example"
-OLD = 60
+AT_MOST, OLD = 10, 12
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of the number of life, which `tests/ledger/test_ledger_holds.py` holds to."""
+    monkeypatch.setattr(first_load, "FIRST_LOAD_AT_MOST", AT_MOST)
 
 
 def old(rig: Rig, count: int = OLD, priority: str = "P4") -> set[str]:
@@ -97,7 +104,7 @@ def test_it_is_shown_by_kind_and_told_to_the_operator_in_one_mail(make_rig: Make
     rig.restart()
     rig.settle(4)
     assert standing(rig)["first_load"]["counts"] == told["counts"]
-    assert subjects(rig, OPERATOR) == ["syncd: A first load of 60 tickets is held"]
+    assert subjects(rig, OPERATOR) == [f"syncd: A first load of {OLD} tickets is held"]
     (letter,) = [one for one in letters(rig) if OPERATOR in one.recipients]
     assert "syncd accept" in text_of(letter)
 
@@ -125,10 +132,10 @@ def test_an_acceptance_releases_the_old_ones_also_after_a_restart(make_rig: Make
 
 def test_the_notices_of_old_incidents_are_held_with_them(make_rig: MakeRig) -> None:
     rig = loading(make_rig)
-    old(rig, 51, priority="P1")
+    old(rig, AT_MOST + 1, priority="P1")
     rig.settle(2)
     assert recipients(rig) == [OPERATOR]
-    assert standing(rig)["first_load"]["counts"]["send_mail"] == 102
+    assert standing(rig)["first_load"]["counts"]["send_mail"] == 2 * (AT_MOST + 1)
     ask(rig, "accept")
     rig.settle(4)
     assert set(recipients(rig)) == {OPERATOR, CTO, COMPLIANCE}
@@ -149,9 +156,11 @@ def test_while_it_still_counts_a_new_incident_waits_for_nothing(make_rig: MakeRi
     assert ticketed(rig) == noted(rig) == {incident}
 
 
-def test_fifty_old_incidents_and_any_number_of_new_ones_need_no_acceptance(make_rig: MakeRig) -> None:
+def test_as_many_old_incidents_as_may_pass_and_any_number_of_new_ones_need_no_acceptance(
+    make_rig: MakeRig,
+) -> None:
     rig = loading(make_rig)
-    incidents = old(rig, 50)
+    incidents = old(rig, AT_MOST)
     incidents |= {new(rig, "P4") for _ in range(10)}
     rig.settle(6)
     assert standing(rig)["first_load"]["state"] == "passed"
