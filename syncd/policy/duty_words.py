@@ -16,8 +16,9 @@ from syncd.policy.time.time_words import at_words
 
 NO_OWNER = "no owner"
 OWNER_LEFT = "its owner has left"
+NO_PERSON = "its owner is no person"
 BY_RULE = "assigned by rule, not taken"
-UNOWNED = (NO_OWNER, OWNER_LEFT, BY_RULE)
+UNOWNED = (NO_OWNER, OWNER_LEFT, NO_PERSON, BY_RULE)
 """What is wrong with the owner of an action item; at most one of them at a time."""
 SEEN_AGAIN = "syncd could not see it at its deadline, and took the breach back when it saw it again"
 """The reason of a duty whose breach rested on an issue that syncd could not see."""
@@ -51,16 +52,21 @@ def left(leave: Leave, zone: str = "UTC") -> str:
     return f"left between {at_words(leave.after, zone)} and {by}"
 
 
-def owner_words(
-    name: str | None, wrong: Iterable[str] = (), leave: Leave | None = None, zone: str = "UTC"
-) -> str:
-    """Return an owner as lists show them; `wrong` is what is wrong with the item, `leave` when they left."""
-    why = next((words for words in wrong if words in UNOWNED), None)
-    if not name or why == NO_OWNER:
-        return "nobody"
+def owner_note(wrong: Iterable[str], leave: Leave | None, zone: str = "UTC") -> str | None:
+    """Return what is wrong with an owner: left, assigned by rule, none at all; None if nothing is.
+
+    `wrong` is what is wrong with the action item, `leave` when its owner left.
+    """
     if leave is not None and leave.back is None:
-        return f"{name} ({left(leave, zone)})"
-    return f"{name} ({why})" if why else name
+        return left(leave, zone)
+    return next((words for words in wrong if words in UNOWNED), None)
+
+
+def owner_words(name: str | None, note: str | None) -> str:
+    """Return an owner with what is wrong, as in `Farid Rahimi (assigned by rule, not taken)`."""
+    if not name or note == NO_OWNER:
+        return "nobody"
+    return f"{name} ({note})" if note else name
 
 
 def waived(waiver: Waiver, which: int = 1, zone: str = "UTC") -> str:

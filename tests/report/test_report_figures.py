@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_reading import TicketRow, WaiverRow
 from report_cast import MAPPINGS, NOW, TEMPLATES, duty, incident, item, ledger, postmortem, put, quarter
 
 from syncd.ledger.open import Ledger
@@ -173,6 +174,7 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
         keep(made, make(made, WEEK, "QRPay", MAPPINGS, NOW))
         assert report(made, week=WEEK.back(-1)).figures["restated"] is None
         missed.corrected, missed.state = "it was scheduled in time", "void"
+        missed.corrected_at, missed.corrected_by = FRIDAY, "pia@qrpay.example"
         put(made, missed)
         sent = frozen(made, WEEK, "QRPay", "UTC")
         following = report(made, week=WEEK.back(-1))
@@ -180,17 +182,77 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
     assert (sent.figures["met"], sent.figures["of"]) == (0, 1)
     restated = following.figures["restated"]
     assert (restated["met"], restated["of"]) == (0, 0)
-    assert "postmortem scheduled was overdue, is breach taken back" in restated["because"][0]
-    assert "2026-W47 restated: 0 of 0 (the report said 0 of 1), because" in formats.written(
-        following, "text", TEMPLATES
-    )
+    text = formats.written(following, "text", TEMPLATES)
+    words = "Breach taken back 2026-11-20 12:00 UTC by pia@qrpay.example: it was scheduled in time"
+    assert "2026-W47 restated: 0 of 0 (the report said 0 of 1), because" in text
+    assert f"Postmortem scheduled, #1: overdue in the report, breach taken back now. {words}" in text
+    nameless = formats.written(following, "text", TEMPLATES, names=False)
+    assert "by an approver: it was scheduled in time" in nameless
+    assert "pia@" not in nameless + formats.as_json(following, names=False)
+
+
+def test_waivers_overrides_and_breaches_that_cannot_be_seen_are_told_with_names_and_words(
+    tmp_path: Path,
+) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        given = {"incident_id": one.id, "reason": "the vendor", "by": "pia@qrpay.example"}
+        ended = FRIDAY - timedelta(hours=4)
+        override = {"by": "Ines Carvalho", "at": f"{FRIDAY:%Y-%m-%dT%H:%MZ}", "missing": "no follow-up"}
+        override["recorded_at"] = override["at"]
+        ticket = TicketRow(
+            incident_id=one.id,
+            issue_id="7",
+            key="OPS-7",
+            project="OPS",
+            origin="operation",
+            agreed={"gate overrides": [override]},
+            created_at=FRIDAY,
+        )
+        put(
+            made,
+            one,
+            ticket,
+            postmortem(one, "9", deleted_by="Ines Carvalho", out_of_sight_since=ended),
+            duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY, unseen=True),
+            duty(one, "completed", "waived", NOW + timedelta(days=3), was_due_at=FRIDAY),
+            WaiverRow(**given, duty="completed", at=ended - timedelta(days=9), until=ended, ended_at=ended),
+            WaiverRow(**given, duty="completed", at=ended, until=NOW + timedelta(days=2)),
+        )
+        told = report(made)
+    text = formats.written(told, "text", TEMPLATES)
+    assert told.figures["apart"]["waived"] == {"met": 0, "of": 1}
+    assert "Beside the number: waived before the deadline 0 of 1 met in time." in text
+    assert (
+        "Waived until 2026-11-25 08:00 UTC by pia@qrpay.example, for the second time,"
+        " given 2026-11-20 08:00 UTC: the vendor"
+    ) in text
+    assert "not met: not visible; syncd cannot see OPS-9; Ines Carvalho deleted it." in text
+    assert "Close gate overridden by Ines Carvalho 2026-11-20 12:00 UTC: closed again" in text
+    for nameless in (formats.as_csv, formats.as_json):
+        assert "Ines" not in nameless(told, names=False)
+        assert "Ines" in nameless(told)
+    assert "Ines" not in formats.written(told, "html", TEMPLATES, names=False)
+
+
+def test_an_owner_by_rule_never_stands_beside_not_yet(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        by_rule = item(one, "30", facts={"stands": "open", "violations": ["assigned by rule, not taken"]})
+        put(made, one, by_rule, duty(one, "owned", "breached", FRIDAY, breached_at=FRIDAY, subject="30"))
+        told = report(made)
+    text = formats.written(told, "text", TEMPLATES)
+    assert "Fri 20 Nov 12:00 | assigned by rule, not taken | Amara Osei" in text
+    assert "Amara Osei (assigned by rule, not taken)" in text
+    assert told.figures["follow_ups"]["unowned"] == 1
+    assert "not yet" not in text
 
 
 @pytest.mark.parametrize(
     ("reads", "gone", "why"),
     [
         ({"jira": FRIDAY - timedelta(hours=1)}, None, "syncd has not read Jira since 2026-11-20 11:00 UTC"),
-        ({"jira": NOW}, FRIDAY, "syncd cannot see OPS-9; it was moved, restricted or deleted"),
+        ({"jira": NOW}, FRIDAY, "syncd cannot see OPS-9; was it moved, restricted or deleted?"),
         ({"jira": NOW}, None, "syncd reads the changes of OPS-9 first"),
     ],
 )
@@ -293,7 +355,7 @@ def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
         formats.written(made_report, "text", TEMPLATES),
     )
     said = report_context(made_report)
-    for part in (html, text):
+    for part in (html.replace("\N{NO-BREAK SPACE}", " "), text):
         assert said["verdict"] in part
         for section in said["sections"]:
             for bar in section.get("bars", ()):

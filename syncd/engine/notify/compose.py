@@ -277,7 +277,7 @@ def report_body(
     subject = str(words["subject"])
     attachments = (Attachment(name=name, kind="csv", text=rows),) if attached else ()
     try:
-        text, html = templates.render(formats.TEXT, words), templates.render(formats.HTML, words)
+        text, html = templates.render(formats.TEXT, words), formats.render_html(templates, words)
     except TemplateError as error:
         logger.error("{}: its template fails, so only its rows leave: {}", subject, error)
         lines = (

@@ -16,7 +16,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow
 from syncd.ledger.views.postmortems import waivers_data
-from syncd.policy.duty_words import SUBJECTS, UNOWNED, out_of_sight, owner_words
+from syncd.policy.duty_words import SUBJECTS, UNOWNED, out_of_sight, owner_note, owner_words
 from syncd.policy.postmortem.explain import notes_on
 
 Data = dict[str, Any]
@@ -94,7 +94,7 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
         "incident": row.incident_id,
         "number": incident.number if incident else None,
         "owner": name,
-        "owner_words": owner_words(name, violations, _leave(row, owner.get("id"))),
+        "owner_words": owner_words(name, owner_note(violations, _leave(row, owner.get("id")))),
         "due": facts.get("due") or issue.get("due_date"),
         "status": (issue.get("status") or {}).get("name"),
         "overdue_days": late,

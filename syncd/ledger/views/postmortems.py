@@ -24,7 +24,7 @@ from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState
-from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_words, waived
+from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, notes_on, sight_of, summary
 
@@ -121,7 +121,7 @@ def _owner_words(postmortem: PostmortemState | None) -> str | None:
     assignee = postmortem.issue.assignee
     wrong = (OWNER_LEFT,) if assignee is not None and not assignee.active else ()
     leave = postmortem.leaves.get(assignee.id) if assignee else None
-    return owner_words(assignee.name if assignee else None, wrong, leave)
+    return owner_words(assignee.name if assignee else None, owner_note(wrong, leave))
 
 
 def _duty_data(duty: Duty | None, case: Case) -> Data | None:

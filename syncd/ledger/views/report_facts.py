@@ -6,7 +6,7 @@ snapshots. A fact about a restricted incident carries that flag, and no names or
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -55,7 +55,11 @@ class IncidentFact:
 
 @dataclass(frozen=True, slots=True)
 class DutyFact:
-    """One clock of a duty, with its owner; `in_sight` is False while Jira does not show its issue."""
+    """One clock of a duty, with its owner; `in_sight` is False while Jira does not show its issue to syncd.
+
+    `wrong` is what is wrong with an action item, `account` the id of its owner, `leaves` are the owners whose
+    accounts syncd saw inactive; both lists are JSON. The others are as in `syncd.domain.duty.Duty`.
+    """
 
     incident: str
     number: int
@@ -74,6 +78,14 @@ class DutyFact:
     key: str | None
     owner: str | None
     in_sight: bool
+    was_due_at: datetime | None
+    met_by: str | None
+    unseen: bool
+    deleted_by: str | None
+    moved_by: str | None
+    wrong: str | None
+    account: str | None
+    leaves: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,9 @@ class ItemFact:
     postponed: int
     gone: bool
     due_day: str | None = None
+    wrong: str | None = None
+    account: str | None = None
+    leaves: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,25 +197,38 @@ def duty_marks(
     return _facts(ledger, DutyMark, query)
 
 
+def waived_duties(
+    ledger: Transactions, since: datetime, until: datetime, team: str | None
+) -> tuple[DutyFact, ...]:
+    """Return the duties whose deadline lay in [since, until) until a waiver moved it out of that time."""
+    was = col(DutyRow.was_due_at)
+    return _duties(ledger, and_(was >= since, was < until, col(DutyRow.due_at) >= until), team)
+
+
 def running_duties(ledger: Transactions, team: str | None) -> tuple[DutyFact, ...]:
     """Return the duties that a later act or the passing of time can change."""
     return _duties(ledger, col(DutyRow.state).in_([str(state) for state in RUNNING]), team)
 
 
 def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFact, ...]:
-    owner = (
-        func.json_extract(col(table.snapshot), "$.assignee.name") for table in (ActionItemRow, PostmortemRow)
-    )
+    tables = (ActionItemRow, PostmortemRow)
+
+    def of_issue(value: Callable[[Any], Any]) -> Any:
+        return func.coalesce(*(value(table) for table in tables))
+
     query = (
         _columns(
             DutyFact,
             DutyRow,
             incident=col(DutyRow.incident_id),
-            key=func.coalesce(ActionItemRow.key, PostmortemRow.key),
-            owner=func.coalesce(*owner),
-            in_sight=func.coalesce(ActionItemRow.out_of_sight_since, PostmortemRow.out_of_sight_since).is_(
-                None
-            ),
+            key=of_issue(lambda table: table.key),
+            owner=of_issue(lambda table: func.json_extract(table.snapshot, "$.assignee.name")),
+            account=of_issue(lambda table: func.json_extract(table.snapshot, "$.assignee.id")),
+            leaves=of_issue(lambda table: func.json_extract(table.leaves, "$")),
+            in_sight=of_issue(lambda table: table.out_of_sight_since).is_(None),
+            deleted_by=of_issue(lambda table: table.deleted_by),
+            moved_by=of_issue(lambda table: table.moved_by),
+            wrong=func.json_extract(col(ActionItemRow.facts), "$.violations"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
         # a duty's subject is an action item's issue, or the incident itself for the postmortem's duties
@@ -237,6 +265,9 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
             postponed=func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
             gone=col(ActionItemRow.out_of_sight_since).is_not(None),
             due_day=func.json_extract(col(ActionItemRow.facts), "$.due"),
+            wrong=func.json_extract(col(ActionItemRow.facts), "$.violations"),
+            account=func.json_extract(snapshot, "$.assignee.id"),
+            leaves=func.json_extract(col(ActionItemRow.leaves), "$"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)

@@ -15,7 +15,7 @@ from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
-from syncd.policy.duty_words import BY_RULE, NO_OWNER, OWNER_LEFT, SEEN_AGAIN
+from syncd.policy.duty_words import BY_RULE, NO_OWNER, NO_PERSON, OWNER_LEFT, SEEN_AGAIN
 from syncd.policy.follow_ups.completion import End, end_of, gained
 from syncd.policy.follow_ups.duties import (
     TOO_OFTEN,
@@ -249,8 +249,10 @@ def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
 def _unowned(issue: Issue, item: Item | None) -> Iterator[str]:
     if issue.assignee is None:
         yield NO_OWNER
-    elif not active(issue.assignee):
+    elif not issue.assignee.active:
         yield OWNER_LEFT
+    elif not active(issue.assignee):
+        yield NO_PERSON
     elif item is not None and untaken(item):
         yield BY_RULE
 

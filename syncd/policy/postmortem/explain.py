@@ -111,7 +111,7 @@ def why_not_judged(
     if key is None:
         return "syncd knows no postmortem"
     if not in_sight:
-        return f"syncd cannot see {key}; it was moved, restricted or deleted"
+        return out_of_sight(key, None)
     if skewed:
         return "the clocks of syncd and a service differ, and it must have passed by both"
     return f"syncd reads the changes of {key} first"

@@ -205,7 +205,7 @@ def _answer_close(
         return Decision(operations=again, agreed={GATE: ROBOTS if back else ONLY_TOLD})
     if listed_before:
         # The gate listed these already. To close the ticket again is the person's decision.
-        return _override(ticket, closed, missing)
+        return _override(case, ticket, closed, missing)
     operations: list[Operation] = [_comment(case, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, closed))
@@ -213,11 +213,16 @@ def _answer_close(
     return Decision(operations=tuple(operations), agreed={GATE: which if back else ONLY_TOLD, HEARD: told})
 
 
-def _override(ticket: TicketState, closed: ClosedBy, missing: list[Missing]) -> Decision:
+def _override(case: Case, ticket: TicketState, closed: ClosedBy, missing: list[Missing]) -> Decision:
     """Put the override on record: in the audit trail, and with the person's name beside the ticket."""
     by, still = closed.by or "somebody", "; ".join(duty.what for duty in missing)
     before = ticket.agreed.get(OVERRIDES)
-    override: dict[str, JsonValue] = {"by": by, "at": closed.at.isoformat(), "missing": still}
+    override: dict[str, JsonValue] = {
+        "by": by,
+        "at": closed.at.isoformat(),
+        "recorded_at": (case.now or closed.at).isoformat(),
+        "missing": still,
+    }
     reason = f"closed again; still missing: {still}"
     return Decision(
         agreed={

@@ -7,6 +7,7 @@ into another counts in neither time, because the other one does. A duty counts i
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from datetime import datetime
 from statistics import fmean, median
 from typing import Any
 
-from syncd.domain.duty import STATE_WORDS, DutyState, verdict_of
+from syncd.domain.duty import NOT_VISIBLE, STATE_WORDS, DutyKind, DutyState, verdict_of
+from syncd.domain.history import Leave
 from syncd.ledger.views.report_facts import DutyFact, DutyMark, IncidentFact, ItemFact
+from syncd.policy.duty_words import out_of_sight, owner_note
 from syncd.policy.postmortem.explain import why_not_judged
 
 Row = dict[str, Any]
@@ -81,8 +84,8 @@ def _why_none(incident: IncidentFact) -> str:
 
 
 _OF_A_DUTY = (
-    *("incident", "number", "severity", "clock", "key", "owner"),
-    *("started_at", "due_at", "met_at", "breached_at", "corrected", "reason"),
+    *("incident", "number", "severity", "clock", "key", "started_at", "due_at"),
+    *("was_due_at", "met_at", "breached_at", "corrected", "reason"),
 )
 """The columns of a duty's row that the fact has under the same name."""
 
@@ -103,33 +106,54 @@ class Sight:
         return why_not_judged(duty.key, in_sight=duty.in_sight, skewed=self.skewed, unread=unread)
 
 
-def duty_row(duty: DutyFact, week: str, now: datetime, sight: Sight) -> Row:
-    """Return a duty's row; a restricted duty's row names no incident and no person."""
+def duty_row(duty: DutyFact, week: str, now: datetime, sight: Sight, zone: str) -> Row:
+    """Return a duty's row; a restricted duty's row names no incident and no person.
+
+    `note` says what is wrong in the words of `syncd show`; `lost` names who deleted or moved the issue.
+    """
     duty_verdict = verdict(duty, now)
-    if duty.restricted:
-        return {"table": "duty", "week": week, "team": duty.team, "duty": duty.kind, "verdict": duty_verdict}
-    return {
+    row: Row = {
         "table": "duty",
         "week": week,
         "team": duty.team,
         "duty": duty.kind,
         "verdict": duty_verdict,
+        # also of a restricted duty and of a waived one, which stand apart with their own "n of m"
+        "in_time": verdict_of(DutyState(duty.state), duty.breached_at) is DutyState.MET,
+    }
+    if duty.restricted:
+        return row
+    # whoever met the owner duty may have left the item since
+    met = duty.kind == DutyKind.OWNED and duty.met_by is not None
+    unseen = duty.unseen and duty_verdict == MISSED
+    return {
+        **row,
         "why_not_judged": sight.why_not_judged(duty) if duty_verdict == UNJUDGED else None,
+        "owner": duty.met_by if met else duty.owner,
+        "note": NOT_VISIBLE if unseen else None if duty.met_at else _note(duty, zone),
+        "lost": out_of_sight(duty.key or "", duty.deleted_by, duty.moved_by) if unseen else None,
         **{name: getattr(duty, name) for name in _OF_A_DUTY},
     }
 
 
-def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: datetime) -> Row:
+def _note(fact: DutyFact | ItemFact, zone: str) -> str | None:
+    """Return what is wrong with the owner, in the words of `syncd show`."""
+    leave = json.loads(fact.leaves or "{}").get(fact.account or "")
+    return owner_note(json.loads(fact.wrong or "[]"), Leave.model_validate(leave) if leave else None, zone)
+
+
+def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: datetime, zone: str) -> Row:
     """Return an action item's row; `verdict` is `done` if it was done between `since` and `until`."""
     done = item.done_at is not None and since <= item.done_at < until
     overdue = item.due_at is not None and item.due_at <= now and not done
+    note = None if done else _note(item, zone)
     # of a restricted incident's item only these columns, which name nothing and nobody
     row: Row = {
         "table": "action item",
         "week": week,
         "team": item.team,
         "verdict": "done" if done else "open",
-        "unowned": not done and (item.owner is None or not item.owner_active),
+        "unowned": note is not None,
         "overdue_days": math.floor((now - item.due_at).total_seconds() / 86400)
         if overdue and item.due_at
         else None,
@@ -142,13 +166,25 @@ def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: d
         "number": item.number,
         "key": item.key,
         "summary": item.summary,
-        "owner": item.owner if item.owner_active or item.owner is None else f"{item.owner} (left)",
+        "owner": item.owner,
+        "note": note,
         "status": "not visible" if item.gone else item.status,
         "started_at": item.first_seen_at,
         "due_at": item.due_at,
         "due_day": item.due_day,
         "met_at": item.done_at,
     }
+
+
+def share(rows: Iterable[Row]) -> dict[str, int]:
+    """Return how many duties that stand apart were met in time, and how many there are."""
+    in_time = [bool(row["in_time"]) for row in rows]
+    return {"met": sum(in_time), "of": len(in_time)}
+
+
+def plain_row(row: Row) -> Row:
+    """Return a row for JSON: times as text in UTC."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def met_of(rows: Iterable[Row]) -> tuple[int, int]:

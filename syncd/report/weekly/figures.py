@@ -15,6 +15,7 @@ from typing import Any
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import Kind
 from syncd.ledger.views.report_facts import DutyFact, EventFact, IncidentFact, ItemFact, ParkedFact
+from syncd.policy.duty_words import SUBJECTS
 from syncd.report.weekly.counting import (
     CANCELLED,
     LATE,
@@ -33,22 +34,20 @@ from syncd.report.weekly.counting import (
     incident_row,
     item_row,
     met_of,
+    share,
     tally,
     unjudged_of,
 )
+from syncd.report.weekly.decisions import Decisions, decision_figures, decision_rows
 from syncd.report.weekly.week import Week
 
+MOVED = "waived duty"
+"""The table of duties whose deadline a waiver moved to a later week."""
 OLDEST = 10
 """Follow-ups that the mail lists, the oldest first; the CSV has all."""
-DUTY_WORDS = {
-    "scheduled": "Postmortem scheduled",
-    "completed": "Postmortem completed",
-    "owned": "Action item has an owner",
-    "done": "Action item done",
-}
-ITEM_COLUMNS = ("key", "summary", "number", "owner", "status", "due_day", "overdue_days")
+ITEM_COLUMNS = ("key", "summary", "number", "owner", "note", "status", "due_day", "overdue_days")
 """The columns of a follow-up in the mail."""
-EVENTS = ("left", "duplicate.found", "rules.changed", "duty.corrected", "waiver.given", "conflict")
+EVENTS = ("left", "duplicate.found", "rules.changed", "conflict")
 """The kinds of audit events that a report lists."""
 
 
@@ -69,6 +68,7 @@ class Lasting:
 class Facts:
     """The facts behind one week's figures: those of the week, and those that are open now.
 
+    `moved` are duties whose deadline lay in the week until a waiver moved it to a later one.
     `parked` are operations that wait for a person. `notes` say what the daemon could not do. `unmapped` are
     services of no mapping. `expiring` are credentials with the day of their end. `not_sent` are weeks whose
     report never left. `lasting` are incidents open for more than a week that would owe a postmortem.
@@ -80,8 +80,10 @@ class Facts:
     incidents: Sequence[IncidentFact] = ()
     duties: Sequence[DutyFact] = ()
     running: Sequence[DutyFact] = ()
+    moved: Sequence[DutyFact] = ()
     items: Sequence[ItemFact] = ()
     events: Sequence[EventFact] = ()
+    decisions: Decisions = field(default_factory=Decisions)
     parked: Sequence[ParkedFact] = ()
     lasting: Sequence[Lasting] = ()
     unmapped: dict[str, str] = field(default_factory=dict)
@@ -109,10 +111,12 @@ def rows_of(facts: Facts) -> list[Row]:
     week, now = facts.week.name, facts.now
     since, until = facts.week.bounds(facts.zone)
     rows = [incident_row(fact, week) for fact in facts.incidents]
-    rows += [duty_row(fact, week, now, facts.sight) for fact in facts.duties]
-    running = [duty_row(fact, week, now, facts.sight) for fact in facts.running]
-    rows += [{**row, "table": "running duty"} for row in running]
-    rows += [item_row(fact, week, now, since, until) for fact in facts.items]
+    tables = (("duty", facts.duties), ("running duty", facts.running), (MOVED, facts.moved))
+    for table, duties in tables:
+        of_table = (duty_row(fact, week, now, facts.sight, facts.zone) for fact in duties)
+        rows += [{**row, "table": table} for row in of_table]
+    rows += [item_row(fact, week, now, since, until, facts.zone) for fact in facts.items]
+    rows += decision_rows(facts.decisions, week)
     rows += [_event_row(fact, week) for fact in facts.events if _told(fact)]
     rows += [_parked_row(fact, week) for fact in facts.parked]
     rows += [_lasting_row(fact, week) for fact in facts.lasting]
@@ -151,8 +155,8 @@ def _lasting_row(incident: Lasting, week: str) -> Row:
 
 
 def _told(event: EventFact) -> bool:
-    # most of what syncd leaves alone is routine; only these three need a reader
-    return event.kind != "left" or event.data.get("rule") in ("gate.overridden", "conflict", "fields")
+    # most of what syncd leaves alone is routine; only these two need a reader
+    return event.kind != "left" or event.data.get("rule") in ("conflict", "fields")
 
 
 def _event_row(event: EventFact, week: str) -> Row:
@@ -198,11 +202,11 @@ def figures(
         "not_judged": [{**_short_duty(row), "why": row["why_not_judged"]} for row in unjudged_of(rows)],
         "open_duties": _open_duties(rows, facts.now),
         "follow_ups": _follow_ups(rows),
-        "overrides": _listed(rows, "gate.overridden"),
+        "apart": _apart(rows),
+        **decision_figures(rows),
         "conflicts": _listed(rows, "conflict"),
         "duplicates": sum(row["table"] == "duplicate.found" for row in rows),
         "rule_changes": _listed(rows, "rules.changed"),
-        "corrections": _listed(rows, "duty.corrected"),
         "parked": [
             {"id": row["key"], "kind": row["duty"], "incident": row["incident"], "words": row["reason"]}
             for row in parked
@@ -225,6 +229,17 @@ def figures(
         "before": [vars(trend) for trend in before],
         "four_weeks": _over(before[:4]),
         "twelve_weeks": _over(before[:12]),
+    }
+
+
+def _apart(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what stands beside the week's number: shares of their own, and the breaches taken back."""
+    duties = [row for row in rows if row["table"] == "duty"]
+    waived = [row for row in rows if row["table"] == MOVED or (row in duties and row["verdict"] == WAIVED)]
+    return {
+        "waived": share(row for row in waived if row["verdict"] != RESTRICTED),
+        "restricted": share(row for row in duties if row["verdict"] == RESTRICTED),
+        "void": sum(row["verdict"] == VOID for row in duties),
     }
 
 
@@ -264,7 +279,7 @@ def _incidents(rows: Sequence[Row], incidents: Sequence[Row], mappings: Sequence
 def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return a line for each kind of duty that has a deadline in the week."""
     lines = []
-    for kind, words in DUTY_WORDS.items():
+    for kind, words in SUBJECTS.items():
         verdicts = [row["verdict"] for row in rows if row["table"] == "duty" and row["duty"] == kind]
         if verdicts:
             counts = {
@@ -279,10 +294,10 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _short_duty(row: Row) -> dict[str, Any]:
-    columns = ("incident", "number", "team", "severity", "key", "owner", "verdict", "duty")
+    columns = ("incident", "number", "team", "severity", "key", "owner", "note", "lost", "verdict", "duty")
     return {
         **{name: row.get(name) for name in columns},
-        "words": DUTY_WORDS[row["duty"]],
+        "words": SUBJECTS[row["duty"]],
         "due_at": row["due_at"].isoformat(),
         "met_at": row["met_at"].isoformat() if row["met_at"] else None,
     }

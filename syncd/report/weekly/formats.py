@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.text import csv_cell
-from syncd.report.weekly.counting import Row
-from syncd.report.weekly.report import Weekly, plain_row
+from syncd.report.weekly.counting import Row, plain_row
+from syncd.report.weekly.report import Weekly
 from syncd.report.weekly.words import report_context
 
 HTML, TEXT = "report/weekly.html.j2", "report/weekly.txt.j2"
@@ -21,15 +22,15 @@ HTML, TEXT = "report/weekly.html.j2", "report/weekly.txt.j2"
 COLUMNS = (
     *("table", "week", "team", "incident", "number", "service", "severity", "assumed", "status", "ticket"),
     *("why_no_ticket", "created_at", "acknowledged_at", "resolved_at", "minutes_to_acknowledge"),
-    *("minutes_to_resolve", "merged_into", "duty", "clock", "key", "summary", "owner", "verdict"),
-    *("started_at", "due_at", "due_day", "met_at", "breached_at", "corrected", "unowned", "overdue_days"),
-    "postponed",
-    "reason",
-    "why_not_judged",
+    *("minutes_to_resolve", "merged_into", "duty", "clock", "key", "summary", "owner", "note", "lost"),
+    *("verdict", "in_time", "why_not_judged", "started_at", "due_at", "was_due_at", "due_day", "met_at"),
+    *("breached_at", "corrected", "unowned", "overdue_days", "postponed", "by", "until", "ended_at"),
+    *("ended_by", "nth", "itself", "reason"),
 )
 """The columns of the CSV; a row leaves those empty that its table does not have."""
 _PLACE = {name: place for place, name in enumerate(COLUMNS)}
-_NAMES = ("owner",)
+_NAMES = ("owner", "by", "ended_by", "lost")
+"""The columns and figures that name people."""
 
 
 def written(
@@ -44,7 +45,29 @@ def written(
     if form == "csv":
         return as_csv(report, names=names)
     context = report_context(report, names=names, head=head, browse=browse)
-    return templates.render(HTML if form == "html" else TEXT, context)
+    return render_html(templates, context) if form == "html" else templates.render(TEXT, context)
+
+
+def render_html(templates: Templates, context: dict[str, Any]) -> str:
+    """Return the HTML part, with no line break inside a number, a time or a share; raise `TemplateError`."""
+    return templates.render(HTML, _unbroken(context))
+
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:min|h|s|hours?|days?|minutes?|of \d|[A-Z][a-z]{2}\b))")
+_AFTER_DAY = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun|of) (?=\d)")
+_BEFORE_TIME = re.compile(r"(?<=[a-z\d]) (?=\d\d:\d\d\b)")
+
+
+def _unbroken(value: Any) -> Any:
+    """Return a context with no-break spaces inside numbers with units, dates, times and shares."""
+    if isinstance(value, dict):
+        return {key: part if key == "url" else _unbroken(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_unbroken(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    joined = _BEFORE_TIME.sub("\N{NO-BREAK SPACE}", _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", value))
+    return _AFTER_DAY.sub("\\1\N{NO-BREAK SPACE}", joined)
 
 
 def as_json(report: Weekly, *, names: bool = True) -> str:
@@ -60,7 +83,7 @@ def as_json(report: Weekly, *, names: bool = True) -> str:
 def _nameless(value: Any) -> Any:
     """Return the figures without people, at any depth."""
     if isinstance(value, dict):
-        left_out = ("owner", "overdue_by_owner")
+        left_out = (*_NAMES, "overdue_by_owner")
         return {key: _nameless(part) for key, part in value.items() if key not in left_out}
     return [_nameless(part) for part in value] if isinstance(value, list) else value
 

@@ -6,7 +6,7 @@ A report that was sent keeps its figures and rows. What changed since then stand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -17,7 +17,8 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
 from syncd.ledger.store.key_values import clocks_apart
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
-from syncd.ledger.views import report_facts
+from syncd.ledger.views import report_decisions, report_facts
+from syncd.ledger.views.report_facts import DutyFact
 from syncd.ledger.views.show import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
 from syncd.report.weekly.counting import (
@@ -26,14 +27,16 @@ from syncd.report.weekly.counting import (
     Row,
     Sight,
     met_of,
+    plain_row,
     unjudged_of,
     verdict,
-    verdict_words,
 )
-from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
+from syncd.report.weekly.decisions import Decisions, decision_figure, taken_back_row
+from syncd.report.weekly.figures import EVENTS, Facts, Trend, figures, rows_of
 from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
 
+NOT_ON_RECORD = "not on record"
 WEEKS_BEFORE = 12
 """Weeks that the report's trend shows."""
 
@@ -123,6 +126,12 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         incidents=report_facts.incidents(view, since, until, team),
         duties=report_facts.duties(view, since, until, team),
         running=report_facts.running_duties(view, team),
+        moved=report_facts.waived_duties(view, since, until, team),
+        decisions=Decisions(
+            waivers=report_decisions.waivers(view, since, until, team),
+            taken_back=report_decisions.taken_back(view, since, until, team),
+            overrides=report_decisions.overrides(view, since, until, team),
+        ),
         items=report_facts.items(view, since, until, team),
         events=report_facts.events(view, since, until, team, EVENTS),
         parked=report_facts.parked(view, team),
@@ -169,20 +178,21 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
     if sent is None:
         return None
     since, until = week.bounds(zone)
-    now_by_duty = {
-        _place(duty.incident, duty.kind, duty.key, duty.clock): verdict(duty, now)
-        for duty in report_facts.duties(view, since, until, team)
-    }
-    then_by_duty = {
-        _place(row.get("incident"), row["duty"], row.get("key"), row.get("clock")): str(row["verdict"])
+    rows = {
+        _place(row.get("incident"), row["duty"], row.get("key"), row.get("clock")): row
         for row in sent.rows
         if row["table"] == "duty"
     }
+    facts = {_place_of(duty, rows): duty for duty in report_facts.duties(view, since, until, team)}
+    now_by_duty = {place: verdict(duty, now) for place, duty in facts.items()}
+    then_by_duty = {place: str(row["verdict"]) for place, row in rows.items()}
     met, of, unjudged = _numbers(now_by_duty)
     then_unjudged = len(sent.figures["not_judged"])
     # a verdict that changes without changing the number needs no correction of the report
     if (met, of, unjudged) == (sent.figures["met"], sent.figures["of"], then_unjudged):
         return None
+    taken_back = report_decisions.taken_back(view, since, now, team)
+    whys = {_place(back.about.incident, back.duty, back.about.key, back.clock): back for back in taken_back}
     return {
         "week": week.name,
         "met": met,
@@ -192,13 +202,24 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         "not_judged": unjudged,
         "then_not_judged": then_unjudged,
         "because": [
-            f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()}"
-            f" was {verdict_words(then_by_duty.get(place, 'not on record'))},"
-            f" is {verdict_words(now_by_duty.get(place, 'not on record'))}"
+            {
+                "duty": place[1],
+                "key": None if place in facts and facts[place].restricted else place[2] or None,
+                "number": facts[place].number if place in facts else rows[place].get("number"),
+                "was": then_by_duty.get(place, NOT_ON_RECORD),
+                "is": now_by_duty.get(place, NOT_ON_RECORD),
+                "why": decision_figure(taken_back_row(whys[place], week.name)) if place in whys else None,
+            }
             for place in sorted({*now_by_duty, *then_by_duty}, key=str)
             if now_by_duty.get(place) != then_by_duty.get(place)
         ],
     }
+
+
+def _place_of(duty: DutyFact, sent: Container[tuple[str, str, str, str]]) -> tuple[str, str, str, str]:
+    """Return the place of a duty among the rows that were sent; those of restricted duties have no name."""
+    place = _place(duty.incident, duty.kind, duty.key, duty.clock)
+    return _place(None, duty.kind, None, None) if duty.restricted and place not in sent else place
 
 
 def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str, str, str, str]:
@@ -229,8 +250,3 @@ def frozen(ledger: Transactions, week: Week, team: str | None, zone: str) -> Wee
     """Return a report as it was sent; None if none was sent."""
     run = report_run(ledger, team, week.name)
     return None if run is None else Weekly(team, week, zone, run.figures, run.rows)
-
-
-def plain_row(row: Row) -> Row:
-    """Return a row for JSON: times as text in UTC."""
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

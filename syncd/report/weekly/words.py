@@ -1,30 +1,27 @@
-"""The words of a report: verdict, number and formula, then the sections of the mail.
+"""The words of a report: its verdict, its number with the formula, and what changed since the last one.
 
-Sections are plain data (bars, tables, lines), so the HTML part and the text part show the same numbers.
+`sections` holds the sections behind them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.domain.clock import zone_word
 from syncd.domain.text import counted, header_line, one_line
-from syncd.report.weekly.counting import JUDGED, verdict_words
+from syncd.policy.duty_words import SUBJECTS
+from syncd.report.weekly.counting import JUDGED, UNJUDGED, verdict_words
 from syncd.report.weekly.report import Weekly
-
-Section = dict[str, Any]
+from syncd.report.weekly.sections import MOST_LINES, decided, sections
 
 FORMULA = (
-    "Duties met in time, of all duties whose deadline fell into the week; a duty that is not judged counts"
-    " as not met. Cancelled duties do not count; waived and restricted duties are listed apart."
+    "Duties met in time, of all duties whose deadline fell into the week: postmortem scheduled, postmortem"
+    " completed, action item has an owner, action item done. A duty that is not judged counts as not met."
+    " Cancelled duties and breaches taken back do not count; waived and restricted duties stand apart."
 )
-MOST_LINES = 10
-"""Lines of a list in the mail; the attached CSV has all of them."""
-SOON_HOURS = 7 * 24.0
-"""Duties due within a week stand under "Open now"; later ones only in the CSV."""
 
 
 def subject(report: Weekly) -> str:
@@ -67,7 +64,7 @@ def report_context(
     quiet = not (figures["of"] or figures["incidents"]["count"] or figures["open_duties"])
     quiet = quiet and not any(figures[name] for name in ("lasting", "parked", "expiring", "restated"))
     empty = quiet and not figures["follow_ups"]["open"]
-    sections = [] if empty else list(_sections(report, names, browse))
+    shown = [] if empty else list(sections(figures, report.zone, names, browse))
     return {
         "subject": subject(report),
         "team": report.team or "All teams",
@@ -77,10 +74,10 @@ def report_context(
         "tone": tone(figures),
         "number": f"{figures['met']} of {figures['of']}",
         "formula": FORMULA,
-        "before": [*_unfinished(report), *_before(figures)],
-        "restated": _restated(figures),
+        "before": [*_beside(figures), *_unfinished(report), *_before(figures)],
+        "restated": _restated(figures, report.zone, names),
         "empty": empty,
-        "sections": sections,
+        "sections": shown,
         "foot": list(_foot(report, head, why)),
     }
 
@@ -141,260 +138,41 @@ def _before(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _restated(figures: dict[str, Any]) -> list[str]:
+def _beside(figures: dict[str, Any]) -> list[str]:
+    """Return how the number is made up, and what stands beside it."""
+    duties, apart = figures["duties"], figures["apart"]
+    verdicts = [(verdict_words(name), sum(duty[name] for duty in duties)) for name in JUDGED]
+    verdicts.append((UNJUDGED, len(figures["not_judged"])))
+    parts = ", ".join(f"{count} {words}" for words, count in verdicts if count)
+    lines = [f"The {figures['of']}: {parts}."] if figures["of"] else []
+    beside = [
+        f"{words} {apart[name]['met']} of {apart[name]['of']} met in time"
+        for name, words in (("waived", "waived before the deadline"), ("restricted", "restricted"))
+        if apart[name]["of"]
+    ]
+    if apart["void"]:
+        beside.append(f"{counted(apart['void'], 'breach')} taken back")
+    return [*lines, *([f"Beside the number: {'; '.join(beside)}."] if beside else [])]
+
+
+def _restated(figures: dict[str, Any], zone: str, names: bool) -> list[str]:
     restated = figures.get("restated")
     if not restated:
         return []
-    then = f"{restated['then_met']} of {restated['then_of']}"
-    now = f"{restated['met']} of {restated['of']}"
+    then, now = _number(restated, "then_"), _number(restated, "")
     first = f"{restated['week']} restated: {now} (the report said {then}), because"
-    return [first, *restated["because"][:MOST_LINES]]
+    return [first, *(_because(change, zone, names) for change in restated["because"][:MOST_LINES])]
 
 
-def _sections(report: Weekly, names: bool, browse: str) -> Iterator[Section]:
-    figures, zone = report.figures, ZoneInfo(report.zone)
-    yield from _needed(figures, zone, names, browse)
-    yield from _incidents(figures)
-    yield from _times(figures)
-    yield from _duties(figures)
-    yield from _missed(figures, zone, names, browse)
-    yield _follow_ups(figures, names, browse)
-    yield from _remarks(figures)
-    yield from _weeks(figures)
+def _number(restated: dict[str, Any], when: str) -> str:
+    unjudged = restated[f"{when}not_judged"]
+    beside = f", {unjudged} not judged" if unjudged else ""
+    return f"{restated[f'{when}met']} of {restated[f'{when}of']}{beside}"
 
 
-def _weeks(figures: dict[str, Any]) -> Iterator[Section]:
-    """Yield the weeks before as bars: the share of duties that were met."""
-    bars = [
-        {
-            "label": trend["week"],
-            "text": f"{trend['met']} of {trend['of']}",
-            "share": round(100 * trend["met"] / trend["of"]) if trend["of"] else 0,
-        }
-        for trend in figures["before"]
-    ]
-    if bars:
-        yield {"title": "The weeks before: duties met", "bars": bars}
-
-
-def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
-    """Yield the section that needs a person now; it comes first."""
-    lines = []
-    follow_ups = figures["follow_ups"]
-    if follow_ups["unowned"]:
-        lines.append(
-            f"{counted(follow_ups['unowned'], 'action item')} without an owner: syncd actions --unowned"
-        )
-    if figures["parked"]:
-        lines.append(f"{counted(len(figures['parked']), 'parked operation')}: syncd outbox")
-    lines += _unmailed(figures, names)
-    lines += _lasting(figures)
-    lines += [f"{name} expires on {day}" for name, day in figures["expiring"].items()]
-    if figures["unmapped"]:
-        services = ", ".join(sorted(one_line(name) for name in figures["unmapped"].values()))
-        lines.append(f"Services in no mapping (their incidents get no ticket): {services}")
-    head = ["Owed for the postmortem", "Due", *(["Owner"] if names else [])]
-    rows = [
-        [
-            _cell(f"{duty['words']}, #{duty['number']} {duty['severity']}", duty["key"], browse),
-            f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}",
-            *([duty["owner"] or "nobody"] if names else []),
-        ]
-        for duty in figures["open_duties"]
-        if duty["duty"] in ("scheduled", "completed") and duty["hours_left"] <= SOON_HOURS
-    ]
-    if lines or rows:
-        yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
-
-
-def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
-    """Yield a line about the mails that no server accepted."""
-    mails = figures["unmailed"]
-    if mails:
-        people = sorted({one_line(str(mail["owner"])) for mail in mails if mail["owner"]})
-        owners = f": {', '.join(people[:MOST_LINES])}" if names and people else ""
-        yield f"{counted(len(mails), 'e-mail')} that the mail server refused{owners} (syncd outbox)"
-
-
-def _lasting(figures: dict[str, Any]) -> Iterator[str]:
-    """Yield the incidents that are open for more than a week; the clocks of their postmortems wait."""
-    named = [incident for incident in figures["lasting"] if incident["number"] is not None]
-    for incident in named[:MOST_LINES]:
-        yield f"#{incident['number']} {incident['severity']}: {incident['words']}"
-    if len(named) > MOST_LINES:
-        yield f"and {len(named) - MOST_LINES} more incidents open for more than a week"
-    if len(named) < len(figures["lasting"]):
-        others = counted(len(figures["lasting"]) - len(named), "restricted incident")
-        yield f"{others} open for more than a week"
-
-
-def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
-    """Yield the incidents by severity, team and service, each as a section because its bars have a scale."""
-    incidents = figures["incidents"]
-    lines = []
-    if incidents["assumed"]:
-        lines.append(f"{incidents['assumed']} with an assumed severity, because nobody set one")
-    for why, count in incidents["without_ticket"].items():
-        lines.append(f"{count} without a ticket: {one_line(why)}")
-    if incidents["restricted"]:
-        lines.append(f"{incidents['restricted']} restricted; this report says no more about them")
-    yield {
-        "title": f"Incidents: {incidents['count']}",
-        "bars": _bars(incidents["by_severity"]),
-        "lines": lines,
-    }
-    if len(incidents["by_team"]) > 1:
-        yield {"title": "Incidents by team", "bars": _bars(incidents["by_team"])}
-    if incidents["by_service"]:
-        yield {"title": "Incidents by service", "bars": _bars(incidents["by_service"])}
-
-
-def _bars(counts: dict[str, int]) -> list[Section]:
-    most = max(counts.values(), default=0)
-    return [
-        {"label": one_line(name), "text": str(count), "share": round(100 * count / most) if most else 0}
-        for name, count in counts.items()
-    ]
-
-
-def _times(figures: dict[str, Any]) -> Iterator[Section]:
-    several = len(figures["incidents"]["by_team"]) > 1
-    for key, words in (("acknowledge", "Time to acknowledge (MTTA)"), ("resolve", "Time to resolve (MTTR)")):
-        head = ["Severities", "Mean", "Target", "In target", "Median, 90th percentile, worst"]
-        rows = [
-            [
-                (f"{spread['team']}: " if several else "") + ", ".join(spread["severities"]),
-                _minutes(spread["mean"]),
-                "none" if spread["target"] is None else f"< {_minutes(spread['target'])}",
-                "" if spread["target"] is None else f"{spread['within']} of {spread['count']}",
-                ", ".join(_minutes(spread[name]) for name in ("median", "p90", "worst")),
-            ]
-            for spread in figures[key]
-        ]
-        # these incidents have no time to acknowledge, so no row of the table counts them
-        never = figures["never_acknowledged"] if key == "acknowledge" else 0
-        lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
-        if rows or lines:
-            yield {"title": words, "table": _table(head, rows), "lines": lines}
-
-
-def _duties(figures: dict[str, Any]) -> Iterator[Section]:
-    apart = [
-        name
-        for name in ("waived", "void", "not_judged", "open", "cancelled", "restricted")
-        if any(duty[name] for duty in figures["duties"])
-    ]
-    columns = (*JUDGED, *apart)
-    head = ["Duty", *(verdict_words(name).replace("_", " ").capitalize() for name in columns)]
-    rows = [
-        [
-            duty["words"],
-            f"{duty['met']} of {duty['of']}",
-            *(str(duty[name]) for name in columns[1:]),
-        ]
-        for duty in figures["duties"]
-    ]
-    if rows:
-        yield {"title": "Duties with a deadline in the week", "table": _table(head, rows)}
-
-
-def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
-    head = ["Duty", "Was due", "Done", *(["Owner"] if names else [])]
-    rows = [
-        [
-            _cell(f"{duty['words']}, #{duty['number']} {duty['severity']}", duty["key"], browse),
-            _at(duty["due_at"], zone),
-            _at(duty["met_at"], zone) if duty["met_at"] else "not yet",
-            *([duty["owner"] or "nobody"] if names else []),
-        ]
-        for duty in figures["missed"]
-    ]
-    if rows:
-        yield {"title": "Missed or late", "table": _table(head, rows)}
-
-
-def _follow_ups(figures: dict[str, Any], names: bool, browse: str) -> Section:
-    follow_ups = figures["follow_ups"]
-    lines = [
-        f"{follow_ups['done']} done this week, {follow_ups['overdue']} overdue,"
-        f" {follow_ups['unowned']} without an owner, {follow_ups['postponed']} postponed"
-    ]
-    if follow_ups["overdue"]:
-        ages = ", ".join(f"{count} for {age}" for age, count in follow_ups["overdue_by_age"].items() if count)
-        lines.append(f"Overdue: {ages}")
-        if names:
-            owners = ", ".join(
-                f"{one_line(owner) if owner != 'None' else 'nobody'} {count}"
-                for owner, count in follow_ups["overdue_by_owner"].items()
-            )
-            lines.append(f"Overdue by owner: {owners}")
-    head = ["The oldest", "Due", "Status", *(["Owner"] if names else [])]
-    rows = [
-        [
-            _cell(_told_once(item["summary"], f"#{item['number']}"), item["key"], browse),
-            (f"{date.fromisoformat(item['due_day']):%d %b %Y}" if item["due_day"] else "no date")
-            + (f" ({item['overdue_days']} d overdue)" if item["overdue_days"] is not None else ""),
-            item["status"],
-            *([item["owner"] or "nobody"] if names else []),
-        ]
-        for item in follow_ups["oldest"]
-    ]
-    return {"title": f"Follow-ups open: {follow_ups['open']}", "lines": lines, "table": _table(head, rows)}
-
-
-def _told_once(summary: str, number: str) -> str:
-    """Return an action item's summary with its incident's number, unless the summary names it already."""
-    return summary if number in summary.split() else f"{summary}, {number}"
-
-
-def _remarks(figures: dict[str, Any]) -> Iterator[Section]:
-    lines = [
-        f"Close gate overridden on #{entry['number']}: {entry['reason']}" for entry in figures["overrides"]
-    ]
-    lines += [f"Breach corrected on #{entry['number']}" for entry in figures["corrections"]]
-    lines += [
-        f"Conflict on #{entry['number']}: {one_line(entry['reason'])}" for entry in figures["conflicts"]
-    ]
-    lines += [f"Rules changed: {one_line(entry['reason'])}" for entry in figures["rule_changes"]]
-    if figures["duplicates"]:
-        lines.append(f"{counted(figures['duplicates'], 'duplicate ticket')} found by the nightly search")
-    if lines:
-        yield {"title": "On record", "lines": lines[:MOST_LINES]}
-
-
-def _cell(words: str, key: str | None, browse: str) -> dict[str, str]:
-    """Return a cell; with a key, its text links to that issue."""
-    text = one_line(words)
-    if not key:
-        return {"text": text, "url": ""}
-    return {"text": f"{key} {text}", "url": f"{browse}{key}" if browse else ""}
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
-    shown = [
-        [cell if isinstance(cell, dict) else {"text": one_line(str(cell)), "url": ""} for cell in row]
-        for row in rows[:MOST_LINES]
-    ]
-    more = len(rows) - len(shown)
-    rest = f"and {more} more, in the attached CSV" if more else ""
-    return {"head": list(head), "rows": [list(row) for row in shown], "more": rest}
-
-
-def _at(iso: str, zone: ZoneInfo) -> str:
-    return f"{datetime.fromisoformat(iso).astimezone(zone):%a %d %b %H:%M}"
-
-
-def _left(hours: float) -> str:
-    over = hours < 0
-    hours = abs(hours)
-    # hours up to two days, so that "24 h" and "48 h", the usual deadlines, stay readable
-    words = f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
-    return f"{words} overdue" if over else words
-
-
-def _minutes(value: float) -> str:
-    if value < 1:
-        return f"{value * 60:.0f} s"
-    if value < 90:
-        return f"{value:.1f} min" if value < 10 else f"{value:.0f} min"
-    return f"{value / 60:.1f} h" if value < 48 * 60 else f"{value / 1440:.1f} d"
+def _because(change: dict[str, Any], zone: str, names: bool) -> str:
+    about = " ".join(filter(None, [change["key"], SUBJECTS[change["duty"]]]))
+    about += f", #{change['number']}" if change["number"] else ""
+    words = f"{about}: {verdict_words(change['was'])} in the report, {verdict_words(change['is'])} now"
+    why = change["why"]
+    return f"{words}. {decided(why, zone, names)}" if why else words

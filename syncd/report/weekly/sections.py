@@ -1,0 +1,362 @@
+"""The sections of a report: what is open, incidents and their times, duties, decisions, follow-ups.
+
+Sections are plain data (bars, tables, lines), so the HTML part and the text part show the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from syncd.domain.duty import NOT_VISIBLE, DutyKind, Waiver
+from syncd.domain.text import counted, one_line
+from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived
+from syncd.policy.time.time_words import at_words, long_words
+from syncd.report.weekly.counting import JUDGED, WAIVED, verdict_words
+
+Section = dict[str, Any]
+
+MOST_LINES = 10
+"""Lines of a list in the mail; the attached CSV has all of them."""
+SOON_HOURS = 7 * 24.0
+"""Duties due within a week stand under "Open now"; later ones only in the CSV."""
+
+
+def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) -> Iterator[Section]:
+    """Yield the sections of a report; without `names` they leave people out."""
+    zone = ZoneInfo(zone_name)
+    yield from _needed(figures, zone, names, browse)
+    yield from _incidents(figures)
+    yield from _times(figures)
+    yield from _duties(figures)
+    yield from _missed(figures, zone, names, browse)
+    yield from _not_judged(figures, zone, browse)
+    yield _decisions(figures, zone_name, names, browse)
+    yield _follow_ups(figures, names, browse)
+    yield from _remarks(figures, zone_name, names)
+    yield from _weeks(figures)
+
+
+def _weeks(figures: dict[str, Any]) -> Iterator[Section]:
+    """Yield the weeks before as bars: the share of duties that were met."""
+    bars = [
+        {
+            "label": trend["week"],
+            "text": f"{trend['met']} of {trend['of']}",
+            "share": round(100 * trend["met"] / trend["of"]) if trend["of"] else 0,
+        }
+        for trend in figures["before"]
+    ]
+    if bars:
+        yield {"title": "The weeks before: duties met", "bars": bars}
+
+
+def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
+    """Yield the section that needs a person now; it comes first."""
+    lines = []
+    follow_ups = figures["follow_ups"]
+    if follow_ups["unowned"]:
+        lines.append(
+            f"{counted(follow_ups['unowned'], 'action item')} without an owner: syncd actions --unowned"
+        )
+    if figures["parked"]:
+        lines.append(f"{counted(len(figures['parked']), 'parked operation')}: syncd outbox")
+    lines += _unmailed(figures, names)
+    lines += _lasting(figures)
+    lines += [f"{name} expires on {day}" for name, day in figures["expiring"].items()]
+    if figures["unmapped"]:
+        services = ", ".join(sorted(one_line(name) for name in figures["unmapped"].values()))
+        lines.append(f"Services in no mapping (their incidents get no ticket): {services}")
+    head = ["Owed for the postmortem", "Due", *(["Owner"] if names else [])]
+    rows = [
+        [
+            _duty_cell(duty, browse),
+            f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}"
+            + (", waived now" if duty["verdict"] == WAIVED else ""),
+            *([owner_words(duty["owner"], duty["note"])] if names else []),
+        ]
+        for duty in figures["open_duties"]
+        if duty["duty"] in ("scheduled", "completed") and duty["hours_left"] <= SOON_HOURS
+    ]
+    if lines or rows:
+        yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
+
+
+def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
+    """Yield a line about the mails that no server accepted."""
+    mails = figures["unmailed"]
+    if mails:
+        people = sorted({one_line(str(mail["owner"])) for mail in mails if mail["owner"]})
+        owners = f": {', '.join(people[:MOST_LINES])}" if names and people else ""
+        yield f"{counted(len(mails), 'e-mail')} that the mail server refused{owners} (syncd outbox)"
+
+
+def _lasting(figures: dict[str, Any]) -> Iterator[str]:
+    """Yield the incidents that are open for more than a week; the clocks of their postmortems wait."""
+    named = [incident for incident in figures["lasting"] if incident["number"] is not None]
+    for incident in named[:MOST_LINES]:
+        yield f"#{incident['number']} {incident['severity']}: {incident['words']}"
+    if len(named) > MOST_LINES:
+        yield f"and {len(named) - MOST_LINES} more incidents open for more than a week"
+    if len(named) < len(figures["lasting"]):
+        others = counted(len(figures["lasting"]) - len(named), "restricted incident")
+        yield f"{others} open for more than a week"
+
+
+def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
+    """Yield the incidents by severity, team and service, each as a section because its bars have a scale."""
+    incidents = figures["incidents"]
+    lines = []
+    if incidents["assumed"]:
+        lines.append(f"{incidents['assumed']} with an assumed severity, because nobody set one")
+    for why, count in incidents["without_ticket"].items():
+        lines.append(f"{count} without a ticket: {one_line(why)}")
+    if incidents["restricted"]:
+        lines.append(f"{incidents['restricted']} restricted; this report says no more about them")
+    yield {
+        "title": f"Incidents: {incidents['count']}",
+        "bars": _bars(incidents["by_severity"]),
+        "lines": lines,
+    }
+    if len(incidents["by_team"]) > 1:
+        yield {"title": "Incidents by team", "bars": _bars(incidents["by_team"])}
+    if incidents["by_service"]:
+        yield {"title": "Incidents by service", "bars": _bars(incidents["by_service"])}
+
+
+def _bars(counts: dict[str, int]) -> list[Section]:
+    most = max(counts.values(), default=0)
+    return [
+        {"label": one_line(name), "text": str(count), "share": round(100 * count / most) if most else 0}
+        for name, count in counts.items()
+    ]
+
+
+def _times(figures: dict[str, Any]) -> Iterator[Section]:
+    several = len(figures["incidents"]["by_team"]) > 1
+    for key, words in (("acknowledge", "Time to acknowledge (MTTA)"), ("resolve", "Time to resolve (MTTR)")):
+        head = ["Severities", "Mean", "Target", "In target", "Median, 90th percentile, worst"]
+        rows = [
+            [
+                (f"{spread['team']}: " if several else "") + ", ".join(spread["severities"]),
+                _minutes(spread["mean"]),
+                "none" if spread["target"] is None else f"< {_minutes(spread['target'])}",
+                "" if spread["target"] is None else f"{spread['within']} of {spread['count']}",
+                ", ".join(_minutes(spread[name]) for name in ("median", "p90", "worst")),
+            ]
+            for spread in figures[key]
+        ]
+        # these incidents have no time to acknowledge, so no row of the table counts them
+        never = figures["never_acknowledged"] if key == "acknowledge" else 0
+        lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
+        if rows or lines:
+            yield {"title": words, "table": _table(head, rows), "lines": lines}
+
+
+def _duties(figures: dict[str, Any]) -> Iterator[Section]:
+    apart = [
+        name
+        for name in ("waived", "void", "not_judged", "open", "cancelled", "restricted")
+        if any(duty[name] for duty in figures["duties"])
+    ]
+    columns = (*JUDGED, *apart)
+    head = ["Duty", *(verdict_words(name).replace("_", " ").capitalize() for name in columns)]
+    rows = [
+        [
+            duty["words"],
+            f"{duty['met']} of {duty['of']}",
+            *(str(duty[name]) for name in columns[1:]),
+        ]
+        for duty in figures["duties"]
+    ]
+    if rows:
+        yield {"title": "Duties with a deadline in the week", "table": _table(head, rows)}
+
+
+def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
+    head = ["Duty", "Was due", "Done, or why not", *(["Owner"] if names else [])]
+    rows = [
+        [
+            _duty_cell(duty, browse),
+            _at(duty["due_at"], zone),
+            _done(duty, zone, names),
+            *([_owner(duty)] if names else []),
+        ]
+        for duty in figures["missed"]
+    ]
+    if rows:
+        yield {"title": f"Missed or late: {len(rows)}", "table": _table(head, rows)}
+
+
+def _duty_cell(duty: dict[str, Any], browse: str) -> dict[str, str]:
+    return _cell(f"{duty['words']}, #{duty['number']} {duty['severity']}", duty["key"], browse)
+
+
+def _done(duty: dict[str, Any], zone: ZoneInfo, names: bool) -> str:
+    """Return when a missed duty was done, or why it is not."""
+    if duty["met_at"]:
+        return f"done late, {_at(duty['met_at'], zone)}"
+    if duty["note"] == NOT_VISIBLE:
+        return f"{NOT_VISIBLE}; {duty['lost']}" if names else NOT_VISIBLE
+    # the owner stands in the same row, so this says why that owner does not count
+    if duty["duty"] == DutyKind.OWNED:
+        return duty["note"] or ("not in time" if duty["owner"] else NO_OWNER)
+    return "not yet"
+
+
+def _owner(duty: dict[str, Any]) -> str:
+    if duty["duty"] == DutyKind.OWNED or duty["note"] == NOT_VISIBLE:
+        return owner_words(duty["owner"], None)
+    return owner_words(duty["owner"], duty["note"])
+
+
+def _not_judged(figures: dict[str, Any], zone: ZoneInfo, browse: str) -> Iterator[Section]:
+    head = ["Duty", "Was due", "Why it is not judged"]
+    rows = [
+        [_duty_cell(duty, browse), _at(duty["due_at"], zone), duty["why"]] for duty in figures["not_judged"]
+    ]
+    if rows:
+        yield {"title": f"Not judged: {len(rows)}", "table": _table(head, rows)}
+
+
+def _decisions(figures: dict[str, Any], zone: str, names: bool, browse: str) -> Section:
+    """Return the section that every report has: what was waived, and which breaches were taken back."""
+    decisions = [*figures["waivers"], *figures["taken_back"]]
+    rows = [
+        [
+            _cell(f"{_subject(entry)}, #{entry['number']} {entry['severity']}", entry["key"], browse),
+            decided(entry, zone, names),
+        ]
+        for entry in decisions
+    ]
+    lines = [] if decisions else ["Nothing was waived, and no breach was taken back."]
+    hidden = figures["restricted_decisions"]
+    if hidden:
+        lines.append(f"{counted(hidden, 'decision')} about restricted incidents; this report says no more")
+    return {
+        "title": "Waived and taken back",
+        "lines": lines,
+        "table": _table(["Duty", "By whom, why, until when"], rows),
+    }
+
+
+def _subject(entry: dict[str, Any]) -> str:
+    return SUBJECTS.get(entry["duty"], "Postmortem scheduled and completed")
+
+
+def decided(entry: dict[str, Any], zone: str, names: bool) -> str:
+    """Return a waiver or a correction of the figures in the words of `syncd show`."""
+    at, by = datetime.fromisoformat(entry["started_at"]), entry.get("by") if names else "an approver"
+    if "nth" in entry:
+        ended = entry["ended_at"]
+        waiver = Waiver(
+            until=datetime.fromisoformat(entry["until"]),
+            reason=entry["reason"],
+            by=by or "somebody",
+            at=at,
+            ended_at=datetime.fromisoformat(ended) if ended else None,
+            ended_by=entry.get("ended_by") if names else None,
+        )
+        return one_line(waived(waiver, entry["nth"], zone))
+    if entry["itself"]:
+        return f"Breach taken back {at_words(at, zone)} by syncd itself: {entry['reason']}"
+    met = datetime.fromisoformat(entry["met_at"]) if entry["met_at"] else None
+    return one_line(taken_back(entry["reason"], by, at, met, zone))
+
+
+def _follow_ups(figures: dict[str, Any], names: bool, browse: str) -> Section:
+    follow_ups = figures["follow_ups"]
+    lines = [
+        f"{follow_ups['done']} done this week, {follow_ups['overdue']} overdue,"
+        f" {follow_ups['unowned']} without an owner, {follow_ups['postponed']} postponed"
+    ]
+    if follow_ups["overdue"]:
+        ages = ", ".join(f"{count} for {age}" for age, count in follow_ups["overdue_by_age"].items() if count)
+        lines.append(f"Overdue: {ages}")
+        if names:
+            owners = ", ".join(
+                f"{one_line(owner) if owner != 'None' else 'nobody'} {count}"
+                for owner, count in follow_ups["overdue_by_owner"].items()
+            )
+            lines.append(f"Overdue by owner: {owners}")
+    head = ["The oldest", "Due", "Status", *(["Owner"] if names else [])]
+    rows = [
+        [
+            _cell(_told_once(item["summary"], f"#{item['number']}"), item["key"], browse),
+            (f"{date.fromisoformat(item['due_day']):%d %b %Y}" if item["due_day"] else "no date")
+            + _overdue(item["overdue_days"]),
+            item["status"],
+            *([owner_words(item["owner"], item["note"])] if names else []),
+        ]
+        for item in follow_ups["oldest"]
+    ]
+    return {"title": f"Follow-ups open: {follow_ups['open']}", "lines": lines, "table": _table(head, rows)}
+
+
+def _overdue(days: int | None) -> str:
+    if days is None:
+        return ""
+    return f" ({counted(days, 'day')} overdue)" if days else " (overdue)"
+
+
+def _told_once(summary: str, number: str) -> str:
+    """Return an action item's summary with its incident's number, unless the summary names it already."""
+    return summary if number in summary.split() else f"{summary}, {number}"
+
+
+def _remarks(figures: dict[str, Any], zone: str, names: bool) -> Iterator[Section]:
+    lines = [
+        f"#{entry['number']} {entry['severity']}, {entry['key']}: "
+        + overridden(
+            entry["by"] if names else "a person",
+            datetime.fromisoformat(entry["started_at"]),
+            entry["reason"],
+            zone,
+        )
+        for entry in figures["overrides"]
+    ]
+    lines += [
+        f"Conflict on #{entry['number']}: {one_line(entry['reason'])}" for entry in figures["conflicts"]
+    ]
+    lines += [f"Rules changed: {one_line(entry['reason'])}" for entry in figures["rule_changes"]]
+    if figures["duplicates"]:
+        lines.append(f"{counted(figures['duplicates'], 'duplicate ticket')} found by the nightly search")
+    if lines:
+        yield {"title": "On record", "lines": lines[:MOST_LINES]}
+
+
+def _cell(words: str, key: str | None, browse: str) -> dict[str, str]:
+    """Return a cell; with a key, its text links to that issue."""
+    text = one_line(words)
+    if not key:
+        return {"text": text, "url": ""}
+    return {"text": f"{key} {text}", "url": f"{browse}{key}" if browse else ""}
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
+    shown = [
+        [cell if isinstance(cell, dict) else {"text": one_line(str(cell)), "url": ""} for cell in row]
+        for row in rows[:MOST_LINES]
+    ]
+    more = len(rows) - len(shown)
+    rest = f"and {more} more, in the attached CSV" if more else ""
+    return {"head": list(head), "rows": [list(row) for row in shown], "more": rest}
+
+
+def _at(iso: str, zone: ZoneInfo) -> str:
+    return f"{datetime.fromisoformat(iso).astimezone(zone):%a %d %b %H:%M}"
+
+
+def _left(hours: float) -> str:
+    words = long_words(timedelta(hours=hours))
+    return f"{words} overdue" if hours < 0 else f"in {words}"
+
+
+def _minutes(value: float) -> str:
+    if value < 1:
+        return f"{value * 60:.0f} s"
+    if value < 90:
+        return f"{value:.1f} min" if value < 10 else f"{value:.0f} min"
+    return f"{value / 60:.1f} h" if value < 48 * 60 else f"{value / 1440:.1f} days"
