@@ -94,6 +94,13 @@ class ResolvedProject(Value):
         """True for a service project, where customers see every comment that is not internal."""
         return self.kind == "service_desk"
 
+    @property
+    def known_statuses(self) -> tuple[Status, ...]:
+        """All statuses that the mapping names, each with its category."""
+        others = (*self.instead.values(), *self.path.values())
+        completed = self.postmortem.completed if self.postmortem is not None else ()
+        return (*self.statuses.values(), *(status for some in others for status in some), *completed)
+
     def person(self, account_id: str) -> dict[str, JsonValue]:
         """Return a person field's value: the account id on Cloud, the user name on Data Center."""
         return {"accountId" if self.edition == "cloud" else "name": account_id}

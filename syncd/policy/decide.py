@@ -68,16 +68,24 @@ def decide(case: Case, book: Rulebook) -> Decision:
     # An incident without a ticket owes nothing, so no later rule looks at it.
     if decision.noise_rule:
         return decision
-    for rule in JUDGING:
-        judged = rule(case, book)
-        decision = decision.plus(judged)
-        case = with_duties(case, judged.duties)
+    case, judged = judge_duties(case, book)
+    decision = decision.plus(judged)
     # The verdicts may rest on stale reads. The engine reads first and decides again.
     if decision.look:
         return decision
     for rule in ACTING:
         decision = decision.plus(rule(case, book))
     return decision
+
+
+def judge_duties(case: Case, book: Rulebook) -> tuple[Case, Decision]:
+    """Return the case with its duties as judged now, and what of them differs from the record."""
+    decision = Decision()
+    for rule in JUDGING:
+        judged = rule(case, book)
+        decision = decision.plus(judged)
+        case = with_duties(case, judged.duties)
+    return case, decision
 
 
 def decide_unseen(case: Case, book: Rulebook) -> Decision:

@@ -74,10 +74,11 @@ def clocks_of(duty: Duty, now: datetime) -> list[Judged]:
     while start is not None and start.at <= now:
         clock = _clock(duty, start, len(judged) + 1, given_due)
         verdict, end = _judge(duty, clock, now)
-        correction = _correction(duty, clock, now)
+        following = _following(duty, clock, end, verdict)
+        correction = _correction(duty, clock, following, now)
         if correction is None:
             judged.append(verdict)
-            start, given_due = _following(duty, clock, end, verdict), None
+            start, given_due = following, None
             continue
         judged.append(verdict.model_copy(update={"verdict": Verdict.VOID, "met_at": None, "met_by": None}))
         if correction.met_at is not None:
@@ -99,7 +100,9 @@ def _clock(duty: Duty, start: Start, number: int, given_due: datetime | None) ->
     nominal = given_due or (duty.first_due(start) if duty.first_due else start.at)
     times = _clipped(duty.fulfilled(start, nominal), start.at)
     if given_due is not None:
-        return _Clock(number, start, moved(given_due, times, duty.waivers), times)
+        # a waiver that ran when the breach was taken back is in that deadline already
+        later = [waiver for waiver in duty.waivers if waiver.at > start.at]
+        return _Clock(number, start, moved(given_due, times, later), times)
     due = duty.due(start, times, lambda deadline: moved(deadline, times, duty.waivers))
     return _Clock(number, start, due, times)
 
@@ -160,9 +163,7 @@ def _judge(duty: Duty, clock: _Clock, now: datetime) -> tuple[Judged, _End | Non
         return _met(base, met), end
     why = next(span.why for span in duty.spans if span.end == end.at)
     if clock.due <= end.at:
-        # a merge changes nothing for a breach, which may still be met late; a reopening ends its clock
-        if why == "reopened":
-            return base.model_copy(update={"verdict": Verdict.BREACHED}), end
+        # what was missed stays missed, and may still be done late
         return _present(duty, clock, base.model_copy(update={"why": why}), now), end
     return base.model_copy(update={"verdict": Verdict.CANCELLED, "why": why}), end
 
@@ -195,16 +196,15 @@ def _following(duty: Duty, clock: _Clock, end: _End | None, verdict: Judged) -> 
     if end.renewal:
         return _first(duty.spans, end.at, renewed=True)
     # what nobody owned before it was done, and again after it was opened again, is missed once
-    missed = verdict.verdict is Verdict.BREACHED and verdict.why == "done"
-    if missed or verdict.verdict in (Verdict.MET, Verdict.MET_LATE):
+    if verdict.why == "done" and clock.due <= end.at:
         return None
     return _first(duty.spans, end.at)
 
 
-def _correction(duty: Duty, clock: _Clock, now: datetime) -> Correction | None:
-    return next(
-        (taken for taken in duty.corrections if taken.clock == clock.number and taken.at <= now), None
-    )
+def _correction(duty: Duty, clock: _Clock, following: Start | None, now: datetime) -> Correction | None:
+    """Return the correction that took back the breach of a clock: an approver corrects the latest clock."""
+    until = min(following.at, now) if following is not None else now
+    return next((taken for taken in duty.corrections if clock.due <= taken.at <= until), None)
 
 
 def _after_correction(

@@ -28,7 +28,14 @@ from syncd.verify.fulfilment import (
     scheduled,
 )
 from syncd.verify.record import dates
-from syncd.verify.spans import Span, only_within, owing_spans, resolved_spans, severity_at
+from syncd.verify.spans import (
+    Span,
+    only_within,
+    owing_spans,
+    resolved_spans,
+    severity_at,
+    severity_turns,
+)
 
 
 def judge(facts: IncidentFacts, people: People, decisions: Decisions, now: datetime) -> list[Judged]:
@@ -213,20 +220,24 @@ def _due_of_item(
     calendar = Calendar(rules)
     entries = dates(item.issue)
     first_done = times[0].start if times else None
-    steps = sorted({start.at, *(entry.at for entry in entries if entry.at > start.at)})
+    turns = [entry.at for entry in entries] + severity_turns(case.facts, rules, case.now)
+    steps = sorted({start.at, *(at for at in turns if at > start.at)})
     due = start.at
     for place, at in enumerate(steps):
-        # the date as it stood from this step on
+        # the date and the severity as they stood from this step on
+        hours_left = calendar.after_working_hours(at, rules.follow_ups.owner_hours)
         entry = [other for other in entries if other.at <= at]
-        latest = _latest(case, calendar, rules, start, at)
+        due = _latest(case, calendar, rules, start, at)
         day = day_in(entry[-1].value) if entry else None
-        due = min(latest, calendar.end_of(day)) if day else latest
+        if day is not None:
+            # a date that is over when it is set leaves a working day
+            end = calendar.end_of(day)
+            due = min(due, end if end > at else hours_left)
         if due <= at or (place == 0 and start.renewed):
-            # a date that is over when it is set, and an item that is opened again, leave a working day
-            due = max(due, calendar.after_working_hours(at, rules.follow_ups.owner_hours))
+            due = max(due, hours_left)
         due = waived(due)
         following = steps[place + 1] if place + 1 < len(steps) else None
-        if following is None or due <= following or (first_done is not None and first_done <= following):
+        if following is None or due < following or (first_done is not None and first_done <= following):
             break
     return due
 

@@ -144,6 +144,12 @@ def severity_at(facts: IncidentFacts, mapping: Mapping, at: datetime, now: datet
     return next((name for name in mapping.severities if name in names), None)
 
 
+def severity_turns(facts: IncidentFacts, mapping: Mapping, now: datetime) -> list[datetime]:
+    """Return the times at which the worst severity that counts may change."""
+    periods = counting(facts, mapping, now)
+    return [at for period in periods for at in (period.since, period.until) if at is not None]
+
+
 def owing_spans(facts: IncidentFacts, mapping: Mapping, spans: Sequence[Span], now: datetime) -> list[Span]:
     """Return the parts of spans in which the incident owes a postmortem."""
     if facts.service_owes:

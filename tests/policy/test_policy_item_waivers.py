@@ -155,7 +155,10 @@ def test_an_item_done_late_and_waived_after_that_is_late_whatever_was_known_when
     owed = Owed(owner=OLA, due=date(2026, 11, 24))
     if looked:
         owed.at(RESOLVED + 3 * DAY, DutyKind.DONE)
-    owed.issue = owed.issue.model_copy(update={"status": DONE, "created_at": RESOLVED + 4 * DAY})
+    owed.issue = owed.issue.model_copy(update={"status": DONE})
+    owed.changes = (
+        Change(at=RESOLVED + 4 * DAY, author=OLA, field="status", before=IN_PROGRESS.id, after=DONE.id),
+    )
     owed.waive(DutyKind.DONE, RESOLVED + 5 * DAY, RESOLVED + 9 * DAY)
     duty = owed.at(RESOLVED + 6 * DAY, DutyKind.DONE)
     assert (duty.state, duty.due_at) == ("met_late", datetime(2026, 11, 25, tzinfo=UTC))

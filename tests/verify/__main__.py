@@ -11,10 +11,9 @@ from collections import Counter
 
 from syncd.verify.judge import judge
 from verify.compare import differences
-from verify.histories import END, history
-from verify.verify_cast import at
+from verify.histories import history
 
-SHOWN = 20
+SHOWN = 400
 """How many differences are printed."""
 
 
@@ -33,7 +32,7 @@ def main() -> int:
     for seed in range(given.start, given.start + given.seeds):
         played = history(seed)
         seen += played.seen
-        duties += len(judge(played.facts, played.people, played.decisions, at(END)))
+        duties += len(judge(played.facts, played.people, played.decisions, played.end))
         for difference in differences(played):
             kinds[difference.kind] += 1
             if shown < SHOWN:

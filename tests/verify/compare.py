@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
+from syncd.domain.duty import Duty
 from syncd.verify.judge import judge
 from verify.first_judge import looked, verdicts
-from verify.histories import END, History
+from verify.histories import History
 from verify.verify_cast import MONDAY
 
 Clocks = list[tuple[str, datetime]]
-OFTEN = timedelta(hours=29)
+Place = tuple[str, str]
+KINDS = ("often and seldom", "seldom and once", "first and second judge")
 
 
 class Difference(NamedTuple):
@@ -24,31 +27,32 @@ class Difference(NamedTuple):
     second: str
 
 
-def end_of(history: History) -> datetime:
-    return history.facts.created_at + timedelta(hours=END)
+def answers(history: History) -> list[dict[Place, Clocks]]:
+    """Return the verdicts of the first judge who looked often, seldom and once, and those of the second."""
+    record, corrections = looked(history, [*history.often, history.end])
+    often = _by_place(record)
+    once = _by_place(looked(history, [history.end])[0])
+    seldom = _by_place(looked(history, [*history.seldom, history.end])[0])
+    # an approver takes back the breach on record, so the second judge hears only of those
+    decisions = history.decisions.model_copy(update={"corrections": tuple(corrections)})
+    derived: dict[Place, Clocks] = {}
+    for duty in judge(history.facts, history.people, decisions, history.end):
+        derived.setdefault((duty.kind, duty.subject), []).append((str(duty.verdict), duty.due_at))
+    return [often, seldom, once, {place: _counted(clocks) for place, clocks in derived.items()}]
 
 
 def differences(history: History) -> Iterator[Difference]:
     """Yield each subject of which the judges differ, or the first one with itself."""
-    end = end_of(history)
-    second: dict[tuple[str, str], Clocks] = {}
-    for duty in judge(history.facts, history.people, history.decisions, end):
-        second.setdefault((duty.kind, duty.subject), []).append((str(duty.verdict), duty.due_at))
-    moments, moment = [], history.facts.created_at
-    while moment < end:
-        moment += OFTEN
-        moments.append(min(moment, end))
-    often, once = (
-        {place: _counted(clocks) for place, clocks in verdicts(looked(history, looks)).items()}
-        for looks in (moments, [end])
-    )
-    for place in sorted({*second, *often, *once}):
-        name, derived = f"{place[0]} {place[1]}", _counted(second.get(place, []))
-        by_often, by_once = often.get(place, []), once.get(place, [])
-        if by_often != by_once:
-            yield Difference("often and once", name, _words(by_often), _words(by_once))
-        if by_once != derived:
-            yield Difference("first and second", name, _words(by_once), _words(derived))
+    given = answers(history)
+    for place in sorted({place for judged in given for place in judged}):
+        of_place = [judged.get(place, []) for judged in given]
+        for kind, (first, other) in zip(KINDS, pairwise(of_place), strict=True):
+            if first != other:
+                yield Difference(kind, " ".join(place), _words(first), _words(other))
+
+
+def _by_place(duties: Iterable[Duty]) -> dict[Place, Clocks]:
+    return {place: _counted(clocks) for place, clocks in verdicts(duties).items()}
 
 
 def _counted(clocks: Clocks) -> Clocks:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
-from syncd.domain.base import Reference
-from syncd.domain.duty import Duty, DutyState, verdict_of
-from syncd.domain.history import Change, StateChange
+from syncd.domain.base import JsonValue, Reference
+from syncd.domain.duty import Duty, DutyState, Waiver, verdict_of
+from syncd.domain.history import Leave, StateChange
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.project import PostmortemFacts, ResolvedProject
@@ -15,16 +16,17 @@ from syncd.domain.ticket import Account, Comment, Issue, Status
 from syncd.policy.case import (
     Case,
     ItemState,
-    MergeTarget,
     PostmortemState,
     Rulebook,
     TicketState,
     judged_people,
 )
-from syncd.policy.decide import decide
-from syncd.verify.facts import IssueFacts
+from syncd.policy.decide import judge_duties
+from syncd.policy.follow_ups.membership import KNOWLEDGE
+from syncd.verify.facts import Correction, IssueFacts, ItemFacts
 from syncd.verify.record import assignees, at_time, dates, settings, statuses
 from verify.histories import History
+from verify.random_items import POSTMORTEM_KEY, TICKET_KEY
 from verify.verify_cast import DONE, OPEN, account
 
 STATUSES = {
@@ -34,37 +36,40 @@ STATUSES = {
 WORDS = {"triggered": OPEN, "acknowledged": OPEN, "resolved": OPEN, "closed": DONE}
 
 
-def looked(history: History, moments: Iterable[datetime]) -> list[Duty]:
-    """Return the duties on record after the first judge looked at these moments."""
-    case: Case | None = None
+def looked(history: History, moments: Iterable[datetime]) -> tuple[list[Duty], list[Correction]]:
+    """Return the duties on record after looks at these moments, and the corrections that were possible.
+
+    An approver can only take back a breach that is on record: before each correction comes a look.
+    """
     book = _book(history)
-    for now in moments:
-        before = case
-        fresh = _case(history, now)
-        if before is not None:
-            items = [
-                item.model_copy(update={"facts": old.facts})
-                for item in fresh.items
-                for old in [next((o for o in before.items if o.issue_id == item.issue_id), item)]
-            ]
-            fresh = fresh.model_copy(
-                update={"duties": before.duties, "once": before.once, "items": tuple(items)}
-            )
-        decision = decide(judged_people(fresh, history.people.automatic), book)
-        after = {duty.place: duty for duty in (*fresh.duties, *decision.duties)}
-        items = [
-            item.model_copy(update={"facts": {**item.facts, **decision.facts.get(item.issue_id, {})}})
-            for item in fresh.items
-        ]
-        case = fresh.model_copy(
-            update={
-                "duties": tuple(after.values()),
-                "once": fresh.once | {operation.key for operation in decision.operations},
-                "items": tuple(items),
-            }
-        )
-    duties = case.duties if case else ()
-    return sorted(duties, key=lambda duty: duty.place)
+    duties: dict[tuple[str, str, int], Duty] = {}
+    facts: dict[str, dict[str, JsonValue]] = {}
+    given: list[Correction] = []
+    corrections = {correction.at: correction for correction in history.corrections}
+    for now in sorted({*moments, *corrections}):
+        case = _case(history, now, tuple(duties.values()), facts)
+        case, decision = judge_duties(judged_people(case, history.people.automatic), book)
+        # without the log or a changelog there would be no verdict
+        assert not decision.look, decision.look
+        duties = {duty.place: duty for duty in case.duties}
+        for issue_id, fresh in decision.facts.items():
+            facts[issue_id] = {**facts.get(issue_id, {}), **fresh}
+        if now in corrections:
+            given += _correct(corrections[now], duties)
+    return sorted(duties.values(), key=lambda duty: duty.place), given
+
+
+def _correct(correction: Correction, duties: dict[tuple[str, str, int], Duty]) -> Iterator[Correction]:
+    """Take back the breach of a duty's latest clock, as the ledger does, and yield it with that clock."""
+    of_subject = (
+        duty for place, duty in duties.items() if place[:2] == (correction.kind, correction.subject)
+    )
+    duty = max(of_subject, key=lambda duty: duty.clock, default=None)
+    if duty is None or duty.breached_at is None:
+        return
+    corrected = {"corrected_at": correction.at, "claimed_met_at": correction.met_at, "corrected": "r"}
+    duties[duty.place] = duty.model_copy(update={"state": DutyState.VOID, **corrected})
+    yield correction.model_copy(update={"clock": duty.clock})
 
 
 def verdicts(duties: Iterable[Duty]) -> dict[tuple[str, str], list[tuple[str, datetime]]]:
@@ -91,17 +96,60 @@ def _book(history: History) -> Rulebook:
     return Rulebook(mapping=history.rules, section=section, project=project)
 
 
-def _case(history: History, now: datetime) -> Case:
+def _case(
+    history: History, now: datetime, duties: tuple[Duty, ...], facts: dict[str, dict[str, JsonValue]]
+) -> Case:
+    """Return all that the daemon knows at a moment, with what is on record."""
+    postmortem = history.facts.postmortem
+    shown = postmortem is not None and postmortem.created_at <= now
+    return Case(
+        incident=_incident(history, now),
+        notes=(),
+        ticket=TicketState(
+            issue_id="700",
+            key=TICKET_KEY,
+            issue=Issue(
+                id="700", key=TICKET_KEY, project="OPS", type_id="1", status=STATUSES[OPEN], comments=()
+            ),
+            created_at=history.facts.created_at,
+        ),
+        now=now,
+        state_changes=_state_changes(history, now),
+        severity_periods=tuple(period for period in history.facts.severities if period.since <= now),
+        postmortem=PostmortemState(
+            key=POSTMORTEM_KEY,
+            created_at=postmortem.created_at,
+            **_as_seen(history, postmortem, now),
+        )
+        if postmortem is not None and shown
+        else None,
+        items=tuple(
+            _item(history, item, now, facts.get(item.issue.id, {}))
+            for item in history.facts.items
+            if item.became_at <= now
+        ),
+        duties=duties,
+        waivers=tuple(_as_given(waiver, now) for waiver in history.waivers if waiver.at <= now),
+        owner_known=True,
+        approvers=frozenset(),
+    )
+
+
+def _state_changes(history: History, now: datetime) -> tuple[StateChange, ...]:
     facts = history.facts
     signs = [state.at for state in facts.states if state.kind == "acknowledged"] + [*facts.signs]
     worked_on = [StateChange(kind="worked_on", at=at) for at in signs]
     # an acknowledgement that reopens an incident comes after the reopening
     every = sorted([*facts.states, *worked_on], key=lambda state: (state.at, state.kind == "worked_on"))
-    states = tuple(state for state in every if state.at <= now)
+    return tuple(state for state in every if state.at <= now)
+
+
+def _incident(history: History, now: datetime) -> Incident:
+    facts = history.facts
+    states = [state for state in facts.states if state.at <= now]
     over = [state for state in states if state.kind in ("resolved", "reopened")]
     is_over = bool(over) and over[-1].kind == "resolved"
-    merged = facts.merged_at is not None and is_over and over[-1].at >= facts.merged_at
-    incident = Incident(
+    return Incident(
         id=facts.id,
         number=1,
         title="T",
@@ -111,60 +159,50 @@ def _case(history: History, now: datetime) -> Case:
         resolved_at=over[-1].at if is_over else None,
         status_changed_at=states[-1].at if states else facts.created_at,
         priority=_priority(history, now),
-        merged_into="PTARGET" if merged else None,
     )
-    ticket = TicketState(
-        issue_id="700",
-        key="OPS-700",
-        issue=Issue(id="700", key="OPS-700", project="OPS", type_id="1", status=STATUSES[OPEN], comments=()),
-        created_at=facts.created_at,
+
+
+def _item(history: History, item: ItemFacts, now: datetime, facts: dict[str, JsonValue]) -> ItemState:
+    runbook: dict[str, JsonValue] = {KNOWLEDGE: True} if item.runbook else {}
+    return ItemState(
+        key=f"OPS-{item.issue.id}",
+        source=history.sources[item.issue.id],
+        first_seen_at=item.became_at,
+        facts={**facts, **runbook},
+        **_as_seen(history, item.issue, now, parent="800"),
     )
-    postmortem = facts.postmortem
-    return Case(
-        incident=incident,
-        notes=(),
-        ticket=ticket,
-        now=now,
-        state_changes=states,
-        severity_periods=tuple(period for period in facts.severities if period.since <= now),
-        postmortem=PostmortemState(
-            issue_id=postmortem.id,
-            key="OPS-800",
-            issue=_issue(history, postmortem, now),
-            changes=_changes(postmortem, now),
-            changes_until=now,
-            created_at=postmortem.created_at,
-        )
-        if postmortem is not None and postmortem.created_at <= now
-        else None,
-        items=tuple(
-            ItemState(
-                issue_id=item.issue.id,
-                key=f"OPS-{item.issue.id}",
-                issue=_issue(history, item.issue, now, parent="800"),
-                changes=_changes(item.issue, now),
-                changes_until=now,
-                source="sub-task of the postmortem",
-                first_seen_at=item.became_at,
-            )
-            for item in facts.items
-            if item.became_at <= now
-        ),
-        waivers=tuple(waiver for waiver in history.waivers if waiver.at <= now),
-        owner_known=True,
-        merged_into=MergeTarget(id="PTARGET", number=2, has_ticket=True) if merged else None,
-        approvers=frozenset(),
-    )
+
+
+def _as_given(waiver: Waiver, now: datetime) -> Waiver:
+    """Return a waiver as it was on record: nobody knows yet that it will be taken back."""
+    later = waiver.ended_at is not None and waiver.ended_at > now
+    return waiver.model_copy(update={"ended_at": None, "ended_by": None}) if later else waiver
+
+
+def _as_seen(history: History, issue: IssueFacts, now: datetime, parent: str | None = None) -> dict[str, Any]:
+    """Return an issue as the daemon has it: of one that Jira hides, what it read before."""
+    since, until = history.hidden.get(issue.id, (now, now))
+    hidden = since <= now and (until is None or now < until)
+    read = since if hidden else now
+    leaves = {
+        account: Leave(after=leaving.active_at, by=leaving.inactive_at)
+        for account, leaving in history.people.leavers.items()
+        if leaving.inactive_at <= read
+    }
+    return {
+        "issue_id": issue.id,
+        "issue": _issue(history, issue, read, parent),
+        "changes": tuple(change for change in issue.changes if change.at <= read),
+        "changes_until": read,
+        "leaves": leaves,
+        "out_of_sight_since": since if hidden else None,
+    }
 
 
 def _priority(history: History, now: datetime) -> Reference | None:
     name = [period.severity for period in history.facts.severities if period.since <= now][-1:]
     words = [word for severity in name for word in history.rules.severities[severity].pagerduty]
     return Reference(id=words[0], name=words[0]) if words else None
-
-
-def _changes(issue: IssueFacts, now: datetime) -> tuple[Change, ...]:
-    return tuple(change for change in issue.changes if change.at <= now)
 
 
 def _person(history: History, name: str | None, now: datetime) -> Account | None:

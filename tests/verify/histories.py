@@ -5,27 +5,28 @@ A history names each kind of event that occurs in it, so that a run can show how
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from zoneinfo import ZoneInfo
 
 from syncd.domain.duty import DutyKind, Waiver
-from syncd.domain.history import SeverityPeriod, StateChange
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.mapping.mapping import Mapping
 from syncd.verify.facts import (
+    Correction,
     Decisions,
     IncidentFacts,
     IssueFacts,
-    ItemFacts,
     Leaving,
     People,
     RulesLoaded,
 )
-from verify.verify_cast import DONE, MONDAY, OPEN, ROBOT, SYNCD, Acts, at, incident, issue, item, mapping
+from syncd.verify.judge import judge
+from verify.dice import TEAM, Dice, as_recorded, waivers
+from verify.random_items import PlayedItem, random_item
+from verify.verify_cast import DONE, MONDAY, OPEN, ROBOT, SYNCD, Acts, at, incident, issue, mapping
 
-TEAM = ("ines", "jo", "mei")
 STARTS = (
     datetime(2026, 3, 27, 9, tzinfo=UTC),
     datetime(2026, 10, 23, 9, tzinfo=UTC),
@@ -34,184 +35,247 @@ STARTS = (
     MONDAY,
 )
 """Around both changes of clocks, the holidays, a month's end, and an ordinary Monday."""
+ZONES = ("Europe/Berlin", "Asia/Singapore", "America/New_York", "UTC")
 HOLIDAYS = [date(2026, 12, 25), date(2026, 4, 3), date(2026, 4, 6)]
-END = 75 * 24.0
-"""Hours after which everything is decided."""
+END = timedelta(days=75)
+"""The time after which everything is decided that the histories tell."""
 
 
 @dataclass
 class History:
-    """One history; `seen` counts the kinds of events that occurred."""
+    """One history; `seen` counts the kinds of events that occurred.
+
+    `hidden` are the times in which Jira did not show an issue to syncd, by issue id. `sources` tell how the
+    daemon found each item. The looks of a daemon that is often down are at `seldom`.
+    """
 
     facts: IncidentFacts
     people: People
-    waivers: tuple[Waiver, ...]
     rules: Mapping
+    waivers: tuple[Waiver, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    hidden: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
+    often: tuple[datetime, ...] = ()
+    seldom: tuple[datetime, ...] = ()
+
+    @property
+    def end(self) -> datetime:
+        return self.facts.created_at + END
 
     @property
     def decisions(self) -> Decisions:
-        return Decisions(rules=(RulesLoaded(at=at(-9000), mapping=self.rules),), waivers=self.waivers)
+        return Decisions(
+            rules=(RulesLoaded(at=at(-9000), mapping=self.rules),),
+            waivers=self.waivers,
+            corrections=self.corrections,
+        )
 
 
-class _Dice:
-    """Random choices that are counted by name."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.seen: Counter[str] = Counter()
-
-    def hit(self, chance: float, name: str) -> bool:
-        happens = self.random.random() < chance
-        self.seen[name] += happens
-        return happens
-
-    def hours(self, low: float, high: float) -> float:
-        # whole minutes, and never a moment of which two acts could dispute
-        return round(self.random.uniform(low, high) * 60) / 60 + self.random.randint(1, 50) / 3600
-
-    def person(self) -> str:
-        return self.random.choice(TEAM)
-
-
-def history(seed: int, *, with_leavers: bool = False) -> History:
-    """Return the history of a seed; the first judge keeps no record of leavers yet."""
-    dice = _Dice(seed)
-    base = (dice.random.choice(STARTS) - MONDAY).total_seconds() / 3600 + dice.hours(0, 96)
+def history(seed: int) -> History:
+    """Return the history of a seed."""
+    dice = Dice(seed)
+    base = (dice.random.choice(STARTS) - MONDAY).total_seconds() / 3600 + dice.hours(0, 168)
     rules = mapping(
-        zone=dice.random.choice(["Europe/Berlin", "Asia/Singapore", "America/New_York", "UTC"]),
+        zone=dice.random.choice(ZONES),
         holidays=HOLIDAYS,
         enforce_from=date(2026, 1, 1),
+        postmortem={"mode": "enforce", "basis": "final" if dice.hit(0.2, "basis final") else "peak"},
     )
-    states, last = _states(dice, base)
-    created = base - 2
-    severities = _severities(dice, created, base)
-    leavers = _leavers(dice, base) if with_leavers else {}
-    acts = _real(_postmortem_acts(dice, base, last))
-    items = tuple(_item(dice, base, number) for number in range(dice.random.randint(0, 2)))
-    merged = None
-    if last is not None and dice.hit(0.1, "merge"):
-        merged = last
-        # what a person wrote before a merge keeps its duties; that is a question of its own
-        acts = [act for act in acts if act[1] == SYNCD]
+    leavers = _leavers(dice, base)
+    states, signs = _states(dice, base)
+    acts = as_recorded(_postmortem_acts(dice, base), dice.left_at)
+    hidden = _hidden(dice, base)
+    if hidden is not None and hidden[1] is None:
+        acts = [act for act in acts if act[0] <= hidden[0]]
+    items = [random_item(dice, base, number) for number in range(dice.random.choice([0, 1, 1, 2]))]
+    gone_since = at(hidden[0]) if hidden is not None and hidden[1] is None else None
     facts = incident(
         states,
-        created_at=at(created),
-        severities=severities,
-        postmortem=issue(acts, created=base + 0.6, id="800"),
-        items=items,
-        merged_at=at(merged) if merged is not None else None,
+        created_at=at(base - 2),
+        signs=tuple(at(sign) for sign in signs),
+        severities=_severities(dice, base),
+        postmortem=issue(acts, created=base + 0.6, id="800", hidden_since=gone_since),
+        items=tuple(played.facts for played in items),
     )
+    given = _waivers(dice, base) + [waiver for played in items for waiver in played.waivers]
     people = People(automatic=frozenset({SYNCD, ROBOT}), leavers=leavers)
-    return History(facts, people, _waivers(dice, base), rules, dice.seen)
+    played = History(facts, people, rules, tuple(given), seen=dice.seen)
+    played.hidden = _times(hidden, items)
+    played.sources = {each.facts.issue.id: each.source for each in items}
+    _correct(dice, played)
+    _count_waivers(played)
+    _count_days(played)
+    _look(dice, played)
+    return played
 
 
-def _states(dice: _Dice, base: float) -> tuple[str, float | None]:
-    """Return states from the create on, and the time of the last resolve, None if it is open in the end."""
-    parts = [f"acknowledged {base - 1}", f"resolved {base}"]
-    last: float = base
-    while dice.hit(0.3, "reopening") and len(parts) < 8:
-        reopened = last + dice.hours(0.2, 90)
+def _states(dice: Dice, base: float) -> tuple[str, list[float]]:
+    """Return the states from the create on, and when alerts and notes came."""
+    parts, signs = [f"acknowledged {base - 1}", f"resolved {base}"], []
+    last = base
+    while dice.hit(0.35) and len(parts) < 8:
+        reopened = last + dice.hours(0.2, 120)
         parts.append(f"reopened {reopened}")
-        short = dice.hit(0.4, "short reopening")
+        short = dice.hit(0.4, "reopened for less than 30 minutes")
         again = reopened + (dice.hours(0.05, 0.45) if short else dice.hours(0.6, 30))
-        if dice.hit(0.7, "acknowledged when reopened"):
-            parts.append(f"acknowledged {reopened + (again - reopened) / 2}")
+        dice.seen["reopened for longer"] += not short
+        middle = reopened + (again - reopened) / 2
+        sign = dice.random.choice(["acknowledged", "acknowledged", "a note", "a new alert", "no sign"])
+        if sign == "acknowledged":
+            parts.append(f"acknowledged {middle}")
+        elif sign != "no sign":
+            signs.append(middle)
+        dice.seen[f"reopened with {sign}"] += 1
         parts.append(f"resolved {again}")
         last = again
-    return ", ".join(parts), last
+    return ", ".join(parts), signs
 
 
-def _severities(dice: _Dice, created: float, base: float) -> tuple[SeverityPeriod, ...]:
-    first = dice.random.choice(["SEV0", "SEV1", "SEV1", "SEV3"])
-    periods = [(first, created)]
+def _severities(dice: Dice, base: float) -> tuple[SeverityPeriod, ...]:
+    names, created = ["SEV0", "SEV1", "SEV3"], base - 2
+    periods = [(dice.random.choice(["SEV0", "SEV1", "SEV1", "SEV3"]), created)]
+    changes = []
     if dice.hit(0.2, "severity changed while open"):
-        periods.append((dice.random.choice(["SEV0", "SEV1", "SEV3"]), created + dice.hours(0.05, 1.8)))
-    if dice.hit(0.2, "severity changed after the resolve"):
-        periods.append((dice.random.choice(["SEV0", "SEV1", "SEV3"]), base + dice.hours(1, 60)))
+        changes.append(created + dice.hours(0.05, 1.8))
+    while dice.hit(0.25) and len(changes) < 4:
+        changes.append(base + dice.hours(0.1, 100))
+    for when in sorted(changes):
+        name = dice.random.choice([name for name in names if name != periods[-1][0]])
+        if when > base:
+            raised = names.index(name) < names.index(periods[-1][0])
+            dice.seen[f"severity {'raised' if raised else 'lowered'} after the resolve"] += 1
+        periods.append((name, when))
     return tuple(SeverityPeriod(severity=name, since=at(since)) for name, since in periods)
 
 
-def _leavers(dice: _Dice, base: float) -> dict[str, Leaving]:
-    if not dice.hit(0.15, "leaver"):
+def _leavers(dice: Dice, base: float) -> dict[str, Leaving]:
+    if not dice.hit(0.35, "somebody left"):
         return {}
-    last = base + dice.hours(1, 200)
-    return {dice.person(): Leaving(active_at=at(last), inactive_at=at(last + dice.hours(0.5, 24)))}
+    who, last = dice.random.choice(TEAM), base + dice.hours(1, 300)
+    dice.left_at[who] = last
+    return {who: Leaving(active_at=at(last), inactive_at=at(last + dice.hours(0.5, 24)))}
 
 
-def _real(acts: Acts) -> Acts:
-    """Return the acts that change something: Jira records no others."""
-    values: dict[str, str | None] = {"status": OPEN}
-    real: Acts = []
-    for act in sorted(acts):
-        _, _, name, value = act
-        if name == "comment" or values.get(name) != value:
-            real.append(act)
-        if name != "comment":
-            values[name] = value
-    return real
-
-
-def _day(dice: _Dice, hours: float, low: int, high: int) -> str:
-    return f"{at(hours) + timedelta(days=dice.random.randint(low, high)):%Y-%m-%d}"
-
-
-def _postmortem_acts(dice: _Dice, base: float, last: float | None) -> Acts:
+def _postmortem_acts(dice: Dice, base: float) -> Acts:
     acts: Acts = []
-    if dice.hit(0.8, "owner by rule"):
+    if dice.hit(0.7, "owner by rule"):
         acts.append((base + 0.7, SYNCD, "assignee", dice.person()))
+        if dice.hit(0.3, "owner by rule who acts"):
+            acts.append((base + dice.hours(1, 90), str(acts[0][3]), "comment", "on it"))
     if dice.hit(0.4, "owner by a person"):
-        acts.append((base + dice.hours(1, 70), dice.person(), "assignee", dice.person()))
+        when = base + dice.hours(1, 70)
+        acts.append((when, dice.person(when), "assignee", dice.person(when)))
     for _ in range(dice.random.randint(0, 3)):
-        when = base + dice.hours(1, 100)
-        by = ROBOT if dice.hit(0.15, "review date by a robot") else dice.person()
-        gone = dice.hit(0.15, "review date removed")
+        when = base + dice.hours(1, 130)
+        by = ROBOT if dice.hit(0.15, "review date by a robot") else dice.person(when)
+        removed = dice.hit(0.15, "review date removed")
         far = dice.hit(0.15, "review date too far")
-        acts.append(
-            (when, by, "duedate", None if gone else _day(dice, when, 16 if far else 0, 30 if far else 12))
-        )
+        day = None if removed else dice.day(when, 16 if far else 0, 30 if far else 12)
+        acts.append((when, by, "duedate", day))
     if dice.hit(0.15, "owner removed"):
-        acts.append((base + dice.hours(1, 100), dice.person(), "assignee", None))
+        when = base + dice.hours(1, 130)
+        acts.append((when, dice.person(when), "assignee", None))
+        if dice.hit(0.5, "owner removed and assigned again"):
+            acts.append((when + dice.hours(0.05, 30), dice.person(when), "assignee", dice.person(when)))
+    when = base + dice.hours(20, 500)
     if dice.hit(0.7, "completed"):
-        by = ROBOT if dice.hit(0.1, "completed by a robot") else dice.person()
-        acts.append((base + dice.hours(20, 500), by, "status", DONE))
+        by = ROBOT if dice.hit(0.15, "completed by a robot") else dice.person(when)
+        acts.append((when, by, "status", DONE))
+        if dice.hit(0.2, "completed and opened again"):
+            acts.append((when + dice.hours(0.5, 60), dice.person(), "status", OPEN))
     return acts
 
 
-def _item(dice: _Dice, base: float, number: int) -> ItemFacts:
-    created = base + dice.hours(-1, 200)
-    acts: Acts = []
-    if dice.hit(0.3, "item owned by rule"):
-        acts.append((created + dice.hours(0.1, 60), SYNCD, "assignee", dice.person()))
-        if dice.hit(0.4, "item touched"):
-            acts.append((created + dice.hours(1, 90), dice.person(), "comment", "mine"))
-    if dice.hit(0.6, "item owned by a person"):
-        acts.append((created + dice.hours(0.1, 60), dice.person(), "assignee", dice.person()))
-    if dice.hit(0.1, "item's owner removed"):
-        acts.append((created + dice.hours(1, 200), dice.person(), "assignee", None))
-    for _ in range(dice.random.randint(0, 2)):
-        when = created + dice.hours(0.5, 300)
-        acts.append((when, dice.person(), "duedate", _day(dice, when, 1, 40)))
-        dice.seen["item's date set"] += 1
-    if dice.hit(0.6, "item done"):
-        when = created + dice.hours(5, 900)
-        by = ROBOT if dice.hit(0.1, "item closed by a robot") else dice.person()
-        acts.append((when, by, "status", DONE))
-        if dice.hit(0.15, "item opened again"):
-            acts.append((when + dice.hours(1, 50), dice.person(), "status", OPEN))
-    if dice.hit(0.1, "won't do"):
-        when = created + dice.hours(5, 300)
-        acts += [(when, dice.person(), "labels", "wont-do"), (when + 0.1, dice.person(), "comment", "no")]
-    return item(_real(acts), created, id=f"90{number}")
+def _hidden(dice: Dice, base: float) -> tuple[float, float | None] | None:
+    if not dice.hit(0.16):
+        return None
+    since = base + dice.hours(2, 300)
+    if dice.hit(0.5, "postmortem out of sight for a while"):
+        return since, since + dice.hours(2, 200)
+    dice.seen["postmortem deleted"] += 1
+    return since, None
 
 
-def _waivers(dice: _Dice, base: float) -> tuple[Waiver, ...]:
-    if not dice.hit(0.15, "waiver"):
-        return ()
-    given = base + dice.hours(1, 90)
-    ends = at(given + dice.hours(24, 300))
-    duty: Any = dice.random.choice([None, DutyKind.SCHEDULED, DutyKind.COMPLETED])
-    return (Waiver(duty=duty, until=ends, reason="r", by="boss@x.example", at=at(given)),)
+def _times(
+    hidden: tuple[float, float | None] | None, items: list[PlayedItem]
+) -> dict[str, tuple[datetime, datetime | None]]:
+    times = {each.facts.issue.id: each.hidden for each in items if each.hidden is not None}
+    if hidden is not None:
+        times["800"] = (at(hidden[0]), at(hidden[1]) if hidden[1] is not None else None)
+    return times
 
 
-__all__ = ["END", "History", "IssueFacts", "StateChange", "history"]
+def _waivers(dice: Dice, base: float) -> list[Waiver]:
+    if not dice.hit(0.25, "postmortem waived"):
+        return []
+    return waivers(dice, base, base + 200, (None, DutyKind.SCHEDULED, DutyKind.COMPLETED))
+
+
+def _correct(dice: Dice, played: History) -> None:
+    """Have an approver take back a breach of a duty's latest clock."""
+    if not dice.hit(0.3):
+        return
+    when = played.facts.created_at + timedelta(hours=dice.hours(60, 900))
+    latest = {
+        (duty.kind, duty.subject): duty for duty in judge(played.facts, played.people, played.decisions, when)
+    }
+    missed = [duty for duty in latest.values() if duty.verdict in ("breached", "met_late")]
+    if not missed:
+        return
+    duty = dice.random.choice(missed)
+    claimed = duty.due_at - timedelta(minutes=5) if dice.hit(0.3, "correction: met in time") else None
+    dice.seen["correction"] += 1
+    correction = Correction(kind=duty.kind, subject=duty.subject, clock=duty.clock, at=when, met_at=claimed)
+    played.corrections = (correction,)
+
+
+def _count_waivers(played: History) -> None:
+    """Count how the duty stood of which each waiver was given."""
+    for waiver in played.waivers:
+        for duty in judge(played.facts, played.people, played.decisions, waiver.at):
+            postmortem = waiver.duty is None and duty.kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
+            if (waiver.subject or played.facts.id) == duty.subject and (
+                waiver.duty is duty.kind or postmortem
+            ):
+                after = {"breached": "after the deadline", "met": "after it was met"}
+                words = after.get(str(duty.verdict), "before the deadline")
+                played.seen[f"waived {words}"] += duty.verdict not in ("cancelled", "void", "met_late")
+
+
+def _count_days(played: History) -> None:
+    """Count what the calendar did while a duty's time ran."""
+    zone = ZoneInfo(played.rules.zone)
+    for duty in judge(played.facts, played.people, played.decisions, played.end):
+        start, due = duty.started_at.astimezone(zone), duty.due_at.astimezone(zone)
+        change = (due.utcoffset() or timedelta()) - (start.utcoffset() or timedelta())
+        played.seen["clock over the change to summer time"] += change > timedelta()
+        played.seen["clock over the change to winter time"] += change < timedelta()
+        played.seen["clock over a month's end"] += start.month != due.month
+        played.seen["clock begun on a weekend"] += start.weekday() >= 5
+        played.seen["clock begun on a holiday"] += start.date() in HOLIDAYS
+
+
+def _look(dice: Dice, played: History) -> None:
+    """Choose the looks: of a daemon that sees each change and deadline, and of one that is often down."""
+    acts = [state.at for state in played.facts.states]
+    acts += [period.since for period in played.facts.severities]
+    acts += _acts_of(played.facts.postmortem)
+    for item in played.facts.items:
+        acts += [item.became_at, *_acts_of(item.issue)]
+    acts += [waiver.at for waiver in played.waivers] + [waiver.end for waiver in played.waivers]
+    acts += [moment for times in played.hidden.values() for moment in times if moment is not None]
+    acts += [leaving.inactive_at for leaving in played.people.leavers.values()]
+    acts += [duty.due_at for duty in judge(played.facts, played.people, played.decisions, played.end)]
+    looks = sorted({moment + timedelta(minutes=3) for moment in acts})
+    played.often = tuple(look for look in looks if played.facts.created_at < look < played.end)
+    played.seldom = tuple(look for look in played.often if dice.hit(0.3))
+    played.seen["look after a change"] += len(played.often)
+    played.seen["look missed in a downtime"] += len(played.often) - len(played.seldom)
+
+
+def _acts_of(issue: IssueFacts | None) -> list[datetime]:
+    if issue is None:
+        return []
+    return [change.at for change in issue.changes] + [comment.created_at for comment in issue.comments]

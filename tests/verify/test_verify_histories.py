@@ -1,4 +1,4 @@
-"""The second judge over random histories: what is missed stays missed, and both judges read them all."""
+"""Both judges over random histories: what is missed stays missed, and both read every history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from syncd.verify.facts import Verdict
 from syncd.verify.judge import judge
-from verify.compare import differences, end_of
+from verify.compare import differences
 from verify.histories import history
 
 SEEDS = range(1, 41)
@@ -16,19 +16,19 @@ LOOK = timedelta(hours=61)
 
 def test_a_breach_that_was_judged_once_stays_missed_whatever_happens_later() -> None:
     for seed in SEEDS:
-        played = history(seed, with_leavers=True)
-        end = end_of(played)
+        played = history(seed)
         last = {
             (duty.kind, duty.subject, duty.clock): duty.verdict
-            for duty in judge(played.facts, played.people, played.decisions, end)
+            for duty in judge(played.facts, played.people, played.decisions, played.end)
         }
         now = played.facts.created_at
-        while now < end:
+        while now < played.end:
             now += LOOK
-            for duty in judge(played.facts, played.people, played.decisions, min(now, end)):
+            for duty in judge(played.facts, played.people, played.decisions, min(now, played.end)):
                 if duty.verdict is Verdict.BREACHED:
                     place = (duty.kind, duty.subject, duty.clock)
-                    assert last[place] in (Verdict.BREACHED, Verdict.MET_LATE), (seed, now, duty)
+                    later = (Verdict.BREACHED, Verdict.MET_LATE, Verdict.VOID)
+                    assert last[place] in later, (seed, now, duty)
 
 
 def test_both_judges_read_every_history_and_most_kinds_of_events_occur() -> None:
@@ -38,4 +38,4 @@ def test_both_judges_read_every_history_and_most_kinds_of_events_occur() -> None
         seen += played.seen
         # each difference names a duty and both answers
         assert all(difference.first != difference.second for difference in differences(played))
-    assert len(seen) >= 15
+    assert len(seen) >= 40

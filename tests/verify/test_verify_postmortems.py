@@ -247,7 +247,7 @@ def test_after_a_correction_a_running_waiver_decides_when_it_is_owed() -> None:
         "corrections": (correction(52, SCHEDULED),),
         "waivers": (waiver(50, 150, SCHEDULED),),
     }
-    assert scheduled([], 60, **decided)[1] == ("waived", 174, None)
+    assert scheduled([], 60, **decided)[1] == ("waived", 150, None)
 
 
 @pytest.mark.parametrize(

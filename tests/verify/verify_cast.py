@@ -62,7 +62,7 @@ def account(name: str) -> Account:
 def issue(acts: Acts, created: float = 0.5, by: str = SYNCD, **more: Any) -> IssueFacts:
     """Return an issue after acts `(hours, who, field, value)`; the field `comment` is a comment."""
     now: dict[str, str | None] = {"assignee": more.pop("assignee", None), "status": OPEN}
-    now |= {"duedate": more.pop("date", None), "labels": None, "resolution": None}
+    now |= {"duedate": more.pop("date", None), "labels": None, "resolution": None, "Link": None}
     changes, comments = [], []
     for hours, who, field, value in sorted(acts):
         if field == "comment":

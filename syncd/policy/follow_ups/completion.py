@@ -9,13 +9,14 @@ person's comment as the reason. People close the runbook item with a link in a c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import Change
 from syncd.domain.mapping.after_incident import FollowUps
-from syncd.domain.ticket import Account, Comment, Issue
+from syncd.domain.ticket import Account, Comment, Issue, Status
 from syncd.policy.marks import is_persons
 
 WONT_DO_LABEL = "wont-do"
@@ -26,83 +27,206 @@ NO_LINK = "closed, but no comment links the change and the label no-change-neede
 BEFORE = timedelta(days=1)
 """A comment may be older than the act that it explains by this time."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _URL = re.compile(r"https?://\S")
+
+
+class Ended(Value):
+    """A time in which an item was ended, by the person `by`; `until` is None if it still is."""
+
+    since: UtcTime
+    by: str
+    until: UtcTime | None = None
 
 
 class End(Value):
     """The state of an item: `open`, `done` or `won't do`.
 
-    `closed` is the time and the person of an end that counts. Of an end that does not count, `lacking` says
-    what is missing.
+    `times` are all times in which an end counted, oldest first. Of a present end that does not count,
+    `lacking` says what is missing.
     """
 
     stands: str = "open"
-    closed: tuple[UtcTime, str] | None = None
+    times: tuple[Ended, ...] = ()
     lacking: str | None = None
+
+    @property
+    def closed(self) -> tuple[datetime, str] | None:
+        """The time and the person of the present end, None while the item is open."""
+        return closed_at(self.times)
+
+
+def closed_at(times: Sequence[Ended], at: datetime | None = None) -> tuple[datetime, str] | None:
+    """Return the time and the person of the end that held at a moment (None: at last), None if none did."""
+    for ended in times:
+        lasts = ended.until is None if at is None else ended.until is None or at < ended.until
+        if lasts and (at is None or ended.since <= at):
+            return ended.since, ended.by
+    return None
 
 
 def end_of(
-    issue: Issue, changes: Sequence[Change], rules: FollowUps, *, knowledge: bool, restricted: bool
+    issue: Issue,
+    changes: Sequence[Change],
+    rules: FollowUps,
+    *,
+    statuses: Iterable[Status] = (),
+    knowledge: bool,
+    restricted: bool,
 ) -> End:
-    """Return the state of an item and its end.
+    """Return the state of an item and the times in which it was ended.
 
-    `knowledge` marks the runbook item. syncd keeps no comments of a `restricted` incident, so it asks for
-    none there.
+    `knowledge` marks the runbook item. `statuses` are those whose category is known. syncd keeps no comments
+    of a `restricted` incident, so it asks for none there.
     """
-    declined = WONT_DO_LABEL in issue.labels or _resolved_as(issue, rules)
-    finished = issue.status.category == "done"
-    if not finished and WONT_DO_LABEL not in issue.labels:
-        return End()
-    at, by = _when(issue, changes, finished)
-    if at is None:
-        return End(stands="won't do" if declined else "done", lacking=BY_NO_PERSON)
-    if declined:
-        # Without a reason the item is not ended, so it ends when the later of act and comment is there.
-        commented_at = _commented_since(issue, at - BEFORE, restricted)
-        if commented_at is None:
-            return End(stands="won't do", lacking=NO_REASON)
-        return End(stands="won't do", closed=(max(at, commented_at), by))
-    if knowledge and not restricted and not _shows_something(issue):
-        return End(stands="done", lacking=NO_LINK)
-    return End(stands="done", closed=(at, by))
+    story = _Story(issue, changes, rules, statuses, knowledge=knowledge, restricted=restricted)
+    present, times = story.last(), story.times()
+    if not present.ended:
+        return End(times=times)
+    stands = "won't do" if present.declined else "done"
+    if times and times[-1].until is None:
+        return End(stands=stands, times=times)
+    if present.declined and not story.explained(present):
+        return End(stands=stands, times=times, lacking=NO_REASON)
+    if not present.declined and not story.shows_something(present):
+        return End(stands=stands, times=times, lacking=NO_LINK)
+    return End(stands=stands, times=times, lacking=BY_NO_PERSON)
 
 
-def _resolved_as(issue: Issue, rules: FollowUps) -> bool:
-    names = {name.casefold() for name in rules.wont_do}
-    return issue.resolution is not None and issue.resolution.name.casefold() in names
+@dataclass(frozen=True)
+class _Moment:
+    """The status, labels and resolution of an item from a moment on, and since when its end stands."""
+
+    at: datetime
+    finished: bool
+    declined: bool
+    unchanged: bool
+    since: datetime
+
+    @property
+    def ended(self) -> bool:
+        return self.finished or self.declined
 
 
-def _when(issue: Issue, changes: Sequence[Change], finished: bool) -> tuple[datetime | None, str]:
-    """Return when the item ended and the name of the person who ended it.
+class _Story:
+    """The ends of an item, read from its changelog and its comments."""
 
-    If an app or a robot ended the item, its end counts from the first later change or comment of a person.
-    """
-    if finished:
-        ends = (_last(changes, "status"), _last(changes, "resolution"))
-        acts = [change for change in ends if change is not None and change.after is not None]
-    else:
-        acts = [change for change in changes if change.field == "labels" and gained(change, WONT_DO_LABEL)]
-        acts = acts[-1:]
-    first = min(acts, key=lambda change: change.at, default=None)
-    # The changelog has no such act, so the issue stands like this since its create.
-    if first is None:
-        return issue.created_at, "somebody"
-    if first.author is None or first.author.human:
-        return first.at, name_of(first.author)
-    touches = [
-        (change.at, name_of(change.author)) for change in changes if change.author and change.author.human
-    ]
-    touches += [(comment.created_at, name_of(comment.author)) for comment in by_people(issue.comments or ())]
-    return min((touch for touch in touches if touch[0] >= first.at), default=(None, ""))
+    def __init__(
+        self,
+        issue: Issue,
+        changes: Sequence[Change],
+        rules: FollowUps,
+        statuses: Iterable[Status],
+        *,
+        knowledge: bool,
+        restricted: bool,
+    ) -> None:
+        self._issue = issue
+        self._changes = sorted(changes, key=lambda change: change.at)
+        self._wont_do = {name.casefold() for name in rules.wont_do}
+        self._categories = {status.id: status.category for status in (*statuses, issue.status)}
+        self._knowledge = knowledge
+        # syncd does not have the comments, so it takes for granted that they say what they must
+        self._silent = restricted or issue.comments is None
+        self._comments = sorted(by_people(issue.comments or ()), key=lambda comment: comment.created_at)
+
+    def times(self) -> tuple[Ended, ...]:
+        """Return the times in which an end counted: from a person's act until a change undid it.
+
+        If an app or a robot ended the item, its end counts from the first later act of a person.
+        """
+        ended: list[Ended] = []
+        for at, by in self._acts():
+            moment = self._moment(at)
+            counts = moment.ended and self.explained(moment) and self.shows_something(moment)
+            going_on = bool(ended) and ended[-1].until is None
+            if going_on and not counts:
+                ended[-1] = ended[-1].model_copy(update={"until": at})
+            elif counts and not going_on and by is not None:
+                ended.append(Ended(since=at, by=by))
+        return tuple(ended)
+
+    def last(self) -> _Moment:
+        """Return the present state."""
+        return self._moment(None)
+
+    def explained(self, moment: _Moment) -> bool:
+        """Return True unless the item is set aside and no person says why."""
+        if not moment.declined or self._silent:
+            return True
+        since = moment.since - BEFORE
+        return any(since <= comment.created_at <= moment.at for comment in self._comments)
+
+    def shows_something(self, moment: _Moment) -> bool:
+        """Return True unless the runbook item is closed without a link or a reason."""
+        if not self._knowledge or moment.declined or self._silent:
+            return True
+        comments = [comment for comment in self._comments if comment.created_at <= moment.at]
+        linked = any(_URL.search(comment.body) for comment in comments)
+        return linked or (moment.unchanged and bool(comments))
+
+    def _acts(self) -> list[tuple[datetime, str | None]]:
+        """Return the moments of all acts, with the name of the person who acted, None if no person did."""
+        acts: list[tuple[datetime, str | None]] = [
+            (change.at, name_of(change.author) if change.author is None or change.author.human else None)
+            for change in self._changes
+        ]
+        acts += [(comment.created_at, name_of(comment.author)) for comment in self._comments]
+        made = self._issue.created_at
+        # What the changelog does not tell has been so since the create.
+        acts += [(made, name_of(None))] if made is not None else []
+        return sorted(acts, key=lambda act: act[0])
+
+    def _moment(self, at: datetime | None) -> _Moment:
+        issue = self._issue
+        status, status_since = self._value("status", issue.status.id, at)
+        resolution, resolved_since = self._value(
+            "resolution", issue.resolution.name if issue.resolution else None, at, words=True
+        )
+        labels, labelled_since = self._label(at)
+        category = self._categories.get(status or "")
+        # Jira tells the category of the present status alone. A status of another workflow is done if the
+        # item had a resolution in it.
+        finished = category == "done" if category is not None else resolution is not None
+        label = WONT_DO_LABEL in labels
+        declined = label or (finished and (resolution or "").casefold() in self._wont_do)
+        since = labelled_since if label else max(status_since, resolved_since)
+        return _Moment(
+            at=at if at is not None else datetime.max.replace(tzinfo=UTC),
+            finished=finished,
+            declined=declined,
+            unchanged=NO_CHANGE_LABEL in labels,
+            since=since,
+        )
+
+    def _value(
+        self, field: str, present: str | None, at: datetime | None, *, words: bool = False
+    ) -> tuple[str | None, datetime]:
+        """Return a field's value at a moment (None: at last), and since when it had it."""
+        since = self._issue.created_at or _EPOCH
+        for change in self._changes:
+            if change.field == field:
+                if at is not None and change.at > at:
+                    return (change.before_words if words else change.before) or None, since
+                since = change.at
+        return present, since
+
+    def _label(self, at: datetime | None) -> tuple[set[str], datetime]:
+        """Return the labels at a moment, and since when the label for won't do is among them."""
+        labels, since = set(self._issue.labels), self._issue.created_at or _EPOCH
+        for change in self._changes:
+            if change.field != "labels":
+                continue
+            if at is not None and change.at > at:
+                return set((change.before_words or change.before or "").split()), since
+            if gained(change, WONT_DO_LABEL):
+                since = change.at
+        return labels, since
 
 
 def name_of(account: Account | None) -> str:
     """Return the name of an account for people."""
     return (account.name or account.id) if account is not None else "somebody"
-
-
-def _last(changes: Sequence[Change], field: str) -> Change | None:
-    return next((change for change in reversed(changes) if change.field == field), None)
 
 
 def gained(change: Change, label: str) -> bool:
@@ -115,21 +239,3 @@ def gained(change: Change, label: str) -> bool:
 def by_people(comments: Sequence[Comment]) -> list[Comment]:
     """Return the comments that people wrote, not apps, robots or syncd."""
     return [comment for comment in comments if is_persons(comment)]
-
-
-def _commented_since(issue: Issue, since: datetime, restricted: bool) -> datetime | None:
-    """Return when a person first commented since then, None if nobody did."""
-    # syncd does not have the comments, so it takes for granted that there is one.
-    if restricted or issue.comments is None:
-        return since
-    times = [comment.created_at for comment in by_people(issue.comments) if comment.created_at >= since]
-    return min(times, default=None)
-
-
-def _shows_something(issue: Issue) -> bool:
-    # syncd does not have the comments, so it takes for granted that there is a link.
-    if issue.comments is None:
-        return True
-    comments = by_people(issue.comments)
-    linked = any(_URL.search(comment.body) for comment in comments)
-    return linked or (NO_CHANGE_LABEL in issue.labels and bool(comments))

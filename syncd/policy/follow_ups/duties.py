@@ -1,9 +1,8 @@
-"""Judge the two duties of an action item: it has an owner within working hours, and it is done by its date.
+"""Hold the facts of an action item, and what its two duties share: met, owed, overdue, owed anew.
 
 QRPay runbook, "Post-Incident Actions"; Ramen runbook, "Post-incident review": action items with owners and
-dates. syncd judges both duties from the item's changelog, by Jira's clock; `owner` judges the first. An item
-is due at the earlier of the owner's date and the severity's latest day. A date that was missed stays missed
-if a person moves it later.
+dates. syncd judges both duties from the item's changelog, by Jira's clock: `owner` judges that it has an
+owner within working hours, `done` that it is done by its date.
 """
 
 from __future__ import annotations
@@ -15,26 +14,34 @@ from pydantic import Field
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.clock import IN_STEP, ClockSkew
-from syncd.domain.duty import MET, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change, Leave
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account, Issue
+from syncd.policy.follow_ups.completion import Ended, closed_at
 from syncd.policy.postmortem.deadlines import due_after_correction, moved_deadline
 from syncd.policy.time.time_words import as_date
-from syncd.policy.time.working_time import add_working_hours, end_of_day
+from syncd.policy.time.working_time import add_working_hours
 
 TOO_OFTEN = 3
 """From this many postponements on, the contacts hear of the item."""
+
+
+class LatestDay(Value):
+    """The severity's latest day for an item, as it was from a moment on."""
+
+    since: UtcTime
+    day: date
 
 
 class Item(Value):
     """The facts by which the two duties of an action item are judged.
 
     `starts` is the later of the resolve and the moment at which the issue became an action item. `latest` is
-    the severity's latest day, and `counted` names the severity and the resolve from which syncd counted it.
-    `by_rule` is the account to which syncd assigned the item by rule. `closed` is the time and the person of
-    an end that counts. syncd has read the changelog up to `seen_until`. `leaves` are owners whose accounts
-    syncd saw inactive, by account id.
+    the severity's latest day, and `counted` names the severity and the resolve from which syncd counted it;
+    `latest_days` are the latest days by all severities that counted. `by_rule` is the account to which syncd
+    assigned the item by rule. `ends` are the times in which an end counted. syncd has read the changelog up
+    to `seen_until`. `leaves` are owners whose accounts syncd saw inactive, by account id.
     """
 
     issue: Issue
@@ -43,9 +50,15 @@ class Item(Value):
     starts: UtcTime
     latest: date
     counted: str = ""
+    latest_days: tuple[LatestDay, ...] = ()
     by_rule: str | None = None
-    closed: tuple[UtcTime, str] | None = None
+    ends: tuple[Ended, ...] = ()
     leaves: dict[str, Leave] = Field(default_factory=dict)
+
+    @property
+    def closed(self) -> tuple[datetime, str] | None:
+        """The time and the person of the end that counts, None while the item is open."""
+        return closed_at(self.ends)
 
 
 def active(account: Account | None) -> bool:
@@ -95,17 +108,16 @@ def met(duty: Duty, at: datetime, by: str, judging: JudgingRules) -> Duty:
     """Return the duty as met by a person at a moment, in time or late."""
     base = duty.was_due_at or duty.due_at
     due, breached = judging.deadline_of(duty, at), duty.breached_at
-    if breached is None:
-        breached = due if at > due else None
+    late = due if at > due else None
     update: dict[str, object] = {
-        "state": DutyState.MET_LATE if breached is not None else DutyState.MET,
+        "state": DutyState.MET if breached is None and late is None else DutyState.MET_LATE,
         # What was done before the clock started meets it from its start on.
         "met_at": max(at, duty.started_at),
         "met_by": by,
-        "breached_at": breached,
+        "breached_at": breached or late,
     }
+    # A breach that is on record keeps its deadline.
     if breached is None:
-        # A duty that was met in time stays in the week of its own deadline.
         update |= due_and_before(due, base)
     return duty.model_copy(update=update)
 
@@ -201,30 +213,6 @@ def due_day(item: Item) -> date:
     return item.latest if own is None else min(own, item.latest)
 
 
-def done(item: Item, recorded: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules) -> Duty:
-    """Return the duty `done` as it stands now, with a new clock if a done item was opened again."""
-    due = end_of_day(due_day(item), mapping.zone)
-    duty = recorded or first_clock(DutyKind.DONE, item, mapping, due)
-    nothing_more = duty.state is DutyState.VOID and duty.claimed_met_at is not None
-    if nothing_more or (duty.state in MET and item.closed is not None):
-        return duty
-    if duty.state is DutyState.VOID:
-        duty = owed_anew(duty, mapping, judging)
-    if duty.state in MET:
-        duty = _opened_again(item, duty, mapping, now)
-    # An item that was opened again has at least the working hours that an owner has.
-    if duty.clock > 1:
-        due = max(due, owner_due(duty.started_at, mapping))
-    if not duty.reason.startswith(TAKEN_BACK) and duty.breached_at is None:
-        # On the first clock each earlier date counts: a person may have moved it only after it was missed.
-        missed = _missed(item, mapping, now, judging) if duty.clock == 1 else None
-        due = missed or due
-        duty = duty.model_copy(update={"due_at": due, "was_due_at": None, "breached_at": missed})
-    if item.closed is not None:
-        return met(duty, *item.closed, judging)
-    return still_owed(duty, item, now, judging)
-
-
 def owed_anew(void: Duty, mapping: Mapping, judging: JudgingRules) -> Duty:
     """Return the duty of the same kind that is owed after a breach was taken back."""
     at = void.corrected_at or void.due_at
@@ -238,33 +226,3 @@ def owed_anew(void: Duty, mapping: Mapping, judging: JudgingRules) -> Duty:
         reason=TAKEN_BACK,
         rule=mapping.version,
     )
-
-
-def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Duty:
-    """Return the duty with a new clock, which starts at the last change of status, label or resolution."""
-    moves = [change.at for change in item.changes if change.field in ("status", "labels", "resolution")]
-    update = {
-        "clock": duty.clock + 1,
-        "state": DutyState.PENDING,
-        "started_at": max(moves, default=now),
-        "reason": "it was opened again",
-        "rule": mapping.version,
-        "breached_at": None,
-        "rebuilt": False,
-    }
-    return duty.model_copy(update=update)
-
-
-def _missed(item: Item, mapping: Mapping, now: datetime, judging: JudgingRules) -> datetime | None:
-    """Return the first moment at which a due date was over while it was valid and the item open, if any."""
-    closed_at = item.closed[0] if item.closed is not None else None
-    end = closed_at or min(now, item.seen_until)
-    for dated in dates(item):
-        day = item.latest if dated.day is None else min(dated.day, item.latest)
-        due = judging.deadline(DutyKind.DONE, end_of_day(day, mapping.zone), closed_at)
-        # A date that already lay in the past when it was set is missed from then on.
-        over = max(due, dated.since)
-        in_time = over > end or (over == end and item.closed is not None)
-        if not in_time and (dated.until is None or over < dated.until):
-            return over
-    return None

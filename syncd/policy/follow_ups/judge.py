@@ -17,12 +17,12 @@ from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
 from syncd.policy.duty_words import BY_RULE, NO_OWNER, NO_PERSON, OWNER_LEFT, SEEN_AGAIN
 from syncd.policy.follow_ups.completion import End, end_of, gained
+from syncd.policy.follow_ups.done import done
 from syncd.policy.follow_ups.duties import (
     TOO_OFTEN,
     Item,
     JudgingRules,
     active,
-    done,
     due_day,
     postponements,
 )
@@ -148,16 +148,19 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
     judging = JudgingRules(waivers=waivers, skew=case.skew, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
-    records = {kind: case.duty(kind, state.issue_id) for kind in (DutyKind.DONE, DutyKind.OWNED)}
-    clean = {kind: _without_unseen(record, state) for kind, record in records.items()}
-    own, at = settling(runs, now, lambda item, at: done(item, None, mapping, at, judging))
-    duties = [done(own, clean[DutyKind.DONE], mapping, at, judging)]
+    records = {duty.place: duty for duty in case.duties if duty.subject == state.issue_id}
+    clean = {
+        kind: [_without_unseen(duty, state) for duty in records.values() if duty.kind is kind]
+        for kind in (DutyKind.DONE, DutyKind.OWNED)
+    }
+    duties = [*done(runs, clean[DutyKind.DONE], mapping, now, judging)]
     # The runbook item belongs to the postmortem's owner. syncd chose that owner, so nobody met a duty.
     if not is_runbook_item(state):
         soon = judging.model_copy(update={"soon": OWNED_SOON})
         own, at = settling(runs, now, lambda item, at: next(owned(item, None, mapping, at, soon)))
-        duties += owned(own, clean[DutyKind.OWNED], mapping, at, soon)
-    duties = [_with_sight(duty, records[duty.kind], state) for duty in duties]
+        latest = max(clean[DutyKind.OWNED], key=lambda duty: duty.clock, default=None)
+        duties += owned(own, latest, mapping, at, soon)
+    duties = [_with_sight(duty, records.get(duty.place), state) for duty in duties]
     # While the incident is open again its clocks stand still: the next resolve starts them anew.
     moments = [left for duty in duties for left in _moments(duty, now) if runs[-1].until is None]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
@@ -165,17 +168,16 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     return Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again)
 
 
-def _without_unseen(record: Duty | None, state: ItemState) -> Duty | None:
+def _without_unseen(record: Duty, state: ItemState) -> Duty:
     """Return the duty without a breach that rests on an item that syncd could not see and sees again."""
-    void = record is not None and record.state is DutyState.VOID
-    if record is None or void or not record.unseen or not state.in_sight:
+    if record.state is DutyState.VOID or not record.unseen or not state.in_sight:
         return record
     return record.model_copy(update={"breached_at": None, "unseen": False, "state": DutyState.PENDING})
 
 
 def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     """Return the duty with its mark if its breach is new and rests on an item that syncd cannot see."""
-    if record is None or record.clock != duty.clock:
+    if record is None:
         return duty
     if not state.in_sight and duty.breached_at is not None and (record.breached_at is None or record.unseen):
         return duty.model_copy(update={"unseen": True})
@@ -205,6 +207,7 @@ def _end(case: Case, state: ItemState, book: Rulebook) -> End:
         state.issue,
         state.changes,
         book.mapping.follow_ups,
+        statuses=book.project.known_statuses,
         knowledge=is_runbook_item(state),
         restricted=case.restricted,
     )

@@ -130,7 +130,9 @@ def became_at(issue: Issue, source: str, changes: Iterable[Change], keys: frozen
         labelled = [
             change.at
             for change in changes
-            if change.field == "labels" and _has_label(change.after_words or change.after)
+            if change.field == "labels"
+            and _has_label(change.after_words or change.after)
+            and not _has_label(change.before_words or change.before)
         ]
         moments += linked[-1:] + labelled[-1:]
     return max(moments, default=None)

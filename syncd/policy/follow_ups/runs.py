@@ -6,17 +6,17 @@ anew. What was met, missed or done before the reopening stays so, whenever syncd
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.duty import RUNNING, Duty
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End
-from syncd.policy.follow_ups.duties import Item
+from syncd.policy.follow_ups.duties import Item, LatestDay
 from syncd.policy.follow_ups.membership import became_at
-from syncd.policy.postmortem.owed import worst_severity
+from syncd.policy.postmortem.owed import Stretch, severities_that_count
 from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
 from syncd.policy.time.time_words import as_date
 from syncd.policy.time.working_time import working_day_after
@@ -30,21 +30,39 @@ class Run(Value):
 
 
 def settling(
-    runs: list[Run], now: datetime, judged: Callable[[Item, datetime], Duty]
+    runs: Sequence[Run], now: datetime, judged: Callable[[Item, datetime], Duty]
 ) -> tuple[Item, datetime]:
-    """Return the item with the clock that settles a duty, and the moment to judge it at.
+    """Return the item with the clock that settles a duty, and the moment to judge it at (see `settled`)."""
+    run, at = settled(runs, now, judged)
+    return run.item, at
+
+
+def settled(
+    runs: Sequence[Run], now: datetime, judged: Callable[[Item, datetime], Duty]
+) -> tuple[Run, datetime]:
+    """Return the run that settles a duty, and the moment to judge it at.
 
     That is the first clock on which the duty was met, missed or cancelled, else the last one. While the
     incident is open again, that clock stands still.
     """
     for run in runs:
         if run.until is None:
-            return run.item, now
+            return run, now
         duty = judged(_as_of(run.item, run.until), run.until)
         if duty.breached_at is not None or duty.state not in RUNNING:
-            return run.item, now
+            return run, now
     last = runs[-1]
-    return _as_of(last.item, last.until or now), last.until or now
+    until = last.until or now
+    return last.model_copy(update={"item": _as_of(last.item, until)}), until
+
+
+def runs_after(runs: Sequence[Run], at: datetime) -> list[Run]:
+    """Return the parts of runs that lie after a moment."""
+    left = [run for run in runs if run.until is None or run.until > at]
+    return [
+        run.model_copy(update={"item": run.item.model_copy(update={"starts": max(run.item.starts, at)})})
+        for run in left
+    ]
 
 
 def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]:
@@ -60,17 +78,18 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
     for since, until in _over(case, book):
         if until is not None and until <= became:
             continue
-        latest, counted = _latest(case, state, book, since)
+        days, counted = _latest_days(case, state, book, since)
         by_rule = state.facts.get("by_rule")
         item = Item(
             issue=state.issue,
             changes=state.changes,
             seen_until=seen,
             starts=max(became, since),
-            latest=latest,
+            latest=days[-1].day,
             counted=counted,
+            latest_days=days,
             by_rule=str(by_rule) if by_rule else None,
-            closed=end.closed,
+            ends=end.times,
             leaves=state.leaves,
         )
         runs.append(Run(item=item, until=until))
@@ -89,19 +108,29 @@ def _over(case: Case, book: Rulebook) -> list[tuple[datetime, datetime | None]]:
     return [(period.resolved_at, period.reopened_at) for period in periods]
 
 
-def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tuple[date, str]:
-    """Return the severity's latest day, and the severity and resolve from which it was counted."""
-    names = list(book.mapping.severities)
-    severities = [worst_severity(case, book), *(source.severity for source in case.merged_sources)]
-    worst = min((name for name in severities if name in names), key=names.index, default=names[-1])
+def _latest_days(
+    case: Case, state: ItemState, book: Rulebook, over: datetime
+) -> tuple[tuple[LatestDay, ...], str]:
+    """Return the severity's latest day over time, and the severity and resolve of the last one."""
+    names, mapping = list(book.mapping.severities), book.mapping
+    sources = [Stretch(since=source.merged_at, severity=source.severity) for source in case.merged_sources]
+    counting = [each for each in (*severities_that_count(case, book), *sources) if each.severity in names]
+    moments = {over, *(at for each in counting for at in (each.since, each.until) if at is not None)}
+    days, worst = [], names[-1]
+    for since in sorted(moments):
+        known = {each.severity for each in counting if each.holds(since)}
+        worst = min(known, key=names.index, default=names[-1])
+        day = working_day_after(
+            over, mapping.severities[worst].follow_up_days, mapping.zone, mapping.holidays
+        )
+        days.append(LatestDay(since=since, day=day))
     counted = f"{worst} {over.isoformat()}"
     # A changed mapping does not move the day on record; another resolve or severity does.
     recorded = state.facts.get("latest")
-    latest = as_date(str(recorded)) if recorded and state.facts.get("latest_for") == counted else None
-    if latest is None:
-        days, mapping = book.mapping.severities[worst].follow_up_days, book.mapping
-        latest = working_day_after(over, days, mapping.zone, mapping.holidays)
-    return latest, counted
+    on_record = as_date(str(recorded)) if recorded and state.facts.get("latest_for") == counted else None
+    if on_record is not None:
+        days[-1] = days[-1].model_copy(update={"day": on_record})
+    return tuple(days), counted
 
 
 def _as_of(item: Item, until: datetime) -> Item:
@@ -118,13 +147,17 @@ def _as_of(item: Item, until: datetime) -> Item:
         update["due_date"] = dated.before or dated.before_words
     if issue.comments is not None:
         update["comments"] = tuple(comment for comment in issue.comments if comment.created_at <= until)
-    over = item.closed is not None and item.closed[0] <= until
+    ends = [ended for ended in item.ends if ended.since <= until]
+    ends = [
+        ended.model_copy(update={"until": None}) if ended.until is not None and ended.until > until else ended
+        for ended in ends
+    ]
     return item.model_copy(
         update={
             "issue": issue.model_copy(update=update),
             "changes": tuple(change for change in item.changes if change.at <= until),
             "seen_until": min(item.seen_until, until),
             "leaves": {account: leave for account, leave in item.leaves.items() if leave.by <= until},
-            "closed": item.closed if over else None,
+            "ends": tuple(ends),
         }
     )

@@ -33,6 +33,11 @@ class Stretch(Value):
 
     since: UtcTime
     until: UtcTime | None = None
+    severity: str = ""
+
+    def holds(self, at: datetime) -> bool:
+        """Return True if the severity was of the kind at a moment."""
+        return self.since <= at and (self.until is None or at < self.until)
 
 
 def counts_for_another(case: Case) -> bool:
@@ -98,12 +103,30 @@ def worst_severity(case: Case, book: Rulebook) -> str:
     names = list(book.mapping.severities)
     if book.mapping.postmortem.basis == "final":
         return severity_periods_of(case, book)[-1].severity
+    counting = {stretch.severity for stretch in severities_that_count(case, book)}
+    return min(counting, key=names.index, default=names[-1])
+
+
+def severities_that_count(case: Case, book: Rulebook) -> list[Stretch]:
+    """Return the times in which severities of the incident count; those of merged sources are not among them.
+
+    With `basis: peak` a severity counts for ever, with `final` until the next.
+    """
+    names, counting = list(book.mapping.severities), []
+    if book.mapping.postmortem.basis == "final":
+        periods = severity_periods_of(case, book)
+        ends = [*(period.since for period in periods[1:]), None]
+        return [
+            Stretch(since=period.since, until=end, severity=period.severity)
+            for period, end in zip(periods, ends, strict=True)
+        ]
     for rank, name in enumerate(names):
         # Time at a worse severity counts for this one, too: SEV1 for 6 and SEV0 for 5 minutes make a SEV1.
         as_bad = set(names[: rank + 1])
-        if any(_counts(stretch, case) for stretch in _stretches(case, book, as_bad.__contains__)):
-            return name
-    return names[-1]
+        stretches = _stretches(case, book, as_bad.__contains__)
+        first = next((stretch for stretch in stretches if _counts(stretch, case)), None)
+        counting += [Stretch(since=first.since, severity=name)] if first is not None else []
+    return counting
 
 
 def _own(case: Case, book: Rulebook) -> tuple[datetime | None, datetime | None]:
