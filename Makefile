@@ -7,7 +7,7 @@ SEED ?= 1
 HOURS ?= 72
 SEEDS ?= 500
 
-.PHONY: help test demo check bench crash simulate simulate-verdicts soak clean
+.PHONY: help test demo check dist bench crash simulate simulate-verdicts soak clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ check: $(BIN)/.ready ## Linters, types and floors alone.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+dist: $(BIN)/.ready ## Build wheel, sdist and the files of the image into dist/, and prove each in an empty environment.
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --group dist
+	.ci/dist $(BIN)/python
+
 bench: $(BIN)/.ready ## Measure requests, processor time and memory; prints a table, writes bench.json.
 	PYTHONPATH=tests $(BIN)/python -m bench
 
@@ -47,4 +51,4 @@ soak: $(BIN)/.ready ## Three days of a daemon's life, for what grows slowly: mak
 	PYTHONPATH=tests $(BIN)/python -m soak --hours $(HOURS)
 
 clean: ## Remove what was made here.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info dist systemd/share/man

@@ -118,6 +118,9 @@ def test_the_compose_file_gives_no_more_than_the_unit() -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     settings = {variable(field) for field in Settings.model_fields}
+    assert service["build"]["dockerfile"] == "Containerfile"
+    # on this machine alone: metrics and webhooks have no password
+    assert service["ports"] == ["127.0.0.1:8585:8585"]
     given = {name for name in service["environment"] if name.startswith("SYNCD_")}
     assert given <= settings
     assert {name.upper() for name in service["secrets"]} <= settings

@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.options import Day
 from syncd.commands.shared.setup import command_clock
 
@@ -85,7 +86,7 @@ def command(
     click.echo(f"  export SYNCD_MAPPINGS_DIR={folder}")
     click.echo("  syncd check      check that PagerDuty and Jira have everything that it names")
     click.echo("  syncd plan       show what the first cycle would do")
-    click.echo("  syncd run        start the daemon")
+    click.echo(f"  {how_to_start():<15}  start the daemon")
 
 
 def _example(name: str, since: dt.date, mode: str | None) -> str:

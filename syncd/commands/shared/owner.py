@@ -103,7 +103,10 @@ def who_runs_this() -> list[str]:
     uid = os.geteuid()
     if typist().uid == uid:
         return []
-    return [f"this command runs as {user_name(uid)}, who owns the state folder: give that user the right"]
+    return [
+        f"this command goes on as the user {user_name(uid)}, who owns the state folder:"
+        " name a place that this user may enter"
+    ]
 
 
 def foreign_files() -> list[str]:
