@@ -17,7 +17,7 @@ from loguru import logger
 from sqlmodel import Session
 
 from syncd.domain.trail.chain import Anchor, anchor_of, spelled
-from syncd.ledger.database.connection import Database, LogicalClock, ledger_file
+from syncd.ledger.database.connection import Database, LogicalClock, commits_in, ledger_file
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
@@ -46,7 +46,7 @@ class Ledger(Database):
             migrate(self.file, now)
             # closed after the connections: a close in between would end SQLite's locks of this process
             self._header = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
-            self._changes = self._change_counter()
+            self._commits = commits_in(self._header)
             with self.write() as session:
                 check_triggers(session)
                 self.instance, self.run, self.born = _begin(session, now)
@@ -85,6 +85,8 @@ class Ledger(Database):
         self.check_in_place()
         with super().write() as session:
             yield session
+        # the commit may have moved the log into the file: an older content that comes next must be seen
+        self._check_header()
 
     def check_in_place(self) -> None:
         """Raise `LedgerReplaced` if the file was deleted, replaced or overwritten since it was opened."""
@@ -98,14 +100,16 @@ class Ledger(Database):
             ident = (at.st_dev, at.st_ino)
             if self._files.setdefault(file, ident) != ident:
                 raise self._replaced(file, "was replaced by another file")
-        changes = self._change_counter()
-        # it only grows, but an older content that was copied into the file has a lower one
-        if changes < self._changes:
-            raise self._replaced(self.file, "was overwritten with an older content")
-        self._changes = changes
+        self._check_header()
 
-    def _change_counter(self) -> int:
-        return int.from_bytes(os.pread(self._header, 4, 24), "big") if self._header >= 0 else 0
+    def _check_header(self) -> None:
+        if self._header < 0:
+            return
+        commits = commits_in(self._header)
+        # it only grows, but an older content that was copied into the file has a lower one
+        if commits < self._commits:
+            raise self._replaced(self.file, "was overwritten with an older content")
+        self._commits = commits
 
     @staticmethod
     def _replaced(file: Path, what: str) -> LedgerReplaced:

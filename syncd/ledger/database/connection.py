@@ -6,6 +6,7 @@ middle. No transaction is open while a request to a service is under way.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -89,10 +90,42 @@ class Reading(SQLiteDialect_pysqlite):
 
 
 class Writing(Reading):
-    """The dialect of writers: it takes SQLite's write lock when a transaction begins."""
+    """The dialect of writers: it takes SQLite's write lock when a transaction begins, and counts commits.
+
+    `user_version` grows with each commit that changed a row. It lies in the file's header, so each checkpoint
+    writes it: a file whose header goes back was overwritten with an older content (`commits_in`). SQLite's
+    own change counter stands still for most commits of a write-ahead log.
+    """
 
     supports_statement_cache = True
     begin = "BEGIN IMMEDIATE"
+
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
+        """Begin a transaction, and remember how many rows this connection changed before it."""
+        super().do_begin(dbapi_connection)
+        dbapi_connection.info["changes"] = _changes(dbapi_connection)
+
+    def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
+        """Count the commit if it changes a row, then commit."""
+        if _changes(dbapi_connection) != dbapi_connection.info.get("changes"):
+            cursor = dbapi_connection.cursor()
+            commits = cursor.execute("PRAGMA user_version").fetchone()[0]
+            cursor.execute(f"PRAGMA user_version={commits + 1}")
+        dbapi_connection.commit()
+
+
+def _changes(connection: PoolProxiedConnection) -> int:
+    driver: Any = connection.driver_connection
+    return int(driver.total_changes)
+
+
+_COMMITS_AT = 60
+"""Where the header of a SQLite file holds `user_version`: four bytes, big-endian."""
+
+
+def commits_in(descriptor: int) -> int:
+    """Return how many commits the main file of a ledger holds, from the header of the open file."""
+    return int.from_bytes(os.pread(descriptor, 4, _COMMITS_AT), "big")
 
 
 # SQLAlchemy finds a dialect by the driver name in the URL
