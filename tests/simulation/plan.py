@@ -107,6 +107,19 @@ class Plan:
         refusals = [window.end - window.begin for window in self.windows if window.refuses]
         return max([0.0, *refusals, *(end - begin for begin, end, _ in self.archived)])
 
+    @property
+    def kinds(self) -> set[str]:
+        """Return the kinds of acts of people and of faults, and all else in which plans differ."""
+        happens = ("closed", "crashes", "steps", "pauses", "logged_out", "archived", "renames", "others")
+        worlds = ("proves", "two_teams", "silent_log", "timeouts", "dry", "papers")
+        return {
+            *(act.kind for act in self.acts),
+            *(window.strike for window in self.windows),
+            *(name for name in happens if getattr(self, name)),
+            *(f"{name}: {getattr(self, name)}" for name in (*worlds, "edition")),
+            *("reboot" for crash in self.crashes if crash.reboot),
+        }
+
     def without_faults(self) -> Plan:
         """Return the same history in a world without faults."""
         return replace(
