@@ -49,21 +49,21 @@ def stands(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_fifty_kills_leave_no_duplicate_and_no_loss() -> None:
-    (report,) = prove({"kills": 50, "seed": 1})
-    assert report["kills"] == 50
-    assert report["incidents"] >= 50
+def test_kills_at_any_step_leave_no_duplicate_and_no_loss() -> None:
+    (report,) = prove({"kills": 25, "seed": 1})
+    assert report["kills"] == 25
+    assert report["incidents"] >= 25
     stands(report)
 
 
-SOME = {"aimed": True, "seed": 1, "kills": 12}
+SOME = {"aimed": True, "seed": 1, "kills": 6}
 """Kills right after writing requests: there a worker that is built wrong is caught soonest."""
 LONG_LAG = SOME | {"settle": 120.0}
 """A settle time that is shorter than the lag of the index."""
 WRONG = {
     "intent_after": SOME,
     "no_probe": SOME | {"settle": 60.0},
-    "probe_without_base": SOME | {"kills": 25},
+    "probe_without_base": SOME | {"kills": 12},
     "labels_as_marks": LONG_LAG,
 }
 
@@ -71,6 +71,6 @@ WRONG = {
 @pytest.mark.timeout(300)
 def test_the_proof_fails_for_workers_that_are_built_wrong_and_holds_for_the_one_that_is_not() -> None:
     whole, *wrong = prove(LONG_LAG, *({"mutation": name, **case} for name, case in WRONG.items()))
-    assert whole["kills"] == 12
+    assert whole["kills"] == LONG_LAG["kills"]
     stands(whole)
     assert [name for name, report in zip(WRONG, wrong, strict=True) if not report["duplicates"]] == []

@@ -1,7 +1,7 @@
 """Every scenario is ended at its steps, started again, and must end as if nothing had happened.
 
-A run tries every third step of the longer ones, by turns with each change of the code, and says which
-(`INTERRUPTS=0`, `1`, `2` or `all`).
+A run tries every fifth step of the longer ones, by turns with each change of the code, and says which
+(`INTERRUPTS=0` to `4`, or `all`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ CREATE = {"service": "jira", "method": "POST", "path": r"/issue$"}
 NOTE = {"service": "pagerduty", "method": "POST", "path": r"/notes$"}
 EDIT = {"service": "jira", "method": "PUT", "path": r"/issue/\d+$"}
 MOVE = {"service": "jira", "method": "POST", "path": r"/transitions$"}
-TURN = os.environ.get("INTERRUPTS") or str(turn(3))
+STRIDE = 5
+"""Of the longer scenarios, a run tries every so many-th step."""
+TURN = os.environ.get("INTERRUPTS") or str(turn(STRIDE))
 FEW = 6
 """So many steps are all tried at every run."""
 COMMENT = {"service": "jira", "method": "POST", "path": r"/comment$"}
@@ -254,4 +256,4 @@ def test_ended_at_any_step_the_end_is_the_same(scenario: Scenario, folder: Path)
 def _tried(steps: int) -> range:
     if steps <= FEW or TURN == "all":
         return range(1, steps + 1)
-    return range(1 + int(TURN) % 3, steps + 1, 3)
+    return range(1 + int(TURN) % STRIDE, steps + 1, STRIDE)
