@@ -1,11 +1,14 @@
 """Each fault by itself and all together: after they stop, the end is the one without any.
 
-The daemon's own transport on the wire without sockets, so that time-outs and trickles take no time.
+A run plays a third of the faults of single requests, another third after each change of the code, and all
+together; `REFUSALS=all` plays each by itself. The wire has no sockets, so that time-outs and trickles take no
+time, but the transport is the daemon's own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 from cheap_ledgers import memory
 from simulation.house import House
+from turns import turn
 
 from syncd.ledger.requests.answers import ask
 from syncd.sandbox import faults
@@ -119,8 +123,9 @@ def refused_endpoint(status: int, path: str) -> Callable[[House], None]:
     return begin
 
 
+IN_TURN = list(STRIKES) if os.environ.get("REFUSALS") == "all" else list(STRIKES)[turn(3) :: 3]
 WAYS: dict[str, Callable[[House], None]] = {
-    **{name: on_a_third(strike) for name, strike in STRIKES.items()},
+    **{name: on_a_third(STRIKES[name]) for name in IN_TURN},
     "mixed": everything,
     "403-on-one-issue": one_issue_forbidden,
     "incidents-vanish": none_open,

@@ -8,7 +8,6 @@ import pytest
 from rig import Rig
 
 from engine.test_lifecycle import nothing_more_is_written
-from engine.test_project_lists import EDITIONS
 from syncd.sandbox import dump, faults
 from syncd.sandbox.cast import PAGERDUTY_KEY
 
@@ -39,8 +38,11 @@ def trigger(rig: Rig, number: int) -> list[str]:
     ]
 
 
-@EDITIONS
-@pytest.mark.parametrize("cause", ["read-only key", "unknown author"])
+@pytest.mark.parametrize(
+    ("data_center", "cause"),
+    [(False, "read-only key"), (True, "unknown author")],
+    ids=["cloud", "data center"],
+)
 def test_all_notes_wait_for_one_cause_and_leave_together(
     make_rig: Any, data_center: bool, cause: str
 ) -> None:

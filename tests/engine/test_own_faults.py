@@ -44,8 +44,9 @@ def errors() -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("edition", ["cloud", "data center"])
-@pytest.mark.parametrize("step", ["render", "send", "confirmation"])
+@pytest.mark.parametrize(
+    ("edition", "step"), [("cloud", "render"), ("data center", "send"), ("cloud", "confirmation")]
+)
 def test_an_operation_on_which_syncd_fails_is_parked_once_and_a_retry_frees_it(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch, errors: list[str], edition: str, step: str
 ) -> None:
