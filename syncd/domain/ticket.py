@@ -46,6 +46,19 @@ class Account(Value):
         return self.id in nobodies or (bool(self.email) and str(self.email).casefold() in nobodies)
 
 
+def is_person(account: Account | None) -> bool:
+    """Return True if a person acted. An act whose author Jira does not name meets no duty.
+
+    It may be an act of syncd's own former account, of a robot or of a person who was deleted.
+    """
+    return account is not None and account.human
+
+
+def may_be_person(account: Account | None) -> bool:
+    """Return True unless it is known that no person acted: what a person may have done is left as it is."""
+    return account is None or account.human
+
+
 class Mark(Value):
     """The value of the property `syncd` on an issue or comment that syncd created.
 

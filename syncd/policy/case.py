@@ -41,8 +41,8 @@ class ClosedBy(Value):
     """The last move of a ticket, by Jira's changelog: its time, its author, and the status before it.
 
     `before` is empty if nobody ever moved the ticket. `ours` means that syncd's account moved it, `robot`
-    that an app or one of the team's robots did. `person` is set only for a ticket whose status syncd never
-    set: the author was neither an app nor syncd's account.
+    that an app, one of the team's robots or somebody whom Jira does not name did. `person` is set only for a
+    ticket whose status syncd never set: the author was neither an app nor syncd's account.
     """
 
     status: str

@@ -6,7 +6,7 @@ import re
 from hashlib import sha256
 
 from syncd.config.templates.text_limits import slug_label
-from syncd.domain.ticket import Comment
+from syncd.domain.ticket import Comment, is_person, may_be_person
 
 _MARK = re.compile(r"^syncd [0-9a-f]{16}$")
 
@@ -30,9 +30,19 @@ def incident_label(incident_id: str) -> str:
 
 def is_persons(comment: Comment) -> bool:
     """Return True if a person wrote a comment: not syncd, no app, no robot, no copy of a note."""
-    unmarked = comment.mark is None and mark_in(comment.body) is None
-    # Of some authors Jira keeps only a name. Such a comment counts as a person's.
-    return unmarked and (comment.author is None or comment.author.human)
+    # syncd empties only texts of people (`syncd forget`), with their names.
+    return _is_unmarked(comment) and (
+        is_person(comment.author) or was_forgotten(comment.body, comment.author)
+    )
+
+
+def may_be_persons(comment: Comment) -> bool:
+    """Return True also for a comment whose author Jira does not name."""
+    return _is_unmarked(comment) and may_be_person(comment.author)
+
+
+def _is_unmarked(comment: Comment) -> bool:
+    return comment.mark is None and mark_in(comment.body) is None
 
 
 def text_hash(text: str) -> str:

@@ -212,6 +212,6 @@ def ours(body: str, at: datetime) -> Comment:
     return Comment(id=f"C{at.timestamp():.0f}", author=US, body=body, created_at=at, mark=mark)
 
 
-def theirs(body: str, at: datetime, by: Account = APPROVER) -> Comment:
+def theirs(body: str, at: datetime, by: Account | None = APPROVER) -> Comment:
     """A person's comment."""
     return Comment(id=f"C{at.timestamp():.0f}", author=by, body=body, created_at=at)

@@ -29,6 +29,11 @@ APARTS = pytest.mark.parametrize(
     [ROBOT, LISTED, BY_ADDRESS, US],
     ids=["an app", "a listed account", "a listed address", "our own"],
 )
+NOT_KNOWN = pytest.mark.parametrize(
+    "by",
+    [ROBOT, LISTED, BY_ADDRESS, US, None],
+    ids=["an app", "a listed account", "a listed address", "our own", "somebody whom Jira does not name"],
+)
 BEGAN = RESOLVED + HOUR
 END = BEGAN + 40 * DAY
 
@@ -65,18 +70,18 @@ def duties_of(item: ItemState) -> dict[str, Duty]:
     return {one.kind: one for one in case.duties}
 
 
-def change(field: str, by: Account, at: Any = BEGAN + HOUR, **more: Any) -> Change:
+def change(field: str, by: Account | None, at: Any = BEGAN + HOUR, **more: Any) -> Change:
     return Change(at=at, author=by, field=field, **more)
 
 
-@APARTS
-def test_a_review_date_of_no_person_schedules_nothing(by: Account) -> None:
+@NOT_KNOWN
+def test_a_review_date_of_no_person_schedules_nothing(by: Account | None) -> None:
     life = Judged().resolve().review(BEGAN, by=by)
     assert life.state(DUE + HOUR) == DutyState.BREACHED
 
 
-@APARTS
-def test_a_move_of_no_person_completes_nothing(by: Account) -> None:
+@NOT_KNOWN
+def test_a_move_of_no_person_completes_nothing(by: Account | None) -> None:
     life = Judged().resolve().review(BEGAN).move(BEGAN + HOUR, DONE, by=by)
     assert life.state(BEGAN + DAY, DutyKind.COMPLETED) == DutyState.PENDING
 
@@ -93,8 +98,8 @@ def test_a_postmortem_that_is_assigned_to_no_person_has_no_owner(by: Account) ->
     assert states[DutyKind.SCHEDULED] == DutyState.BREACHED
 
 
-@APARTS
-def test_an_owner_whom_no_person_chose_schedules_nothing_until_they_work_on_it(by: Account) -> None:
+@NOT_KNOWN
+def test_an_owner_whom_no_person_chose_schedules_nothing_until_they_work_on_it(by: Account | None) -> None:
     life = Judged(owner_at_first=None).resolve().assign(BEGAN, OLA, by=by).review(BEGAN + HOUR, by=PIA)
     assert life.state(DUE - HOUR) == DutyState.DUE_SOON
     touched_at = BEGAN + 3 * HOUR
@@ -108,8 +113,8 @@ def test_an_owner_whom_a_robot_chose_and_who_enters_the_review_date_has_taken_it
     assert life.state(DUE + HOUR) == DutyState.MET
 
 
-@APARTS
-def test_an_owner_who_is_replaced_by_no_person_leaves_it_scheduled(by: Account) -> None:
+@NOT_KNOWN
+def test_an_owner_who_is_replaced_by_no_person_leaves_it_scheduled(by: Account | None) -> None:
     life = Judged().resolve().review(BEGAN).assign(BEGAN + HOUR, PIA, by=by)
     assert life.state(DUE + HOUR) == DutyState.MET
     life.assign(BEGAN + 2 * HOUR, None, by=by)
@@ -124,8 +129,18 @@ def test_what_no_person_wrote_is_no_work_on_a_postmortem(by: Account) -> None:
     assert written_by_a_person(life.case(BEGAN + 2 * HOUR).postmortem, review_field(life.book))
 
 
-@APARTS
-def test_an_owner_whom_no_person_assigned_counts_once_they_touch_the_item(by: Account) -> None:
+def test_what_somebody_whom_jira_does_not_name_wrote_may_be_a_persons_work() -> None:
+    silent = Judged().resolve()
+    assert not written_by_a_person(silent.case(BEGAN + HOUR).postmortem, review_field(silent.book))
+    for life in (
+        Judged(comments=[theirs("a summary", BEGAN, None)]).resolve(),
+        Judged().resolve().change("description", BEGAN, "x", None),
+    ):
+        assert written_by_a_person(life.case(BEGAN + HOUR).postmortem, review_field(life.book))
+
+
+@NOT_KNOWN
+def test_an_owner_whom_no_person_assigned_counts_once_they_touch_the_item(by: Account | None) -> None:
     assigned = change("assignee", by, after=OLA.id, after_words=OLA.name)
     untouched = duties_of(item_of((assigned,), assignee=OLA))[DutyKind.OWNED]
     assert untouched.state == DutyState.BREACHED
@@ -147,8 +162,8 @@ def test_an_item_that_is_assigned_to_no_person_has_no_owner(by: Account) -> None
     assert duties_of(item_of((assigned,), assignee=by))[DutyKind.OWNED].state == DutyState.BREACHED
 
 
-@APARTS
-def test_an_item_that_no_person_closed_is_done_once_a_person_touches_it(by: Account) -> None:
+@NOT_KNOWN
+def test_an_item_that_no_person_closed_is_done_once_a_person_touches_it(by: Account | None) -> None:
     closed = change("status", by, before=TO_DO.id, after=DONE.id, after_words=DONE.name)
     assert duties_of(item_of((closed,), status=DONE))[DutyKind.DONE].met_at is None
     confirmed_at = BEGAN + 3 * HOUR
@@ -157,15 +172,15 @@ def test_an_item_that_no_person_closed_is_done_once_a_person_touches_it(by: Acco
     assert (done.met_at, done.met_by) == (confirmed_at, PIA.name)
 
 
-@APARTS
-def test_a_reason_that_no_person_wrote_ends_no_item(by: Account) -> None:
+@NOT_KNOWN
+def test_a_reason_that_no_person_wrote_ends_no_item(by: Account | None) -> None:
     labelled = change("labels", PIA, after_words="wont-do")
     item = item_of((labelled,), (theirs("because", BEGAN + HOUR, by),), labels=("wont-do",))
     assert duties_of(item)[DutyKind.DONE].met_at is None
 
 
-@APARTS
-def test_the_label_no_follow_ups_counts_from_a_person_alone(by: Account) -> None:
+@NOT_KNOWN
+def test_the_label_no_follow_ups_counts_from_a_person_alone(by: Account | None) -> None:
     book = rules(follow_ups={"mode": "enforce"})
     for who, unsaid in ((by, True), (PIA, False)):
         life = Judged(book=book, labels=(NONE_LABEL,)).resolve().review(BEGAN).move(BEGAN, DONE)
@@ -191,5 +206,6 @@ def test_a_comment_is_a_persons_where_no_app_robot_or_syncd_wrote_it() -> None:
     at = BEGAN + timedelta(minutes=1)
     assert is_persons(theirs("hello", at, PIA))
     assert not is_persons(theirs("hello", at, ROBOT))
+    assert not is_persons(theirs("hello", at, None))
     assert not is_persons(ours("hello", at))
     assert not is_persons(theirs("hello\nsyncd 0123456789abcdef", at, PIA))

@@ -182,7 +182,8 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
             by=by.name if by else None,
             person=person and ticket.placed_status is None,
             ours=ours,
-            robot=by is not None and not person and not ours,
+            # also one whom Jira does not name: only a person overrides the close gate
+            robot=not person and not ours,
             at=last.at,
         )
     save_close(context.ledger, incident_id, closed, context.ledger.logical_clock.next(), context.clock.now())

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import Change
 from syncd.domain.mapping.after_incident import FollowUps
-from syncd.domain.ticket import Account, Comment, Issue, Status
+from syncd.domain.ticket import Account, Comment, Issue, Status, is_person
 from syncd.policy.marks import is_persons
 
 WONT_DO_LABEL = "wont-do"
@@ -168,7 +168,7 @@ class _Story:
     def _acts(self) -> list[tuple[datetime, str | None]]:
         """Return the moments of all acts, with the name of the person who acted, None if no person did."""
         acts: list[tuple[datetime, str | None]] = [
-            (change.at, name_of(change.author) if change.author is None or change.author.human else None)
+            (change.at, name_of(change.author) if is_person(change.author) else None)
             for change in self._changes
         ]
         acts += [(comment.created_at, name_of(comment.author)) for comment in self._comments]

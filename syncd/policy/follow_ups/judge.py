@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.ticket import Issue
+from syncd.domain.ticket import Issue, is_person
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
 from syncd.policy.duty_words import BY_RULE, NO_OWNER, NO_PERSON, OWNER_LEFT, SEEN_AGAIN
 from syncd.policy.follow_ups.completion import End, end_of, gained
@@ -290,9 +290,9 @@ def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
 
 
 def _none_said(postmortem: PostmortemState) -> bool:
-    """Return True if the postmortem has the label, unless an app or a robot set it last."""
+    """Return True if the postmortem has the label, unless no person is known to have set it last."""
     if postmortem.issue is None or NONE_LABEL not in postmortem.issue.labels:
         return False
     labels = (change for change in reversed(postmortem.changes) if change.field == "labels")
     last = next((change for change in labels if gained(change, NONE_LABEL)), None)
-    return last is None or last.author is None or last.author.human
+    return last is None or is_person(last.author)

@@ -15,7 +15,7 @@ from syncd.domain.base import UtcTime, Value
 from syncd.domain.duty import MET, RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.history import Leave
 from syncd.domain.mapping.mapping import Mapping
-from syncd.domain.ticket import Issue
+from syncd.domain.ticket import Issue, is_person
 from syncd.policy.follow_ups.duties import (
     Item,
     JudgingRules,
@@ -96,8 +96,7 @@ def _assigned(item: Item) -> tuple[Tenure, ...]:
                 )
             )
         holder, since = (move.after, move.after_words), move.at
-        # Jira names no author of some changes: syncd's own assignment is told by its account.
-        by_person = move.author.human if move.author is not None else move.after != item.by_rule
+        by_person = is_person(move.author)
     if holder[0] and since is not None:
         owners.append(Tenure(account=holder[0], name=holder[1] or "", since=since, by_person=by_person))
     return tuple(owners)

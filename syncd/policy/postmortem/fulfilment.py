@@ -19,9 +19,9 @@ from syncd.domain.duty import DutyKind
 from syncd.domain.history import Change, Leave
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
-from syncd.domain.ticket import Issue, Status
+from syncd.domain.ticket import Issue, Status, is_person, may_be_person
 from syncd.policy.case import PostmortemState, Rulebook
-from syncd.policy.marks import is_persons
+from syncd.policy.marks import is_persons, may_be_persons
 from syncd.policy.time.time_words import as_date
 
 DUE_DATE = "duedate"
@@ -136,7 +136,7 @@ def scheduled_spans(
             if change.field == "assignee":
                 owner = None if change.after in robots else change.after
                 # A robot's choice alone makes nobody an owner. It may replace an owner who was there.
-                owned = owner is not None and (owned or _by_no_robot(change))
+                owned = owner is not None and (owned or is_person(change.author))
                 untaken = None if owned else owner
                 owned_by = change.author.id if change.author else None
                 by = owned_by
@@ -161,9 +161,10 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     spans: list[Span] = []
     _note(spans, done(*first), _made_at(postmortem), None)
     for move in moves:
-        # A move by an app or a robot completes nothing, but does not end a person's completion either.
+        # A move by an app or a robot completes nothing, but does not end a person's completion either. Nor
+        # does a move whose author Jira does not name.
         going_on = bool(spans) and spans[-1].until is None
-        holds = done(move.after, move.after_words) and (going_on or _by_no_robot(move))
+        holds = done(move.after, move.after_words) and (going_on or is_person(move.author))
         _note(spans, holds, move.at, move.author.id if move.author else None)
     return tuple(spans)
 
@@ -225,12 +226,15 @@ def held_now(spans: Sequence[Span]) -> Span | None:
 
 
 def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
-    """Return True if a person made the postmortem, commented on it, or changed its text, date or status."""
+    """Return True if a person made the postmortem, commented on it, or changed its text, date or status.
+
+    Where Jira names no author, a person may have done it.
+    """
     if postmortem is None or postmortem.issue is None:
         return False
     fields = {"description", "summary", "status", field}
-    changed = any(change.field in fields and _human(change) for change in postmortem.changes)
-    commented = any(is_persons(comment) for comment in postmortem.issue.comments or ())
+    changed = any(change.field in fields and may_be_person(change.author) for change in postmortem.changes)
+    commented = any(may_be_persons(comment) for comment in postmortem.issue.comments or ())
     return changed or commented or postmortem.origin != "operation"
 
 
@@ -298,18 +302,9 @@ def _shown(issue: Issue, field: str) -> str | None:
 
 def _entered(change: Change) -> _Review | None:
     day = as_date(change.after) or as_date(change.after_words)
-    if day is None or not _human(change):
+    if day is None or not is_person(change.author):
         return None
     return _Review(day=day, entered_at=change.at, by=change.author.id if change.author else None)
-
-
-def _by_no_robot(change: Change) -> bool:
-    """Return True if a person made the change, or an account of which Jira keeps only the name."""
-    return change.author is None or change.author.human
-
-
-def _human(change: Change) -> bool:
-    return change.author is not None and change.author.human
 
 
 def _counts(review: _Review | None, window: Window) -> bool:
