@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import accumulate
 
 import regex
 
@@ -118,11 +119,15 @@ def _without_cards(run: str) -> str:
     A card number begins and ends with a whole group, so an expiry date behind a card does not hide it. A
     longer number without separators is not a card.
     """
-    groups = [(match.start(), match.end()) for match in _GROUP.finditer(run)]
+    groups = [match.span() for match in _GROUP.finditer(run)]
+    ends = [0, *accumulate(last - first for first, last in groups)]
+    if ends[-1] < _CARD_DIGITS.start:
+        return run
+    sums = _luhn_sums("".join(run[first:last] for first, last in groups))
     kept: list[str] = []
     place = first = 0
     while first < len(groups):
-        last = _card_from(run, groups, first)
+        last = _card_from(ends, sums, first)
         if last is None:
             first += 1
             continue
@@ -132,23 +137,32 @@ def _without_cards(run: str) -> str:
     return "".join(kept) + run[place:]
 
 
-def _card_from(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """Return the last group of the longest card that begins with the group `first`; None if there is none."""
-    digits = ""
-    last = None
-    for index in range(first, len(groups)):
-        digits += run[slice(*groups[index])]
-        if len(digits) >= _CARD_DIGITS.stop:
+def _card_from(ends: list[int], sums: tuple[list[int], list[int]], first: int) -> int | None:
+    """Return the last group of the longest card that begins with the group `first`; None if there is none.
+
+    `ends` are the numbers of digits before each group and after the last, `sums` those of `_luhn_sums`.
+    """
+    begin, last = ends[first], None
+    for index in range(first, len(ends) - 1):
+        end = ends[index + 1]
+        if end - begin >= _CARD_DIGITS.stop:
             break
-        if len(digits) in _CARD_DIGITS and luhn_valid(digits):
+        of_end = sums[end % 2]
+        if end - begin >= _CARD_DIGITS.start and (of_end[end] - of_end[begin]) % 10 == 0:
             last = index
     return last
 
 
-def luhn_valid(digits: str) -> bool:
-    """Return True if the last digit is the Luhn check digit of the digits before it, as on payment cards."""
-    total = 0
-    for position, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if position % 2 else 1)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+"""Twice a digit, as the sum of its digits."""
+
+
+def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+    """Return the Luhn sums of the first 0, 1, … digits, for numbers with an even and with an odd end.
+
+    The difference of two of them is the Luhn sum of the digits between: no part is summed again and again.
+    """
+    values = [*map(int, digits)]
+    even = [_DOUBLED[value] if place % 2 == 0 else value for place, value in enumerate(values)]
+    odd = [_DOUBLED[value] if place % 2 else value for place, value in enumerate(values)]
+    return [0, *accumulate(even)], [0, *accumulate(odd)]

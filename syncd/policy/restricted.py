@@ -2,8 +2,8 @@
 
 Ramen runbook, "Security/PII incident". An incident is restricted as soon as its severity, service, type or
 title says so, or a person sets a security level or the label on the ticket. It stays restricted: the ledger
-remembers it, and these functions only find reasons for it. If a pattern takes too long on a title, the
-incident is restricted provisionally, until a judgement without a time-out decides.
+remembers it, and these functions only find reasons for it. If a pattern takes too long on a title, or a fact
+that a rule needs cannot be read, the incident is restricted provisionally, until a judgement decides.
 
 syncd writes the level once, before everything else. A person who changes the level later has the last word on
 the ticket; everywhere else the incident stays restricted.
@@ -30,8 +30,11 @@ KEPT = "kept"
 """The value of `STUB` where a person edited the stub, so that syncd never fills it."""
 _TOLD = "security told"
 SLOW = "a pattern of restricted.titles took too long on its title"
-"""The reason of a provisional restriction."""
-PROVISIONAL = f"{SLOW}, so syncd treats it as restricted for now and writes a stub without its texts"
+"""A reason of a provisional restriction."""
+UNREAD = "PagerDuty did not show its type or its fields, which may restrict it"
+"""The other reason: a read by the incident's id failed, and nothing else shows them."""
+UNJUDGED = f"{SLOW}, or {UNREAD}"
+PROVISIONAL = f"{UNJUDGED}; so syncd treats it as restricted for now and writes a stub without its texts"
 """The reason as the security lead is told."""
 LEFT = "restricted"
 """The rule of remarks that syncd mails to the security lead."""
@@ -55,6 +58,13 @@ def restricted_by(incident: Incident, mapping: Mapping, section: ServiceSection)
     if True in matches:
         return Restriction(why="title")
     return Restriction(why=SLOW, provisional=True) if None in matches else None
+
+
+def lacks_facts(incident: Incident, mapping: Mapping) -> bool:
+    """Return True if a rule needs a fact that only a read by the incident's id shows, and none did."""
+    by_field = any(section.restricted for section in mapping.severities.values())
+    fields = by_field and mapping.severity_field is not None and incident.custom_fields is None
+    return fields or (bool(mapping.restricted.incident_types) and incident.incident_type is None)
 
 
 def is_stub(case: Case) -> bool:

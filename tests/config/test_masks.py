@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.config.masks import luhn_valid, mask
+from syncd.config.masks import mask
 
 QUICK = settings(max_examples=300, deadline=None)
 CARD = "4111111111111111"
+
+
+def luhn_valid(digits: str) -> bool:
+    """As payment cards have it: every second digit from the right, but not the last, counts twice."""
+    doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
 def with_check_digit(digits: str) -> str:

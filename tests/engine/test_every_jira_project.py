@@ -242,6 +242,23 @@ def test_a_comment_that_comes_out_public_stops_the_others_of_that_project(make_r
     nothing_more_is_written(rig)
 
 
+def test_a_comment_of_which_nobody_can_tell_who_sees_it_is_looked_up_until_jira_tells(make_rig: Any) -> None:
+    rig = on(make_rig, context)
+    made = trigger(rig)
+    rig.world.jira.site.options.deaf_to_internal = True
+    rule = rig.world.faults.add(faults.error(400), service="jira", method="GET", path="/comment$", times=None)
+    rig.world.pagerduty.note(made.id, "the first", ME)
+    rig.settle(2)
+    assert [row.kind for row in rig.operations("unknown")] == ["mirror_note"]
+    rig.world.faults.remove(rule.id)
+    rig.settle(4, 600)
+    rig.world.pagerduty.note(made.id, "the second", ME)
+    rig.settle(2)
+    (parked,) = rig.operations("parked")
+    assert "syncd stopped commenting on OPS" in str(parked.error)
+    assert len(issue_of(rig)["comments"]) == 1
+
+
 def test_a_lost_answer_to_an_internal_comment_is_judged_when_it_is_found(make_rig: Any) -> None:
     rig = on(make_rig, context)
     made = trigger(rig)

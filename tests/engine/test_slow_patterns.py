@@ -17,7 +17,7 @@ from syncd.daemon import TicketRenderer
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
 from syncd.preflight.checks.configured import patterns
-from syncd.sandbox import presets
+from syncd.sandbox import faults, presets
 
 LEAD = "elif.kaya@qrpay.example"
 SLOW_TITLE = f"{CANARY} {'a' * 60}!"
@@ -59,6 +59,28 @@ def retitle(rig: Rig, incident: Any, title: str) -> None:
 
 def summary(rig: Rig) -> str:
     return str(issue_of(rig)["fields"]["summary"])
+
+
+def test_an_incident_whose_type_cannot_be_read_is_a_stub_until_it_can(slow: MakeSlow) -> None:
+    rig = slow(titles=[], incident_types=["security_incident"])
+    unreadable = faults.error(200, body={"incident": {"id": "broken"}})
+    rule = rig.world.faults.add(unreadable, service="pagerduty", path=r"/incidents/[A-Z0-9]+$", times=None)
+    made = rig.world.pagerduty.trigger("Alipay Integration", CANARY, priority="P2")
+    # lists may leave it out
+    rig.world.pagerduty.account.incidents[made.id].type_name = None
+    rig.settle(3)
+    assert (summary(rig), secured(rig)) == (f"Security incident #{made.number}", None)
+    assert CANARY not in str(issue_of(rig))
+    assert row_of(rig, made).provisional
+    # what a list shows of it proves nothing
+    rig.world.pagerduty.set_title(made.id, f"{CANARY} again", "Amara Osei")
+    rig.settle(3)
+    assert row_of(rig, made).provisional
+    rig.world.faults.remove(rule.id)
+    rig.settle(4, 600)
+    assert not row_of(rig, made).restricted
+    assert summary(rig) == f"{CANARY} again"
+    nothing_more_is_written(rig)
 
 
 @pytest.mark.parametrize("edition", ["cloud", "datacenter"])

@@ -26,10 +26,10 @@ from syncd.ledger.store import troubles
 from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import IncidentOnRecord, display_name, find_incident, find_ticket
 from syncd.ledger.store.outbox import in_doubt
-from syncd.ledger.store.pages import store_incident, store_ticket
+from syncd.ledger.store.pages import restrict_for_now, store_incident, store_ticket
 from syncd.ledger.store.troubles import INCIDENT
 from syncd.policy.case import Rulebook, TicketState
-from syncd.policy.restricted import STUB
+from syncd.policy.restricted import STUB, UNREAD, lacks_facts
 
 
 @dataclass
@@ -69,7 +69,7 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
         return None
     incident = Incident.model_validate(row.snapshot)
     if _lacks_something(incident, book):
-        row = read_incident(context, incident_id) or row
+        row = read_incident(context, incident_id) or _withheld_for_now(context, row, incident, book)
         incident, book = Incident.model_validate(row.snapshot), book_at(context, row, stands_in) or book
     noted = context.troubles.is_due(incident_id, READ_NOTES) or any(
         notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
@@ -111,6 +111,9 @@ def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | 
     incident = context.troubles.ask(incident_id, INCIDENT, ask, patient=True)
     if incident is None:
         return None
+    # this read shows all that there is: an incident without a type or fields has none
+    shown = {"incident_type": incident.incident_type or "", "custom_fields": incident.custom_fields or {}}
+    incident = incident.model_copy(update=shown)
     return store_incident(context.ledger, storage_rules(context), incident, read_seq, context.clock.now())
 
 
@@ -140,6 +143,16 @@ def _lacks_something(incident: Incident, book: Rulebook) -> bool:
     """Return True if a rule needs a fact that only a read by id shows."""
     fields = book.mapping.severity_field is not None and incident.custom_fields is None
     return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)
+
+
+def _withheld_for_now(
+    context: EngineContext, row: IncidentRecord, incident: Incident, book: Rulebook
+) -> IncidentRecord:
+    """Return the incident, restricted for now if what could not be read may restrict it."""
+    if row.restricted or not lacks_facts(incident, book.mapping):
+        return row
+    now = context.clock.now()
+    return restrict_for_now(context.ledger, storage_rules(context), row.id, UNREAD, now) or row
 
 
 def _know_merge_target(context: EngineContext, incident: Incident) -> set[str]:

@@ -15,7 +15,14 @@ from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.rules import Rules
 from syncd.policy.follow_ups.table_parser import follow_ups_in
-from syncd.policy.restricted import SLOW, restricted_by, restricted_by_person, withheld
+from syncd.policy.restricted import (
+    UNJUDGED,
+    UNREAD,
+    lacks_facts,
+    restricted_by,
+    restricted_by_person,
+    withheld,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,12 @@ class TeamRules:
         """Return what is stored of an incident, and why its rules restrict it (None: they do not)."""
         mapping, section = self.rules.claim_or_last(incident.service, team) or (None, ServiceSection())
         # without a mapping nothing ends a provisional restriction
-        why = Restriction(why=SLOW, provisional=True) if provisional else None
+        why = Restriction(why=UNJUDGED, provisional=True) if provisional else None
         if mapping is not None:
             why = None if restricted else restricted_by(incident, mapping, section)
+            if why is None and provisional and lacks_facts(incident, mapping):
+                # a list shows less than the read by id that failed
+                why = Restriction(why=UNREAD, provisional=True)
         masked = masked_incident(incident, _patterns(mapping))
         return (withheld(masked, mapping) if restricted or why else masked), why
 

@@ -94,7 +94,7 @@ def store_issue_in(
     if incident is not None and (not incident.restricted or incident.provisional):
         why = rules.restricted_by_person(issue, team)
         if why is not None:
-            _restrict_known(session, rules, incident, why, now)
+            restrict_known(session, rules, incident, Restriction(why=why), now)
     stored = rules.issue(issue, team)
     return save_issue(session, row, stored, read_seq, now, jira_now, fresh=fresh, by_id=by_id)
 
@@ -138,9 +138,12 @@ def store_duty_issue_in(
     return news
 
 
-def _restrict_known(session: Session, rules: StorageRules, row: IncidentRow, why: str, now: datetime) -> None:
+def restrict_known(
+    session: Session, rules: StorageRules, row: IncidentRow, why: Restriction, now: datetime
+) -> None:
     """Restrict an incident that is on record with its texts."""
     kept = rules.withheld(Incident.model_validate(row.snapshot), row.team)
     row.snapshot = kept.model_dump(mode="json")
-    if restrict(session, row, Restriction(why=why), now):
-        logger.bind(incident=row.id).warning("#{} is restricted from now on ({})", row.number, why)
+    if restrict(session, row, why, now):
+        until = "for now" if why.provisional else "from now on"
+        logger.bind(incident=row.id).warning("#{} is restricted {} ({})", row.number, until, why.why)

@@ -13,13 +13,13 @@ from typing import Literal
 from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import Incident, LogEntry, Note
+from syncd.domain.incident import Incident, LogEntry, Note, Restriction
 from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_issue_in
+from syncd.ledger.store.intake import StorageRules, restrict_known, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
 from syncd.ledger.store.snapshots import (
@@ -90,6 +90,20 @@ def store_incident(
             session.flush()
         row = session.get(IncidentRow, incident.id)
         return record_of(IncidentRecord, row) if row is not None else None
+
+
+def restrict_for_now(
+    ledger: Transactions, rules: StorageRules, incident_id: str, why: str, now: datetime
+) -> IncidentRecord | None:
+    """Restrict an incident provisionally, unless it is restricted; return it as it is on record then."""
+    with ledger.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        if row is None:
+            return None
+        if not row.restricted:
+            restrict_known(session, rules, row, Restriction(why=why, provisional=True), now)
+            session.flush()
+        return record_of(IncidentRecord, row)
 
 
 def store_listed(

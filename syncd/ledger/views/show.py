@@ -34,7 +34,7 @@ from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
 from syncd.policy.duty_words import overridden
-from syncd.policy.restricted import SLOW
+from syncd.policy.restricted import UNJUDGED
 from syncd.policy.ticket.close_gate import OVERRIDES
 from syncd.policy.ticket.unseen_writes import field_of
 
@@ -131,8 +131,8 @@ def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
 
 
 def _provisional(incident: IncidentRecord) -> list[Data]:
-    """Return the wait for a judgement, if a slow pattern restricted an incident provisionally."""
-    why = f"{SLOW}; syncd withholds its texts until a judgement without a time-out, see syncd check"
+    """Return the wait for a judgement, if an incident is restricted provisionally."""
+    why = f"{UNJUDGED}; syncd withholds its texts until it can judge, see syncd check"
     return [{"why": why, "until": None}] if incident.provisional else []
 
 

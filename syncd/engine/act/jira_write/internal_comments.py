@@ -20,7 +20,7 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.key_values import comments_stopped
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import IssueState
-from syncd.remote.errors import RemoteError
+from syncd.remote.errors import Cause, RemoteError, Unknown
 
 
 def may_comment(context: EngineContext, operation: OperationRecord, basis: Basis, ticket: IssueState) -> bool:
@@ -45,18 +45,27 @@ def may_comment(context: EngineContext, operation: OperationRecord, basis: Basis
 
 
 def shown_to_customers(context: EngineContext, issue_id: str, comment: Comment) -> bool:
-    """Return True if customers see a comment that syncd sent as internal.
+    """Return True unless the comment, which syncd sent as internal, shows as internal.
 
-    Read the comment again where the answer does not show it as internal; if that fails, the answer counts.
+    Read the comment again where the answer does not show it as internal. Raise `Unknown` if that fails: then
+    the comment is looked up as after a lost answer, until Jira shows who can see it.
     """
     if comment.public is False:
         return False
+    doing = f"checking if customers see comment {comment.id}"
     try:
         comments = context.services.jira.comments(issue_id)
-        comment = next((other for other in comments if other.id == comment.id), comment)
     except RemoteError as error:
-        logger.warning("could not check if customers see comment {}: {}", comment.id, error.describe())
-    return comment.public is True
+        raise Unknown(error.service, doing, error.cause, error.message) from None
+    shown = next((other for other in comments if other.id == comment.id), None)
+    if shown is None:
+        raise Unknown("jira", doing, Cause.BROKEN, "Jira does not show the comment yet")
+    return is_shown(shown)
+
+
+def is_shown(comment: Comment) -> bool:
+    """Return True unless Jira shows a comment as internal: what it does not tell counts as seen."""
+    return comment.public is not False
 
 
 def warn_of_shown(issue: IssueState, comment_id: str) -> None:

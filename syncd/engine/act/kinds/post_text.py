@@ -16,7 +16,7 @@ from syncd.domain.operation.rendered import RenderedComment, RenderedNote
 from syncd.domain.operation.texts import Copy, Rewrite
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Mark
-from syncd.engine.act.jira_write.internal_comments import may_comment, shown_to_customers
+from syncd.engine.act.jira_write.internal_comments import is_shown, may_comment, shown_to_customers
 from syncd.engine.act.kind import (
     BaseKind,
     Outcome,
@@ -149,7 +149,7 @@ class CommentKind(BaseKind[RenderedComment]):
             # Jira may have kept the text and lost the property: then the last line tells
             ours = comment.mark.op == operation.op if comment.mark else mark_in(comment.body) == operation.op
             if ours:
-                public = comment.public if hidden else None
+                public = is_shown(comment) if hidden else None
                 return Outcome(comment.id, text_hash=text_hash(comment.body), public=public)
         return None
 
