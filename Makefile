@@ -7,7 +7,7 @@ SEED ?= 1
 HOURS ?= 72
 SEEDS ?= 500
 
-.PHONY: help test demo check dist bench crash simulate simulate-verdicts soak clean
+.PHONY: help test demo check dist bench crash simulate simulate-verdicts soak strangers clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ simulate-verdicts: $(BIN)/.ready ## Judge seeded histories by both judges: make 
 
 soak: $(BIN)/.ready ## Three days of a daemon's life, for what grows slowly: make soak HOURS=72
 	PYTHONPATH=tests $(BIN)/python -m soak --hours $(HOURS)
+
+strangers: $(BIN)/.ready ## The real daemon among 2,000 idle connections, 10,000 forged deliveries, hostile answers.
+	PYTHONPATH=tests $(BIN)/python -m soak.strangers
 
 clean: ## Remove what was made here.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info dist systemd/share/man
