@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from syncd.domain.trail.chain import Anchor, anchor_of, spelled
@@ -22,6 +23,7 @@ from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerMissing, LedgerNotOurs, LedgerReplaced
+from syncd.ledger.left_file import check_left_file, keep_from_mixing, look_of, set_log_aside
 from syncd.ledger.store import audit
 from syncd.ledger.store.audit import head
 from syncd.ledger.store.identity import get_meta, run_name_in, set_meta
@@ -125,9 +127,13 @@ class Ledger(Database):
             # until the ledger begins anew, the note is the only proof
             return
         with self.read() as session:
-            words = f"{self.instance} {spelled(head(session))}"
+            end = head(session)
+        self._note(end)
+
+    def _note(self, end: Anchor) -> None:
         # a disk that is full shows by itself
         with suppress(OSError):
+            words = f"{self.instance} {spelled(end)} {look_of(self.file)}"
             head_file(self.file).write_text(words, "utf-8")
 
     def _rows_missing(self, session: Session) -> str | None:
@@ -138,9 +144,34 @@ class Ledger(Database):
         return f"its record ends at event {end}, and it went up to event {noted[0]} already"
 
     def close(self) -> None:
-        """Close the connections and give the lock back."""
+        """Close the connections, note how the file is left, and give the lock back."""
+        end, kept = None, None
+        # nothing can be said of a ledger that cannot be read
+        with suppress(SQLAlchemyError):
+            try:
+                self.check_in_place()
+                if self.rows_missing is None:
+                    with self.read() as session:
+                        end = head(session)
+            except LedgerReplaced:
+                # SQLite would move the latest rows of the former content into the older one
+                if self._is_overwritten():
+                    kept = keep_from_mixing(self.file)
         self._close()
+        # a ledger that ran no cycle has no note
+        if end is not None and head_file(self.file).exists():
+            self._note(end)
+        if kept is not None:
+            set_log_aside(self.file)
+            kept.close()
         self.lock.release()
+
+    def _is_overwritten(self) -> bool:
+        """Return True if the files of a ledger that was taken away are those that were opened."""
+        with suppress(FileNotFoundError):
+            at = {file: file.stat() for file in self._files}
+            return all((at[file].st_dev, at[file].st_ino) == ident for file, ident in self._files.items())
+        return False
 
     def _close(self) -> None:
         super().close()
@@ -187,6 +218,7 @@ def open_for_work(url: str, holder_name: str, now: datetime) -> Ledger:
     _say_missing_log(file)
     _keep_private(file)
     try:
+        check_left_file(file, _noted_look(file))
         return Ledger(url, lock, now)
     except BaseException:
         lock.release()
@@ -223,10 +255,18 @@ def read_head_file(file: Path) -> tuple[str, Anchor | None]:
     A damaged file says nothing: Jira's answers prove the ledger's age as well.
     """
     try:
-        instance, _, noted = head_file(file).read_text("utf-8").partition(" ")
+        instance, noted, *_ = head_file(file).read_text("utf-8").split(" ")
         return instance, anchor_of(noted)
     except (OSError, ValueError):
         return "", None
+
+
+def _noted_look(file: Path) -> str | None:
+    """Return how a ledger's file looked when the file beside it was written, None if nothing tells."""
+    try:
+        return head_file(file).read_text("utf-8").split(" ")[2]
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _say_missing_log(file: Path) -> None:

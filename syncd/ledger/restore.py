@@ -13,7 +13,7 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import Session, col, select
@@ -29,8 +29,8 @@ from syncd.ledger.open import Ledger, head_file, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.identity import set_meta
-from syncd.ledger.store.key_values import set_cursor_in
+from syncd.ledger.store.identity import get_meta, set_meta
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.restored import APART, KEY, PUT_BACK, UNSENT, WHY, is_open_notice
@@ -169,6 +169,34 @@ def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = ""
     # a service's clock may run behind ours
     ledger.born = max(ledger.born, now + APART)
     return BegunAnew(last, forgotten, unsent)
+
+
+def set_beginning_right(ledger: Ledger, theirs: datetime, now: datetime, stamp: GivenUp) -> None:
+    """Store when this ledger was made or restored by PagerDuty's clock, if ours was wrong at that moment.
+
+    What is older than the beginning may have left before, and incidents have PagerDuty's times. `theirs` is
+    the present time by PagerDuty's clock and `now` by ours (UTC), `stamp` is now on the boot-time clock.
+    """
+    with ledger.write() as session:
+        born = datetime.fromisoformat(get_meta(session, "born") or "")
+        if ledger.run == 1 and get_meta(session, "born_by_service") is None:
+            ledger.born = born = born + (theirs - now) if abs(theirs - now) > APART else born
+            set_meta(session, "born", born.isoformat())
+            set_meta(session, "born_by_service", theirs.isoformat())
+        entry = get_cursor_in(session, KEY)
+        if not entry or entry.get("by_service"):
+            return
+        at = datetime.fromisoformat(str(entry["at"]))
+        if entry.get("boot_id") == stamp.boot_id and not entry.get("rebooted"):
+            known = theirs - timedelta(seconds=stamp.boottime - float(str(entry["boottime"])))
+            earliest = latest = at if abs(known - at) <= APART else known
+        else:
+            # the boot-time clock began anew: nothing tells how long ago it was
+            earliest, latest = min(at, theirs), max(at, theirs)
+        # no notice is taken for sent that may not be; each text is looked for that may be there
+        set_cursor_in(session, KEY, **{**entry, "at": earliest.isoformat(), "by_service": True})
+        set_meta(session, "restored", latest.isoformat())
+        ledger.born = max(born, latest + APART)
 
 
 def _empty_outbox(session: Session, now: datetime, *, by_hand: bool) -> tuple[tuple[str, ...], int]:

@@ -199,6 +199,30 @@ def test_a_notice_of_the_gap_is_decided_again_after_the_restore_and_not_sent_aga
     assert len(recipients(house)) == 4
 
 
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_clock_that_is_wrong_during_a_restore_doubles_no_text_and_loses_no_notice(
+    make_rig: MakeRig, days: int
+) -> None:
+    house = make_rig(mail=True, mappings=(mailing(),))
+    house.settle(2)
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    copy = back_up_rig(house)
+    house.world.pagerduty.note(made.id, "written in the gap", "Amara Osei")
+    house.settle(4)
+    house.world.advance(3600)
+    house.stop()
+    house.clock.step = days * 86_400.0
+    restore(copy, house.folder / house.name, house.clock.now(), house.context.gave_up())
+    house.clock.step = 0.0
+    house.start()
+    house.settle(16, 60)
+    assert doubled(said(house)) == []
+    house.world.pagerduty.trigger("Core QRPay Web", "All down", priority="P1")
+    house.settle(2)
+    assert {CTO, COMPLIANCE} <= set(recipients(house))
+
+
 def test_a_restored_ledger_says_so_and_its_chain_of_events_goes_on(house: Rig) -> None:
 
     house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from ledger_cast import NOW, create, record
 from loguru import logger
 
-from syncd.ledger.errors import LedgerReplaced
+from syncd.ledger.database.backup import check_copy
+from syncd.ledger.errors import LedgerReplaced, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.views import audit_trail
 
 
 def opened(file: Path) -> Ledger:
     return open_for_work(f"sqlite:///{file}", "test", NOW)
+
+
+def grow(ledger: Ledger, first: int, last: int) -> None:
+    for number in range(first, last):
+        with ledger.write() as session:
+            record(session, create(incident=f"P{number}"))
+
+
+def outgrown(file: Path) -> tuple[Ledger, bytes]:
+    """Return a ledger with rows in its file and later ones in its log, and an older content of the file."""
+    ledger = opened(file)
+    grow(ledger, 0, 20)
+    ledger.empty_log()
+    older = file.read_bytes()
+    grow(ledger, 20, 60)
+    ledger.empty_log()
+    grow(ledger, 60, 65)
+    ledger.note_head()
+    return ledger, older
 
 
 def test_an_older_file_is_known_by_the_note_beside_it(tmp_path: Path) -> None:
@@ -57,3 +80,53 @@ def test_nothing_is_written_into_a_file_that_is_gone(tmp_path: Path, ending: str
     with pytest.raises(LedgerReplaced, match="was deleted while syncd was running"), ledger.write():
         raise AssertionError("the transaction began")
     ledger.close()
+
+
+def test_a_log_of_a_newer_file_is_set_aside_and_the_older_file_is_known_for_what_it_is(
+    tmp_path: Path, file: Path
+) -> None:
+    ledger, older = outgrown(file)
+    put_back = tmp_path / "put back" / file.name
+    put_back.parent.mkdir()
+    put_back.write_bytes(older)
+    # as after a kill: the log stays
+    for ending in ("-wal", ".head"):
+        shutil.copyfile(f"{file}{ending}", f"{put_back}{ending}")
+    ledger.close()
+    again = opened(put_back)
+    assert again.rows_missing is not None
+    assert audit_trail.verify(again) is None
+    again.close()
+    check_copy(put_back)
+    assert (put_back.parent / "syncd.db-wal.of-another-file").stat().st_size > 0
+
+
+def test_a_ledger_that_was_overwritten_leaves_the_older_content_as_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen() -> None:
+        raise LedgerReplaced(f"{file} was overwritten")
+
+    ledger, older = outgrown(file)
+    with file.open("r+b") as target:
+        target.write(older)
+        target.truncate()
+    monkeypatch.setattr(ledger, "check_in_place", seen)
+    ledger.close()
+    assert file.read_bytes() == older
+    again = opened(file)
+    assert again.rows_missing is not None
+    again.close()
+
+
+def test_a_damaged_file_that_was_put_back_is_not_opened(file: Path) -> None:
+    ledger = opened(file)
+    grow(ledger, 0, 20)
+    ledger.note_head()
+    ledger.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("DELETE FROM sqlite_schema WHERE name LIKE 'ix_operation%'")
+        connection.commit()
+    with pytest.raises(LedgerUnsafe, match="is damaged"):
+        opened(file)

@@ -17,6 +17,7 @@ from syncd.engine.jira_knowledge.project_cache import SEARCH, ListRefused, hides
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import look_up, remember_ours
 from syncd.engine.runtime.refusals import Refusal
+from syncd.ledger.restore import set_beginning_right
 from syncd.policy.case import Rulebook
 from syncd.remote.errors import Cause, RemoteError
 
@@ -45,11 +46,19 @@ def make_first_contact(context: EngineContext, services: Set[str]) -> set[str]:
 def _claim(context: EngineContext, service: str) -> None:
     if service == "pagerduty":
         context.ledger.claim(pagerduty=context.services.pagerduty.identity())
+        mind_beginning(context)
         return
     server, ours = context.facts.whose()
     context.ledger.claim(edition=server.edition, jira=server.base_url.rstrip("/"))
     remember_ours(context, ours)
     _fit_all(context)
+
+
+def mind_beginning(context: EngineContext) -> None:
+    """Set the ledger's beginning right, if our clock was wrong when it was made or restored."""
+    theirs = context.now_of("pagerduty")
+    if theirs is not None:
+        set_beginning_right(context.ledger, theirs, context.clock.now(), context.gave_up())
 
 
 def _fit_all(context: EngineContext) -> None:

@@ -44,6 +44,8 @@ def hold_left(ledger: Transactions, boot_id: str, boottime: float, settle_second
     # store the start of the time in this boot, or that the time is over
     if not left or not stamped:
         now: dict[str, object] = {**entry, "boot_id": boot_id, "boottime": begun}
+        if not stamped:
+            now["rebooted"] = True
         with ledger.write() as session:
             set_cursor_in(session, KEY, **now, **({} if left else {"over": True}))
     return left

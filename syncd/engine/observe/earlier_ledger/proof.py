@@ -22,6 +22,7 @@ from syncd.engine.jira_knowledge.project_cache import refuses_search
 from syncd.engine.observe.accounts import our_accounts
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.created_by_us import created_by, note_marks
+from syncd.engine.observe.first_contact import mind_beginning
 from syncd.engine.observe.issues import PAGE, in_projects, read_pages, saw_numbers
 from syncd.engine.observe.new_keys import keys_from, read_keys
 from syncd.engine.rulebook import projects_of
@@ -98,6 +99,7 @@ def put_back(context: EngineContext, proof: str, bases: dict[str, int]) -> None:
     """Let the ledger begin anew, because its file is older than what it made; `proof` shows that."""
     now = context.clock.now()
     unsent = begin_anew(context.ledger, now, context.gave_up(), proof=proof).unsent
+    mind_beginning(context)
     keep_unread_above(context.ledger, bases, now)
     context.marked_issues.forget_search()
     context.search_index.check()

@@ -1,0 +1,111 @@
+"""Tell at a start if a ledger's file is the one that syncd left, and set aside a log of another file.
+
+Somebody who puts an older file back may leave the write-ahead log of the newer one beside it, or the daemon
+is killed before it sees that its file was overwritten. SQLite would apply the log to the older file, and mix
+the pages of two moments. So a file that is not as the note beside it tells is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from loguru import logger
+
+from syncd.ledger.database.backup import check_copy
+from syncd.ledger.database.connection import Database
+from syncd.ledger.database.migrate import check_revision
+from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
+from syncd.ledger.store import audit
+
+
+def look_of(file: Path) -> str:
+    """Return by what a file is told from an older or a newer one: its size and the time of its last write.
+
+    In WAL mode the file changes only when SQLite moves the log into it.
+    """
+    at = file.stat()
+    return f"{at.st_size}/{at.st_mtime_ns}"
+
+
+def check_left_file(file: Path, noted: str | None) -> None:
+    """Check a ledger's file unless it looks as `noted`; set aside a log that does not belong to it.
+
+    Raise `LedgerUnsafe` if the file is damaged also without the log.
+    """
+    log = log_of(file)
+    has_log = log.exists() and log.stat().st_size > 0
+    if not file.exists() or not file.stat().st_size or noted == look_of(file):
+        return
+    if noted is None and not has_log:
+        return
+    damage = _damage_of_file(file) or _damage_of_trail(file)
+    if damage is None:
+        return
+    aside = set_log_aside(file)
+    if aside is not None and (_damage_of_file(file) or _damage_of_trail(file)) is None:
+        logger.error(
+            "the write-ahead log beside {} belongs to another file ({}): somebody put an older file back."
+            " syncd keeps the log as {}, and asks Jira what the ledger made before it makes anything",
+            file,
+            damage,
+            aside,
+        )
+        return
+    if aside is not None:
+        aside.rename(log)
+    # a trail that was broken before does not keep the daemon from working: `syncd audit verify` names it
+    damage = _damage_of_file(file)
+    if damage is not None:
+        raise LedgerUnsafe(damage, "put a copy in its place: syncd restore")
+
+
+def log_of(file: Path) -> Path:
+    """Return the write-ahead log of a ledger's file."""
+    return file.with_name(file.name + "-wal")
+
+
+def set_log_aside(file: Path) -> Path | None:
+    """Rename the write-ahead log, so that SQLite does not apply it; return its new name, if there was one."""
+    log, aside = log_of(file), file.with_name(file.name + "-wal.of-another-file")
+    if not log.exists():
+        return None
+    log.replace(aside)
+    file.with_name(file.name + "-shm").unlink(missing_ok=True)
+    return aside
+
+
+def keep_from_mixing(file: Path) -> sqlite3.Connection | None:
+    """Return a connection that keeps SQLite from moving the log into the file when all others are closed.
+
+    It can write nothing itself, and stays open until the process ends.
+    """
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    with suppress(sqlite3.DatabaseError):
+        # it holds SQLite's lock on the file from its first read on
+        connection.execute("PRAGMA user_version").fetchone()
+        return connection
+    connection.close()
+    return None
+
+
+def _damage_of_file(file: Path) -> str | None:
+    """Return what is wrong with a file and its log, None if nothing is."""
+    try:
+        check_copy(file)
+    except (LedgerUnsafe, LedgerUnreadable) as error:
+        return str(error)
+    return None
+
+
+def _damage_of_trail(file: Path) -> str | None:
+    """Return what is wrong with the trail of a sound file, None if nothing is or if it cannot be read yet."""
+    if not check_revision(file):
+        return None
+    kept = keep_from_mixing(file)
+    with closing(Database(f"sqlite:///{file}")) as database, database.read() as session:
+        broken = audit.verify(session)
+    if kept is not None:
+        kept.close()
+    return str(broken) if broken is not None else None
