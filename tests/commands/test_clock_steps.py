@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,41 +12,22 @@ import pytest
 import requests
 from commandline import House
 from waiting import wait_for
+from wall_clock import COMPILER, WallClock
 
-SOURCE = Path(__file__).with_name("clock_shim.c")
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 HOUR, DAY = 3600, 86400
 STEPS = (-7, HOUR, -HOUR, 3 * DAY, -3 * DAY, 7)
 """Seconds by which the clock is set, one after the other: back, forward, and right again in the end."""
-
-
-class WallClock:
-    """The wall clock of a process that the test started, moved while it runs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "moved"
-        self._seconds = 0
-        self.set_by(0)
-
-    def set_by(self, seconds: int) -> None:
-        """Set the clock forward, or back by a negative number of seconds."""
-        self._seconds += seconds
-        with self.file.open("r+b" if self.file.exists() else "wb") as file:
-            file.write((self._seconds * 10**9).to_bytes(8, "little", signed=True))
 
 
 @pytest.fixture
 def wall(house: House) -> Iterator[WallClock]:
     if COMPILER is None:
         pytest.skip("no C compiler builds the library that moves the clock")
-    clock = WallClock(house.folder)
     # the test's own folder may lie in memory, where many machines execute nothing
     with TemporaryDirectory() as folder:
-        library = Path(folder) / "clock_shim.so"
-        command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"]
-        subprocess.run(command, check=True)
-        house.set("LD_PRELOAD", str(library))
-        house.set("CLOCK_SHIM", str(clock.file))
+        clock = WallClock(Path(folder))
+        for name, value in clock.environment.items():
+            house.set(name, value)
         yield clock
 
 

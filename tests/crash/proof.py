@@ -1,13 +1,16 @@
 """Plays a history of incidents while the worker is killed again and again, then judges the end.
 
-It counts duplicates (two tickets, two link notes, two comments for one note) and losses (none at all). Run it
-as `python -m crash.proof --kills 10000` (`make crash KILLS=10000`); it prints one JSON line.
+Between the kills copies of the ledger come back, and the clock is set (`crash.mishaps`). The proof counts
+duplicates (two tickets, two link notes, two comments for one note) and losses (none at all). Run it as
+`python -m crash.proof --kills 10000` (`make crash KILLS=10000`); it prints one JSON line.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,9 +21,11 @@ from random import Random
 from typing import Any
 
 from cheap_ledgers import memory
+from wall_clock import COMPILER, WallClock, file_in_force
 
+from crash.mishaps import Mishaps
 from crash.mutations import MUTATIONS, none
-from crash.worker import Task, run_worker, work
+from crash.worker import End, Task, run_worker, work
 from crash.world import Sandbox, start_sandbox
 from syncd.domain.operation import op_of, ticket_key
 from syncd.ledger.open import open_for_reading
@@ -48,6 +53,7 @@ class Report:
     losses: list[str] = field(default_factory=list)
     late_writes: list[str] = field(default_factory=list)
     audit: str = ""
+    mishaps: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -98,10 +104,12 @@ def prove(
     lag: float = 300.0,
     aimed: bool = False,
     seconds: float = 0.0,
+    mishaps: bool = True,
 ) -> Report:
     """Kill the worker `kills` times under the mutation, let it end in peace, and count.
 
     `aimed` kills only right after requests that write. `seconds` ends the kills after so many (0: no limit).
+    `mishaps` also puts copies of the ledger back and sets the clock.
     """
     began = time.monotonic()
     random = Random(seed)
@@ -112,6 +120,7 @@ def prove(
         ledger = Path(folder) / "ledger.db"
         try:
             history = History(sandbox, random)
+            happens = Mishaps(sandbox, ledger, Random(seed))
             boot = 0
             # Without one whole cycle the ledger would count all incidents as its first load and hold them.
             run_worker(sandbox, Task(ledger, "boot-0", 1, CYCLE, settle, 0), mutate)
@@ -121,8 +130,14 @@ def prove(
                 die_at = random.randint(1, WRITES if aimed else STEPS)
                 task = Task(ledger, f"boot-{boot}", random.randint(1, 3), CYCLE, settle, die_at, aimed)
                 report.starts += 1
-                report.kills += run_worker(sandbox, task, mutate)
+                if mishaps:
+                    happens.between(task.boot)
+                end = run_worker(sandbox, task, mutate, happens.during(die_at) if mishaps else None)
+                happens.judge(end)
+                report.kills += end is End.KILLED
                 sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
+            happens.peace()
+            report.mishaps = dict(happens.counts)
             peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
             run_worker(sandbox, peace, mutate)
             # PagerDuty escalates as time passes, so the clock stands still while nothing may be written.
@@ -223,7 +238,15 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=0.0, help="no kill after so many seconds (0: no limit)"
     )
+    parser.add_argument("--kills-only", action="store_true", help="put no copy back and set no clock")
     arguments = parser.parse_args()
+    if file_in_force() is None and COMPILER is not None:
+        # a clock can only be set where the library was loaded at the start
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "crash.proof", *sys.argv[1:]]
+            return subprocess.run(
+                command, env={**os.environ, **WallClock(Path(folder)).environment}, check=False
+            ).returncode
     warm_up()
     report = prove(
         arguments.kills,
@@ -233,6 +256,7 @@ def main() -> int:
         lag=arguments.lag,
         aimed=arguments.aimed,
         seconds=arguments.seconds,
+        mishaps=not arguments.kills_only,
     )
     sys.stdout.write(json.dumps({**asdict(report), "clean": report.clean}) + "\n")
     return 0 if report.clean else 1

@@ -49,14 +49,14 @@ def stands(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_kills_at_any_step_leave_no_duplicate_and_no_loss() -> None:
+def test_kills_at_any_step_and_copies_that_come_back_leave_no_duplicate_and_no_loss() -> None:
     (report,) = prove({"kills": 25, "seed": 1})
     assert report["kills"] == 25
     assert report["incidents"] >= 25
     stands(report)
 
 
-SOME = {"aimed": True, "seed": 1, "kills": 6}
+SOME = {"aimed": True, "seed": 1, "kills": 6, "mishaps": False}
 """Kills right after writing requests: there a worker that is built wrong is caught soonest."""
 LONG_LAG = SOME | {"settle": 120.0}
 """A settle time that is shorter than the lag of the index."""

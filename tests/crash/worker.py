@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,6 +29,7 @@ from crash.world import Sandbox
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop
 from syncd.engine.rules import Rules
+from syncd.ledger.errors import LedgerReplaced
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
@@ -34,8 +38,18 @@ from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START
 
 
+def _wall_minus_boot() -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+_APART = _wall_minus_boot()
+
+
 class SharedClock:
-    """The sandbox's clock seen from the worker's process; sleeping moves it for everybody."""
+    """The sandbox's clock seen from the worker's process; sleeping moves it for everybody.
+
+    Somebody who sets the machine's wall clock sets this one, too.
+    """
 
     def __init__(self, sandbox: Sandbox, boot: str) -> None:
         self._sandbox = sandbox
@@ -43,7 +57,7 @@ class SharedClock:
         self._now = datetime.fromisoformat(sandbox.read("clock")["now"])
 
     def now(self) -> datetime:
-        return self._now
+        return self._now + timedelta(seconds=round(_wall_minus_boot() - _APART))
 
     def boottime(self) -> float:
         return (self._now - START).total_seconds() + 1000.0
@@ -78,33 +92,51 @@ class Task:
 
 READING_POSTS = ("/search/jql", "/issue/bulkfetch")
 
+Happenings = Mapping[int, Callable[[], None]]
+"""What happens outside the worker at which of its steps, while it stands still."""
 
-def _count_steps(die_at: int, aimed: bool) -> None:
-    steps = 0
 
-    def step(*_: Any) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == die_at:
+class End(Enum):
+    """How a worker ended: it did its task, was killed, or stopped because its ledger was taken away."""
+
+    DONE = 0
+    KILLED = 1
+    STOPPED = 3
+
+
+class Steps:
+    """The steps of this process: it tells the other process of some, waits for it, and dies at one."""
+
+    def __init__(self, task: Task, told: Happenings, up: int, down: int) -> None:
+        self._task, self._told, self._up, self._down = task, told, up, down
+        self._number = 0
+
+    def count(self) -> None:
+        """Count every request, answer and commit, or with an aimed task the answers to writes."""
+        task, send = self._task, HTTPAdapter.send
+
+        def counted(adapter: HTTPAdapter, request: PreparedRequest, **kwargs: Any) -> Any:
+            writes = request.method != "GET" and not (request.url or "").endswith(READING_POSTS)
+            if not task.aimed:
+                self._step()
+            try:
+                return send(adapter, request, **kwargs)
+            finally:
+                if writes or not task.aimed:
+                    self._step()
+
+        HTTPAdapter.send = counted  # type: ignore[method-assign] # the step before and after a request
+        if not task.aimed:
+            event.listen(Session, "before_commit", self._step)
+            event.listen(Session, "after_commit", self._step)
+
+    def _step(self, *_: Any) -> None:
+        self._number += 1
+        if self._number in self._told:
+            os.write(self._up, self._number.to_bytes(4, "big"))
+            os.read(self._down, 1)
+        if self._number == self._task.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
-
-    send = HTTPAdapter.send
-
-    def counted(self: HTTPAdapter, request: PreparedRequest, **kwargs: Any) -> Any:
-        writes = request.method != "GET" and not (request.url or "").endswith(READING_POSTS)
-        if not aimed:
-            step()
-        try:
-            return send(self, request, **kwargs)
-        finally:
-            if writes or not aimed:
-                step()
-
-    HTTPAdapter.send = counted  # type: ignore[method-assign] # the step before and after a request
-    if aimed:
-        return
-    event.listen(Session, "before_commit", step)
-    event.listen(Session, "after_commit", step)
 
 
 def make_context(sandbox: Sandbox, task: Task, **rules: Any) -> EngineContext:
@@ -129,31 +161,47 @@ def make_context(sandbox: Sandbox, task: Task, **rules: Any) -> EngineContext:
 
 
 def work(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) -> None:
-    """Work as the forked child does, until the end of the task or the kill."""
+    """Work until the end of the task. Raise `LedgerReplaced` if somebody takes the ledger away."""
     logger.remove()
-    if task.die_at:
-        _count_steps(task.die_at, task.aimed)
     context = make_context(sandbox, task)
-    loop = ControlLoop(context)
-    mutate(loop)
-    loop.recover()
-    for _ in range(task.cycles):
-        loop.cycle()
-        loop.work_queue.drain()
-        clock = context.clock
-        if isinstance(clock, SharedClock):
-            clock.advance(task.cycle_seconds)
-    context.ledger.close()
+    # also without a ledger the daemon closes it before it ends
+    with closing(context.ledger):
+        loop = ControlLoop(context)
+        mutate(loop)
+        loop.recover()
+        for _ in range(task.cycles):
+            loop.cycle()
+            loop.work_queue.drain()
+            clock = context.clock
+            if isinstance(clock, SharedClock):
+                clock.advance(task.cycle_seconds)
+        context.ledger.check_in_place()
 
 
-def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) -> bool:
-    """Fork a worker and wait. Return True if it was killed. Raise RuntimeError if it failed otherwise."""
+def run_worker(
+    sandbox: Sandbox,
+    task: Task,
+    mutate: Callable[[ControlLoop], None],
+    happenings: Happenings | None = None,
+) -> End:
+    """Fork a worker, let happen what belongs to its steps, and return how it ended.
+
+    Raise RuntimeError if it failed.
+    """
+    happenings = happenings or {}
+    (told, up), (down, answer) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.close(told)
+        os.close(answer)
         code = 1
         try:
+            if task.die_at or happenings:
+                Steps(task, happenings, up, down).count()
             work(sandbox, task, mutate)
-            code = 0
+            code = End.DONE.value
+        except LedgerReplaced:
+            code = End.STOPPED.value
         except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
             import traceback
 
@@ -161,9 +209,17 @@ def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], Non
         finally:
             # Without cleanup: the child shares files and handlers with its parent.
             os._exit(code)
+    os.close(up)
+    os.close(down)
+    # the pipe ends with the worker
+    while number := os.read(told, 4):
+        happenings[int.from_bytes(number, "big")]()
+        os.write(answer, b"!")
+    os.close(told)
+    os.close(answer)
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return True
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
-        return False
+        return End.KILLED
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) in (End.DONE.value, End.STOPPED.value):
+        return End(os.WEXITSTATUS(status))
     raise RuntimeError(f"the worker ended with status {status}")
