@@ -44,7 +44,7 @@ def out_of_sight(key: str, deleted_by: str | None, moved_by: str | None = None) 
     return f"syncd cannot see {key}; {why}"
 
 
-def left(leave: Leave, zone: str = "UTC") -> str:
+def left_words(leave: Leave, zone: str = "UTC") -> str:
     """Return when an owner left: Jira does not tell that, so it was between two looks of syncd."""
     by = at_words(leave.by, zone)
     if leave.after is None:
@@ -58,7 +58,7 @@ def owner_note(wrong: Iterable[str], leave: Leave | None, zone: str = "UTC") -> 
     `wrong` is what is wrong with the action item, `leave` when its owner left.
     """
     if leave is not None and leave.back is None:
-        return left(leave, zone)
+        return left_words(leave, zone)
     return next((words for words in wrong if words in UNOWNED), None)
 
 

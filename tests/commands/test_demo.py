@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -32,6 +34,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
         [*DEMO, "--keep", str(folder)], capture_output=True, text=True, timeout=170, check=False
     )
     return Said(done.returncode, done.stdout, done.stderr), folder
+
+
+def mails_of(folder: Path) -> list[str]:
+    """Return the text of every mail."""
+    mails = [message_from_bytes(path.read_bytes(), policy=default) for path in folder.glob("mail/*.eml")]
+    return [str(body.get_content()) for mail in mails if (body := mail.get_body(("plain",)))]
 
 
 def test_every_incident_has_exactly_one_ticket_and_the_states_agree(demo: tuple[Said, Path]) -> None:
@@ -71,16 +79,32 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
         r'syncd      marked "schedule the postmortem" of #12 as waived',
         r"syncd      moved OPS-7 to In Review: it was closed while something is missing",
         r'"name an owner for an action item" of #1 as overdue: it needs an owner within 24 working hours',
-        r'syncd      marked "name an owner for an action item" of #1 as .*: its owner has left',
+        r'syncd      marked "name an owner for an action item" of #1 as .*: its owner left between ',
         r"syncd      created an action item for #1: a row of the postmortem's follow-up table",
         r"to (tomasz\.wojcik|elif\.kaya)@qrpay\.example: SEV0: ",
-        r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: \d+ of \d+ duties met in time",
+        r"left gate.overridden of OPS-7 as it is: closed again; still missing: postmortem not scheduled",
+        r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: 4 of 7 duties met in time",
+        r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W48: the only duty was met in time",
     ],
 )
 def test_the_days_after_show_what_becomes_of_postmortems_and_follow_ups(
     demo: tuple[Said, Path], told: str
 ) -> None:
     assert re.search(told, demo[0].out)
+
+
+def test_its_second_report_tells_the_waiver_the_leaver_and_the_correction(demo: tuple[Said, Path]) -> None:
+    first, second = (
+        next(text for text in mails_of(demo[1]) if f"QRPay, 2026-W{week} (" in text) for week in (47, 48)
+    )
+    waived = "Postmortem scheduled and completed, #12 SEV1 | Waived until 2026-11-25 "
+    assert waived in first
+    assert waived in second
+    assert re.search(
+        r"OPS-30 .* \| assigned by rule, not taken; its owner left between .* \| Amara Osei", first
+    )
+    assert "2026-W47 restated: 4 of 6 (the report said 4 of 7), because" in second
+    assert "by priya.raman@qrpay.example: the review was agreed on Tuesday" in second
 
 
 def test_it_says_what_it_cost_and_that_the_record_holds(demo: tuple[Said, Path]) -> None:

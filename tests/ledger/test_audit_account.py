@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from ledger_cast import (
 from syncd.domain.duty import Duty, DutyKind
 from syncd.domain.operation import OperationState, SendMail
 from syncd.domain.operation.mail import NoticeMail
-from syncd.domain.trail.chain import canonical, spelled
+from syncd.domain.trail.account import Account
+from syncd.domain.trail.chain import TrailRow, canonical, spelled
 from syncd.ledger.database.triggers import TRIGGERS
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
@@ -87,6 +89,15 @@ def why(ledger: Ledger) -> str:
 
 def test_a_whole_ledger_agrees_with_its_trail(full: Ledger) -> None:
     assert why(full) == ""
+
+
+def test_a_breach_that_was_taken_back_is_void_by_its_own_row() -> None:
+    account, place = Account(), {"duty": "scheduled", "subject": "P1", "clock": 1}
+    for seq, kind in enumerate(("duty.breached", "duty.corrected"), start=1):
+        account.add(TrailRow(seq, "2026-11-22T09:00:00+00:00", kind, "P1", None, None, json.dumps(place), ""))
+    void = {"kind": "scheduled", "subject": "P1", "clock": 1, "state": "void"}
+    assert account.untold_duty("P1", void) is None
+    assert "it is void" in str(account.untold_duty("P1", {**void, "state": "breached"}))
 
 
 def test_a_trail_of_which_all_rows_and_the_head_are_gone_misses_its_first_row(

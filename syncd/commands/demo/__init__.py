@@ -22,8 +22,10 @@ SPEED = 300.0
 """Seconds of the story in a real second: its first two hours take less than half a minute."""
 DAY = 7200.0
 """Seconds of the story that are played as they happen; the days after them pass in leaps."""
-END = 6 * 86400.0 + 20 * 3600.0
-"""Seconds until the story ends: in the first hours of the second Monday, when the weekly report is sent."""
+WEEK = 6 * 86400.0 + 20 * 3600.0
+"""Seconds until the first hours of the second Monday, when the first weekly report is sent."""
+END = WEEK + 7 * 86400.0
+"""Seconds until the story ends: a week later, when the second report tells what changed."""
 
 
 @click.command(
@@ -71,10 +73,10 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
     out = console()
     out.print(
-        "This demo plays one week at two companies, QRPay and Ramen. The real syncd works here; PagerDuty and"
-        f" Jira are simulated on this machine. The first two hours run {speed:g} times faster than real time,"
-        " the days after them pass in leaps. A line shows the time (UTC), the service or the actor, what"
-        " happened, and after the colon the reason or the text.\n\nMonday",
+        "This demo plays two weeks at two companies, QRPay and Ramen. The real syncd works here; PagerDuty"
+        f" and Jira are simulated on this machine. The first two hours run {speed:g} times faster than real"
+        " time, the days after them pass in leaps. A line shows the time (UTC), the service or the actor,"
+        " what happened, and after the colon the reason or the text.\n\nMonday",
         soft_wrap=True,
     )
     with (folder / "syncd.log").open("w", encoding="utf-8") as log:
@@ -115,7 +117,8 @@ def _play(stage: Stage, out: Console) -> None:
             # A short leap: syncd sees what people do within a minute, as a daemon that polls does.
             stage.leap(stage.clock.boottime())
         else:
-            stage.leap(began + (END if story.next_at is None else story.next_at))
+            # in the second week little happens, so the leaps are longer
+            stage.leap(began + (END if story.next_at is None else story.next_at), long=passed > WEEK)
     for step in story.passed_over:
         out.print(
             f"Skipped a step of the story, because its incident had no ticket yet: {step.says}", markup=False

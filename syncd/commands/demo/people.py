@@ -112,19 +112,21 @@ class PeopleFeed:
 
 LOOKS_AFTER = 300.0
 """Seconds of the story after which the operator retries a parked operation."""
-WAIVES_AFTER = 30 * 3600.0
-WAIVED = "12"
-"""The operator waives the duties of incident #12, so many seconds after the story began."""
+WAIVES_AFTER, WAIVED = 30 * 3600.0, "12"
+"""So many seconds after the story began, the operator waives the duties of incident #12."""
+CORRECTS_AFTER, CORRECTED = (7 * 24 + 4) * 3600.0, "3"
+"""So many seconds after the story began, the operator takes back the breach of incident #3."""
+APPROVER = "priya.raman@qrpay.example"
 
 
 class Operator:
-    """A person who types `syncd outbox retry` once for each parked operation, and gives one waiver."""
+    """A person who retries parked operations once, and types what an approver decided."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._seen: dict[int, float] = {}
         self._retried: set[int] = set()
-        self._waived = False
+        self._decisions = [(WAIVES_AFTER, self._waive), (CORRECTS_AFTER, self._correct)]
 
     def news(self) -> Iterator[Line]:
         """Yield what the operator does now."""
@@ -143,16 +145,25 @@ class Operator:
                 f'typed "syncd outbox retry {number}"',
                 "the cause in Jira is fixed",
             )
-        if now >= WAIVES_AFTER and not self._waived:
-            self._waived = True
-            yield self._waive()
+        while self._decisions and now >= self._decisions[0][0]:
+            yield self._decisions.pop(0)[1]()
 
     def _waive(self) -> Line:
         context = self._context
         until = context.clock.now() + timedelta(days=8)
         reason = "the vendor of the database answers next week"
-        approver = "priya.raman@qrpay.example"
-        request = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": approver}
+        request = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": APPROVER}
         answers.ask(context.ledger, "waive", request, "operator", context.clock.now())
-        text = f'typed "syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {approver}"'
+        text = f'typed "syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {APPROVER}"'
+        return Line(context.clock.now(), "operator", text, reason)
+
+    def _correct(self) -> Line:
+        context = self._context
+        reason = "the review was agreed on Tuesday, while Jira was read-only"
+        met_at = (context.clock.now() - timedelta(days=6)).replace(hour=9, minute=0, second=0, microsecond=0)
+        request = {"of": CORRECTED, "duty": "scheduled", "reason": reason, "by": APPROVER}
+        request["met_at"] = met_at.isoformat()
+        answers.ask(context.ledger, "correct", request, "operator", context.clock.now())
+        met = f"--met-at {met_at:%Y-%m-%dT%H:%M}"
+        text = f'typed "syncd correct {CORRECTED} --duty scheduled {met} --by {APPROVER}"'
         return Line(context.clock.now(), "operator", text, reason)

@@ -147,14 +147,14 @@ def _audited(stage: Stage, out: Console) -> bool:
     return True
 
 
-SHOWN_SUBJECTS = ("SEV0", "[QRPay] 2026-W")
-"""Parts of the subjects of the two mails that are shown: a notice and the weekly report."""
+SHOWN_SUBJECTS = ("SEV0", "[QRPay] 2026-W47", "[QRPay] 2026-W48")
+"""Parts of the subjects of the mails that are shown: a notice and the weekly reports."""
 
 
 def show_mailbox(out: Console, folder: Path) -> None:
-    """Print the number of mails, and recipient and subject of two of them."""
+    """Print the number of mails, and recipient and subject of some of them."""
     mails = list(_mails(folder))
-    plain(out, f"syncd sent {len(mails)} mails: files in {folder} that any mail program opens. Two of them:")
+    plain(out, f"syncd sent {len(mails)} mails: files in {folder} that any mail program opens. Some of them:")
     for part in SHOWN_SUBJECTS:
         match = next(((path, mail) for path, mail in mails if part in str(mail["Subject"])), None)
         if match is not None:

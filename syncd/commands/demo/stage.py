@@ -42,6 +42,8 @@ REAL_STEP = 0.02
 """Real seconds between two movements of the clock."""
 LONGEST_LEAP, LEAST_LEAP = 5400.0, 60.0
 """The most and the fewest seconds of the demo's clock in one leap."""
+LONG_LEAP = 4 * LONGEST_LEAP
+"""The most seconds in a leap through a time in which little happens."""
 PATIENCE = 5.0
 """Real seconds that the clock waits for the workers before it goes on without them."""
 
@@ -122,13 +124,14 @@ class Stage:
             self._slow = Thread(target=self.loop.slow, name="slow poll", daemon=True)
             self._slow.start()
 
-    def leap(self, latest: float) -> None:
+    def leap(self, latest: float, *, long: bool = False) -> None:
         """Leap to the next time at which something may happen, and let the daemon work.
 
-        A leap is 90 minutes at most. `latest` is the time of the story's next step, in seconds of its clock.
+        A leap is 90 minutes at most, a `long` one six hours. `latest` is the time of the story's next
+        step, in seconds of its clock.
         """
         now = self.clock.boottime()
-        until = min(now + LONGEST_LEAP, max(latest, now + LEAST_LEAP))
+        until = min(now + (LONG_LEAP if long else LONGEST_LEAP), max(latest, now + LEAST_LEAP))
         due = next_due(self.context.ledger, self.clock.now())
         if due is not None:
             # One second behind what is due, so that it is due when the daemon looks.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from syncd.domain.duty import DutyState
 from syncd.domain.text import counted
 from syncd.domain.trail.chain import TrailRow, data_of
 
@@ -68,9 +69,8 @@ class Account:
             self.issues.add(row.issue)
         if row.operation is not None and row.kind.startswith("operation."):
             self._operation(row, row.operation, data)
-        elif row.kind.startswith("duty.") and row.kind != "duty.corrected":
-            place = (str(row.incident), str(data.get("duty")), str(data.get("subject")), data.get("clock", 1))
-            self.duties[place] = {**data, "state": row.kind.partition(".")[2]}
+        elif row.kind.startswith("duty."):
+            self._duty(row, data)
         elif row.kind in ("waiver.given", "waiver.rebuilt") and row.incident is not None:
             self.waivers[row.incident] += 1
         elif row.kind == "severity.decided" and row.incident is not None:
@@ -83,6 +83,14 @@ class Account:
             self.birth = data
         elif row.kind == "export.made":
             self.exports[str(data.get("manifest"))] = row.seq
+
+    def _duty(self, row: TrailRow, data: Data) -> None:
+        place = (str(row.incident), str(data.get("duty")), str(data.get("subject")), data.get("clock", 1))
+        if row.kind == "duty.corrected":
+            # the duty keeps what an earlier row told, and is void from this one on
+            self.duties[place] = {**self.duties.get(place, {}), "state": str(DutyState.VOID)}
+        else:
+            self.duties[place] = {**data, "state": row.kind.partition(".")[2]}
 
     def _operation(self, row: TrailRow, ident: int, data: Data) -> None:
         if row.kind == "operation.decided":

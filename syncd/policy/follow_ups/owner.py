@@ -16,6 +16,7 @@ from syncd.domain.duty import MET, RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.history import Leave
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Issue, is_person
+from syncd.policy.duty_words import OWNER_LEFT, left_words
 from syncd.policy.follow_ups.duties import (
     Item,
     JudgingRules,
@@ -145,7 +146,10 @@ def owned(
     # What is done needs no owner.
     if duty.state in MET and item.closed is None and not active(item.issue.assignee):
         lost = max([_lost_at(item, now), *([opened_at] if opened_at is not None else [])])
-        why = "its owner has left" if item.issue.assignee else "it lost its owner"
+        assignee = item.issue.assignee
+        leave = item.leaves.get(assignee.id) if assignee else None
+        why = f"its owner {left_words(leave, mapping.zone)}" if leave else OWNER_LEFT
+        why = why if assignee else "it lost its owner"
         yield _owned(item, _again(duty, lost, why, mapping), now, judging)
 
 

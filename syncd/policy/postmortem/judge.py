@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from syncd.domain.duty import RUNNING, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.duty_words import SEEN_AGAIN
+from syncd.policy.duty_words import OWNER_LEFT, SEEN_AGAIN, left_words
 from syncd.policy.postmortem.deadlines import due_after_correction, moved_deadline, soon_at
 from syncd.policy.postmortem.fulfilment import (
     Span,
@@ -108,7 +108,7 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
             # The duty stays met on this clock, and the owner's leaving starts the next one.
             kept = [span for span in spans if span.since < left]
             spans = (*kept[:-1], kept[-1].model_copy(update={"until": None}))
-            clocks.insert(0, Clock(left, clock.period, "its owner has left"))
+            clocks.insert(0, Clock(left, clock.period, _why_left(left, context)))
             context.duties.append(_running(kind, clock, record, number, spans, context))
             continue
         stays_met = clock.ended_at is not None and held_at(spans, clock.ended_at) is not None
@@ -151,6 +151,13 @@ def _left_at(spans: Sequence[Span], clock: Clock) -> datetime | None:
         if span.left and span.until is not None and span.until > clock.started_at:
             return span.until if clock.ended_at is None or span.until < clock.ended_at else None
     return None
+
+
+def _why_left(at: datetime, context: JudgeContext) -> str:
+    """Return the words for the owner whom syncd saw to have left at this moment."""
+    leaves = context.case.postmortem.leaves.values() if context.case.postmortem is not None else ()
+    leave = next((leave for leave in leaves if leave.by == at), None)
+    return f"its owner {left_words(leave, context.book.mapping.zone)}" if leave else OWNER_LEFT
 
 
 def judge_missed(context: JudgeContext, periods: Sequence[ResolvedPeriod]) -> None:

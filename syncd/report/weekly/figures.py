@@ -294,7 +294,10 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _short_duty(row: Row) -> dict[str, Any]:
-    columns = ("incident", "number", "team", "severity", "key", "owner", "note", "lost", "verdict", "duty")
+    columns = (
+        *("incident", "number", "team", "severity", "key", "owner", "note", "lost"),
+        *("verdict", "duty", "clock", "reason"),
+    )
     return {
         **{name: row.get(name) for name in columns},
         "words": SUBJECTS[row["duty"]],

@@ -54,6 +54,9 @@ def render_html(templates: Templates, context: dict[str, Any]) -> str:
 
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:min|h|s|hours?|days?|minutes?|of \d|[A-Z][a-z]{2}\b))")
+_BEFORE_YEAR = re.compile(r"(?<=\b[A-Z][a-z]{2}) (?=\d{4}\b)")
+_ISO_DAY = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
+_HYPHEN = "\N{NON-BREAKING HYPHEN}"
 _AFTER_DAY = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun|of) (?=\d)")
 _BEFORE_TIME = re.compile(r"(?<=[a-z\d]) (?=\d\d:\d\d\b)")
 
@@ -66,8 +69,10 @@ def _unbroken(value: Any) -> Any:
         return [_unbroken(part) for part in value]
     if not isinstance(value, str):
         return value
-    joined = _BEFORE_TIME.sub("\N{NO-BREAK SPACE}", _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", value))
-    return _AFTER_DAY.sub("\\1\N{NO-BREAK SPACE}", joined)
+    for pattern in (_BEFORE_UNIT, _BEFORE_TIME, _BEFORE_YEAR):
+        value = pattern.sub("\N{NO-BREAK SPACE}", value)
+    value = _ISO_DAY.sub(rf"\1{_HYPHEN}\2{_HYPHEN}\3", value)
+    return _AFTER_DAY.sub("\\1\N{NO-BREAK SPACE}", value)
 
 
 def as_json(report: Weekly, *, names: bool = True) -> str:

@@ -34,8 +34,8 @@ def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) 
     yield from _missed(figures, zone, names, browse)
     yield from _not_judged(figures, zone, browse)
     yield _decisions(figures, zone_name, names, browse)
-    yield _follow_ups(figures, names, browse)
     yield from _remarks(figures, zone_name, names)
+    yield _follow_ups(figures, names, browse)
     yield from _weeks(figures)
 
 
@@ -202,7 +202,9 @@ def _done(duty: dict[str, Any], zone: ZoneInfo, names: bool) -> str:
         return f"{NOT_VISIBLE}; {duty['lost']}" if names else NOT_VISIBLE
     # the owner stands in the same row, so this says why that owner does not count
     if duty["duty"] == DutyKind.OWNED:
-        return duty["note"] or ("not in time" if duty["owner"] else NO_OWNER)
+        why = duty["note"] or ("not in time" if duty["owner"] else NO_OWNER)
+        # a later clock began because the item lost its owner, or was opened again
+        return why if duty["clock"] == 1 else f"{why}; {duty['reason']}"
     return "not yet"
 
 

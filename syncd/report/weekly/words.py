@@ -144,7 +144,7 @@ def _beside(figures: dict[str, Any]) -> list[str]:
     verdicts = [(verdict_words(name), sum(duty[name] for duty in duties)) for name in JUDGED]
     verdicts.append((UNJUDGED, len(figures["not_judged"])))
     parts = ", ".join(f"{count} {words}" for words, count in verdicts if count)
-    lines = [f"The {figures['of']}: {parts}."] if figures["of"] else []
+    lines = [f"Made up of: {parts}."] if figures["of"] else []
     beside = [
         f"{words} {apart[name]['met']} of {apart[name]['of']} met in time"
         for name, words in (("waived", "waived before the deadline"), ("restricted", "restricted"))

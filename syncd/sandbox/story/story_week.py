@@ -1,7 +1,8 @@
-"""The five days after the day: what people do, and forget, about postmortems and follow-ups.
+"""The days after the day: what people do, and forget, about postmortems and follow-ups.
 
-One postmortem is scheduled in time and one is forgotten. One ticket is closed too early. One action item has
-no owner, the owner of another leaves the company, and a third exists only as a row of a table.
+One postmortem is scheduled in time and one is forgotten. One ticket is closed too early, and closed again
+against the gate. One action item has no owner, the owner of another leaves the company, and a third exists
+only as a row of a table. In the second week somebody schedules the postmortem that was waived.
 """
 
 from collections.abc import Callable
@@ -84,6 +85,7 @@ WEEK = (
         sub_task("alipay", "Rehearse the switch every quarter", AMARA, FARID),
     ),
     Step(4 * HOUR, "Amara closes the web ticket too early", jira("transition", "web", "Done", AMARA)),
+    Step(5 * HOUR, "It came back, and Amara closes it again", jira("transition", "web", "Done", AMARA)),
     Step(
         25 * HOUR,
         "Diego sets a review's date",
@@ -108,10 +110,15 @@ WEEK = (
     Step(
         75 * HOUR, "The postmortem is held and closed", on_postmortem("transition", "alipay", "Done", PRIYA)
     ),
+    Step(
+        8 * DAY + 3 * HOUR,
+        "Mei sets the date of the postmortem that was waived",
+        on_postmortem("edit", "yoomonea", MEI, duedate="2026-11-27"),
+    ),
 )
 """What people do from Monday noon on."""
 
 
 def week(world: World) -> Story:
-    """Return the day of both companies and the week after it; the story begins now."""
+    """Return the day of both companies and the two weeks after it; the story begins now."""
     return Story(world, (*MORNING, *EVENING, *WEEK))
