@@ -14,6 +14,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from syncd.domain.text import counted
 from syncd.domain.trail.account import Account
 from syncd.domain.trail.chain import Anchor, Chain, TrailRow, anchor_of, data_of
 from syncd.report.evidence import MANIFEST, POPULATION, TRAIL, as_csv
@@ -207,7 +208,8 @@ class ExportCheck:
         for _, kind, subject, clock in sorted(p for p in account.duties if p[0] == ident and p not in places):
             yield f"the duty {kind} (clock {clock}) of {subject} is missing"
         if len(data["waivers"]) != account.waivers[ident]:
-            yield f"it has {len(data['waivers'])} waivers, but the rows tell of {account.waivers[ident]}"
+            waivers = counted(len(data["waivers"]), "waiver")
+            yield f"it has {waivers}, but the rows tell of {account.waivers[ident]}"
 
     def _operations(self, data: Data, ident: str) -> Iterator[str]:
         account, ids = self.result.account, set()

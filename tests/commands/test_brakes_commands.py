@@ -141,7 +141,7 @@ def test_a_mass_of_writes_is_held_shown_and_released(house: House) -> None:
     assert plan["held"]["tickets"] == 3
     assert [one["state"] for one in plan["operations"]] == ["held"] * 3
     assert "writes to 3 tickets whose incidents did not change" in house.syncd("plan").out
-    assert house.syncd("outbox", "release").out == "3 operations on 3 tickets are released\n"
+    assert house.syncd("outbox", "release").out == "released: 3 operations on 3 tickets\n"
     assert house.syncd("run", "--once").code == 0
     assert {house.tickets(one)[0]["fields"]["priority"]["name"] for one in incidents} == {"Low"}
     writes = house.writes()
@@ -155,9 +155,7 @@ def test_a_mass_of_writes_can_be_dropped_with_a_reason(house: House) -> None:
     change_the_rules(house)
     house.syncd("run", "--once")
     assert house.syncd("outbox", "drop", "--reason", "a mistake").code == 2
-    assert (
-        house.syncd("outbox", "drop", "--held", "--reason", "a mistake").out == "3 operations are dropped\n"
-    )
+    assert house.syncd("outbox", "drop", "--held", "--reason", "a mistake").out == "dropped: 3 operations\n"
     assert house.syncd("status", "--json").json["held"] is None
 
 

@@ -234,7 +234,7 @@ def test_a_parked_operation_shows_with_jiras_words_and_can_be_tried_again(house:
     assert "The workflow is being edited." in house.syncd("outbox").out
     assert "syncd outbox" in house.syncd("status").out
     said = house.syncd("outbox", "retry", str(parked["id"]))
-    assert (said.code, said.out) == (0, "1 operations are tried again\n")
+    assert (said.code, said.out) == (0, "tried again: 1 operation\n")
     assert house.syncd("run", "--once").code == 0
     assert len(house.tickets(incident)) == 1
 

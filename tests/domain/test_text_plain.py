@@ -10,7 +10,16 @@ from hostile_text import hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.domain.text import csv_cell, header_line, jql_string, one_line, strip_controls, terminal, utf16_len
+from syncd.domain.text import (
+    counted,
+    csv_cell,
+    header_line,
+    jql_string,
+    one_line,
+    strip_controls,
+    terminal,
+    utf16_len,
+)
 
 QUICK = settings(max_examples=300, deadline=None)
 DIRECTION_MARKS = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -92,3 +101,17 @@ def test_no_title_starts_a_mail_header(text: str) -> None:
 
 def test_a_title_cannot_move_the_cursor_or_forge_a_line() -> None:
     assert terminal("a\x1b[2Jb\nERROR c\r\x07d") == "a[2Jb ERROR c d"
+
+
+@pytest.mark.parametrize(
+    ("count", "thing", "words"),
+    [
+        (1, "duty", "1 duty"),
+        (2, "duty", "2 duties"),
+        (0, "row", "0 rows"),
+        (2, "day", "2 days"),
+        (2, "search", "2 searches"),
+    ],
+)
+def test_a_number_stands_with_its_noun_in_the_right_form(count: int, thing: str, words: str) -> None:
+    assert counted(count, thing) == words

@@ -250,7 +250,7 @@ def test_they_go_on_when_they_are_released(house: Rig) -> None:
     calm(house, 4)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
-    assert ask(house, "outbox.release", ids=[]) == ["4 operations on 4 tickets are released"]
+    assert ask(house, "outbox.release", ids=[]) == ["released: 4 operations on 4 tickets"]
     house.settle(2)
     assert priorities(house) == {"Highest"}
     assert standing(house)["held"] is None

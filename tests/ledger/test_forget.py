@@ -283,7 +283,7 @@ def test_no_typed_reason_is_left_in_the_file_and_the_trail_never_held_one(over: 
     rig, made = over
     lines = type_a_reason_into_each_command(rig, made.id)
     assert [line for line in lines if "no such" in line or "no breach" in line or "must be" in line] == []
-    assert "1 operations are dropped" in lines
+    assert "dropped: 1 operation" in lines
     with rig.ledger.read() as session:
         trail = "\n".join(session.exec(select(AuditEventRow.text)).all()).casefold()
     assert [trace for trace in TRACES if trace.casefold() in trail] == []

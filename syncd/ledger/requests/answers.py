@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
 from syncd.domain.operation import OPEN_STATES, OperationState, Target
+from syncd.domain.text import counted
 from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.records import RequestRecord
 from syncd.ledger.requests import waivers
@@ -109,7 +110,7 @@ def _retry(session: Session, request: RequestRow, clock: Clock) -> Result:
         meaning = operation_states.retry(session, row, clock.now(), given_up, request.asked_by)
         lines += [f"operation {row.id} {meaning}"] if meaning else []
     holds.end_mass_if_gone(session)
-    lines = [*refused, *lines, f"{len(rows)} operations are tried again"]
+    lines = [*refused, *lines, f"tried again: {counted(len(rows), 'operation')}"]
     incidents = sorted({row.incident_id for row in rows})
     return {"lines": lines, "incidents": incidents, "failed": bool(refused)}
 
@@ -126,7 +127,7 @@ def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
         meaning = operation_states.drop(session, row, clock.now(), request.asked_by, reason)
         lines += [f"operation {row.id} {meaning}"] if meaning else []
     holds.end_mass_if_gone(session)
-    lines = [*refused, *lines, f"{len(rows)} operations are dropped"]
+    lines = [*refused, *lines, f"dropped: {counted(len(rows), 'operation')}"]
     return {"lines": lines, "incidents": [], "failed": bool(refused)}
 
 
@@ -137,7 +138,8 @@ def _release(session: Session, request: RequestRow, clock: Clock) -> Result:
     rows = _chosen(session, asked, lines, held) if asked else outbox.listing(session, [held])
     ids = [row.id for row in rows if row.id is not None]
     incidents = holds.release(session, clock.now(), request.asked_by, ids=ids)
-    lines.append(f"{len(rows)} operations on {len(incidents)} tickets are released")
+    tickets = counted(len(incidents), "ticket")
+    lines.append(f"released: {counted(len(rows), 'operation')} on {tickets}")
     return {"lines": lines, "incidents": incidents, "failed": len(lines) > 1}
 
 
@@ -174,7 +176,8 @@ def _forget(session: Session, request: RequestRow, clock: Clock, print_of: Print
     done = forget(session, str(asked["address"]), asked.get("names", []), clock.now(), print_of)
     # the request itself names the person
     request.arguments = {}
-    lines = [f"{done.rows} rows and {done.texts} texts are emptied" if done.rows else "nothing was emptied"]
+    emptied = f"emptied: {counted(done.rows, 'row')} and {counted(done.texts, 'text')}"
+    lines = [emptied if done.rows else "nothing was emptied"]
     if done.incidents:
         lines.append(f"left, because it is not over: {', '.join(done.incidents)}; run it again when it is")
     if done.operations:

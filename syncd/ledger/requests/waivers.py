@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock, in_utc
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState, verdict_of
+from syncd.domain.text import counted
 from syncd.ledger.store import audit
 from syncd.ledger.store.loaded_rules import may_approve
 from syncd.ledger.store.lookups import find_incident_in
@@ -154,7 +155,7 @@ def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: dat
         session.add(row)
         data = {"duty": row.duty, "subject": row.subject, "until": row.until.isoformat()}
         _audit(session, "waiver.ended", place, now, arguments, data)
-    return f"{len(rows)} waiver{'s' if len(rows) > 1 else ''} of {place.words} ended"
+    return f"{counted(len(rows), 'waiver')} of {place.words} ended"
 
 
 def _correct(session: Session, arguments: dict[str, Any], place: Place, now: datetime) -> str:
