@@ -23,7 +23,6 @@ from syncd.commands.shared.output import (
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.base import SERVICE_NAMES
-from syncd.domain.duty import STATE_WORDS, DutyState
 from syncd.domain.text import counted
 from syncd.policy.time.time_words import long_words
 
@@ -159,11 +158,7 @@ def _owed(incident: dict[str, Any]) -> str:
 
     For example `OPS-9: scheduled due soon, 2026-11-22 05:12 UTC`.
     """
-    duties = [
-        f"{kind} {STATE_WORDS[DutyState(duty['state'])]}"
-        for kind, duty in incident["duties"].items()
-        if duty["running"]
-    ]
+    duties = [f"{kind} {duty['words']}" for kind, duty in incident["duties"].items() if duty["running"]]
     due = f", {minute(incident['due_at'])}" if incident["due_at"] else ""
     words = f"{', '.join(duties)}{due}" if duties else ""
     return (

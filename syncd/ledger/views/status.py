@@ -183,6 +183,7 @@ def incident_data(
         "duties": {
             duty.kind: {
                 "state": duty.verdict,
+                "words": duty.words,
                 "running": duty.state in RUNNING,
                 "due_at": iso(duty.due_at),
             }
