@@ -233,3 +233,11 @@ def test_an_item_that_was_done_without_an_owner_and_opened_again_gets_a_whole_cl
     again = life.at(DUE + DAY + HOUR)
     assert (again.clock, again.state, again.started_at) == (2, "pending", DUE + DAY)
     assert life.all() == [(1, "cancelled"), (2, "pending")]
+
+
+def test_an_item_that_was_read_just_after_its_deadline_is_read_again_before_it_is_judged() -> None:
+    life = Life()
+    assert life.at(DUE - HOUR).due_at == DUE
+    read = life.case(DUE + GRACE / 2)
+    assert not decide_follow_ups(read, BOOK).look
+    assert decide_follow_ups(read.model_copy(update={"now": DUE + GRACE}), BOOK).look == {"items"}

@@ -110,10 +110,10 @@ def _stale(case: Case, item: ItemState) -> bool:
     until = item.changes_until
     if until is None or item.issue is None:
         return True
-    return any(
-        duty.subject == item.issue_id and duty.state in RUNNING and until < duty.due_at <= (case.now or until)
-        for duty in case.duties
-    )
+    running = [duty for duty in case.duties if duty.subject == item.issue_id and duty.state in RUNNING]
+    # A read just after the deadline proves no breach yet, so the item is read again when one can be proven.
+    proofs = [moment for duty in running for moment in (duty.due_at, case.skew.judged_from(duty.due_at))]
+    return any(until < moment <= (case.now or until) for moment in proofs)
 
 
 def _let_go(case: Case) -> Iterator[Duty]:
