@@ -23,7 +23,7 @@ from syncd.config.templates.templates import Templates
 DEMO = [sys.executable, "-c", "from syncd.cli import main; main()", "demo", "--speed", "5000"]
 
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(320)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
     """One demo into a pipe, for all who look at it."""
     folder = tmp_path_factory.mktemp("demo") / "kept"
     done = subprocess.run(
-        [*DEMO, "--keep", str(folder)], capture_output=True, text=True, timeout=170, check=False
+        [*DEMO, "--keep", str(folder)], capture_output=True, text=True, timeout=300, check=False
     )
     return Said(done.returncode, done.stdout, done.stderr), folder
 

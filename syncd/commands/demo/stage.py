@@ -42,7 +42,7 @@ REAL_STEP = 0.02
 """Real seconds between two movements of the clock."""
 LONGEST_LEAP, LEAST_LEAP = 5400.0, 60.0
 """The most and the fewest seconds of the demo's clock in one leap."""
-LONG_LEAP = 4 * LONGEST_LEAP
+LONG_LEAP = 8 * LONGEST_LEAP
 """The most seconds in a leap through a time in which little happens."""
 PATIENCE = 5.0
 """Real seconds that the clock waits for the workers before it goes on without them."""
@@ -127,7 +127,7 @@ class Stage:
     def leap(self, latest: float, *, long: bool = False) -> None:
         """Leap to the next time at which something may happen, and let the daemon work.
 
-        A leap is 90 minutes at most, a `long` one six hours. `latest` is the time of the story's next
+        A leap is 90 minutes at most, a `long` one twelve hours. `latest` is the time of the story's next
         step, in seconds of its clock.
         """
         now = self.clock.boottime()

@@ -71,6 +71,7 @@ def _unbroken(value: Any) -> Any:
         return value
     for pattern in (_BEFORE_UNIT, _BEFORE_TIME, _BEFORE_YEAR):
         value = pattern.sub("\N{NO-BREAK SPACE}", value)
+    value = value.replace("< ", "<\N{NO-BREAK SPACE}")
     value = _ISO_DAY.sub(rf"\1{_HYPHEN}\2{_HYPHEN}\3", value)
     return _AFTER_DAY.sub("\\1\N{NO-BREAK SPACE}", value)
 
