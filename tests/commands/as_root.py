@@ -10,13 +10,13 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
-from cheap_ledgers import put_empty_ledger, share_statements
-from cheap_mappings import try_templates_once
+from cheap_ledgers import share_statements
 from loguru import logger
 from shifted_clock import ShiftedClock
 
@@ -26,7 +26,6 @@ from syncd.sandbox.cast import START
 
 OTHER = 65534
 ROUND = (
-    ("run", "--once"),
     ("pause", "mail", "--reason", "a test"),
     ("backup",),
     ("restore", "--yes"),
@@ -72,16 +71,15 @@ def owners(folder: Path) -> dict[str, int]:
 
 
 def main(home: Path) -> None:
-    """Play both rounds in `home`, which holds `etc`, and print what happened as JSON."""
+    """Play both rounds in `home` (`etc`, `mappings`, `empty.db`), and print what happened as JSON."""
     installed.FOLDER = home / "etc"
     file, clock = installed.FOLDER / "syncd.env", ShiftedClock(START)
     settings = file.read_text()
     warm, state = home / "warm", home / "state"
     for folder in (warm, state):
         folder.mkdir(mode=0o700)
-        put_empty_ledger(folder / "syncd.db")
+        shutil.copy(home / "empty.db", folder / "syncd.db")
     logger.remove()
-    try_templates_once()
     share_statements()
     file.write_text(f"{settings}SYNCD_STATE_DIR={warm}\n")
     for args in ROUND:
@@ -96,7 +94,14 @@ def main(home: Path) -> None:
     rounds = [typed(clock, *args) for args in ROUND]
     after = owners(state)
     rounds.append(typed(clock, "status", uid=OTHER))
-    sys.stdout.write(json.dumps({"rounds": rounds, "owners": after}) + "\n")
+    # a file that somebody copied as root, and a mapping that root alone may read
+    os.chown(state / "syncd.db", 0, 0)
+    foreign = typed(clock, "status")
+    (mapping,) = (home / "mappings").iterdir()
+    mapping.chmod(0o600)
+    unread = typed(clock, "check", "--offline")
+    done = {"rounds": rounds, "owners": after, "foreign": foreign, "unread": unread}
+    sys.stdout.write(json.dumps(done) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from commandline import House
 
 from syncd.cli import COMMANDS
 from syncd.commands.shared import how_to_start
+from syncd.commands.shared.owner import Typist, typist
 from syncd.config.settings import installed
 from syncd.config.settings.access import load_settings
 
@@ -157,6 +159,39 @@ def test_root_makes_no_state_folder_for_an_installed_service(
     assert not (house.folder / ".syncd").exists()
 
 
+def test_the_record_names_who_became_root_by_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.setenv("SUDO_USER", "amara")
+    assert typist() == Typist(0, "amara (sudo)")
+    monkeypatch.delenv("SUDO_USER")
+    assert typist() == Typist(0, "root")
+    # a variable that anybody may set tells nothing about another user
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    monkeypatch.setenv("SUDO_USER", "amara")
+    assert typist() == Typist(4242, "uid 4242")
+
+
+def test_root_follows_no_env_file_of_another_user_on_a_machine_with_the_service(
+    service: Path, house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SYNCD_JIRA_URL=https://elsewhere.example\n")
+    assert load_settings().jira_url == "https://elsewhere.example"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(Path, "stat", _of_another(Path.stat))
+    assert load_settings().jira_url == house.server.url("jira")
+
+
+def _of_another(stat: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+    """Return a `stat` that shows every `.env` as another user's."""
+
+    def shown(path: Path, **more: Any) -> os.stat_result:
+        found = stat(path, **more)
+        return os.stat_result((*found[:4], 4242, *found[5:])) if path.name == ".env" else found
+
+    return shown
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder that every user may enter, unlike pytest's own."""
@@ -185,15 +220,22 @@ def test_commands_of_root_leave_only_files_of_the_services_user(
     assert "its owner is nobody" in texts["restore"]
     assert done["owners"].keys() >= {"syncd.db", "syncd.db.lock", "backups"}
     assert set(done["owners"].values()) == {OTHER}
+    assert "belongs to nobody, but not these files in it: syncd.db\n" in done["foreign"]["text"]
+    assert f"type: sudo chown -R --reference={home}/state {home}/state" in done["foreign"]["text"]
+    # a check of root is no better than what the daemon can read
+    assert done["unread"]["code"] == 78
+    assert f"{home}/mappings/qrpay.yaml: " in done["unread"]["text"]
 
 
 def _play(service: Path, house: House, home: Path) -> dict[str, Any]:
     etc = home / "etc"
-    service.rename(etc)
-    (house.folder / "mappings").rename(home / "mappings")
+    # pytest's folder may be on another disk
+    shutil.move(service, etc)
+    shutil.move(house.folder / "mappings", home / "mappings")
     lines = (etc / "syncd.env").read_text().splitlines()
     kept = [line for line in lines if not line.startswith(("SYNCD_STATE_DIR", "SYNCD_MAPPINGS_DIR"))]
     (etc / "syncd.env").write_text("\n".join([*kept, f"SYNCD_MAPPINGS_DIR={home}/mappings", ""]))
+    put_empty_ledger(home / "empty.db")
     os.chown(etc, 0, OTHER)
     etc.chmod(0o750)
     (etc / "syncd.env").chmod(0o644)

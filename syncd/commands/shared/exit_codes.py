@@ -17,7 +17,7 @@ from syncd.engine.runtime.refusals import Refusal
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.database.room import is_full
-from syncd.ledger.errors import LedgerBusy, LedgerError, LedgerMissing
+from syncd.ledger.errors import LedgerBusy, LedgerError, LedgerMissing, LedgerUnreadable
 from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
 
@@ -97,6 +97,8 @@ def _about_this_machine(error: Exception) -> list[str]:
     if isinstance(error, LedgerMissing):
         what = "the new version" if error.old else "it"
         return [str(error), f"start {what}: {how_to_start(again=error.old)}"]
+    if isinstance(error, LedgerUnreadable) and (foreign := foreign_files()):
+        return [str(error), *foreign]
     if isinstance(error, LedgerError | NotTheOwner):
         return [str(error), *([error.hint] if error.hint else [])]
     words = unusable(error)
