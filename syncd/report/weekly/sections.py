@@ -204,7 +204,7 @@ def _done(duty: dict[str, Any], zone: ZoneInfo, names: bool) -> str:
     if duty["duty"] == DutyKind.OWNED:
         why = duty["note"] or ("not in time" if duty["owner"] else NO_OWNER)
         # a later clock began because the item lost its owner, or was opened again
-        return why if duty["clock"] == 1 else f"{why}; {duty['reason']}"
+        return why if duty["clock"] == 1 else f"{why}; before that, {duty['reason']}"
     return "not yet"
 
 
