@@ -12,6 +12,7 @@ import requests
 
 from syncd.remote.errors import Cause, Unknown
 from syncd.remote.http.deadline import LARGEST_ANSWER
+from syncd.remote.http.wire import MOST_OBJECTS
 
 from .raw import RawServer, says
 
@@ -44,6 +45,16 @@ def test_a_small_answer_that_unpacks_without_end_is_read_up_to_the_limit(
         assert kept < MIB
         # and the next request has a connection of its own
         assert asking.get(f"{server.url}/incidents").json() == {"more": False}
+
+
+def test_an_answer_of_millions_of_objects_is_not_read(session: Sessions) -> None:
+    many = b'{"issues": [' + b'{ "id":{}},' * MOST_OBJECTS + b"0]}"
+    with RawServer(says(raw=many), says({"text": '{"' * (2 * MOST_OBJECTS)})) as server:
+        asking = session(server.url)
+        with pytest.raises(Unknown, match="the answer has more than 300000 objects"):
+            asking.get(f"{server.url}/incidents")
+        # in a text they are no objects
+        assert asking.get(f"{server.url}/incidents").json()["text"].startswith('{"{"')
 
 
 def test_an_answer_is_not_kept_beside_what_was_read_of_it(session: Sessions) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -27,18 +28,28 @@ ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 _UNWANTED_BYTES = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|\xed[\xa0-\xbf]")
 _UNWANTED = re.compile("[\x00\ud800-\udfff]")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+MOST_OBJECTS = 300_000
+"""JSON objects of an answer. A page of a hundred issues has some ten thousand; millions take a gigabyte."""
+_OBJECT = re.compile(rb'\{\s*"')
+"""The beginning of an object; no text inside JSON looks like it, because its quotes are escaped."""
 
 
 class UnreadableError(ValueError):
     """A part of an answer that is not as documented."""
 
 
+class TooManyObjectsError(ValueError):
+    """An answer that would take far more memory than its bytes."""
+
+
 def load(content: bytes) -> Any:
-    """Read JSON; raise ValueError or RecursionError.
+    """Read JSON; raise ValueError (`TooManyObjectsError`) or RecursionError.
 
     JSON can carry half surrogates and NUL, but no database or encoder accepts them: they become U+FFFD, so
     that a title with one does not stop the rest of the answer.
     """
+    if next(islice(_OBJECT.finditer(content), MOST_OBJECTS, None), None) is not None:
+        raise TooManyObjectsError(f"the answer has more than {MOST_OBJECTS} objects")
     body = json.loads(content)
     return _clean(body) if _UNWANTED_BYTES.search(content) else body
 
