@@ -30,7 +30,6 @@ from syncd.domain.postmortem import Story
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.jobs.reload import Reloader, system_user, with_last_claims
 from syncd.engine.loop import WORKERS, ControlLoop
-from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.rules import Rules
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
@@ -58,6 +57,8 @@ CLOCK_CHECKED_EVERY = 1.0
 """Seconds between two looks whether the system's clock was set."""
 REPORTS_EVERY = 5.0
 """Seconds between two checks whether a report is due or was requested."""
+SLOW_LOOK_EVERY, NIGHTLY_LOOK_EVERY = 60.0, 900.0
+"""Seconds between two checks whether the slow poll, or work of the night, is due by the ledger."""
 
 
 def _subject(incident: Incident, book: Rulebook) -> Subject:
@@ -257,8 +258,8 @@ class Daemon:
         for job in (self.loop.tick, self._source.receiver.tick, jobs.run_jobs, self._reloads):
             ticker.every(1, self._unless_unwritable(job))
         ticker.every(REPORTS_EVERY, self._unless_unwritable(jobs.reports))
-        for job in (self.loop.slow, jobs.nightly):
-            ticker.every(EVERY_SECONDS, self._unless_unwritable(job))
+        ticker.every(SLOW_LOOK_EVERY, self._unless_unwritable(jobs.slow_if_due))
+        ticker.every(NIGHTLY_LOOK_EVERY, self._unless_unwritable(jobs.nightly))
         ticker.start()
 
     def _unless_unwritable(self, job: Callable[[], object]) -> Callable[[], None]:

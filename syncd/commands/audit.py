@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from syncd.domain.text import counted
 
 if TYPE_CHECKING:
     from syncd.domain.trail.chain import Anchor, Broken
+    from syncd.engine.jobs.export_figures import CheckedFigures
     from syncd.ledger.database.connection import OneView
     from syncd.report.export_check import Checked
 
@@ -54,13 +56,22 @@ def _anchors(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder that audit export wrote. A later one confirms an earlier one without a ledger.",
 )
+@click.option(
+    "--figures",
+    is_flag=True,
+    help="Also judge the duties and the weekly figures of each export again, from the facts that it holds,"
+    " without a service and without a ledger.",
+)
 @json_option
-def verify(anchors: list[Anchor], folders: tuple[Path, ...], as_json: bool) -> None:
-    """Exit 0 if the chain and the exports are unbroken, else 1."""
+def verify(anchors: list[Anchor], folders: tuple[Path, ...], figures: bool, as_json: bool) -> None:
+    """Exit 0 if the chain and the exports are unbroken and no figure differs, else 1."""
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.errors import LedgerMissing
     from syncd.ledger.views import audit_trail
 
+    if figures and not folders:
+        raise click.UsageError("--figures goes with --export DIR")
+    judged = [_figures_of(folder) for folder in folders] if figures else []
     try:
         # one view: an event that the daemon adds meanwhile would not fit the head or the note beside it
         with ledger_for_reading() as db:
@@ -72,20 +83,22 @@ def verify(anchors: list[Anchor], folders: tuple[Path, ...], as_json: bool) -> N
     except LedgerMissing as missing:
         if not folders:
             raise
-        _without_ledger(folders, anchors, missing, as_json)
+        _without_ledger(folders, anchors, missing, judged, as_json)
         return
     problems = [problem for found, _ in results for problem in found]
     if as_json:
         first_broken = {"seq": broken.seq, "why": broken.why} if broken else None
         whole = broken is None and not problems
-        emit_json({"whole": whole, "broken": first_broken, "export": problems, "head": f"{seq}:{digest}"})
-        sys.exit(0 if whole else 1)
+        data = {"whole": whole, "broken": first_broken, "export": problems, "head": f"{seq}:{digest}"}
+        emit_json({**data, **_figures_data(judged)})
+        sys.exit(0 if whole and _hold(judged) else 1)
     _tell(results)
+    _tell_figures(judged)
     if broken:
         click.echo(str(broken), err=True)
     else:
         click.echo(f"the audit trail is unbroken: {counted(seq, 'event')}, head {seq}:{digest}")
-    sys.exit(1 if broken or problems else 0)
+    sys.exit(1 if broken or problems or not _hold(judged) else 0)
 
 
 def _tell(results: list[tuple[list[str], list[str]]]) -> None:
@@ -96,17 +109,66 @@ def _tell(results: list[tuple[list[str], list[str]]]) -> None:
             click.echo(line)
 
 
+def _read(folder: Path, name: str) -> bytes | None:
+    path = folder / name
+    # a name such as ../x leads out of the folder
+    inside = path.resolve().is_relative_to(folder.resolve())
+    return path.read_bytes() if inside and path.is_file() else None
+
+
+def _names(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+
+
 def _checked(folder: Path, anchors: list[Anchor]) -> Checked:
     from syncd.report.export_check import ExportCheck
 
-    def read(name: str) -> bytes | None:
-        path = folder / name
-        # a name such as ../x leads out of the folder
-        inside = path.resolve().is_relative_to(folder.resolve())
-        return path.read_bytes() if inside and path.is_file() else None
+    return ExportCheck(partial(_read, folder), _names(folder)).run(anchors)
 
-    names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return ExportCheck(read, names).run(anchors)
+
+def _figures_of(folder: Path) -> tuple[Path, CheckedFigures]:
+    from syncd.engine.jobs.export_figures import FiguresCheck
+
+    return folder, FiguresCheck(partial(_read, folder), _names(folder)).run()
+
+
+def _hold(judged: list[tuple[Path, CheckedFigures]]) -> bool:
+    return all(figures.holds for _, figures in judged)
+
+
+def _figures_data(judged: list[tuple[Path, CheckedFigures]]) -> dict[str, Any]:
+    """Return the key `figures` of the JSON output, nothing where nobody asked for it."""
+    if not judged:
+        return {}
+    return {
+        "figures": [
+            {
+                "export": str(folder),
+                "problems": figures.problems,
+                "rows": [line.model_dump(mode="json") for line in figures.lines],
+            }
+            for folder, figures in judged
+        ]
+    }
+
+
+def _tell_figures(judged: list[tuple[Path, CheckedFigures]]) -> None:
+    """Print what differs and what cannot be verified, and how many rows there are of each outcome."""
+    from syncd.verify.compare import Outcome
+
+    for folder, figures in judged:
+        for problem in figures.problems:
+            click.echo(f"{folder}: {problem}", err=True)
+        # a duty stands in the report of its week, in the one over all teams, and in its incident's file
+        for line in dict.fromkeys(figures.lines):
+            if line.outcome is not Outcome.SAME:
+                sources = "; ".join(line.sources)
+                differs = line.outcome is Outcome.DIFFERENT
+                click.echo(f"{folder}: {line.outcome}: {line.words} ({sources})", err=differs)
+        numbers = ", ".join(
+            f"{sum(line.outcome is outcome for line in figures.lines)} {outcome}" for outcome in Outcome
+        )
+        click.echo(f"{folder}: judged again from its own facts: {len(figures.lines)} rows, {numbers}")
 
 
 def _with_ledger(view: OneView, folder: Path, broken: Broken | None) -> tuple[list[str], list[str]]:
@@ -127,7 +189,10 @@ def _with_ledger(view: OneView, folder: Path, broken: Broken | None) -> tuple[li
     if differences:
         words = f"{folder}: no row of the audit trail holds the hash of this manifest"
         return [words, *differences], []
-    return [], [f"{folder}: built anew from the ledger, every file is the same"]
+    words = (
+        "built anew from the ledger, every file is the same, but those with counts and facts of the services"
+    )
+    return [], [f"{folder}: {words}"]
 
 
 def _differences(view: OneView, folder: Path, checked: Checked) -> list[str]:
@@ -161,7 +226,11 @@ MOST_LINES = 40
 
 
 def _without_ledger(
-    folders: tuple[Path, ...], anchors: list[Anchor], missing: Exception, as_json: bool
+    folders: tuple[Path, ...],
+    anchors: list[Anchor],
+    missing: Exception,
+    judged: list[tuple[Path, CheckedFigures]],
+    as_json: bool,
 ) -> None:
     """Check exports by themselves; say what that proves and what it cannot prove, and exit."""
     checks = [(folder, _checked(folder, anchors)) for folder in folders]
@@ -174,11 +243,12 @@ def _without_ledger(
     if as_json:
         proven = [line for _, lines in results for line in lines]
         data: dict[str, Any] = {"whole": not problems, "broken": None, "export": problems, "head": None}
-        emit_json({**data, "without_ledger": proven})
+        emit_json({**data, "without_ledger": proven, **_figures_data(judged)})
     else:
         click.echo(f"{missing}: the export is checked by itself")
         _tell(results)
-    sys.exit(1 if problems else 0)
+        _tell_figures(judged)
+    sys.exit(1 if problems or not _hold(judged) else 0)
 
 
 def _proven(folder: Path, checked: Checked, others: list[Checked], anchored: bool) -> list[str]:

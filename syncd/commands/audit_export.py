@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @click.command(
     "export",
     help="Write the evidence of a period (days in UTC, first and last included): how many incidents PagerDuty"
-    " and Jira count, one JSON and one CSV file for each incident, and a manifest of all files.",
+    " and Jira count, one JSON and one CSV file for each incident, the facts from which the figures can be"
+    " judged again, and a manifest of all files.",
 )
 @click.option("--from", "since", required=True, type=Day(), help="The first day, as 2026-10-01.")
 @click.option("--to", "until", required=True, type=Day(), help="The last day, as 2026-12-31.")
@@ -53,6 +54,8 @@ def export(ctx: click.Context, since: datetime, until: datetime, output: Path, o
     setup = None if offline else Setup.load(ctx)
     with ledger_for_reading() as db:
         exported, population = _export(setup, db, begin, end)
+        if setup is not None:
+            exported.files.update(_figures(setup, db, exported, begin, end))
         row = _write(db, exported, output)
     _tell(len(exported.files) + 1, population, output, row)
     if population is not None and population.differs_by:
@@ -68,7 +71,19 @@ def _export(
     counts = _population(setup, db, begin, end)
     # one view, so that the files and the anchor are of the same moment while the daemon writes
     with one_view(db) as view:
-        return build(view, begin, end, _counted(counts)), counts
+        return build(view, begin, end, _counted(counts), now=command_clock().now()), counts
+
+
+def _figures(
+    setup: Setup, db: Database, exported: Export, begin: datetime, end: datetime
+) -> dict[str, bytes]:
+    """Return the files with which the figures can be judged again; the services are asked outside a view."""
+    from syncd.engine.jobs.export_figures import files_of
+    from syncd.engine.jobs.verify_facts import Reader
+
+    services, _ = setup.services()
+    reader = Reader(db, services, setup.configuration.mappings)
+    return files_of(db, reader, exported.ids, (begin, end), exported.read_until)
 
 
 def _write(db: Database, exported: Export, output: Path) -> int:
@@ -117,7 +132,10 @@ def _tell(number: int, counts: Population | None, output: Path, row: int) -> Non
     click.echo(f"{counted(number, 'file')} written to {output}; check: syncd audit verify --export {output}")
     click.echo(f"row {row} of the audit trail holds the hash of its manifest")
     if counts is None:
-        click.echo("syncd asked no service (--offline), so incidents may be missing")
+        click.echo(
+            "syncd asked no service (--offline), so incidents may be missing, and the figures cannot be"
+            " judged again"
+        )
         return
     click.echo(
         f"{counted(counts.in_pagerduty, 'incident')} in PagerDuty, {counts.in_ledger} in the ledger,"

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.output import write_private
+from syncd.commands.shared.output import emit_json, write_private
 from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from syncd.config.load import OfflineConfiguration
     from syncd.report.weekly.report import Weekly
     from syncd.report.weekly.week import Week
+    from syncd.verify.compare import Line
 
 FORMATS = ("text", "html", "json", "csv")
 ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
@@ -43,7 +46,7 @@ ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
 @click.option(
     "--verify",
     metavar="WEEK",
-    help="Derive the duties of a report that was made again, from both services, and print each difference.",
+    help="Derive the duties of a week's report again, from both services, and print each difference.",
 )
 @click.pass_context
 def command(
@@ -56,8 +59,8 @@ def command(
     verify: str | None,
 ) -> None:
     """Print, write, mail or verify a report; a report that was mailed keeps its figures."""
-    if verify and (send or given_form or output or week):
-        raise click.UsageError("--verify WEEK goes with --team alone")
+    if verify and (send or given_form not in (None, "json") or output or week):
+        raise click.UsageError("--verify WEEK goes with --team and --json alone")
     if send and (given_form or output):
         raise click.UsageError("--send mails the report in all formats: leave out --format and --output")
     from syncd.config.load import load_offline
@@ -74,7 +77,7 @@ def command(
     if team is not None and team not in teams:
         raise click.UsageError(f"no mapping is for team {team}; there are mappings for: {', '.join(teams)}")
     if verify:
-        sys.exit(_verify(Setup.load(ctx, usable=True), _named(verify), team))
+        sys.exit(_verify(Setup.load(ctx, usable=True), _named(verify), team, as_json=given_form == "json"))
     if send:
         sys.exit(
             _send(Setup.load(ctx, usable=True), {"week": _named(week).name if week else None, "team": team})
@@ -130,25 +133,49 @@ def _send(setup: Setup, arguments: dict[str, Any]) -> int:
     return 1 if result["failed"] else 0
 
 
-def _verify(setup: Setup, week: Week, team: str | None) -> int:
-    """Print the comparison of a report with figures derived anew; return 1 if a row differs."""
-    from syncd.engine.jobs.verify_report import Outcome, verify
+def _verify(setup: Setup, week: Week, team: str | None, *, as_json: bool) -> int:
+    """Print the comparison of a week's figures with figures derived anew; return 1 if a row differs."""
+    from syncd.domain.mapping.bindings import bound
+    from syncd.engine.jobs.verify_facts import Reader
+    from syncd.engine.jobs.verify_report import verify
+    from syncd.ledger.store.key_values import service_bindings
     from syncd.ledger.store.weekly_reports import report_run
+    from syncd.report.weekly.report import make, run_of
 
     setup.start_log(quiet=True)
     services, _ = setup.services()
+    now = command_clock().now()
     with ledger_for_reading() as db:
-        run = report_run(db, team, week.name)
-        if run is None:
-            raise click.ClickException(f"no report of {week.name} was made for {team or 'all teams'}")
-        bounds = (run.begins, run.ends)
-        lines = verify(db, services, setup.configuration.mappings, run.rows, bounds, team, run.made_at)
-    for line in lines:
-        derived = f"; derived anew: {line.derived}" if line.outcome is Outcome.DIFFERENT else ""
-        click.echo(f"{line.outcome}: {line.name} {line.duty}: {line.on_record}{derived} ({line.source})")
+        mappings = bound(setup.configuration.mappings, service_bindings(db))
+        sent = report_run(db, team, week.name)
+        run = sent or run_of(make(db, week, team, mappings, now), now)
+        lines = verify(
+            db, Reader(db, services, mappings), run.rows, (run.begins, run.ends), team, run.made_at
+        )
+    return tell_lines(week.name, run.made_at, lines, sent=sent is not None, as_json=as_json)
+
+
+def tell_lines(week: str, made_at: datetime, lines: list[Line], *, sent: bool, as_json: bool) -> int:
+    """Print a comparison, `sent` with a report that was sent; return 1 if a row differs."""
+    from syncd.verify.compare import Outcome
+
     counts = {outcome: sum(line.outcome is outcome for line in lines) for outcome in Outcome}
+    if as_json:
+        emit_json(
+            {
+                "week": week,
+                "sent": sent,
+                "made_at": made_at.isoformat(),
+                "rows": [line.model_dump(mode="json") for line in lines],
+                "counts": {outcome.name.lower(): count for outcome, count in counts.items()},
+            }
+        )
+        return 1 if counts[Outcome.DIFFERENT] else 0
+    for line in lines:
+        click.echo(f"{line.outcome}: {line.words} ({'; '.join(line.sources)})")
     numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-    click.echo(f"{week.name}: {len(lines)} duties, {numbers}")
+    figures = "" if sent else " (no report was sent: the figures of now)"
+    click.echo(f"{week}{figures}: {len(lines)} duties, {numbers}")
     return 1 if counts[Outcome.DIFFERENT] else 0
 
 

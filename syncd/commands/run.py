@@ -94,7 +94,7 @@ def _once(setup: Setup, context: EngineContext) -> int:
     from syncd.ledger.views import status
 
     with bar_on_terminal(setup, context.progress):
-        result = once(ControlLoop(context), parallel=WORKERS)
+        result = once(ControlLoop(context), parallel=WORKERS, whole=True)
     with one_view(context.ledger) as view:
         counts, brakes = status.counts(view), state_in_words(view)
     down, stopped = context.health.down(), exit_codes.say_stopped(context.refusals.all())

@@ -35,6 +35,12 @@ class Clock(Protocol):
         ...
 
 
+def is_due(last: datetime | None, every: timedelta, now: datetime) -> bool:
+    """Return True if what ran at `last` for the last time (None: never) is to run again."""
+    # a time in the future is of a clock that was wrong
+    return last is None or not timedelta() <= now - last < every
+
+
 class ClockSkew(Value):
     """By how much the services' clocks differ from ours: one is `behind` it, another one `ahead` of it.
 

@@ -25,11 +25,11 @@ from syncd.engine.jira_knowledge.project_cache import FIT
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
+from syncd.engine.jobs.nightly_verify import NightlyVerify
 from syncd.engine.jobs.reload import ourselves, record_rules
 from syncd.engine.jobs.runner import JobRunner
 from syncd.engine.jobs.weekly_report import WeeklyReports
 from syncd.engine.notify.schedule import MailSchedule
-from syncd.engine.observe import slow_poll
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.earlier_ledger.proof import prove_age
 from syncd.engine.observe.first_contact import look_again, make_first_contact
@@ -46,7 +46,6 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue, operation_states
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.key_values import set_value
-from syncd.ledger.store.leaving import incidents_in_need
 from syncd.ledger.store.lookups import open_operations
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import refused_at_the_start
@@ -101,6 +100,7 @@ class ControlLoop:
             context,
             self.work_queue,
             WeeklyReports(context, self.good_sides, self.work_queue.idle),
+            NightlyVerify(context),
             contacted=lambda: self.contacted.issuperset(SERVICES),
             hand_out=self._hand_out,
             work_on=self.work_on,
@@ -192,12 +192,16 @@ class ControlLoop:
             if read:
                 look = partial(look_for_writes, self.context, side)
                 self._side(side, look, f"what syncd wrote to {SERVICE_NAMES[side]}")
-        self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
+        self.work_on_notices()
         if result.good and adopted:
             self.context.brakes.read_whole()
         self._state.store(self.pagerduty.unmapped, self.pagerduty.remarks())
         self.work_queue.submit(self.mail_schedule.due(at_once=True))
         return result
+
+    def work_on_notices(self) -> None:
+        """Queue the incidents that may have changed."""
+        self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
 
     def _read_jira(self) -> None:
         """Read Jira; take up the incidents of teams that were stopped and run again."""
@@ -336,12 +340,8 @@ class ControlLoop:
         return fresh
 
     def slow(self) -> None:
-        """Run the slow poll, every 15 minutes."""
-        if self.contacted.issuperset(SERVICES):
-            self._side("slow poll of PagerDuty", lambda: slow_poll.read_pagerduty(self.context))
-            read_jira = partial(slow_poll.read_jira, self.context)
-            self._side("slow poll of Jira", read_jira, "Jira's issues of the slow poll")
-        self.work_queue.submit(incidents_in_need(self.context.ledger))
+        """Run the slow poll now."""
+        self.jobs.slow()
 
     def rules_changed(self) -> None:
         """Read everything anew after a reload: incidents of other services may be ours now."""
@@ -400,10 +400,15 @@ class ControlLoop:
             set_value(self.context.ledger, f"cycle.{service}", at=self.context.clock.now().isoformat())
 
 
-def once(loop: ControlLoop, *, parallel: int = 0) -> CycleResult:
-    """Run one full cycle in the caller's thread: read, and work until nothing more can leave now."""
+def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleResult:
+    """Run one cycle in the caller's thread: read, and work until nothing more can leave now.
+
+    With `whole` everything runs that is due by the ledger, as in a daemon that runs all the time.
+    """
     loop.make_first_contact()
     loop.recover()
+    if whole:
+        loop.mail_schedule.operator.count_from_record()
     if parallel:
         loop.work_queue.start(parallel)
     result = loop.cycle()
@@ -411,7 +416,14 @@ def once(loop: ControlLoop, *, parallel: int = 0) -> CycleResult:
     # a resync's repairs leave within the same run
     if loop.jobs.run_jobs():
         loop.run_until_idle()
+    if whole:
+        loop.tick()
+        loop.jobs.due()
+        loop.work_on_notices()
+        loop.run_until_idle()
     loop.jobs.reports()
+    if whole:
+        loop.work_queue.submit(loop.mail_schedule.due(at_once=True))
     loop.run_until_idle()
     if parallel:
         loop.work_queue.stop(1)

@@ -12,16 +12,18 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.text import csv_cell
 from syncd.domain.trail.chain import Anchor, TrailRow, spelled
 from syncd.ledger.database.connection import OneView
 from syncd.ledger.views import audit_trail
 from syncd.ledger.views.evidence import evidence_of, first_event, incidents_of
+from syncd.ledger.views.report_facts import last_reads
 
 Data = dict[str, Any]
 
@@ -33,10 +35,15 @@ COLUMNS = ("at", "what", "detail", "state", "reason", "seq", "hash")
 
 @dataclass(frozen=True)
 class Export:
-    """The files of an export but the manifest, and what the manifest says about them."""
+    """The files of an export but the manifest, and what the manifest says about them.
 
-    files: dict[str, bytes] = field(default_factory=dict)
-    about: Data = field(default_factory=dict)
+    `ids` are its incidents. `read_until` is up to when (UTC) syncd had read both services for them.
+    """
+
+    files: dict[str, bytes]
+    about: Data
+    ids: tuple[str, ...]
+    read_until: datetime
 
     def manifest(self) -> bytes:
         """Return the list of all files with their hashes, and what describes the export."""
@@ -47,7 +54,15 @@ class Export:
         return as_json({**self.about, "files": listed})
 
 
-def build(view: OneView, since: datetime, until: datetime, population: Data, at: int | None = None) -> Export:
+def build(
+    view: OneView,
+    since: datetime,
+    until: datetime,
+    population: Data,
+    at: int | None = None,
+    *,
+    now: datetime | None = None,
+) -> Export:
     """Return the evidence of the incidents created in [since, until).
 
     `population` is what the services count. `at` is the row of the trail with which the export ends (None:
@@ -75,7 +90,9 @@ def build(view: OneView, since: datetime, until: datetime, population: Data, at:
         "incidents": len(exported),
         "restricted": len(incidents) - len(exported),
     }
-    return Export(files, about)
+    reads = last_reads(view, SERVICE_NAMES)
+    read_until = min(reads.values(), default=now or until)
+    return Export(files, about, tuple(incident.id for incident in exported), read_until)
 
 
 def as_json(data: Data) -> bytes:

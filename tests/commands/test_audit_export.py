@@ -110,6 +110,29 @@ def test_what_stands_on_one_side_only_is_named_and_the_export_says_by_how_much(h
     assert json.loads(file(house, "population.json").read_text())["reconciles"] is False
 
 
+def test_its_figures_are_judged_again_without_a_ledger_and_without_a_service(house: House) -> None:
+    first = house.trigger("Callbacks time out", priority="P3")
+    assert house.syncd("run", "--once").code == 0
+    house.world.pagerduty.resolve(first, "Amara Osei")
+    assert house.syncd("run", "--once").code == 0
+    assert export(house).code == 0
+    assert export(house, "--offline", into="alone").code == 0
+    house.set("SYNCD_STATE_DIR", str(house.folder / "elsewhere"))
+    requests = house.world.journal.total()
+    said = house.syncd("audit", "verify", "--export", "out", "--figures")
+    assert (said.code, "0 DIFFERENT, 0 not verifiable" in said.out) == (0, True), said
+    changed = json.loads(file(house, "incidents/1.json").read_text())
+    assert changed["duties"]
+    for duty in changed["duties"]:
+        duty["due_at"] = "2027-01-01T00:00:00+00:00"
+    file(house, "incidents/1.json").write_text(json.dumps(changed))
+    said = house.syncd("audit", "verify", "--export", "out", "--figures")
+    assert (said.code, "DIFFERENT: #1" in said.err) == (1, True), said
+    said = house.syncd("audit", "verify", "--export", "alone", "--figures")
+    assert (said.code, "it holds no facts: it was made with --offline" in said.err) == (1, True)
+    assert house.world.journal.total() == requests
+
+
 def test_offline_the_export_says_that_nobody_was_asked(exported: tuple[House, Said]) -> None:
     house, _ = exported
     said = export(house, "--offline", into="alone")

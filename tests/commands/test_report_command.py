@@ -106,7 +106,8 @@ def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], sai
 def test_a_report_that_was_made_is_verified_against_both_services(reported: House) -> None:
     last = week(reported, 1)
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
-    assert (answer.code, answer.err) == (1, f"Error: no report of {last} was made for QRPay\n")
+    figures = f"{last} (no report was sent: the figures of now)"
+    assert answer.out == f"{figures}: 0 duties, 0 the same, 0 DIFFERENT, 0 not verifiable\n"
     reported.syncd("report", "--send", "--team", "QRPay", "--week", last)
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
     assert (answer.code, answer.out) == (
@@ -114,3 +115,6 @@ def test_a_report_that_was_made_is_verified_against_both_services(reported: Hous
         f"{last}: 0 duties, 0 the same, 0 DIFFERENT, 0 not verifiable\n",
     )
     assert reported.syncd("report", "--verify", last, "--send").code == 2
+    answer = reported.syncd("report", "--verify", last, "--team", "QRPay", "--json")
+    assert (answer.json["week"], answer.json["sent"], answer.json["rows"]) == (last, True, [])
+    assert answer.json["counts"] == {"same": 0, "different": 0, "not_verifiable": 0}

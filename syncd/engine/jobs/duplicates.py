@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from loguru import logger
 
+from syncd.domain.clock import is_due
 from syncd.domain.operation import CloseDuplicate, LinkDuplicate, Operation
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
@@ -31,9 +32,7 @@ TOUCHED_AFTER = timedelta(seconds=2)
 
 def due(context: EngineContext) -> bool:
     """Return True if the last search was a day ago or more."""
-    at = last_sweep(context.ledger)
-    # a search of the future was made before the clock was set back
-    return at is None or not timedelta() <= context.clock.now() - at < EVERY
+    return is_due(last_sweep(context.ledger), EVERY, context.clock.now())
 
 
 def find_duplicates(context: EngineContext) -> list[str]:

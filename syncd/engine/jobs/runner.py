@@ -1,4 +1,8 @@
-"""Run the jobs beside the loop: requested resyncs, reports and reloads, and the nightly duplicate search."""
+"""Run the jobs beside the loop: what operators requested, and what is due by the ledger.
+
+By the ledger are due: the slow poll, the nightly search for duplicates, the nightly verification of the
+figures, and the weekly reports. The daemon's ticker and `syncd run --once` both ask here.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,15 @@ from typing import Any
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import duplicates, requests
+from syncd.engine.jobs.nightly_verify import NightlyVerify
 from syncd.engine.jobs.reload import Reloader
 from syncd.engine.jobs.resync import Resync, Scope, state_in_words
 from syncd.engine.jobs.weekly_report import WeeklyReports, send_report
+from syncd.engine.observe import slow_poll
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.store import holds
 from syncd.ledger.store.jobs import made_since
+from syncd.ledger.store.leaving import incidents_in_need
 from syncd.ledger.store.loaded_rules import Loaded
 from syncd.remote.errors import RemoteError
 
@@ -25,23 +32,48 @@ class JobRunner:
     """The jobs of one engine.
 
     `contacted` returns True if syncd knows both services. `hand_out` queues incidents, `work_on` queues them
-    and waits for the workers. `read_side` runs a read and returns True if it succeeded.
+    and waits for the workers. `read_side` runs a read of a side and returns True if it succeeded; its third
+    argument says what is read, for refusals that the read does not note itself.
     """
 
     context: EngineContext
     work_queue: WorkQueue
     weekly: WeeklyReports
+    figures: NightlyVerify
     contacted: Callable[[], bool]
     hand_out: Callable[[Sequence[str]], None]
     work_on: Callable[[Sequence[str]], None]
-    read_side: Callable[[str, Callable[[], None]], bool]
+    read_side: Callable[[str, Callable[[], None], str], bool]
+
+    def due(self) -> None:
+        """Run what is due by the ledger, but the weekly reports: these come last."""
+        self.slow_if_due()
+        self.nightly()
+
+    def slow_if_due(self) -> None:
+        """Run the slow poll if the last one was 15 minutes ago."""
+        if self.contacted() and slow_poll.due(self.context):
+            self.slow()
+
+    def slow(self) -> None:
+        """Run the slow poll."""
+        if self.contacted():
+            slow_poll.note_begun(self.context)
+            self.read_side("slow poll of PagerDuty", partial(slow_poll.read_pagerduty, self.context), "")
+            read_jira = partial(slow_poll.read_jira, self.context)
+            self.read_side("slow poll of Jira", read_jira, "Jira's issues of the slow poll")
+        self.work_queue.submit(incidents_in_need(self.context.ledger))
 
     def nightly(self) -> None:
-        """Search for duplicates if the last search was a day ago."""
+        """Search for duplicates and verify the figures if each was done a day ago."""
         if self.contacted() and duplicates.due(self.context):
             self.read_side(
-                "nightly duplicate search", lambda: self.hand_out(duplicates.find_duplicates(self.context))
+                "nightly duplicate search",
+                lambda: self.hand_out(duplicates.find_duplicates(self.context)),
+                "",
             )
+        if self.contacted():
+            self.read_side("nightly verification", self.figures.run_if_due, "")
 
     def run_jobs(self) -> bool:
         """Run the requested resyncs one after the other; return True if there was any."""

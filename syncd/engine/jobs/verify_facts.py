@@ -7,20 +7,32 @@ tells only which issues belong to the incident, and the severities, of which Pag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncd.domain.duty import DutyKind
 from syncd.domain.history import SeverityPeriod, StateChange, StateChangeKind
-from syncd.domain.incident import Incident, LogEntry
-from syncd.domain.mapping.mapping import Mapping, claim_of
+from syncd.domain.incident import Incident, LogEntry, Responder
+from syncd.domain.mapping.bindings import bound
+from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
 from syncd.domain.project import ProjectFacts
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import Services
 from syncd.engine.observe.accounts import accounts_on_record
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store.key_values import account_known
-from syncd.ledger.views.to_verify import ItemOnRecord, OnRecord
-from syncd.verify.facts import Absorbed, IncidentFacts, IssueFacts, ItemFacts, People
+from syncd.ledger.store.key_values import account_known, service_bindings
+from syncd.ledger.views.to_verify import ItemOnRecord, OnRecord, on_record_of, rules_changed_at
+from syncd.remote.errors import RemoteError
+from syncd.verify.compare import Material
+from syncd.verify.facts import (
+    Absorbed,
+    Correction,
+    Decisions,
+    IncidentFacts,
+    IssueFacts,
+    ItemFacts,
+    People,
+    RulesLoaded,
+)
 
 _STATES: dict[str, StateChangeKind] = {
     "trigger": "triggered",
@@ -37,33 +49,61 @@ ROW_AUTHOR = Account(id="the table's author")
 """The person who named an owner in the follow-up table; the item does not tell who it was."""
 
 
-@dataclass(frozen=True)
-class Read:
-    """The facts of an incident; `unreadable` says by key (`` for the incident) what could not be read."""
-
-    facts: IncidentFacts | None
-    people: People
-    keys: dict[str, str] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    left: frozenset[str] = frozenset()
-
-
 class Reader:
-    """Reads incident after incident, and asks for each project once."""
+    """Reads incident after incident; it asks for each incident and each project once."""
 
     def __init__(self, ledger: Transactions, services: Services, mappings: Sequence[Mapping]) -> None:
-        self._ledger, self._services, self._mappings = ledger, services, mappings
+        self._ledger, self._services = ledger, services
+        self._mappings = bound(mappings, service_bindings(ledger))
         self._projects: dict[str, ProjectFacts] = {}
-        sender = services.pagerduty.sender()
-        self._our_user = sender.id if sender else None
+        self._materials: dict[str, Material | str] = {}
+        self._sender: Responder | None = None
 
-    def read(self, record: OnRecord, mapping: Mapping) -> Read:
-        """Return the facts of an incident; raise `RemoteError` where a service cannot answer."""
-        people = self._people(mapping)
-        incident = self._services.pagerduty.incident(record.incident.id)
+    def material(self, incident_id: str) -> Material | str:
+        """Return what the second judge needs of an incident, or why there is nothing, in words.
+
+        Raise `RemoteError` where a service cannot answer.
+        """
+        if incident_id not in self._materials:
+            self._materials[incident_id] = self._read(incident_id)
+        return self._materials[incident_id]
+
+    def forget(self, incident_id: str) -> None:
+        """Read an incident anew when it is asked for again."""
+        self._materials.pop(incident_id, None)
+
+    def _read(self, incident_id: str) -> Material | str:
+        record = on_record_of(self._ledger, incident_id)
+        if record is None:
+            return "the ledger does not have it"
+        mapping = mapping_of(self._mappings, record.incident.team)
+        if mapping is None:
+            return "no mapping is for its team"
+        material = Material(
+            incident=incident_id,
+            number=record.incident.number,
+            team=mapping.team,
+            facts=None,
+            people=self._people(mapping),
+            decisions=_decisions(record, mapping),
+            postmortem=record.postmortem[1] if record.postmortem else None,
+            rules_changed=tuple(rules_changed_at(self._ledger, mapping.file)),
+        )
+        try:
+            return self._with_facts(material, record, mapping)
+        except RemoteError as error:
+            # one object's trouble stays its own
+            if not error.of_one_object:
+                raise
+            return f"it cannot be read: {error.describe()}"
+
+    def _with_facts(self, material: Material, record: OnRecord, mapping: Mapping) -> Material:
+        pagerduty = self._services.pagerduty
+        incident = pagerduty.incident(record.incident.id)
         if incident is None:
-            return Read(None, people, unreadable={"": "PagerDuty does not show the incident any more"})
-        log = self._services.pagerduty.incident_log(record.incident.id)
+            gone = {"": "PagerDuty does not show the incident any more"}
+            return material.model_copy(update={"unreadable": gone})
+        log = pagerduty.incident_log(record.incident.id)
         unreadable: dict[str, str] = {}
         keys: dict[str, str] = {}
         left: set[str] = set()
@@ -86,15 +126,21 @@ class Reader:
             keys[issue.id] = item.key
             left |= _inactive(issue, item.key)
             items.append(_item(item, self._facts_of(issue, mapping, is_postmortem=False), record.ends))
-        facts = _incident(record, incident, log, self._our_user)
         claim = claim_of(self._mappings, incident.service)
-        update = {
-            "service_owes": claim is not None and claim[1].postmortem,
-            "postmortem": postmortem,
-            "written_by_person": _written(postmortem, people),
-            "items": tuple(items),
-        }
-        return Read(facts.model_copy(update=update), people, keys, unreadable, frozenset(left))
+        facts = _incident(record, incident, log, self._our_user()).model_copy(
+            update={
+                "service_owes": claim is not None and claim[1].postmortem,
+                "postmortem": postmortem,
+                "written_by_person": _written(postmortem, material.people),
+                "items": tuple(items),
+            }
+        )
+        update = {"facts": facts, "keys": keys, "unreadable": unreadable, "left": frozenset(left)}
+        return material.model_copy(update=update)
+
+    def _our_user(self) -> str | None:
+        self._sender = self._sender or self._services.pagerduty.sender()
+        return self._sender.id if self._sender else None
 
     def _people(self, mapping: Mapping) -> People:
         robots = set()
@@ -142,6 +188,23 @@ class Reader:
             if status.name.casefold() in names or (status.untranslated or "").casefold() in names
         }
         return frozenset(named or {status.id for status in every if status.category == "done"})
+
+
+def _decisions(record: OnRecord, mapping: Mapping) -> Decisions:
+    return Decisions(
+        rules=(RulesLoaded(at=mapping.enforced_since, mapping=mapping),),
+        waivers=record.waivers,
+        corrections=tuple(
+            Correction(
+                kind=DutyKind(str(taken.data["duty"])),
+                subject=str(taken.data["subject"]),
+                clock=int(taken.data.get("clock") or 1),
+                at=taken.at,
+                met_at=taken.data.get("met_at"),
+            )
+            for taken in record.corrections
+        ),
+    )
 
 
 def _date_field(mapping: Mapping) -> str:

@@ -18,6 +18,7 @@ from syncd.domain.mail import OPERATOR
 from syncd.domain.mapping.bindings import missing
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
+from syncd.domain.text import counted
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.compose import mail_to
 from syncd.engine.runtime.refusals import Refusal
@@ -25,7 +26,9 @@ from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.key_values import clocks_apart, service_bindings, store_clocks_apart
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.ledger.store.restored import put_back_of
+from syncd.ledger.store.verifications import Difference, verification
 from syncd.ledger.views.postmortems import unseen_issues
+from syncd.ledger.views.report_facts import last_reads
 from syncd.policy.duty_words import out_of_sight
 from syncd.policy.notify.operator_alarms import (
     MAIL,
@@ -41,6 +44,8 @@ from syncd.policy.notify.operator_alarms import (
 )
 from syncd.remote.errors import Cause
 
+SHOWN = 10
+"""Differences between figures and second judge that an alarm lists."""
 KEPT = 200
 """The number of told alarms that the ledger remembers; older causes do not come back."""
 
@@ -52,6 +57,7 @@ class OperatorAlarms:
         self._context = context
         self._good = good
         self._started = context.clock.now()
+        self._before: dict[str, datetime] = {}
         self._told: list[str] | None = None
         self._apart: dict[str, datetime] | None = None
         # a cycle and a tick may look at the same time
@@ -60,6 +66,10 @@ class OperatorAlarms:
     def clock_was_set(self, seconds: float) -> None:
         """Count the start of this run by a wall clock that was set by `seconds`."""
         self._started += timedelta(seconds=seconds)
+
+    def count_from_record(self) -> None:
+        """Count trouble from the last good reads of earlier runs: each run of one cycle is short."""
+        self._before = last_reads(self._context.ledger, SERVICES)
 
     def tell_due(self) -> bool:
         """Tell the present alarms that were not told; return True if a mail has to leave."""
@@ -108,7 +118,7 @@ class OperatorAlarms:
         )
         sides = [side for side in SERVICES if side != "jira" or not none_runs]
         trouble = Trouble(
-            last_good={side: self._good.get(side, self._started) for side in sides},
+            last_good={side: self._good.get(side) or self._before.get(side, self._started) for side in sides},
             refused={
                 service.name: service.down_since
                 for service in context.health.down()
@@ -122,7 +132,7 @@ class OperatorAlarms:
             put_back=None if context.search_index.awaited else put_back_of(context.ledger),
             stopped=tuple(_stopped(refusal) for refusal in stopped),
             waiting=tuple(_stopped(refusal) for refusal in context.refusals.all() if refusal.tell),
-            concerns=(*self._clocks(), *_missing_services(context), *_unseen(context)),
+            concerns=(*self._clocks(), *_missing_services(context), *_unseen(context), *_differing(context)),
         )
         return alarms_of(trouble, context.clock.now())
 
@@ -174,6 +184,24 @@ def _unseen(context: EngineContext) -> Iterator[Concern]:
             f" it, and its changelog decides. See: syncd show {number}"
         )
         yield Concern(name=f"unseen/{key}", since=since, text=text)
+
+
+def _differing(context: EngineContext) -> Iterator[Concern]:
+    """Yield for each team and week what the nightly verification found."""
+    weeks: dict[tuple[str, str], list[Difference]] = {}
+    for difference in verification(context.ledger).differences:
+        weeks.setdefault((difference.team, difference.week), []).append(difference)
+    for (team, week), differences in weeks.items():
+        named = "; ".join(f"{difference.name} {difference.words}" for difference in differences[:SHOWN])
+        more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+        text = (
+            f"The second judge, which reads both services anew, differs from the figures of {week} for {team}"
+            f" in {counted(len(differences), 'row')}: {named}{more}. syncd changed nothing. See: syncd report"
+            f' --verify {week} --team "{team}"'
+        )
+        # whatever differs in addition is told, too
+        since = max(difference.since for difference in differences)
+        yield Concern(name=f"verify/{team}/{week}", since=since, text=text)
 
 
 def _stopped(refusal: Refusal) -> StoppedTeams:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from syncd.domain.clock import is_due
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.incident import note_readable, note_unread
@@ -47,7 +48,17 @@ READ_FOR = timedelta(days=3)
 """How long after the resolve syncd still reads an incident and lists its notes."""
 READ_DAILY_FOR = timedelta(days=30)
 """How long after the resolve syncd still reads an incident once a day."""
-_DAILY, _DAILY_JIRA = "pagerduty.daily", "jira.daily"
+_DAILY, _DAILY_JIRA, _POLL = "pagerduty.daily", "jira.daily", "slow_poll"
+
+
+def due(context: EngineContext) -> bool:
+    """Return True if the last slow poll began 15 minutes ago or more."""
+    return is_due(_last(context, _POLL), timedelta(seconds=EVERY_SECONDS), context.clock.now())
+
+
+def note_begun(context: EngineContext) -> None:
+    """Store that a slow poll begins now."""
+    set_value(context.ledger, _POLL, at=context.clock.now().isoformat())
 
 
 def read_pagerduty(context: EngineContext) -> None:
@@ -126,9 +137,12 @@ def _read_incidents(context: EngineContext) -> None:
 
 
 def _daily_is_due(context: EngineContext, now: datetime, name: str) -> bool:
+    return is_due(_last(context, name), timedelta(days=1), now)
+
+
+def _last(context: EngineContext, name: str) -> datetime | None:
     at = get_value(context.ledger, name).get("at")
-    # a time in the future is of a clock that was wrong
-    return not at or not timedelta() <= now - datetime.fromisoformat(str(at)) < timedelta(days=1)
+    return datetime.fromisoformat(str(at)) if at else None
 
 
 def _read_tickets(context: EngineContext) -> None:

@@ -148,6 +148,13 @@ def report_run(ledger: Transactions, team: str | None, week: str) -> ReportRun |
         return _run(row) if row else None
 
 
+def report_runs(ledger: Transactions, since: datetime, until: datetime) -> list[ReportRun]:
+    """Return the reports that were made of weeks within [since, until), oldest first."""
+    query = select(ReportRunRow).where(col(ReportRunRow.begins) >= since, col(ReportRunRow.ends) <= until)
+    with ledger.read() as session:
+        return [_run(row) for row in session.exec(query.order_by(col(ReportRunRow.id))).all()]
+
+
 def note_sent_in(session: Session, team: str | None, week: str, now: datetime) -> None:
     """Store when a report was sent; the first of several recipients counts."""
     row = _row(session, team, week)

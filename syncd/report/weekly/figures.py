@@ -14,6 +14,7 @@ from typing import Any
 
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import Kind
+from syncd.ledger.store.verifications import DIFFERS
 from syncd.ledger.views.report_facts import DutyFact, EventFact, IncidentFact, ItemFact, ParkedFact
 from syncd.policy.duty_words import SUBJECTS
 from syncd.report.weekly.counting import (
@@ -68,10 +69,11 @@ class Lasting:
 class Facts:
     """The facts behind one week's figures: those of the week, and those that are open now.
 
-    `moved` are duties whose deadline lay in the week until a waiver moved it to a later one.
-    `parked` are operations that wait for a person. `notes` say what the daemon could not do. `unmapped` are
-    services of no mapping. `expiring` are credentials with the day of their end. `not_sent` are weeks whose
-    report never left. `lasting` are incidents open for more than a week that would owe a postmortem.
+    `moved` are duties whose deadline lay in the week until a waiver moved it to a later one. `differences`
+    are what the nightly verification found since the report before. `parked` are operations that wait for a
+    person. `notes` say what the daemon could not do. `unmapped` are services of no mapping. `expiring` are
+    credentials with the day of their end. `not_sent` are weeks whose report never left. `lasting` are
+    incidents open for more than a week that would owe a postmortem.
     """
 
     week: Week
@@ -84,6 +86,7 @@ class Facts:
     items: Sequence[ItemFact] = ()
     events: Sequence[EventFact] = ()
     decisions: Decisions = field(default_factory=Decisions)
+    differences: Sequence[EventFact] = ()
     parked: Sequence[ParkedFact] = ()
     lasting: Sequence[Lasting] = ()
     unmapped: dict[str, str] = field(default_factory=dict)
@@ -118,6 +121,7 @@ def rows_of(facts: Facts) -> list[Row]:
     rows += [item_row(fact, week, now, since, until, facts.zone) for fact in facts.items]
     rows += decision_rows(facts.decisions, week)
     rows += [_event_row(fact, week) for fact in facts.events if _told(fact)]
+    rows += [_event_row(fact, week) for fact in facts.differences]
     rows += [_parked_row(fact, week) for fact in facts.parked]
     rows += [_lasting_row(fact, week) for fact in facts.lasting]
     return rows
@@ -207,6 +211,7 @@ def figures(
         "conflicts": _listed(rows, "conflict"),
         "duplicates": sum(row["table"] == "duplicate.found" for row in rows),
         "rule_changes": _listed(rows, "rules.changed"),
+        "differences": _listed(rows, DIFFERS),
         "parked": [
             {"id": row["key"], "kind": row["duty"], "incident": row["incident"], "words": row["reason"]}
             for row in parked

@@ -16,6 +16,7 @@ from syncd.domain.mapping.mapping import Mapping, mapping_of
 from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
 from syncd.ledger.store.key_values import clocks_apart
+from syncd.ledger.store.verifications import DIFFERS
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
 from syncd.ledger.views import report_decisions, report_facts
 from syncd.ledger.views.report_facts import DutyFact
@@ -118,7 +119,7 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
     since, until = week.bounds(zone)
     services = report_facts.services(view)
     unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
-    past = history(view)
+    past, sent = history(view), report_run(view, team, week.back(1).name)
     return Facts(
         week=week,
         zone=zone,
@@ -134,6 +135,7 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         ),
         items=report_facts.items(view, since, until, team),
         events=report_facts.events(view, since, until, team, EVENTS),
+        differences=report_facts.events(view, sent.made_at if sent else since, now, team, (DIFFERS,)),
         parked=report_facts.parked(view, team),
         unmapped={str(key): str(name) for key, name in unmapped.items()}
         if isinstance(unmapped, dict)

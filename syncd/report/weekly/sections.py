@@ -320,6 +320,10 @@ def _remarks(figures: dict[str, Any], zone: str, names: bool) -> Iterator[Sectio
         for entry in figures["overrides"]
     ]
     lines += [
+        f"#{entry['number']}: verified anew, it differs: {one_line(entry['reason'])}"
+        for entry in figures["differences"]
+    ]
+    lines += [
         f"Conflict on #{entry['number']}: {one_line(entry['reason'])}" for entry in figures["conflicts"]
     ]
     lines += [f"Rules changed: {one_line(entry['reason'])}" for entry in figures["rule_changes"]]
