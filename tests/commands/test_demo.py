@@ -141,7 +141,10 @@ def test_its_kept_ledger_can_be_looked_into(demo: tuple[Said, Path], house: Hous
     said, folder = demo
     assert f"export SYNCD_STATE_DIR={folder}" in said.out
     house.set("SYNCD_STATE_DIR", str(folder))
-    assert house.syncd("show", "1", "--json").json["ticket"]["key"] == "OPS-1"
+    shown = house.syncd("show", "1", "--json").json
+    assert shown["ticket"]["key"] == "OPS-1"
+    notes = [note for item in shown["action_items"] for note in item["notes"]]
+    assert any("Action item has an owner: owed again, its owner left between" in note for note in notes)
     assert len(house.syncd("status", "--all", "--json").json["incidents"]) == 12
     assert house.syncd("audit", "verify").code == 0
 

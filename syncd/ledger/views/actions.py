@@ -65,10 +65,11 @@ def items_data(session: Session, incident_id: str, now: datetime) -> list[Data]:
 
 
 def _notes(row: ActionItemRow, duties: Sequence[Duty]) -> list[str]:
-    """Return what happened to the duties of an item: breaches that are not visible, or were taken back."""
+    """Return what happened to an item's duties: owed again, not visible, or a breach taken back."""
     lost = out_of_sight(row.key, row.deleted_by, row.moved_by)
     own = [duty for duty in duties if duty.subject == row.issue_id]
-    return [f"{SUBJECTS[duty.kind]}: {note}" for duty in own for note in notes_on(duty, lost)]
+    again = [f"{SUBJECTS[duty.kind]}: owed again, {duty.reason}" for duty in own if duty.clock > 1]
+    return again + [f"{SUBJECTS[duty.kind]}: {note}" for duty in own for note in notes_on(duty, lost)]
 
 
 def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
