@@ -30,7 +30,7 @@ class Duty(NamedTuple):
 
     `due` is given the moved deadline of a waiver as a function, because a date that was moved in time counts.
     `renews` tells which end of a fulfilment begins a new clock; any other end leaves the clock unfulfilled,
-    unless `lasting`: then what was fulfilled once stays fulfilled.
+    unless `lasting`: then what was fulfilled at the deadline stays fulfilled.
     """
 
     kind: DutyKind
@@ -99,11 +99,13 @@ def _first(spans: Sequence[Span], at: datetime | None = None, *, renewed: bool =
 def _clock(duty: Duty, start: Start, number: int, given_due: datetime | None) -> _Clock:
     nominal = given_due or (duty.first_due(start) if duty.first_due else start.at)
     times = _clipped(duty.fulfilled(start, nominal), start.at)
+    # a waiver that comes after a new clock began moves only that one
+    met = [time._replace(end=None) if time.why in duty.renews else time for time in times]
     if given_due is not None:
         # a waiver that ran when the breach was taken back is in that deadline already
         later = [waiver for waiver in duty.waivers if waiver.at > start.at]
-        return _Clock(number, start, moved(given_due, times, later), times)
-    due = duty.due(start, times, lambda deadline: moved(deadline, times, duty.waivers))
+        return _Clock(number, start, moved(given_due, met, later), times)
+    due = duty.due(start, times, lambda deadline: moved(deadline, met, duty.waivers))
     return _Clock(number, start, due, times)
 
 
@@ -140,8 +142,12 @@ def _end(duty: Duty, clock: _Clock, now: datetime) -> _End | None:
 def _met_by(duty: Duty, clock: _Clock, at: datetime) -> Fulfilled | None:
     """Return the fulfilment that holds at a time, None if the duty is unfulfilled."""
     times = [time for time in clock.times if time.start <= at]
-    if duty.lasting:
-        return times[0] if times else None
+    if duty.lasting and clock.due <= at:
+        kept = [
+            time for time in times if time.start <= clock.due and (time.end is None or clock.due < time.end)
+        ]
+        if kept:
+            return kept[0]
     last = times[-1] if times else None
     return last if last and (last.end is None or at < last.end) else None
 

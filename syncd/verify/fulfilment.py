@@ -119,7 +119,6 @@ def _is_taken(entries: list[Setting], acts: list[_Act], people: People, at: date
 def scheduled(issue: IssueFacts, people: People, rule: ScheduledRule) -> list[Fulfilled]:
     """Return when the postmortem had an active owner and a review date that a person entered."""
     entries, owners, acts = dates(issue), assignees(issue), _acts(issue)
-    completed = next(iter(completions(issue, people)), None)
 
     def holds(at: datetime) -> bool:
         return _is_taken(owners, acts, people, at) and rule.accepts(at_time(entries, at), people)
@@ -129,11 +128,27 @@ def scheduled(issue: IssueFacts, people: People, rule: ScheduledRule) -> list[Fu
 
     every = _with_leavings(issue, people, acts)
     times = _times(every, people, holds, lambda at: _why_no_owner(issue, people, at), keeps)
-    # what is completed while it is scheduled stays scheduled
-    for place, time in enumerate(times):
-        if completed and time.start <= completed.start and (time.end is None or completed.start < time.end):
-            return [*times[:place], time._replace(end=None, why="")]
-    return times
+    return _while_completed(times, completions(issue, people))
+
+
+def _while_completed(times: list[Fulfilled], completed: list[Fulfilled]) -> list[Fulfilled]:
+    """Return the times, each going on while it was completed: what is completed and scheduled stays so."""
+    lasting: list[Fulfilled] = []
+    for time in times:
+        if lasting and (lasting[-1].end is None or time.start < lasting[-1].end):
+            end = lasting[-1].end
+            if end is not None and (time.end is None or end < time.end):
+                lasting[-1] = lasting[-1]._replace(end=time.end, why=time.why)
+            continue
+        lasting.append(time)
+        end = time.end
+        if end is None:
+            continue
+        cover = [each for each in completed if each.start <= end and (each.end is None or end < each.end)]
+        if cover:
+            why: Literal["removed", ""] = "removed" if cover[0].end is not None else ""
+            lasting[-1] = time._replace(end=cover[0].end, why=why)
+    return lasting
 
 
 def _in_done_status(issue: IssueFacts, at: datetime) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from syncd.domain.duty import DutyKind, Waiver
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.verify.clocks import Duty, Start, clocks_of
+from syncd.verify.clocks import Duty, Start, clocks_of, moved
 from syncd.verify.days import Calendar
 from syncd.verify.facts import Correction, Decisions, IncidentFacts, ItemFacts, Judged, People
 from syncd.verify.fulfilment import (
@@ -134,7 +134,11 @@ def _postmortem_duty(case: _Case, kind: DutyKind, spans: Sequence[Span]) -> Duty
             return completions(issue, people)
         rules = case.rules(start.span)
         within = rules.postmortem.review_within_days
-        rule = ScheduledRule(Calendar(rules), start.span.resolved_at, start.at, due, within)
+        # while a waiver moves the deadline, the days for the review count from its end
+        waivers = case.waivers(kind, None)
+        due = moved(due, [], waivers)
+        begins = max([start.at, *(waiver.end for waiver in waivers if waiver.at <= due)])
+        rule = ScheduledRule(Calendar(rules), start.span.resolved_at, begins, due, within)
         return scheduled(issue, people, rule)
 
     return Duty(

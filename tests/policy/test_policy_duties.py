@@ -576,9 +576,14 @@ def test_a_breach_is_taken_back_when_the_postmortem_is_back_and_was_scheduled_in
     assert life.duty(LATER + 3 * DAY) == duty
 
 
-def test_what_was_scheduled_before_it_vanished_stays_scheduled() -> None:
+def test_what_was_scheduled_is_not_met_while_nobody_can_see_it_at_its_deadline() -> None:
     life = over(gone_since=RESOLVED + DAY, read_until=RESOLVED + DAY).review(RESOLVED + HOUR)
-    assert life.state(LATER + DAY) == "met"
+    assert life.state(DUE - HOUR) == "met"
+    missed = life.duty(LATER + DAY)
+    assert missed is not None
+    assert (missed.state, missed.unseen) == ("breached", True)
+    life.gone_since, life.read_until = None, None
+    assert life.state(LATER + 2 * DAY) == "met"
 
 
 def test_a_breach_of_before_it_vanished_is_never_taken_back_by_itself() -> None:

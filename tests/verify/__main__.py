@@ -13,7 +13,7 @@ from syncd.verify.judge import judge
 from verify.compare import differences
 from verify.histories import history
 
-SHOWN = 400
+SHOWN = 40
 """How many differences are printed."""
 
 

@@ -124,12 +124,12 @@ def _ends(dice: Dice, became: float, *, runbook: bool) -> Acts:
         when += dice.hours(0.2, 80)
         acts.append((when, dice.person(when), "status", OPEN))
         when += dice.hours(0.5, 200)
-    if dice.hit(0.12, "won't do"):
+    if dice.hit(0.15, "won't do"):
         when = became + dice.hours(5, 300)
         acts.append((when, dice.person(when), "labels", "+wont-do"))
         if dice.hit(0.7, "won't do with a reason"):
             acts.append((when + dice.hours(-20, 30), dice.person(when), "comment", "no"))
-        if dice.hit(0.3, "won't do taken back"):
+        if dice.hit(0.6, "won't do taken back"):
             acts.append((when + dice.hours(1, 90), dice.person(when), "labels", "-wont-do"))
     return acts
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from syncd.verify.as_of import as_of
 from syncd.verify.compare import Material
 from syncd.verify.facts import Verdict
@@ -64,11 +66,13 @@ def test_what_leaves_without_names_is_judged_alike() -> None:
             ], seed
 
 
-def test_both_judges_read_every_history_and_most_kinds_of_events_occur() -> None:
+@pytest.mark.parametrize("start", range(1, 201, 50))
+def test_both_judges_agree_on_random_histories_looked_at_often_seldom_and_once(start: int) -> None:
     seen: Counter[str] = Counter()
-    for seed in SEEDS[:10]:
+    for seed in range(start, start + 50):
         played = history(seed)
         seen += played.seen
-        # each difference names a duty and both answers
-        assert all(difference.first != difference.second for difference in differences(played))
-    assert len(seen) >= 40
+        # `make simulate-verdicts` compares the duty to have an owner as well
+        apart = [each for each in differences(played) if not each.duty.startswith("owned ")]
+        assert not apart, (seed, apart)
+    assert len(seen) >= 50

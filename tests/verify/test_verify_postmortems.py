@@ -91,7 +91,9 @@ def test_scheduled_needs_an_active_owner_and_a_review_date_that_a_person_entered
         ([(200, "ines", "status", DONE)], "met", 200),
         ([(370, "ines", "status", DONE)], "met_late", 370),
         ([(200, ROBOT, "status", DONE)], "breached", None),
-        ([(200, "ines", "status", DONE), (210, "ines", "status", OPEN)], "met", 200),
+        # moved back before its deadline it is owed again; later, a week that was kept stays kept
+        ([(200, "ines", "status", DONE), (210, "ines", "status", OPEN)], "breached", None),
+        ([(200, "ines", "status", DONE), (370, "ines", "status", OPEN)], "met", 200),
         # never before the clock's start
         ([(-1, "ines", "status", DONE)], "met", 0),
     ],

@@ -96,9 +96,10 @@ def _judged(
     clock: _Clock, record: Duty | None, mapping: Mapping, judging: JudgingRules, item: Item, now: datetime
 ) -> Duty:
     """Return the duty on one clock as it stands now."""
-    if record is not None and record.state in MET:
-        return record
     ended = _end(item)
+    unseen = partial(_is_hidden, item, ended, judging, now)
+    if record is not None and record.state in MET and not unseen(record.due_at):
+        return record
     duty = record or _made(item, clock, mapping)
     if duty.breached_at is None:
         made = _made(item, clock, mapping)
@@ -106,9 +107,17 @@ def _judged(
         due = due or _deadline(item, clock, mapping, judging, ended)
         update = {"started_at": made.started_at, "due_at": due, "was_due_at": None, "reason": made.reason}
         duty = duty.model_copy(update=update)
-    if ended is not None:
+    if ended is not None and not unseen(duty.due_at):
         return met(duty, ended.since, ended.by, judging)
     return still_owed(duty, item, now, judging)
+
+
+def _is_hidden(item: Item, ended: Ended | None, judging: JudgingRules, now: datetime, due: datetime) -> bool:
+    """Return True if syncd could not see the item when its deadline passed: it is never done then."""
+    hidden = item.hidden_since
+    # What was undone before that has a clock of its own.
+    undone = ended is not None and ended.until is not None
+    return hidden is not None and not undone and hidden <= due and judging.skew.judged_from(due) <= now
 
 
 def _made(item: Item, clock: _Clock, mapping: Mapping) -> Duty:

@@ -41,7 +41,8 @@ class Item(Value):
     the severity's latest day, and `counted` names the severity and the resolve from which syncd counted it;
     `latest_days` are the latest days by all severities that counted. `by_rule` is the account to which syncd
     assigned the item by rule. `ends` are the times in which an end counted. syncd has read the changelog up
-    to `seen_until`. `leaves` are owners whose accounts syncd saw inactive, by account id.
+    to `seen_until`. `leaves` are owners whose accounts syncd saw inactive, by account id. Jira does not show
+    the item since `hidden_since`, None while it does.
     """
 
     issue: Issue
@@ -54,6 +55,7 @@ class Item(Value):
     by_rule: str | None = None
     ends: tuple[Ended, ...] = ()
     leaves: dict[str, Leave] = Field(default_factory=dict)
+    hidden_since: UtcTime | None = None
 
     @property
     def closed(self) -> tuple[datetime, str] | None:

@@ -164,6 +164,9 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     # While the incident is open again its clocks stand still: the next resolve starts them anew.
     moments = [left for duty in duties for left in _moments(duty, now) if runs[-1].until is None]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
+    # What is done is not met if nobody can see it when its deadline passes.
+    judged_from = [case.skew.judged_from(duty.due_at) for duty in duties if not state.in_sight]
+    moments += [(at - now).total_seconds() for at in judged_from if at > now]
     again = min(moments, default=None)
     return Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again)
 

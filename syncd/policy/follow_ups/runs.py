@@ -91,6 +91,7 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
             by_rule=str(by_rule) if by_rule else None,
             ends=end.times,
             leaves=state.leaves,
+            hidden_since=state.out_of_sight_since,
         )
         runs.append(Run(item=item, until=until))
     return runs

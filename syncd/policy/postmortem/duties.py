@@ -8,7 +8,7 @@ act in PagerDuty or Jira, never on the time at which syncd looks, so syncd reads
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from syncd.domain.duty import OF_POSTMORTEM, RUNNING, Duty, DutyState
@@ -23,7 +23,13 @@ from syncd.policy.postmortem.judge import (
     judge_missed,
     own_duties,
 )
-from syncd.policy.postmortem.owed import Owed, counts_for_another, might_owe, qualifies
+from syncd.policy.postmortem.owed import (
+    Stretch,
+    counts_for_another,
+    might_owe,
+    owing_times,
+    qualifies,
+)
 from syncd.policy.postmortem.resolved_periods import Clock, enforced, resolved_periods
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
@@ -50,14 +56,19 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     owed, settles_at = qualifies(case, book)
     settles = [settles_at] if settles_at else []
     labels, waivers = label_waivers(case, book)
-    nothing = _why_nothing(case, book, owed, settles_at)
+    owing = owing_times(case, book)
+    nothing = _why_nothing(case, book, owing, settles_at)
     if nothing is not None:
         context = JudgeContext(case, book, now, owed, (), waivers, moments=settles)
         judge_missed(context, periods)
         return labels.plus(_ended(context, nothing))
-    if owed is None:
+    if not owing:
         return labels.plus(Decision(again=_until(settles, now)))
-    clocks = [Clock(max(period.resolved_at, owed.since), period) for period in enforced(periods, book)]
+    clocks = [
+        Clock(max(period.resolved_at, time.since), period, lowered_at=time.until)
+        for period in enforced(periods, book)
+        for time in owing
+    ]
     # The incident qualified only after it was reopened: that resolve starts no clock.
     clocks = [clock for clock in clocks if clock.ended_at is None or clock.started_at < clock.ended_at]
     context = JudgeContext(case, book, now, owed, clocks, waivers)
@@ -88,17 +99,17 @@ def _ended(context: JudgeContext, why: str) -> Decision:
     return Decision(duties=(*_changed(context), *gone), again=again)
 
 
-def _why_nothing(case: Case, book: Rulebook, owed: Owed | None, settles_at: datetime | None) -> str | None:
+def _why_nothing(
+    case: Case, book: Rulebook, owing: Sequence[Stretch], settles_at: datetime | None
+) -> str | None:
     """Return why no postmortem is owed (any more), None if one is owed or may soon be."""
     target = case.merged_into
     # The postmortem that a person already wrote keeps its duties: people decide which of the two counts.
     if counts_for_another(case) and not written_by_a_person(case.postmortem, review_field(book)):
         named = target.number or target.id if target is not None else case.incident.merged_into
         return f"it was merged into incident {named}, whose postmortem counts"
-    if owed is not None or settles_at is not None:
+    if owing or settles_at is not None:
         return None
-    if book.mapping.postmortem.basis == "final":
-        return "its severity was lowered to one that needs no postmortem"
     return "by the rules in force for it, it needs no postmortem"
 
 

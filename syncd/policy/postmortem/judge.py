@@ -7,7 +7,7 @@ when it has read the changelog beyond the deadline, which must have passed by th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.domain.duty import RUNNING, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
@@ -94,7 +94,9 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
         number = record.clock if record else max(numbers, default=0) + 1
         numbers.append(number)
         seen.add(number)
+        spans = _spans(kind, clock, record, context)
         if record is not None and record.state is DutyState.VOID:
+            clock = _kept_on(clock, clocks, spans, record.corrected_at)
             # A duty that syncd read back from a comment has no reason yet.
             why = record.reason or _why(kind, clock, record.was_due_at or record.due_at, context)
             context.duties.append(record.model_copy(update={"reason": why}))
@@ -102,27 +104,37 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
                 break
             clocks[:0] = _owed_anew(record, clock, context)
             continue
-        spans = _spans(kind, clock, record, context)
         left = _left_at(spans, clock)
         if left is not None:
             # The duty stays met on this clock, and the owner's leaving starts the next one.
             kept = [span for span in spans if span.since < left]
             spans = (*kept[:-1], kept[-1].model_copy(update={"until": None}))
-            clocks.insert(0, Clock(left, clock.period, _why_left(left, context)))
+            clocks.insert(0, replace(clock, started_at=left, why=_why_left(left, context), due_at=None))
             context.duties.append(_running(kind, clock, record, number, spans, context))
             continue
-        stays_met = clock.ended_at is not None and held_at(spans, clock.ended_at) is not None
-        if clock.ended_at is not None and not stays_met:
+        clock = _kept_on(clock, clocks, spans)
+        if clock.ended_at is not None:
             context.duties.append(_ended(kind, clock, record, number, spans, context))
         else:
             context.duties.append(_running(kind, clock, record, number, spans, context))
-        # The duty was met when the incident was reopened: it stays met, and later resolves start no clock.
-        if stays_met:
-            break
     for duty in recorded:
         # No resolve in the log stands for this clock any more.
         if duty.clock not in seen and duty.state in RUNNING:
             context.duties.append(cancelled(duty, "another clock took its place"))
+
+
+def _kept_on(
+    clock: Clock, following: list[Clock], spans: Sequence[Span], before: datetime | None = None
+) -> Clock:
+    """Return the clock; if its duty was met when it ended, it goes on to the end of the following one.
+
+    What was met when the incident was reopened stays met. `before` leaves later reopenings to other clocks.
+    """
+    while clock.ended_at is not None and held_at(spans, clock.ended_at) is not None:
+        if before is not None and clock.ended_at >= before:
+            break
+        clock = replace(clock, goes_on=True, until=following.pop(0).ended_at if following else None)
+    return clock
 
 
 def _record(clock: Clock, recorded: Sequence[Duty]) -> Duty | None:
@@ -142,7 +154,8 @@ def _owed_anew(void: Duty, clock: Clock, context: JudgeContext) -> Iterator[Cloc
     at = void.corrected_at
     if void.claimed_met_at is None and at is not None and (clock.ended_at is None or at < clock.ended_at):
         running = (waiver for waiver in context.waivers if waiver.covers(void.kind))
-        yield Clock(at, clock.period, TAKEN_BACK, due_after_correction(at, running))
+        due = due_after_correction(at, running)
+        yield replace(clock, started_at=at, why=TAKEN_BACK, due_at=due)
 
 
 def _left_at(spans: Sequence[Span], clock: Clock) -> datetime | None:
@@ -198,10 +211,12 @@ def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver
 def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> Window:
     waivers = _waivers(kind, clock, context)
     started = record.started_at if record else clock.started_at
+    # A waiver that came after the deadline moves no date.
+    due = moved_deadline(_first(kind, clock, record, context), waivers, lambda _due: False)
     return Window(
         resolved_at=clock.period.resolved_at,
-        counts_from=max([started, *(waiver.end for waiver in waivers)]),
-        due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda _due: False),
+        counts_from=max([started, *(waiver.end for waiver in waivers if waiver.at <= due)]),
+        due_at=due,
         days=context.book.mapping.postmortem.review_within_days,
         zone=context.book.mapping.zone,
     )
@@ -271,6 +286,25 @@ def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> 
     return f"{why}; {began}; the deadline is {span}, {at_words(due, zone)}"
 
 
+def _at_deadline(duty: Duty, spans: Sequence[Span], context: JudgeContext) -> Sequence[Span]:
+    """Return the times in which the duty was met, as far as they count at its deadline.
+
+    Nothing counts of a postmortem that syncd cannot see when the deadline passes. One that was completed then
+    stays so for this duty: if a person works on it again later, a week that was kept stays kept.
+    """
+    postmortem = context.case.postmortem
+    hidden = postmortem.out_of_sight_since if postmortem is not None else None
+    if hidden is not None and hidden <= duty.due_at:
+        judged = context.case.skew.judged_from(duty.due_at)
+        if judged <= context.now:
+            return ()
+        context.moments.append(judged)
+    if duty.kind is not DutyKind.COMPLETED:
+        return spans
+    kept = held_at(spans, duty.due_at)
+    return tuple(span.model_copy(update={"until": None}) if span is kept else span for span in spans)
+
+
 def _ended(
     kind: DutyKind,
     clock: Clock,
@@ -281,13 +315,14 @@ def _ended(
 ) -> Duty:
     """Return the duty of a clock that a reopening ended: cancelled, unless it was overdue before."""
     duty = _made(kind, clock, record, number, spans, context)
+    spans = _at_deadline(duty, spans, context)
     ended = clock.ended_at or context.now
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
+    if breached is None and ended == clock.lowered_at:
+        return cancelled(duty, "its severity was lowered to one that needs no postmortem")
     if breached is None:
-        why = (
-            f"the incident was reopened {at_words(ended, context.book.mapping.zone)}; the next resolve starts"
-        )
-        return cancelled(duty, f"{why} a new clock")
+        reopened = f"the incident was reopened {at_words(ended, context.book.mapping.zone)}"
+        return cancelled(duty, f"{reopened}; the next resolve starts a new clock")
     late = _with_sight(duty.model_copy(update={"breached_at": breached}), record, context)
     done = held_now(spans)
     return _met(late, done) if done else late.model_copy(update={"state": DutyState.BREACHED})
@@ -303,6 +338,7 @@ def _running(
 ) -> Duty:
     """Return the duty of a clock that no reopening ended, or that was met before the reopening."""
     duty = _made(kind, clock, record, number, spans, context)
+    spans = _at_deadline(duty, spans, context)
     done = held_now(spans)
     overdue = _overdue_since(duty, clock, spans, context)
     duty = _with_sight(duty.model_copy(update={"breached_at": duty.breached_at or overdue}), record, context)

@@ -93,6 +93,25 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
     return Owed(severity=severity, since=since, reason=reason), None
 
 
+def owing_times(case: Case, book: Rulebook) -> list[Stretch]:
+    """Return the times in which the incident owed a postmortem, oldest first.
+
+    With `basis: peak` it owes one for ever; with `final` until its severity is lowered.
+    """
+    owed, _settles_at = qualifies(case, book)
+    if book.mapping.postmortem.basis != "final":
+        return [Stretch(since=owed.since)] if owed is not None else []
+    merged = [Stretch(since=source.merged_at) for source in case.merged_sources if source.owes]
+    times: list[Stretch] = []
+    for stretch in sorted([*_stretches(case, book, _owes(book)), *merged], key=lambda each: each.since):
+        last = times[-1] if times else None
+        if last is None or (last.until is not None and last.until < stretch.since):
+            times.append(stretch)
+        elif last.until is not None and (stretch.until is None or stretch.until > last.until):
+            times[-1] = last.model_copy(update={"until": stretch.until})
+    return times
+
+
 def might_owe(case: Case, book: Rulebook) -> bool:
     """Return True if a severity or a merged source ever asked for a postmortem, for however short a time."""
     return bool(_stretches(case, book, _owes(book))) or any(source.owes for source in case.merged_sources)

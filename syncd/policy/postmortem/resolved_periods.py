@@ -39,17 +39,26 @@ class Clock:
     """A time in which the incident was over and owed a postmortem; `ended_at` is when it was reopened.
 
     `why` is set where the clock starts for another reason than the resolve, and `due_at` after a correction.
+    With `basis: final` the clock ends at `lowered_at`, when the severity stopped to ask for a postmortem. The
+    clock of a duty that was met at its end goes on, to the end of the following clock at `until` (None: to
+    this day).
     """
 
     started_at: datetime
     period: ResolvedPeriod
     why: str = ""
     due_at: datetime | None = None
+    lowered_at: datetime | None = None
+    goes_on: bool = False
+    until: datetime | None = None
 
     @property
     def ended_at(self) -> datetime | None:
-        """Return when a reopening ended the clock, None while the reopening may turn out not to count."""
-        return None if self.period.doubtful_until else self.period.reopened_at
+        """Return what ended the clock: not a reopening that may turn out not to count."""
+        if self.goes_on:
+            return self.until
+        reopened = None if self.period.doubtful_until else self.period.reopened_at
+        return min((at for at in (reopened, self.lowered_at) if at is not None), default=None)
 
 
 def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tuple[ResolvedPeriod, ...]:
