@@ -132,14 +132,14 @@ def test_what_was_missed_before_a_long_reopening_stays_missed_and_what_was_not_g
         made.change("assignee", RESOLVED + reopened + 20 * HOUR, PIA.id)
         return made
 
-    for reopened, state in ((40 * HOUR, "met_late"), (20 * HOUR, "met")):
+    for reopened, states in ((40 * HOUR, ["met_late", "met"]), (20 * HOUR, ["met"])):
         often = world(reopened)
         for hours in range(2, 90, 3):
             often.look(RESOLVED + hours * HOUR)
         often.look(END)
         once = world(reopened).look(END)
         assert often.verdicts() == once.verdicts()
-        assert [verdict[2] for verdict in once.verdicts() if verdict[0] == DutyKind.OWNED] == [state]
+        assert [verdict[2] for verdict in once.verdicts() if verdict[0] == DutyKind.OWNED] == states
 
 
 def test_a_look_while_a_reopening_may_still_be_short_settles_nothing() -> None:
@@ -182,9 +182,48 @@ def test_the_owner_duty_of_an_item_that_was_done_before_a_long_reopening_keeps_i
     assert owner == [("cancelled", MADE + DAY)]
 
 
+def test_an_item_that_was_dropped_and_taken_again_between_two_looks_has_both_clocks() -> None:
+    def world() -> World:
+        made = World()
+        made.change("assignee", MADE + HOUR, OLA.id)
+        made.change("assignee", MADE + 2 * HOUR, None)
+        made.change("assignee", MADE + 3 * HOUR, PIA.id)
+        return made
+
+    once = world().look(END)
+    often = world()
+    for minutes in range(0, 300, 20):
+        often.look(MADE + minutes * MINUTE)
+    assert often.look(END).verdicts() == once.verdicts()
+    owner = [(clock, state, met) for kind, clock, state, _, _, met in once.verdicts() if kind == "owned"]
+    assert owner == [(1, "met", MADE + HOUR), (2, "met", MADE + 3 * HOUR)]
+
+
+def test_an_item_that_was_done_opened_and_done_again_between_two_looks_has_both_clocks() -> None:
+    def world() -> World:
+        made = World()
+        made.change("status", MADE + 2 * HOUR, DONE.id, words=DONE.name)
+        made.change("status", MADE + 3 * HOUR, IN_PROGRESS.id, words=IN_PROGRESS.name)
+        made.change("status", MADE + 5 * HOUR, DONE.id, words=DONE.name)
+        return made
+
+    once = world().look(END)
+    often = world().look(MADE + HOUR).look(MADE + 150 * MINUTE).look(MADE + 4 * HOUR).look(END)
+    assert often.verdicts() == once.verdicts()
+    done = [(clock, state, met) for kind, clock, state, _, _, met in once.verdicts() if kind == "done"]
+    assert done == [(1, "met", MADE + 2 * HOUR), (2, "met", MADE + 5 * HOUR)]
+
+
+def test_opened_and_resolved_again_without_work_an_items_deadline_stays() -> None:
+    made = World()
+    made.state_changes += [_turn("reopened", MADE + 5 * HOUR), _turn("resolved", MADE + 9 * HOUR)]
+    owner = [verdict[3] for verdict in made.look(END).verdicts() if verdict[0] == DutyKind.OWNED]
+    assert owner == [MADE + DAY]
+
+
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["flap", "reopen", "assign", "date", "done"]),
+        st.sampled_from(["flap", "reopen", "assign", "drop", "date", "done", "open"]),
         st.integers(1, 60 * 40),
         st.integers(0, 20),
     ),
@@ -195,7 +234,8 @@ LOOKS = st.lists(st.integers(1, 60 * 24 * 5), max_size=12)
 
 def lived(steps: list[tuple[str, int, int]]) -> World:
     made, at = World(), MADE
-    owned = closed = False
+    owner: str | None = None
+    closed = False
     for step, minutes, number in steps:
         at += minutes * MINUTE
         if step in ("flap", "reopen"):
@@ -208,9 +248,15 @@ def lived(steps: list[tuple[str, int, int]]) -> World:
             if not closed:
                 made.change("status", at, DONE.id, words=DONE.name)
             closed = True
-        elif not owned:
-            made.change("assignee", at, OLA.id)
-            owned = True
+        elif step == "open":
+            if closed:
+                made.change("status", at, IN_PROGRESS.id, words=IN_PROGRESS.name)
+            closed = False
+        else:
+            then = None if step == "drop" else PIA.id if owner == OLA.id else OLA.id
+            if then != owner:
+                made.change("assignee", at, then)
+            owner = then
     return made
 
 

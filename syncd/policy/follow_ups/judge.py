@@ -27,8 +27,9 @@ from syncd.policy.follow_ups.duties import (
     postponements,
 )
 from syncd.policy.follow_ups.membership import is_runbook_item
-from syncd.policy.follow_ups.owner import owned, taken_at, tenures
-from syncd.policy.follow_ups.runs import runs_of, settling
+from syncd.policy.follow_ups.owner import owner_times, taken_at, tenures
+from syncd.policy.follow_ups.owner_clocks import OwnerClocks, windows_of
+from syncd.policy.follow_ups.runs import runs_of
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.judge import READ_AGAIN
@@ -157,9 +158,17 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     # The runbook item belongs to the postmortem's owner. syncd chose that owner, so nobody met a duty.
     if not is_runbook_item(state):
         soon = judging.model_copy(update={"soon": OWNED_SOON})
-        own, at = settling(runs, now, lambda item, at: next(owned(item, None, mapping, at, soon)))
-        latest = max(clean[DutyKind.OWNED], key=lambda duty: duty.clock, default=None)
-        duties += owned(own, latest, mapping, at, soon)
+        item = runs[-1].item
+        clocks = OwnerClocks(
+            item=item,
+            windows=windows_of(runs, item.ends),
+            times=owner_times(item),
+            recorded=clean[DutyKind.OWNED],
+            mapping=mapping,
+            judging=soon,
+            now=now,
+        )
+        duties += clocks.judged()
     duties = [_with_sight(duty, records.get(duty.place), state) for duty in duties]
     # While the incident is open again its clocks stand still: the next resolve starts them anew.
     moments = [left for duty in duties for left in _moments(duty, now) if runs[-1].until is None]

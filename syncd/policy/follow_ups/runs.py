@@ -29,14 +29,6 @@ class Run(Value):
     until: UtcTime | None = None
 
 
-def settling(
-    runs: Sequence[Run], now: datetime, judged: Callable[[Item, datetime], Duty]
-) -> tuple[Item, datetime]:
-    """Return the item with the clock that settles a duty, and the moment to judge it at (see `settled`)."""
-    run, at = settled(runs, now, judged)
-    return run.item, at
-
-
 def settled(
     runs: Sequence[Run], now: datetime, judged: Callable[[Item, datetime], Duty]
 ) -> tuple[Run, datetime]:
