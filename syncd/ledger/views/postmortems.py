@@ -1,6 +1,6 @@
 """Postmortems for reading commands and mails: their keys, and the state of their duties with the reason.
 
-The shapes are a promise to scripts (README, "For scripts").
+The shapes are a promise to scripts (systemd/README.md, "For scripts").
 """
 
 from __future__ import annotations

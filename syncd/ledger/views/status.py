@@ -1,6 +1,6 @@
 """The data of `syncd status` and `syncd outbox`, ready for a table or for JSON.
 
-The shapes are a promise to scripts (README, "For scripts").
+The shapes are a promise to scripts (systemd/README.md, "For scripts").
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Turn facts into rows, and rows into numbers: every total of a report is a count of its rows.
 
-The README defines them under "What the report counts". The time to acknowledge ends at the first
+`mappings/README.md` defines them under "What the report counts". The time to acknowledge ends at the first
 acknowledgement, the time to resolve at the last resolve. Snoozed time counts. An incident that was merged
 into another counts in neither time, because the other one does. A duty counts in the week of its deadline.
 """
