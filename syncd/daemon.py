@@ -46,8 +46,9 @@ from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import JiraClient, jira_client
 from syncd.remote.mail import FolderMail, Mail, SmtpMail
 from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
-from syncd.web.app import open_listener
+from syncd.web.app import open_listener, open_page
 from syncd.web.receive import Receiver
+from syncd.web.server import Listener
 from syncd.web.source import Source
 
 GRACE_SECONDS = 8.0
@@ -175,6 +176,7 @@ def make_post(configuration: Configuration, transport: Transport, clock: Clock) 
         loopback=on_loopback(settings),
         nobody=not settings.smtp_host,
         operator=settings.operator_email,
+        page=settings.page_url or "",
     )
 
 
@@ -196,6 +198,7 @@ class Daemon:
         self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
         # bound before the first contact, so that a wrong address stops the start
         self.listener = open_listener(settings, self._source, context.clock.now())
+        self.page = open_page(settings, self._source, configuration.templates)
         self._heartbeat = _heartbeat(settings, context)
         self._context = context
         self._poll_seconds = poll_seconds
@@ -203,6 +206,10 @@ class Daemon:
         self._failed: Exception | None = None
         # APScheduler waits by the system's clock, also when a test gives the engine another one
         self._ticker = Ticker(SystemClock())
+
+    @property
+    def _listeners(self) -> list[Listener]:
+        return [listener for listener in (self.listener, self.page) if listener is not None]
 
     def run(self) -> bool:
         """Run until SIGTERM or SIGINT; return True if all running requests ended.
@@ -243,8 +250,8 @@ class Daemon:
             return
         self.loop.work_queue.start(WORKERS)
         self._arm_ticker()
-        if self.listener is not None:
-            self.listener.start()
+        for listener in self._listeners:
+            listener.start()
         self.supervisor.ready()
         if self.supervisor.watchdog is not None:
             # systemd asks for a sign of life in each period; half of it leaves room for a slow answer
@@ -313,9 +320,9 @@ class Daemon:
         starting.join(GRACE_SECONDS)
         if starting.is_alive():
             return False
-        if self.listener is not None:
+        for listener in self._listeners:
             # in a thread of its own: open webhooks must not use up the grace of running writes
-            Thread(target=self.listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
+            Thread(target=listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
         ending = Thread(target=self._ticker.stop, name="stop", daemon=True)
         ending.start()
         ended = self.loop.work_queue.stop(limit - clock.boottime())

@@ -72,6 +72,7 @@ def canary(
             "JIRA_TOKEN": JIRA_TOKEN,
             "LOG_LEVEL": "DEBUG",
             "HTTP_LISTEN": "127.0.0.1:0",
+            "PAGE_LISTEN": "127.0.0.1:0",
             "PAGERDUTY_WEBHOOK_SECRETS": WEBHOOKS,
             "JIRA_WEBHOOK_SECRET": WEBHOOKS,
             "HEARTBEAT_URL": f"http://127.0.0.1:9/{HEARTBEAT}",
@@ -123,9 +124,13 @@ def done(house: House, made: dict[str, str]) -> bool:
 
 def over_the_listener(house: House, incident: str) -> dict[str, str]:
     """Return what the listener shows and answers, also to a sender of our words."""
-    (port,) = wait_for(lambda: re.findall(r"listening on 127\.0\.0\.1:(\d+)", house.err("run")))
+    port, page = wait_for(lambda: re.findall(r"listening on 127\.0\.0\.1:(\d+)", house.err("run")))
     url = f"http://127.0.0.1:{port}"
     answers = {path: requests.get(url + path, timeout=5).text for path in ("/healthz", "/readyz", "/metrics")}
+    for path in ("/", "/team/Ramen"):
+        answer = requests.get(f"http://127.0.0.1:{page}{path}", timeout=5)
+        assert answer.status_code == 200
+        answers[f"page {path}"] = answer.text
     data = {
         "id": incident,
         "type": "incident",

@@ -14,7 +14,6 @@ import click
 from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.output import console, emit_json, json_option, table
 from syncd.commands.shared.setup import Setup, command_clock
-from syncd.commands.status import first_load_lines, mass_line
 
 if TYPE_CHECKING:
     from syncd.engine.context import EngineContext
@@ -29,6 +28,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     from syncd.commands.shared.exit_codes import say_stopped
     from syncd.ledger.store.holds import mass_held
     from syncd.ledger.views.daemon_state import first_load_data
+    from syncd.report.state_words import first_load_lines, mass_line
 
     setup = Setup.load(ctx, usable=True)
     setup.start_log(quiet=True)

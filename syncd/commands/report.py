@@ -66,6 +66,7 @@ def command(
     from syncd.config.load import load_offline
     from syncd.ledger.database.room import room_for
     from syncd.report.weekly.formats import file_slug, written
+    from syncd.report.weekly.report import names_shown
 
     become_owner()
     rules = load_offline(usable=True)
@@ -83,8 +84,7 @@ def command(
             _send(Setup.load(ctx, usable=True), {"week": _named(week).name if week else None, "team": team})
         )
     report, head = _report(rules, week, team)
-    # a report over all teams names people only if every team's mapping allows it
-    names = team is not None or all(mapping.report.names for mapping in mappings)
+    names = names_shown(mappings, team)
     formats = [given_form] if given_form else (list(FORMATS) if output else ["text"])
     for form in formats:
         text = written(report, form, rules.templates, names=names, head=head, browse=_browse(rules))

@@ -16,7 +16,6 @@ from syncd.commands.shared.output import (
     plain,
     second,
     table,
-    trouble_line,
     with_wait,
 )
 from syncd.commands.shared.restricted import put_titles, restricted_option
@@ -56,6 +55,8 @@ def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) 
 
 
 def _show(data: dict[str, Any]) -> None:
+    from syncd.report.state_words import trouble_line
+
     out = console()
     incident, snapshot = data["incident"], data["incident"]["snapshot"]
     assumed = " (assumed)" if incident["severity_assumed"] else ""

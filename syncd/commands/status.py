@@ -18,12 +18,10 @@ from syncd.commands.shared.output import (
     plain,
     second,
     table,
-    trouble_line,
 )
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.base import SERVICE_NAMES
-from syncd.domain.text import counted
 from syncd.policy.time.time_words import long_words
 
 if TYPE_CHECKING:
@@ -98,6 +96,8 @@ def _disk(out: Console, disk: dict[str, Any]) -> None:
 
 
 def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
+    from syncd.report.state_words import brake_lines, service_lines, trouble_line, wait_line
+
     rows = [
         (
             f"#{incident['number']}",
@@ -117,34 +117,17 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
     counts = {state: number for state, number in data["outbox"].items() if number}
     out.print("\nOutbox: " + (", ".join(f"{number} {state}" for state, number in counts.items()) or "empty"))
     for wait in data["waits"][:WAITS_AT_MOST]:
-        number = counted(wait["operations"], "operation")
-        plain(out, f"Waiting since {second(wait['since'])}: {number} for {wait['why']}")
+        plain(out, wait_line(wait))
     _disk(out, data["disk"])
-    _brakes(out, data)
-    _cycles(out, data["cycles"], now)
-    for line in data["services"]:
-        plain(out, f"Service in trouble: {line}")
-    for refusal in data["refused"]:
-        plain(out, _refused(refusal))
-    for line in data["limits"]:
+    for line in brake_lines(data):
         plain(out, line)
-    for ident, name in data["unmapped_services"].items():
-        plain(out, f"No mapping names the service {name} ({ident}): its incidents get no ticket")
-    for trouble in data["troubles"]:
-        plain(out, trouble_line(trouble))
-    for note in data["notes"]:
-        plain(out, note)
+    _cycles(out, data["cycles"], now)
+    for line in (*service_lines(data), *map(trouble_line, data["troubles"]), *data["notes"]):
+        plain(out, line)
     _conflicts(out, data["conflicts"])
     _dry_run_notes(out, data["dry_run_notes"])
     if counts.get("parked"):
         out.print("Parked operations wait for a person: syncd outbox")
-
-
-def _refused(refusal: dict[str, Any]) -> str:
-    """Return the line about what a service does not tell, or what stops a team."""
-    since, teams = second(refusal["since"]), ", ".join(refusal["teams"])
-    head = f"Stopped since {since}: {teams}, because" if teams else f"Refused since {since}:"
-    return f"{head} {refusal['what']}: {refusal['why']}. {refusal['remedy']}".rstrip(". ")
 
 
 def _severity(incident: dict[str, Any]) -> str:
@@ -166,51 +149,6 @@ def _owed(incident: dict[str, Any]) -> str:
         if incident["postmortem"] and words
         else incident["postmortem"] or words
     )
-
-
-def first_load_lines(counts: dict[str, int]) -> list[str]:
-    """Return the lines about a held first load, with the counts of the operations that wait."""
-    kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    return [
-        f"This ledger is new and holds the work for incidents that began before its first start: {kinds}",
-        "To let it go ahead: syncd accept",
-    ]
-
-
-def mass_line(held: dict[str, Any]) -> str:
-    """Return the line about a held mass of writes."""
-    return (
-        f"Held since {second(held['since'])}: writes to {counted(held['tickets'], 'ticket')} whose incidents"
-        " did not change. See syncd outbox; then syncd outbox release, or syncd outbox drop --held"
-    )
-
-
-def _brakes(out: Console, data: dict[str, Any]) -> None:
-    """Print each brake that holds writes back, with the command that ends it."""
-    if data["first_load"]["state"] == "held":
-        for line in first_load_lines(data["first_load"]["counts"]):
-            out.print(line)
-    if data["held"]:
-        out.print(mass_line(data["held"]), soft_wrap=True)
-    for target, pause in data["paused"].items():
-        plain(
-            out,
-            f"Paused since {second(pause['since'])}: {target}, by {pause['by']}, reason: {pause['reason']}."
-            f" To end it: syncd resume {target}",
-        )
-    for rival in data["rivals"]:
-        plain(
-            out,
-            f"Another ledger ({rival['instance']}) made tickets for the same incidents, such as"
-            f" {rival['key']}, first seen {second(rival['since'])}. "
-            + (
-                "It is older: stop one of the two daemons, then syncd resume all"
-                if rival["younger"]
-                else "This ledger is older: stop the other daemon"
-            ),
-        )
-    for pair in data["duplicates"]["left"]:
-        plain(out, f"{pair['younger']} is a duplicate of {pair['older']}; left alone: {pair['reason']}")
 
 
 def _conflicts(out: Console, conflicts: list[dict[str, Any]]) -> None:

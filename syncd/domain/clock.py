@@ -98,3 +98,8 @@ def zone_word(local: datetime) -> str:
 def in_utc(moment: datetime) -> str:
     """Return a UTC time to the minute, for people: `2026-11-22 05:12 UTC`."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def second_in_utc(moment: datetime) -> str:
+    """Return a UTC time to the second, for people: `2026-11-22 05:12:09 UTC`."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

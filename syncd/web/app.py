@@ -18,7 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syncd.config.problems import ConfigError
-from syncd.config.settings.settings import Settings, setting_problem
+from syncd.config.settings.settings import Settings, setting_problem, variable
+from syncd.config.templates.templates import Templates
 from syncd.web.metrics import Metrics
 from syncd.web.server import Listener
 from syncd.web.signatures import JIRA_HEADER, PAGERDUTY_HEADER, jira_signed, pagerduty_signed
@@ -53,12 +54,29 @@ def open_listener(settings: Settings, source: Source, started: datetime) -> List
         jira.get_secret_value() if jira else None,
     )
     app = make_app(source, Metrics(source, started), secrets)
+    return _bound(settings, "http_listen", settings.listen, app, "webhooks, health and metrics")
+
+
+def open_page(settings: Settings, source: Source, templates: Templates) -> Listener | None:
+    """Return the listener of the page of state, bound but not started; None if the settings want none.
+
+    Raise `ConfigError` if the address is in use or not on this machine.
+    """
+    if settings.page is None:
+        return None
+    from syncd.web.page import Page, page_app
+
+    app = page_app(Page(source, templates), settings.page_url)
+    return _bound(settings, "page_listen", settings.page, app, "the page of state")
+
+
+def _bound(settings: Settings, field: str, address: tuple[str, int], app: ASGIApp, serves: str) -> Listener:
     try:
-        return Listener(*settings.listen, app)
+        return Listener(*address, app, serves)
     except OSError as error:
-        hint = "set another address, or leave it empty for no listener (SYNCD_HTTP_LISTEN=)"
-        message = f"cannot listen on {settings.http_listen}: {error.strerror or error}"
-        raise ConfigError([setting_problem("http_listen", message, hint)]) from None
+        hint = f"set another address, or leave it empty for no listener ({variable(field)}=)"
+        message = f"cannot listen on {getattr(settings, field)}: {error.strerror or error}"
+        raise ConfigError([setting_problem(field, message, hint)]) from None
 
 
 def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> ASGIApp:

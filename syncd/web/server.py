@@ -110,10 +110,11 @@ class GuardedProtocol(H11Protocol):
 
 
 class Listener:
-    """An application on one address."""
+    """An application on one address; `serves` says for the log what it serves."""
 
-    def __init__(self, host: str, port: int, app: ASGIApp) -> None:
+    def __init__(self, host: str, port: int, app: ASGIApp, serves: str) -> None:
         """Bind the address; raise `OSError` if that is impossible."""
+        self._serves = serves
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         most = min(MOST_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
         self._socket = socket.create_server((host, port), family=family, backlog=most)
@@ -146,7 +147,7 @@ class Listener:
         """Start to answer requests."""
         self._thread.start()
         host, port = self._socket.getsockname()[:2]
-        logger.info("listening on {}:{} for webhooks, health and metrics", host, port)
+        logger.info("listening on {}:{} for {}", host, port, self._serves)
 
     def stop(self, seconds: float) -> None:
         """Finish running requests, accept no new ones, and end within `seconds`."""

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from syncd.engine.context import EngineContext
+from syncd.domain.base import SERVICE_NAMES
+from syncd.domain.clock import second_in_utc
+from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.status import DaemonStatus, daemon_status
 from syncd.ledger.store.identity import instance_of
+from syncd.policy.time.time_words import long_words
 from syncd.remote.errors import Cause
+from syncd.report.state_page import Health, Side
 from syncd.web.receive import Receiver
 
 READY_FOR = timedelta(minutes=5)
@@ -42,10 +46,24 @@ class Source:
 
     def up_to_date(self, good: dict[str, datetime]) -> bool:
         """Return True if both services were read lately."""
+        return len(good) == len(SERVICES) and all(self._lately(at) for at in good.values())
+
+    def _lately(self, at: datetime) -> bool:
         limit = max(READY_FOR, timedelta(seconds=3 * self.poll_seconds))
-        now = self.context.clock.now()
-        # a service that was never read has no entry; a read in the future was made before the clock was set
-        return len(good) == 2 and all(timedelta() <= now - at <= limit for at in good.values())
+        # a read in the future was made before the clock was set
+        return timedelta() <= self.context.clock.now() - at <= limit
+
+    def health(self) -> Health:
+        """Return the daemon's health in words for the page of state."""
+        return Health(tuple(self._side(service) for service in SERVICES), self.sick())
+
+    def _side(self, service: str) -> Side:
+        at, name = self.good().get(service), SERVICE_NAMES[service]
+        if at is None:
+            return Side(name, False, "not read yet since the daemon started")
+        ago = self.context.clock.now() - at
+        near = long_words(ago) if ago >= timedelta(minutes=2) else f"{max(0, int(ago.total_seconds()))} s"
+        return Side(name, self._lately(at), f"last read {near} ago, {second_in_utc(at)}")
 
     def refused(self) -> set[str]:
         """Return the services that refuse our credentials."""

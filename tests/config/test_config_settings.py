@@ -128,6 +128,18 @@ def test_empty_means_not_set_and_for_the_listener_none(monkeypatch: Env) -> None
     assert settings.listen is None
 
 
+def test_the_page_of_state_is_off_and_never_on_the_webhooks_port(monkeypatch: Env) -> None:
+    assert load_settings().page is None
+    said = refused(monkeypatch, SYNCD_PAGE_LISTEN="[::1]:8585")
+    assert "SYNCD_HTTP_LISTEN" in said["SYNCD_PAGE_LISTEN"]
+    assert "127.0.0.1:8586" in said["SYNCD_PAGE_LISTEN"]
+    monkeypatch.setenv("SYNCD_HTTP_LISTEN", "")
+    assert load_settings().page == ("::1", 8585)
+    for listener in ("SYNCD_HTTP_LISTEN", "SYNCD_PAGE_LISTEN"):
+        monkeypatch.setenv(listener, "127.0.0.1:0")
+    assert load_settings().page == ("127.0.0.1", 0)
+
+
 def test_all_wrong_variables_are_told_at_once_with_what_would_be_right(monkeypatch: Env) -> None:
     said = refused(
         monkeypatch,

@@ -47,7 +47,7 @@ class Web:
         self.receiver = Receiver(context, self.handed.extend)
         source = Source(context, lambda: rig.loop.good_sides(), self.receiver, 30)
         app = make_app(source, Metrics(source, rig.clock.now()), secrets)
-        self.listener = Listener("127.0.0.1", 0, app)
+        self.listener = Listener("127.0.0.1", 0, app, "webhooks, health and metrics")
         self.listener.start()
         self.url = f"http://127.0.0.1:{self.listener.port}"
 

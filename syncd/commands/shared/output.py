@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from syncd.domain.clock import in_utc
+from syncd.domain.clock import in_utc, second_in_utc
 from syncd.domain.text import terminal
 
 
@@ -45,13 +45,6 @@ def plain(out: Console, text: str) -> None:
     out.print(Text(terminal(text)), soft_wrap=True)
 
 
-def trouble_line(trouble: Mapping[str, Any]) -> str:
-    """Return the line about something that syncd cannot read or do about one object."""
-    number = f"#{trouble['number']}" if trouble["number"] else trouble["whose"]
-    named = f"{number} {trouble['ticket']}" if trouble["ticket"] else number
-    return f"{named}: syncd cannot {trouble['what']} since {second(trouble['since'])}: {trouble['why']}"
-
-
 def write_private(file: Path, content: bytes) -> None:
     """Write a file that only its owner can read, in a folder of the same kind if that is new."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -68,7 +61,7 @@ def minute(iso: str) -> str:
 
 def second(iso: str) -> str:
     """Return an ISO moment to the second: `2026-11-22 05:12:09 UTC`."""
-    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S} UTC"
+    return second_in_utc(datetime.fromisoformat(iso))
 
 
 def with_wait(words: str | None, operation: dict[str, Any]) -> str:

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -46,6 +54,7 @@ from syncd.config.settings.values import (
     page_address,
     pagerduty_address,
     upper,
+    web_address,
 )
 
 PREFIX = "SYNCD_"
@@ -72,6 +81,11 @@ def _state_dir() -> Path:
 def _ledger_url(values: dict[str, Any]) -> str:
     state_dir: Path = values.get("state_dir") or _state_dir()
     return f"sqlite:///{state_dir / 'syncd.db'}"
+
+
+def _host_and_port(listen: str) -> tuple[str, int] | None:
+    host, _, port = listen.rpartition(":")
+    return (host.strip("[]"), int(port)) if listen else None
 
 
 class _FromFiles(EnvSettingsSource):
@@ -177,6 +191,14 @@ class Settings(BaseSettings):
     http_listen: Annotated[str, AfterValidator(listen_address)] = Field(
         "127.0.0.1:8585", description="Where webhooks, health and metrics are served; empty: nowhere."
     )
+    page_listen: Annotated[str, AfterValidator(listen_address)] = Field(
+        "",
+        description="Where the page of state is served, such as `127.0.0.1:8586`, on its own port; empty:"
+        " nowhere.",
+    )
+    page_url: Annotated[str, AfterValidator(web_address)] | None = Field(
+        None, description="Address at which people reach the page of state; mails then link to it."
+    )
     log_format: Literal["text", "json"] | None = Field(
         None, description="Format of the log; not set: `text` on a terminal, else `json`."
     )
@@ -195,6 +217,18 @@ class Settings(BaseSettings):
             for name, value in values.items()
             if name == "http_listen" or not (isinstance(value, str) and not value.strip())
         }
+
+    @field_validator("page_listen")
+    @classmethod
+    def _page_has_a_port_of_its_own(cls, listen: str, info: ValidationInfo) -> str:
+        ours, webhooks = _host_and_port(listen), _host_and_port(info.data.get("http_listen", ""))
+        # with port 0 the system chooses a free one
+        if ours and webhooks and ours[1] == webhooks[1] != 0:
+            raise ValueError(
+                "the port of SYNCD_HTTP_LISTEN, which may face the internet; choose another, such as"
+                " 127.0.0.1:8586"
+            )
+        return listen
 
     @classmethod
     def settings_customise_sources(
@@ -220,8 +254,12 @@ class Settings(BaseSettings):
     @property
     def listen(self) -> tuple[str, int] | None:
         """Host and port of the listener; None for no listener."""
-        host, _, port = self.http_listen.rpartition(":")
-        return (host.strip("[]"), int(port)) if self.http_listen else None
+        return _host_and_port(self.http_listen)
+
+    @property
+    def page(self) -> tuple[str, int] | None:
+        """Host and port of the page of state; None for no page."""
+        return _host_and_port(self.page_listen)
 
     @property
     def mail_port(self) -> int:

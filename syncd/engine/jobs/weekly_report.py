@@ -38,7 +38,7 @@ from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.remote.errors import RemoteError
 from syncd.remote.http.lanes import slow_lane
-from syncd.report.weekly.report import Weekly, frozen, leading, make, run_of, zone_of
+from syncd.report.weekly.report import Weekly, frozen, leading, make, names_shown, run_of, zone_of
 from syncd.report.weekly.week import Week, latest_due
 
 PATIENCE = 3600.0
@@ -105,7 +105,7 @@ def _edition(mappings: Sequence[Mapping], leader: Mapping, team: str | None, to:
         day=leader.report.day,
         at=leader.report.at,
         zone=zone_of(mappings, team),
-        names=team is not None or all(mapping.report.names for mapping in within),
+        names=names_shown(mappings, team),
         since=min(mapping.enforced_since for mapping in within),
         version=leader.version,
     )

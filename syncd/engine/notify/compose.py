@@ -10,7 +10,7 @@ from datetime import datetime
 
 from loguru import logger
 
-from syncd.config.templates.templates import TemplateError, Templates
+from syncd.config.templates.templates import TemplateError
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.mapping import Mapping
@@ -34,6 +34,7 @@ from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
 from syncd.engine.notify.operator_letters import operator_letter
 from syncd.engine.rulebook import projects_of
+from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
 from syncd.ledger.views.postmortems import (
@@ -48,6 +49,7 @@ from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter, ToldNotice
 from syncd.report.mail.message import Attachment, Body
+from syncd.report.state_page import link_to
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, frozen, zone_of
 from syncd.report.weekly.week import Week
@@ -258,9 +260,7 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
     )
 
 
-def report_body(
-    context: EngineContext, mail: WeeklyReportMail, why: str, templates: Templates, head: str
-) -> Body:
+def report_body(context: EngineContext, mail: WeeklyReportMail, why: str, mailer: Mailer, head: str) -> Body:
     """Return a weekly report for one recipient; `why` they get it, `head` of the audit trail (`SEQ:HASH`).
 
     A report that its template cannot write leaves as its subject and its rows. Raise `CannotRender` where the
@@ -272,7 +272,8 @@ def report_body(
     attached = len(rows) <= LARGEST
     if not attached:
         why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
-    words = report_context(report, names=mail.names, head=head, browse=browse, why=why)
+    page, templates = link_to(mailer.page, context.mappings, report.team or ""), mailer.templates
+    words = report_context(report, names=mail.names, head=head, browse=browse, why=why, page=page)
     name = f"syncd-{formats.file_slug(report.team)}-{report.week.name}.csv"
     subject = str(words["subject"])
     attachments = (Attachment(name=name, kind="csv", text=rows),) if attached else ()

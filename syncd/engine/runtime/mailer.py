@@ -15,7 +15,7 @@ class Mailer:
 
     `sender` is an address, or `Name <address>`. `loopback`: the services are on this machine, so that syncd
     may mail example addresses. `nobody`: mails become files that nobody receives. `operator` is the address
-    for trouble of the daemon itself.
+    for trouble of the daemon itself, `page` that of the page of state, empty if mails do not link to it.
     """
 
     client: Mail
@@ -24,6 +24,7 @@ class Mailer:
     loopback: bool = False
     nobody: bool = False
     operator: str | None = None
+    page: str = ""
 
     @property
     def address(self) -> str:

@@ -6,7 +6,7 @@ A trouble is recorded and logged once, and removed when it is over. `show` and `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from loguru import logger
@@ -27,7 +27,8 @@ INCIDENT = "read the incident"
 class Trouble:
     """What (`what` completes "syncd cannot") is wrong about whom, since when (UTC), and why.
 
-    `whose` is an incident's id, a project's key or a team's name; `number` and `ticket` are the incident's.
+    `whose` is an incident's id, a project's key or a team's name. `number`, `ticket`, `team` and `restricted`
+    are the incident's.
     """
 
     whose: str
@@ -36,6 +37,8 @@ class Trouble:
     why: str
     number: int | None = None
     ticket: str | None = None
+    team: str | None = None
+    restricted: bool = False
 
 
 def note_trouble_in(session: Session, whose: str, what: str, why: str, now: datetime) -> None:
@@ -97,5 +100,7 @@ def troubles_in(session: Session, whose: str | None = None) -> list[Trouble]:
 
 def _trouble(session: Session, row: TroubleRow) -> Trouble:
     incident, ticket = incident_and_ticket_in(session, row.whose)
-    number, key = incident.number if incident else None, ticket.key if ticket else None
-    return Trouble(row.whose, row.what, row.since, row.why, number, key)
+    trouble = Trouble(row.whose, row.what, row.since, row.why, ticket=ticket.key if ticket else None)
+    if incident is None:
+        return trouble
+    return replace(trouble, number=incident.number, team=incident.team, restricted=incident.restricted)

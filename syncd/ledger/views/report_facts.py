@@ -326,13 +326,20 @@ def _event(seq: int, data: str, **values: Any) -> EventFact:
 
 @dataclass(frozen=True, slots=True)
 class ParkedFact:
-    """A parked operation with the service's words; `to` is the recipient if it is a mail."""
+    """A parked operation with the service's words; `to` is the recipient if it is a mail.
+
+    `number`, `ticket` and `restricted` are the incident's. It was parked at `since` (UTC).
+    """
 
     id: int
     kind: str
     incident: str
     words: str
     to: str | None
+    number: int | None
+    ticket: str | None
+    restricted: bool
+    since: datetime
 
 
 def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
@@ -344,8 +351,13 @@ def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
             incident=col(OperationRow.incident_id),
             words=func.coalesce(OperationRow.error, ""),
             to=func.json_extract(col(OperationRow.meaning), "$.to"),
+            number=col(IncidentRow.number),
+            ticket=col(TicketRow.key),
+            restricted=func.coalesce(col(IncidentRow.restricted), False),
+            since=func.coalesce(col(OperationRow.waits_since), col(OperationRow.decided_at)),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(col(OperationRow.state) == OperationState.PARKED)
         .order_by(col(OperationRow.id))
     )

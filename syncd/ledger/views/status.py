@@ -25,17 +25,20 @@ from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
 Data = dict[str, Any]
 
 
-def status_data(ledger: Transactions, limit: int = 200, *, everything: bool = False) -> Data:
+def status_data(
+    ledger: Transactions, limit: int = 200, *, everything: bool = False, team: str | None = None
+) -> Data:
     """Return open and unfinished incidents with their tickets, the outbox by state, the last good cycles.
 
-    `limit` bounds each list. `everything`: return all incidents instead, oldest first.
+    `limit` bounds each list. `everything`: return all incidents instead, oldest first. With a `team` the
+    incidents and what operations wait for are those of that team.
     """
     with ledger.read() as session:
-        data = _status(session, limit)
+        data = _status(session, limit, team)
         return data | {"incidents": _all_incidents(session)} if everything else data
 
 
-def _status(session: Session, limit: int) -> Data:
+def _status(session: Session, limit: int, team: str | None) -> Data:
     open_ops = select(OperationRow.incident_id).where(
         col(OperationRow.state).in_([str(state) for state in OPEN_STATES])
     )
@@ -43,7 +46,7 @@ def _status(session: Session, limit: int) -> Data:
         select(IncidentRow, TicketRow)
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(
-            col(IncidentRow.team).is_not(None),
+            col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team,
             or_(
                 IncidentRow.status != IncidentStatus.RESOLVED,
                 col(IncidentRow.finished).is_(False),
@@ -65,7 +68,7 @@ def _status(session: Session, limit: int) -> Data:
         "refused": get_cursor_in(session, "services").get("refused", []),
         "notes": get_cursor_in(session, "services").get("notes", []),
         "troubles": [trouble_data(trouble) for trouble in troubles_in(session)],
-        "waits": _waits(session, limit),
+        "waits": _waits(session, limit, team),
         "audit_head": f"{seq}:{digest}",
         "first_load": first_load.data_of(session),
         "held": holds.mass_data(session),
@@ -250,13 +253,15 @@ def _wait(row: OperationRow | OperationRecord) -> Data:
     return {"waits_for": why, "waits_since": iso(claimed or row.waits_since or row.decided_at)}
 
 
-def _waits(session: Session, limit: int) -> list[Data]:
+def _waits(session: Session, limit: int, team: str | None) -> list[Data]:
     """Return what operations wait for, with their number and since when, the commonest first."""
+    of_team = select(IncidentRow.id).where(col(IncidentRow.team) == team)
     query = (
         select(OperationRow.waits_for, func.min(OperationRow.waits_since), func.count())
         .where(
             col(OperationRow.state).in_([str(OperationState.PENDING), str(OperationState.UNKNOWN)]),
             col(OperationRow.waits_for).is_not(None),
+            *([] if team is None else [col(OperationRow.incident_id).in_(of_team)]),
         )
         .group_by(col(OperationRow.waits_for))
         .order_by(func.count().desc(), col(OperationRow.waits_for))

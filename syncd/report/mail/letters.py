@@ -203,13 +203,15 @@ def with_links(letter: Letter, about: About) -> Letter:
     return letter.model_copy(update={"context": {**letter.context, "links": _links(about)}})
 
 
-def rendered(letter: Letter, templates: Templates, head: str) -> Body:
+def rendered(letter: Letter, templates: Templates, head: str, page: str = "") -> Body:
     """Return the letter as text and HTML, each with the ledger's head (`SEQ:HASH`) at its end.
+
+    `page` is the address of the page of state, to which the mail links; empty if there is none.
 
     Every value is on one line and short, so that no foreign text brings a template to its limits. Raise
     `TemplateError`.
     """
-    context = {**_short_values(letter.context), "anchor": head}
+    context = {**_short_values(letter.context), "anchor": head, "page": page}
     return Body(
         subject=letter.subject,
         text=templates.render(f"{letter.template}.txt.j2", context).strip() + "\n",

@@ -135,13 +135,16 @@ def _parked_row(parked: ParkedFact, week: str) -> Row:
         "duty": parked.kind,
         "incident": parked.incident,
     }
-    if parked.kind != Kind.SEND_MAIL:
-        return {**row, "reason": parked.words}
+    owner = {"owner": parked.to} if parked.kind == Kind.SEND_MAIL else {}
+    return {**row, **owner, "reason": parked_words(parked)}
+
+
+def parked_words(parked: ParkedFact) -> str:
+    """Return why an operation is parked, without the address to which a mail goes."""
+    if parked.kind != Kind.SEND_MAIL or not parked.to:
+        return parked.words
     # a mail server's answer names the address, but the report over all teams names no person
-    words = (
-        re.sub(re.escape(parked.to), "…", parked.words, flags=re.IGNORECASE) if parked.to else parked.words
-    )
-    return {**row, "owner": parked.to, "reason": words}
+    return re.sub(re.escape(parked.to), "…", parked.words, flags=re.IGNORECASE)
 
 
 def _lasting_row(incident: Lasting, week: str) -> Row:

@@ -59,6 +59,11 @@ def zone_of(mappings: Sequence[Mapping], team: str | None) -> str:
     return (mapping.report.zone or mapping.zone) if mapping else "UTC"
 
 
+def names_shown(mappings: Sequence[Mapping], team: str | None) -> bool:
+    """Return True if a report names people: a team's own does, one over all only if every mapping allows."""
+    return team is not None or all(mapping.report.names for mapping in mappings)
+
+
 def leading(mappings: Sequence[Mapping]) -> Mapping | None:
     """Return the mapping whose day, hour and zone the report over all teams uses.
 

@@ -24,6 +24,10 @@ SOON_HOURS = 7 * 24.0
 """Duties due within a week stand under "Open now"; later ones only in the CSV."""
 
 
+DECIDED = ("Duty", "By whom, why, until when")
+"""The columns of what people decided."""
+
+
 def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) -> Iterator[Section]:
     """Yield the sections of a report; without `names` they leave people out."""
     zone = ZoneInfo(zone_name)
@@ -71,17 +75,22 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
         lines.append(f"Services in no mapping (their incidents get no ticket): {services}")
     head = ["Owed for the postmortem", "Due", *(["Owner"] if names else [])]
     rows = [
-        [
-            _duty_cell(duty, browse),
-            f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}"
-            + (", waived now" if duty["verdict"] == WAIVED else ""),
-            *([owner_words(duty["owner"], duty["note"])] if names else []),
-        ]
+        owed_row(duty, zone, names, browse)
         for duty in figures["open_duties"]
         if duty["duty"] in ("scheduled", "completed") and duty["hours_left"] <= SOON_HOURS
     ]
     if lines or rows:
         yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
+
+
+def owed_row(duty: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> list[Any]:
+    """Return the cells of a duty that is owed now: what it is, its deadline and, with `names`, its owner."""
+    return [
+        _duty_cell(duty, browse),
+        f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}"
+        + (", waived now" if duty["verdict"] == WAIVED else ""),
+        *([owner_words(duty["owner"], duty["note"])] if names else []),
+    ]
 
 
 def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
@@ -225,8 +234,16 @@ def _not_judged(figures: dict[str, Any], zone: ZoneInfo, browse: str) -> Iterato
 
 def _decisions(figures: dict[str, Any], zone: str, names: bool, browse: str) -> Section:
     """Return the section that every report has: what was waived, and which breaches were taken back."""
+    rows, lines = decided_rows(figures, zone, names, browse)
+    return {"title": "Waived and taken back", "lines": lines, "table": _table(DECIDED, rows)}
+
+
+def decided_rows(
+    figures: dict[str, Any], zone: str, names: bool, browse: str
+) -> tuple[list[list[Any]], list[str]]:
+    """Return the cells of the week's waivers and breaches taken back, and the lines above them."""
     decisions = [*figures["waivers"], *figures["taken_back"]]
-    rows = [
+    rows: list[list[Any]] = [
         [
             _cell(f"{_subject(entry)}, #{entry['number']} {entry['severity']}", entry["key"], browse),
             decided(entry, zone, names),
@@ -237,11 +254,7 @@ def _decisions(figures: dict[str, Any], zone: str, names: bool, browse: str) -> 
     hidden = figures["restricted_decisions"]
     if hidden:
         lines.append(f"{counted(hidden, 'decision')} about restricted incidents; this report says no more")
-    return {
-        "title": "Waived and taken back",
-        "lines": lines,
-        "table": _table(["Duty", "By whom, why, until when"], rows),
-    }
+    return rows, lines
 
 
 def _subject(entry: dict[str, Any]) -> str:

@@ -52,12 +52,12 @@ def tone(figures: dict[str, Any]) -> str:
 
 
 def report_context(
-    report: Weekly, *, names: bool = True, head: str = "", browse: str = "", why: str = ""
+    report: Weekly, *, names: bool = True, head: str = "", browse: str = "", why: str = "", page: str = ""
 ) -> dict[str, Any]:
     """Return the variables of the report's templates; without `names` they leave people out.
 
     `head` is the ledger's head (`SEQ:HASH`), `browse` the URL before an issue's key, `why` the reason why the
-    reader gets the mail.
+    reader gets the mail, `page` the address of the page of state.
     """
     figures = report.figures
     # a week without anything gets a mail of three lines
@@ -78,11 +78,11 @@ def report_context(
         "restated": _restated(figures, report.zone, names),
         "empty": empty,
         "sections": shown,
-        "foot": list(_foot(report, head, why)),
+        "foot": list(_foot(report, head, why, page)),
     }
 
 
-def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
+def _foot(report: Weekly, head: str, why: str, page: str) -> Iterator[str]:
     figures = report.figures
     local = datetime.fromisoformat(figures["made_at"]).astimezone(ZoneInfo(report.zone))
     yield f"Made {local:%Y-%m-%d %H:%M} {zone_word(local)}; times are in {report.zone}."
@@ -103,6 +103,8 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
         line = f"Reports not sent, because syncd was down or mail was paused: {named}{more}."
         yield f"{line} See: syncd report --week WEEK"
     yield from (f"{one_line(note)}." for note in figures["notes"])
+    if page:
+        yield f"What is open, late and waiting now: {page}"
     if why:
         yield f"You get this because {why}."
     if head:

@@ -30,6 +30,7 @@ from syncd.ledger.views.audit_trail import head as chain_head
 from syncd.report.mail.letters import ToldNotice, without_template
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
+from syncd.report.state_page import link_to
 
 NO_MAILER = "this daemon was started without a way to send mail"
 
@@ -117,10 +118,11 @@ def _body(
     """Return what the mail tells, with the end of the audit trail; a failing template holds no mail back."""
     mail = operation.typed(SendMail)
     if isinstance(mail.content, WeeklyReportMail):
-        return report_body(context, mail.content, mail.why, mailer.templates, head)
+        return report_body(context, mail.content, mail.why, mailer, head)
     letter = bundle_letter(context, operation, others) if others else letter_of(context, operation)
+    page = link_to(mailer.page, context.mappings, str(letter.context["team"]))
     try:
-        return body_of(letter, mailer.templates, head)
+        return body_of(letter, mailer.templates, head, page)
     except TemplateError as error:
         logger.error("mail to {}: its template fails, so it leaves as plain text: {}", mail.to, error)
         return without_template(letter, str(error), head)
