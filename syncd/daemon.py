@@ -46,6 +46,7 @@ from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import JiraClient, jira_client
 from syncd.remote.mail import FolderMail, Mail, SmtpMail
 from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
+from syncd.remote.pagerduty.events import EventsClient
 from syncd.web.app import open_listener, open_page
 from syncd.web.receive import Receiver
 from syncd.web.server import Listener
@@ -131,6 +132,7 @@ def make_context(
         dry_run=dry_run or settings.dry_run,
         stop=stop,
         mailer=make_post(configuration, transport, clock),
+        alarm_events=_alarm_events(settings, transport),
         expires=settings.expires,
         former_accounts=settings.former_accounts,
     )
@@ -147,6 +149,12 @@ def _heartbeat(settings: Settings, context: EngineContext) -> Heartbeat | None:
     if settings.heartbeat_url is None:
         return None
     return Heartbeat(settings.heartbeat_url, context.counts, context.clock, settings.trusted)
+
+
+def _alarm_events(settings: Settings, transport: Transport) -> EventsClient | None:
+    if settings.alarm_routing_key is None:
+        return None
+    return EventsClient(settings.alarm_url, settings.alarm_routing_key.get_secret_value(), transport)
 
 
 def open_ledger(settings: Settings, holder: str, clock: Clock) -> Ledger:

@@ -34,7 +34,8 @@ JIRA_TOKEN = "CANARY-jira-41c8"
 BASIC = base64.b64encode(f"{BOT_EMAIL}:{JIRA_TOKEN}".encode()).decode()
 WEBHOOKS = "CANARY-webhooks-77aa"
 HEARTBEAT = "CANARY-heartbeat-0b1c"
-SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC, WEBHOOKS, HEARTBEAT)
+ROUTING_KEY = "CANARY-routing-key-5a7e"
+SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC, WEBHOOKS, HEARTBEAT, ROUTING_KEY)
 READING = (
     ("status",),
     ("status", "--json"),
@@ -76,6 +77,8 @@ def canary(
             "PAGERDUTY_WEBHOOK_SECRETS": WEBHOOKS,
             "JIRA_WEBHOOK_SECRET": WEBHOOKS,
             "HEARTBEAT_URL": f"http://127.0.0.1:9/{HEARTBEAT}",
+            "ALARM_URL": server.url("pagerduty"),
+            "ALARM_ROUTING_KEY": ROUTING_KEY,
             "POLL_SECONDS": "0.5",
             "SETTLE_SECONDS": "1",
             "MAPPINGS_DIR": "mappings",

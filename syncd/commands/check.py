@@ -113,6 +113,7 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
         on_record=accounts,
         former=configuration.settings.former_accounts,
         known=services_on_record,
+        routing_key=key.get_secret_value() if (key := configuration.settings.alarm_routing_key) else None,
     )
     findings = list(check_all(sight))
     if probe and all(finding.level == "ok" for finding in findings if finding.code == "PD01"):

@@ -47,6 +47,7 @@ from syncd.remote.http.transport import Transport
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
     from syncd.remote.pagerduty.client import PagerDutyClient
+    from syncd.remote.pagerduty.events import EventsClient
 
 SERVICES = ("pagerduty", "jira")
 """The two services that syncd keeps in sync."""
@@ -101,7 +102,8 @@ class EngineContext:
     (`observe.accounts`), `former_accounts` those that syncd had in Jira before, as the operator wrote them.
     `skew` returns by how many seconds a service's clock differs from ours, `now_of` the present time by a
     service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's,
-    `login` returns our login at a service. `expires` holds the days on which the services' credentials end,
+    `login` returns our login at a service. `alarm_events` takes alarms about syncd, None unless the operator
+    gave a routing key. `expires` holds the days on which the services' credentials end,
     as far as they are known.
     """
 
@@ -135,6 +137,7 @@ class EngineContext:
     backfill_seconds: float
     dry_run: bool
     mailer: Mailer | None
+    alarm_events: EventsClient | None
     expires: dict[str, date]
 
     @property
@@ -252,6 +255,7 @@ def build_context(
     dry_run: bool = False,
     stop: threading.Event | None = None,
     mailer: Mailer | None = None,
+    alarm_events: EventsClient | None = None,
     expires: dict[str, date] | None = None,
     former_accounts: tuple[str, ...] = (),
 ) -> EngineContext:
@@ -294,6 +298,7 @@ def build_context(
         backfill_seconds=backfill_seconds,
         dry_run=dry_run,
         mailer=mailer,
+        alarm_events=alarm_events,
         expires=expires or {},
     )
 

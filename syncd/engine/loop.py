@@ -152,10 +152,13 @@ class ControlLoop:
         """Mail the operator before syncd stops because a service refuses its token."""
         captcha = self.context.login(service).captcha
         alarm = refused_at_the_start(service, self.context.clock.now(), captcha)
+        events = self.mail_schedule.operator.events
+        events.follow([alarm], settled=False)
         if self.mail_schedule.operator.tell([alarm]) and not self.context.dry_run:
             for operation in open_operations(self.context.ledger, OPERATOR):
                 if operation.state == OperationState.PENDING:
                     Executor(self.context).attempt(operation)
+        events.wait()
 
     def cycle(self) -> CycleResult:
         """Read both services and queue the incidents that may have changed; do not wait for the workers."""
@@ -425,6 +428,7 @@ def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleR
     if whole:
         loop.work_queue.submit(loop.mail_schedule.due(at_once=True))
     loop.run_until_idle()
+    loop.mail_schedule.operator.events.wait()
     if parallel:
         loop.work_queue.stop(1)
     return result

@@ -596,6 +596,22 @@ def test_the_commanders_schedule_is_looked_for(first: House) -> None:
     assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, commander Nobody's"]
 
 
+def test_the_routing_key_of_a_mapped_service_is_wrong_because_alarms_would_become_tickets(
+    first: House,
+) -> None:
+    account = first.world.pagerduty.account
+    services = {service.name: service.id for service in account.services.values()}
+    account.routing_keys = {"R0MAPPED": services["Alipay Integration"], "R0APART": services["Dispatch"]}
+    first.set("SYNCD_ALARM_URL", first.server.url("pagerduty"))
+    levels = {}
+    for key in ("R0MAPPED", "R0APART", "R0ELSEWHERE"):
+        first.set("SYNCD_ALARM_ROUTING_KEY", key)
+        result = first.syncd("check", "--json")
+        assert key not in result.out
+        levels[key] = [one["level"] for one in result.json["findings"] if one["code"] == "PD10"]
+    assert levels == {"R0MAPPED": ["wrong"], "R0APART": ["ok"], "R0ELSEWHERE": ["unknown"]}
+
+
 def test_a_changed_account_is_told_from_what_the_ledger_saw(house: House) -> None:
     assert house.syncd("run", "--once").code == 0
     change_account(house.world)

@@ -240,12 +240,13 @@ def test_the_log_learns_every_secret_in_every_shape_that_it_may_take(monkeypatch
         SYNCD_JIRA_WEBHOOK_SECRET="jira-hook",
         SYNCD_PAGERDUTY_WEBHOOK_SECRETS="hook-one,hook-two,abc",
         SYNCD_HEARTBEAT_URL="https://beat.example/abcd-efgh",
+        SYNCD_ALARM_ROUTING_KEY="routing-key",
     )
     pair = base64.b64encode(b"bot@company.example:jira-token-1").decode()
     secrets = load_settings().secret_values()
     assert set(secrets) == {
         *("pd-token-1", "jira-token-1", "smtp-secret", "jira-hook", "hook-one", "hook-two"),
-        *("abcd-efgh", pair),
+        *("abcd-efgh", "routing-key", pair),
     }
     assert list(secrets) == sorted(secrets, key=len, reverse=True)
 
@@ -342,3 +343,10 @@ def test_lengths_of_time_are_read_as_people_write_them(text: str, seconds: int) 
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a length of time"):
         duration(text)
+
+
+def test_alarms_go_to_the_events_api_and_not_to_another_host_of_pagerduty(monkeypatch: Env) -> None:
+    set_all(monkeypatch, SYNCD_ALARM_URL="https://events.eu.pagerduty.com")
+    assert load_settings().alarm_url == "https://events.eu.pagerduty.com"
+    for wrong in ("https://api.pagerduty.com", "https://events.pagerduty.com/v2/enqueue"):
+        assert "set it to https://events.pagerduty.com" in str(refused(monkeypatch, SYNCD_ALARM_URL=wrong))

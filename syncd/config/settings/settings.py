@@ -45,6 +45,7 @@ from syncd.config.settings.values import (
     as_duration,
     as_names,
     as_secrets,
+    events_address,
     file,
     folder,
     jira_address,
@@ -188,6 +189,15 @@ class Settings(BaseSettings):
     heartbeat_url: Annotated[str, AfterValidator(page_address)] | None = Field(
         None, description="Address that syncd fetches after every good cycle.", repr=False
     )
+    alarm_routing_key: SecretStr | None = Field(
+        None,
+        description="Routing key of a PagerDuty service (integration `Events API v2`) that is told, too, when"
+        " the daemon itself is in trouble; name the service in no mapping.",
+    )
+    alarm_url: Annotated[str, AfterValidator(events_address)] = Field(
+        "https://events.pagerduty.com",
+        description="PagerDuty's Events API (`https://events.eu.pagerduty.com` in the EU).",
+    )
     http_listen: Annotated[str, AfterValidator(listen_address)] = Field(
         "127.0.0.1:8585", description="Where webhooks, health and metrics are served; empty: nowhere."
     )
@@ -284,7 +294,13 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """Return every secret in each form in which a text may show it, the longest first, for the log."""
-        given = [self.pagerduty_token, self.jira_token, self.jira_webhook_secret, self.smtp_password]
+        given = [
+            self.pagerduty_token,
+            self.jira_token,
+            self.jira_webhook_secret,
+            self.smtp_password,
+            self.alarm_routing_key,
+        ]
         secrets = {
             secret.get_secret_value() for secret in (*given, *self.pagerduty_webhook_secrets) if secret
         }

@@ -96,6 +96,24 @@ def pagerduty_address(text: str) -> str:
     return url
 
 
+def in_eu(url: str) -> bool:
+    """Return True if a URL leads to PagerDuty's service region in the EU."""
+    return is_pagerduty(url) and ".eu." in f".{urlsplit(url).hostname}"
+
+
+def events_address(text: str) -> str:
+    """Return the URL of PagerDuty's Events API: not the REST API or a page, and without a path."""
+    url = web_address(text)
+    parts = urlsplit(url)
+    known = ("events.pagerduty.com", "events.eu.pagerduty.com")
+    if is_pagerduty(url) and (parts.hostname not in known or parts.path):
+        raise ValueError(
+            "not the address of the Events API; set it to https://events.pagerduty.com (in the EU:"
+            " https://events.eu.pagerduty.com)"
+        )
+    return url
+
+
 def page_address(text: str) -> str:
     """Return an http(s) URL without password; http only to this machine."""
     text = text.strip()

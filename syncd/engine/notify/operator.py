@@ -20,6 +20,7 @@ from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
 from syncd.domain.text import counted
 from syncd.engine.context import SERVICES, EngineContext
+from syncd.engine.notify.alarm_events import AlarmEvents
 from syncd.engine.notify.compose import mail_to
 from syncd.engine.runtime.refusals import Refusal
 from syncd.ledger.store import first_load, holds
@@ -33,6 +34,7 @@ from syncd.policy.duty_words import out_of_sight
 from syncd.policy.notify.operator_alarms import (
     MAIL,
     NAMES,
+    NOT_READ_FOR,
     Alarm,
     Concern,
     StoppedTeams,
@@ -62,6 +64,7 @@ class OperatorAlarms:
         self._apart: dict[str, datetime] | None = None
         # a cycle and a tick may look at the same time
         self._telling = Lock()
+        self.events = AlarmEvents(context)
 
     def clock_was_set(self, seconds: float) -> None:
         """Count the start of this run by a wall clock that was set by `seconds`."""
@@ -73,7 +76,9 @@ class OperatorAlarms:
 
     def tell_due(self) -> bool:
         """Tell the present alarms that were not told; return True if a mail has to leave."""
-        return self.tell(self._alarms())
+        alarms = self._alarms()
+        self.events.follow(alarms, settled=self._settled())
+        return self.tell(alarms)
 
     def tell(self, alarms: list[Alarm]) -> bool:
         """Tell those of the alarms that were not told; return True if a mail has to leave."""
@@ -106,6 +111,11 @@ class OperatorAlarms:
             days = [f"expires/{service}/{day}/" for service, day in self._context.expires.items()]
             return (mail.alarm or "").startswith(tuple(days))
         return any(_same(alarm.mail, mail) for alarm in self._alarms())
+
+    def _settled(self) -> bool:
+        """Return True if this run has looked at both services, or could have told that it cannot read one."""
+        both = all(side in self._good for side in SERVICES)
+        return both or self._context.clock.now() - self._started >= NOT_READ_FOR
 
     def _alarms(self) -> list[Alarm]:
         context = self._context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from syncd.ledger.store.loading import load, record_of, select_records
 from syncd.ledger.store.tables import OperationRow
 
 _ALARMS = "alarms"
+_EVENTS = "alarm_events"
 
 
 def mail_kind(record: OperationRecord) -> MailKind | None:
@@ -114,6 +115,21 @@ def tell_alarms(ledger: Transactions, alarms: Sequence[Told], told: Sequence[str
         for alarm in alarms:
             audit.append(session, now, "alarm", data={"kind": alarm.kind, "key": alarm.key})
             outbox.add(session, alarm.mails, now)
+
+
+def open_events(ledger: Transactions) -> dict[str, str]:
+    """Return the causes of alarms that PagerDuty counts as open, each with the key that it heard last."""
+    with ledger.read() as session:
+        causes = get_cursor_in(session, _EVENTS).get("open")
+    return {str(cause): str(key) for cause, key in causes.items()} if isinstance(causes, dict) else {}
+
+
+def store_events(ledger: Transactions, causes: Mapping[str, str], cause: str, now: datetime) -> None:
+    """Record that PagerDuty took an event about `cause`; `causes` are those that it counts as open now."""
+    with ledger.write() as session:
+        set_cursor_in(session, _EVENTS, open={**causes})
+        action = "trigger" if cause in causes else "resolve"
+        audit.append(session, now, "alarm.event", data={"cause": cause, "action": action})
 
 
 def digest_day(ledger: Transactions, team: str) -> str | None:

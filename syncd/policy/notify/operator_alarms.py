@@ -8,7 +8,7 @@ Within 24 hours after the first alarm it waits, and syncd sends it if the outage
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -94,6 +94,43 @@ class Alarm(Value):
     def names(self, now: datetime) -> tuple[str, ...]:
         """Return the names that record the alarm as sent: its occasion, and its cause with the time (UTC)."""
         return (*self.instead, self.key, f"{self.cause}@{now.isoformat()}")
+
+    @property
+    def event_cause(self) -> str:
+        """The cause under which PagerDuty hears of it: the steps before an expiry are one cause."""
+        return f"expires/{self.service}" if self.kind == "expires" else self.cause
+
+    @property
+    def severity(self) -> Literal["critical", "error", "warning"]:
+        """How grave it is, in the words of PagerDuty's Events API."""
+        if self.kind in ("start", "credentials", "stalled", "stopped"):
+            return "critical"
+        return "error" if self.kind in ("mass", "put_back") else "warning"
+
+
+class AlarmEvent(Value):
+    """What PagerDuty has to hear of a cause: the alarm that began or changed, None when it is over."""
+
+    cause: str
+    alarm: Alarm | None = None
+
+
+def events_due(alarms: Collection[Alarm], told: Mapping[str, str], *, settled: bool) -> list[AlarmEvent]:
+    """Return the events to send now, given all present alarms.
+
+    `told` holds the causes that PagerDuty counts as open, each with the key of the alarm that it heard last.
+    Unless `settled`, an absent alarm proves nothing: syncd has not looked everywhere yet in this run.
+    """
+    present: dict[str, Alarm] = {}
+    for alarm in alarms:
+        present.setdefault(alarm.event_cause, alarm)
+    fresh = [
+        AlarmEvent(cause=cause, alarm=alarm)
+        for cause, alarm in present.items()
+        if told.get(cause) != alarm.key
+    ]
+    over = [AlarmEvent(cause=cause) for cause in told if cause not in present] if settled else []
+    return [*fresh, *over]
 
 
 def alarms_due(alarms: Collection[Alarm], told: Collection[str], now: datetime) -> list[Alarm]:

@@ -13,7 +13,7 @@ from syncd.config.mapping.template_trial import renderings, sample_story
 from syncd.config.masks import PATTERN_SECONDS, mask, took_too_long
 from syncd.config.settings.access import missing_accounts, on_loopback, unknown_variables
 from syncd.config.settings.settings import Settings
-from syncd.config.settings.values import is_loopback
+from syncd.config.settings.values import in_eu, is_loopback, is_pagerduty
 from syncd.config.templates.templates import TemplateError, Templates
 from syncd.config.templates.text_limits import PATTERN_SEES, title_matches
 from syncd.config.templates.ticket import Subject, ticket_context
@@ -47,6 +47,7 @@ def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
     for problem in missing_accounts(configuration.settings):
         yield unknown("C09", problem.key, problem.message, problem.hint)
     yield from _mail(configuration.settings)
+    yield from _alarms(configuration.settings)
     yield from _encrypted(configuration.settings)
     for mapping in configuration.mappings:
         yield from templates(mapping, configuration.templates)
@@ -69,8 +70,22 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         yield finding("C04", "SYNCD_OPERATOR_EMAIL", message, "set it to an address that somebody reads")
 
 
+def _alarms(settings: Settings) -> Iterator[Finding]:
+    where, api, events = "SYNCD_ALARM_URL", settings.pagerduty_url, settings.alarm_url
+    if settings.alarm_routing_key is None:
+        return
+    if is_pagerduty(api) and is_pagerduty(events) and in_eu(api) != in_eu(events):
+        message = f"is {events}, but the REST API is {api}: a routing key counts in one region alone"
+        yield unknown("C11", where, message, "set it to the region of the routing key's account")
+    else:
+        yield ok("C11", where, "is told when the daemon itself is in trouble, beside the operator's mail")
+
+
 def _encrypted(settings: Settings) -> Iterator[Finding]:
-    for name, url in (("PAGERDUTY", settings.pagerduty_url), ("JIRA", settings.jira_url)):
+    asked = {"PAGERDUTY": settings.pagerduty_url, "JIRA": settings.jira_url}
+    if settings.alarm_routing_key is not None:
+        asked["ALARM"] = settings.alarm_url
+    for name, url in asked.items():
         if url is None:
             continue
         where = f"SYNCD_{name}_URL"

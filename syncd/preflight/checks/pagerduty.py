@@ -222,3 +222,26 @@ def aliases(sight: Sight) -> Iterator[Finding]:
                 message = "PagerDuty shows our token no user with this address"
                 hint = "write the PagerDuty address before the colon, the Jira address after it"
                 yield wrong("PD07", where, message, hint)
+
+
+def alarms(sight: Sight) -> Iterator[Finding]:
+    """Check that no mapping claims the service that hears of syncd's own alarms.
+
+    Each alarm would get a ticket, and an alarm about tickets that cannot be written would wait for one.
+    """
+    where, key = "SYNCD_ALARM_ROUTING_KEY", sight.routing_key
+    if key is None:
+        return
+    ident = sight.pagerduty.routing_keys().get(key)
+    service = next((service for service in sight.services if service.id == ident), None)
+    claimant = sight.claimant(service) if service is not None else None
+    if service is None:
+        message = "PagerDuty shows our token no service with this routing key"
+        hint = "make sure that no mapping names its service: alarms about syncd would become tickets"
+        yield unknown("PD10", where, message, hint, PAGERDUTY_ADMIN)
+    elif claimant is not None:
+        message = f"is the key of {service.name} ({service.id}), which the mapping of {claimant.team} names"
+        hint = "take the key of a service in no mapping: alarms about syncd would become tickets"
+        yield wrong("PD10", where, message, hint)
+    else:
+        yield ok("PD10", where, f"alarms about syncd go to {service.name} ({service.id}), in no mapping")

@@ -59,6 +59,7 @@ def _of_pagerduty(sight: Sight) -> list[_Check]:
         ("PD06", "PagerDuty", partial(pagerduty.on_call, sight)),
         ("PD07", "PagerDuty", partial(pagerduty.aliases, sight)),
         ("PD09", "PagerDuty", partial(postmortems.commanders, sight)),
+        ("PD10", "SYNCD_ALARM_ROUTING_KEY", partial(pagerduty.alarms, sight)),
     ]
 
 

@@ -39,6 +39,7 @@ class Sight:
         on_record: dict[str, str] | None = None,
         former: Sequence[str] = (),
         known: Bindings | None = None,
+        routing_key: str | None = None,
     ) -> None:
         """Look with the clients; `known` are the services of the mappings as the ledger has them."""
         pagerduty, jira = clients.pagerduty, clients.jira
@@ -51,6 +52,8 @@ class Sight:
         """The names of our accounts in Jira that the ledger saw, by account id."""
         self.former = former
         """Our former accounts in Jira, as the settings name them."""
+        self.routing_key = routing_key
+        """The key of the PagerDuty service that hears of alarms, None without one."""
         self._known = known or {}
         self._resolved: dict[str, ResolvedProject] = {}
         self._rights: dict[str, dict[str, bool | None]] = {}

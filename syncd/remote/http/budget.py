@@ -52,7 +52,7 @@ FORGOTTEN_AFTER = 300.0
 """Seconds after the end of a pause; if nobody asked since, the limit counts as over."""
 YIELDS_FOR = 35.0
 """Seconds for which other classes let a refused request of the first class go before them: a poll's pause."""
-RATES = {"pagerduty": Rate(15, 60), "jira": Rate(50, 50)}
+RATES = {"pagerduty": Rate(15, 60), "jira": Rate(50, 50), "events": Rate(1, 20)}
 
 NO_SHARE = "its share of the rate budget is used up"
 LIMITED = "the service limits our requests"

@@ -47,6 +47,11 @@ class PagerDutyDirectory:
         """Return all schedules with the people on them."""
         return self._all("schedules", _schedule)
 
+    def routing_keys(self) -> dict[str, str]:
+        """Return the ids of services by the routing keys of their integrations that our token may see."""
+        services = self._all("services", _routing_keys, {"include[]": ["integrations"]})
+        return {key: service for service, keys in services for key in keys}
+
     def jira_extensions(self) -> tuple[OtherTool, ...]:
         """Return the extensions of services whose schema names Jira, without those that are switched off."""
         extensions = self._all("extensions", _extension, {"include[]": ["extension_schemas"]})
@@ -104,6 +109,11 @@ def _schedule(raw: Wire) -> Schedule:
     users = raw.get("users")
     on_it = tuple(user["id"] for user in users) if isinstance(users, list) else None
     return Schedule(id=raw["id"], name=raw.get("name") or raw.get("summary") or "", users=on_it)
+
+
+def _routing_keys(raw: Wire) -> tuple[str, tuple[str, ...]]:
+    keys = (integration.get("integration_key") for integration in raw.get("integrations") or ())
+    return raw["id"], tuple(key for key in keys if isinstance(key, str))
 
 
 def _extension(raw: Wire) -> OtherTool | None:

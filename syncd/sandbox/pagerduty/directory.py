@@ -65,6 +65,9 @@ def _with_included(ask: Ask, kind: str, id_: str) -> Json:
     shown = directory_json.FULL[kind](ask.account, id_)
     if kind == "service" and "escalation_policies" in ask.include:
         shown["escalation_policy"] = directory_json.policy(ask.account, shown["escalation_policy"]["id"])
+    if kind == "service" and "integrations" in ask.include:
+        keys = {service: key for key, service in ask.account.routing_keys.items()}
+        shown["integrations"] = [{**row, "integration_key": keys.get(id_)} for row in shown["integrations"]]
     if "teams" in ask.include and "teams" in shown:
         shown["teams"] = [directory_json.team(ask.account, team["id"]) for team in shown["teams"]]
     return shown

@@ -43,6 +43,10 @@ class Account:
         self.services: dict[str, Service] = {}
         self.custom_fields: dict[str, CustomField] = {}
         self.extensions: list[Json] = []
+        self.routing_keys: dict[str, str] = {}
+        """The services by the routing keys of their Events API integrations."""
+        self.events: list[Json] = []
+        """The events that the Events API took, oldest first."""
         self.abilities = [
             "sso",
             "teams",
