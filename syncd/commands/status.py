@@ -1,7 +1,8 @@
-"""`syncd status`: show what is open, what waits, and when syncd last read both services."""
+"""`syncd status`: show what needs a person, what is open, and when syncd last read both services."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Event
@@ -9,20 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.how_to_start import how_to_start
-from syncd.commands.shared.output import (
-    console,
-    emit_json,
-    json_option,
-    minute,
-    plain,
-    second,
-    table,
-)
+from syncd.commands.shared.output import console, emit_json, json_option, plain, second
 from syncd.commands.shared.restricted import put_titles, restricted_option
-from syncd.commands.shared.setup import command_clock, ledger_for_reading
-from syncd.domain.base import SERVICE_NAMES
-from syncd.policy.time.time_words import long_words
+from syncd.commands.shared.setup import command_clock, ledger_for_reading, owners_settings
+from syncd.commands.shared.status_lines import (
+    incident_lines,
+    named,
+    needs_person,
+    operator_lines,
+    reads_line,
+)
+from syncd.domain.text import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,44 +29,78 @@ if TYPE_CHECKING:
 
 DRY_RUN_NOTES_AT_MOST = 20
 """Incidents whose dry-run notes are printed; a longer list hides the rest of the status."""
-COLUMNS = ("incident", "title", "severity", "status", "ticket", "ticket status", "postmortem")
 WAITS_AT_MOST = 10
 """Causes of waiting that get a line each; `syncd outbox` lists every operation."""
+SHORT_WAIT = timedelta(minutes=2)
+"""Shorter waits are part of every day; only `--verbose` shows them."""
 CONFLICTS_AT_MOST = 10
 """Conflicts that get a line each."""
-LATE = timedelta(minutes=5)
-"""Age of a good read from which on syncd asks whether the daemon runs; it records one read a minute."""
 
 
 @click.command(
-    help="Show open incidents, their tickets, the outbox, and when each service was last read well."
+    help="Show what needs a person, then open and unfinished incidents with their tickets and what is owed"
+    " next. `!` marks what needs a person, `?` a severity that syncd assumed."
 )
 @click.option("--all", "everything", is_flag=True, help="Also show finished incidents.")
+@click.option("--team", metavar="NAME", help="Only the incidents of this team.")
+@click.option(
+    "--check", "checking", is_flag=True, help="Print only what needs a person, and exit 1 if anything does."
+)
+@click.option(
+    "--verbose", is_flag=True, help="Also show the outbox, short waits, rate limits and unmapped services."
+)
 @click.option("--watch", "watching", is_flag=True, help="Show the status every two seconds, until Ctrl-C.")
 @restricted_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, everything: bool, restricted: bool, watching: bool) -> None:
-    """Read the ledger and print the status."""
+def command(
+    ctx: click.Context,
+    as_json: bool,
+    everything: bool,
+    team: str | None,
+    checking: bool,
+    verbose: bool,
+    restricted: bool,
+    watching: bool,
+) -> None:
+    """Read the ledger and print the status; with `--check` exit 1 if something needs a person."""
     clock = command_clock()
-    if watching and as_json:
-        raise click.UsageError("--watch is for people, --json for scripts: leave one out")
+    if watching and (as_json or checking):
+        raise click.UsageError("--watch is for people, --json and --check for scripts: leave one out")
+
+    def read() -> dict[str, Any]:
+        return _read(ctx, clock.now(), everything=everything, team=team, restricted=restricted)
+
     if watching:
-        watch(lambda out: _show(out, _read(ctx, everything, restricted), clock.now()))
-    elif as_json:
-        emit_json(_read(ctx, everything, restricted))
+        watch(lambda out: _show(out, read(), clock.now(), team, verbose=verbose))
+        return
+    data = read()
+    if as_json:
+        emit_json(data)
+    elif checking:
+        for line in data["needs_person"]:
+            plain(console(), line)
     else:
-        _show(console(), _read(ctx, everything, restricted), clock.now())
+        _show(console(), data, clock.now(), team, verbose=verbose)
+    sys.exit(1 if checking and data["needs_person"] else 0)
 
 
-def _read(ctx: click.Context, everything: bool, restricted: bool) -> dict[str, Any]:
+def _read(
+    ctx: click.Context, now: datetime, *, everything: bool, team: str | None, restricted: bool
+) -> dict[str, Any]:
+    from syncd.ledger.database.lock import is_held
     from syncd.ledger.views.status import status_data
 
+    poll_seconds = owners_settings().poll_seconds
     with ledger_for_reading() as db:
-        data = status_data(db, everything=everything) | {"disk": _disk_data(db.file)}
+        data = status_data(db, everything=everything, team=team)
+        data |= {"disk": _disk_data(db.file), "running": is_held(db.file)}
     if restricted:
         put_titles(ctx, data["incidents"])
-    return data
+    return data | {
+        "operator_lines": operator_lines(data, now, poll_seconds),
+        "needs_person": needs_person(data, now, poll_seconds),
+    }
 
 
 def _disk_data(file: Path) -> dict[str, Any]:
@@ -80,84 +112,65 @@ def _disk_data(file: Path) -> dict[str, Any]:
     return {"path": str(disk.path), "free_bytes": disk.free, "state": disk.state, "rejects_writes": rejects}
 
 
-_DISK_WORDS = {"ok": "has room", "full": "is full", "low": "is nearly full", "read-only": "is read-only"}
+def _show(out: Console, data: dict[str, Any], now: datetime, team: str | None, *, verbose: bool) -> None:
+    from syncd.report.state_words import trouble_line
 
-
-def _disk(out: Console, disk: dict[str, Any]) -> None:
-    """Print the disk of the ledger if it is in trouble."""
-    if disk["state"] == "ok" and disk["rejects_writes"] is None:
-        return
-    left = f"{disk['free_bytes'] / 1e6:.0f} MB left"
-    plain(
-        out, f"The disk of the ledger, {disk['path']}, {_DISK_WORDS[disk['state']]}: {left}. Make room on it"
-    )
-    if disk["rejects_writes"] is not None:
-        plain(out, f"The ledger rejects writes ({disk['rejects_writes']}), so syncd sends nothing")
-
-
-def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
-    from syncd.report.state_words import brake_lines, service_lines, trouble_line, wait_line
-
-    rows = [
-        (
-            f"#{incident['number']}",
-            incident["title"],
-            _severity(incident),
-            incident["status"],
-            incident["ticket"] or "none yet",
-            incident["ticket_status"] or ("not read yet" if incident["ticket"] else ""),
-            _owed(incident),
-        )
-        for incident in data["incidents"]
-    ]
-    if rows:
-        out.print(table("", COLUMNS, rows))
+    for line in data["operator_lines"]:
+        plain(out, f"! {line}")
+    if data["operator_lines"]:
+        out.print()
+    if data["incidents"]:
+        for line in incident_lines(data["incidents"], now, out.width):
+            plain(out, line, spaced=True)
     else:
-        out.print("No incident is open or unfinished; syncd status --all shows finished ones.")
-    counts = {state: number for state, number in data["outbox"].items() if number}
-    out.print("\nOutbox: " + (", ".join(f"{number} {state}" for state, number in counts.items()) or "empty"))
-    for wait in data["waits"][:WAITS_AT_MOST]:
-        plain(out, wait_line(wait))
-    _disk(out, data["disk"])
-    for line in brake_lines(data):
-        plain(out, line)
-    _cycles(out, data["cycles"], now)
-    for line in (*service_lines(data), *map(trouble_line, data["troubles"]), *data["notes"]):
-        plain(out, line)
+        of_team = f" of {team}" if team else ""
+        plain(out, f"No incident{of_team} is open or unfinished; syncd status --all shows finished ones.")
+    out.print()
+    _waits(out, data, now, verbose=verbose)
+    for trouble in data["troubles"]:
+        plain(out, trouble_line(trouble))
+    for note in data["notes"]:
+        plain(out, note)
     _conflicts(out, data["conflicts"])
     _dry_run_notes(out, data["dry_run_notes"])
-    if counts.get("parked"):
-        out.print("Parked operations wait for a person: syncd outbox")
+    _engine_lines(out, data, verbose=verbose)
+    plain(out, reads_line(data["cycles"], now))
 
 
-def _severity(incident: dict[str, Any]) -> str:
-    if not incident["severity"]:
-        return ""
-    return f"{incident['severity']}{' (assumed)' if incident['severity_assumed'] else ''}"
+def _waits(out: Console, data: dict[str, Any], now: datetime, *, verbose: bool) -> None:
+    """Print what operations wait for; a wait of seconds only if `verbose`."""
+    from syncd.report.state_words import wait_line
+
+    waits = [
+        wait for wait in data["waits"] if verbose or now - datetime.fromisoformat(wait["since"]) >= SHORT_WAIT
+    ]
+    for wait in waits[:WAITS_AT_MOST]:
+        plain(out, wait_line(wait))
 
 
-def _owed(incident: dict[str, Any]) -> str:
-    """Return the postmortem's key, its running duties and the earliest deadline.
+def _engine_lines(out: Console, data: dict[str, Any], *, verbose: bool) -> None:
+    """Print what only engineers ask for, and else how many services no mapping names."""
+    from syncd.report.state_words import limit_lines
 
-    For example `OPS-9: scheduled due soon, 2026-11-22 05:12 UTC`.
-    """
-    duties = [f"{kind} {duty['words']}" for kind, duty in incident["duties"].items() if duty["running"]]
-    due = f", {minute(incident['due_at'])}" if incident["due_at"] else ""
-    words = f"{', '.join(duties)}{due}" if duties else ""
-    return (
-        f"{incident['postmortem']}: {words}"
-        if incident["postmortem"] and words
-        else incident["postmortem"] or words
-    )
+    unmapped = data["unmapped_services"]
+    if not verbose:
+        if unmapped:
+            out.print(
+                f"No mapping names {counted(len(unmapped), 'service')} with incidents: syncd status --verbose"
+            )
+        return
+    counts = {state: number for state, number in data["outbox"].items() if number}
+    out.print("Outbox: " + (", ".join(f"{number} {state}" for state, number in counts.items()) or "empty"))
+    for line in limit_lines(data):
+        plain(out, line)
+    plain(out, f"Audit trail: {data['audit_head']}")
 
 
 def _conflicts(out: Console, conflicts: list[dict[str, Any]]) -> None:
     """Print the conflicts: a person changed back what syncd wrote, so syncd leaves it alone."""
     for conflict in conflicts[:CONFLICTS_AT_MOST]:
-        subject = f"#{conflict['number']}" + (f" ({conflict['ticket']})" if conflict["ticket"] else "")
-        plain(
-            out, f"Conflict on {subject}, left alone since {second(conflict['since'])}: {conflict['reason']}"
-        )
+        since = second(conflict["since"])
+        plain(out, f"Conflict on {named(conflict)}, left alone since {since}: {conflict['reason']}")
     if len(conflicts) > CONFLICTS_AT_MOST:
         out.print(f"  and {len(conflicts) - CONFLICTS_AT_MOST} more conflicts: syncd status --json")
 
@@ -175,23 +188,6 @@ def _dry_run_notes(out: Console, dry_run_notes: list[dict[str, Any]]) -> None:
         )
 
 
-def _cycles(out: Console, cycles: dict[str, str | None], now: datetime) -> None:
-    late = False
-    for side, at in cycles.items():
-        ago = now - datetime.fromisoformat(at) if at else None
-        late = late or ago is None or ago > LATE
-        words = f"{second(at)}, {_ago(ago)} ago" if at and ago is not None else "never"
-        out.print(f"Last good read of {SERVICE_NAMES[side]}: {words}")
-    if late:
-        out.print(f"The last good read is old. Is the daemon running? Start it: {how_to_start()}")
-
-
-def _ago(ago: timedelta) -> str:
-    # the daemon's clock may be a little ahead of this process's
-    seconds = max(0, int(ago.total_seconds()))
-    return long_words(ago) if seconds >= 120 else f"{seconds} s"
-
-
 EVERY_SECONDS = 2.0
 
 
@@ -207,9 +203,11 @@ def watch(show: Callable[[Console], None]) -> None:
     try:
         with Live(console=out, screen=True, auto_refresh=False) as live:
             while True:
-                # the live screen takes one text, so capture the lines that `show` prints
-                with out.capture() as captured:
-                    show(out)
+                # The live screen takes one text, so capture the lines that `show` prints, on another console:
+                # on that of the live screen each line would come with the whole screen.
+                lines = console()
+                with lines.capture() as captured:
+                    show(lines)
                 live.update(Text.from_ansi(captured.get()), refresh=True)
                 waiting.wait(EVERY_SECONDS)
     except KeyboardInterrupt:

@@ -69,10 +69,20 @@ def wait_line(wait: Data) -> str:
 
 def service_lines(data: Data) -> Iterator[str]:
     """Yield what is wrong with the services, and the services that no mapping names."""
+    yield from service_troubles(data)
+    yield from limit_lines(data)
+
+
+def service_troubles(data: Data) -> Iterator[str]:
+    """Yield the services that are down, and what they refuse or do not show."""
     for line in data["services"]:
         yield f"Service in trouble: {line}"
     for refusal in data["refused"]:
         yield _refused(refusal)
+
+
+def limit_lines(data: Data) -> Iterator[str]:
+    """Yield the rate limits that last, and the services that no mapping names."""
     yield from data["limits"]
     for ident, name in data["unmapped_services"].items():
         yield f"No mapping names the service {name} ({ident}): its incidents get no ticket"

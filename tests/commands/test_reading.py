@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commandline import CONTROLS, House
+from rich.cells import cell_len
 
+from syncd.commands.shared.status_lines import incident_lines, needs_person
 from syncd.sandbox import faults
 
 LEDGER = Path(".syncd/syncd.db")
@@ -61,7 +64,95 @@ def test_status_lists_incidents_with_their_tickets(house: House) -> None:
     assert all(data["cycles"].values())
     said = house.syncd("status").out
     assert "OPS-1" in said
-    assert "Last good read of Jira" in said
+    assert "Last good read: PagerDuty and Jira within 2 minutes" in said
+
+
+def test_status_fits_eighty_columns_and_shows_first_what_needs_a_person() -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+    def incident(number: int, **more: object) -> dict[str, object]:
+        """Return an incident as the data of `status` has it."""
+        duties = {
+            kind: {"state": state, "owed": True, "due_at": (now + timedelta(hours=hours)).isoformat()}
+            for kind, state, hours in more.pop("duties", ())  # type: ignore[attr-defined]
+        }
+        due = min((str(duty["due_at"]) for duty in duties.values()), default=None)
+        common = {"title": "支付宝 callbacks time out " * 4, "severity": "SEV0", "severity_assumed": True}
+        facts = {"status": "acknowledged", "ticket": f"OPS-{number}", "ticket_status": None, "due_at": due}
+        counts = {"late_items": 0, "parked": 0, "postmortem": f"OPS-{number + 1}"}
+        return common | facts | counts | {"number": number, "duties": duties, **more}
+
+    lines = incident_lines(
+        [
+            incident(1024, duties=[("scheduled", "pending", 31), ("completed", "pending", 300)]),
+            incident(1025, status="resolved", duties=[("completed", "due_soon", 5)]),
+            incident(1026, status="resolved", duties=[("scheduled", "breached", -50)]),
+            incident(1027, ticket=None, severity=None),
+            incident(1028, parked=2),
+            incident(1029, status="resolved", late_items=1),
+        ],
+        now,
+        80,
+    )
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert [line[:7] for line in lines[1:]] == [
+        *("! #1026", "! #1029", "! #1028", "  #1025", "  #1024", "  #1027")
+    ]
+    for words, line in zip(
+        (
+            "schedule OPS-1027, 2 days late",
+            "1 action item late",
+            "2 parked: syncd outbox",
+            "complete OPS-1026 in 5 hours",
+            "schedule OPS-1025 in 31 hours",
+            "no ticket yet",
+        ),
+        lines[1:],
+        strict=True,
+    ):
+        assert words in line
+
+
+def test_status_check_tells_scripts_whether_something_needs_a_person(house: House) -> None:
+    house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    quiet = house.syncd("status", "--check")
+    assert (quiet.code, quiet.out) == (0, "")
+    house.syncd("pause", "mail", "--reason", "moving")
+    needs = house.syncd("status", "--check")
+    assert needs.code == 1
+    assert needs.out.startswith("Paused since")
+    assert "syncd resume mail" in needs.out
+    assert house.syncd("status", "--json").json["needs_person"] == [needs.out.strip()]
+
+
+def test_status_of_a_team_shows_the_incidents_of_that_team_alone(house: House) -> None:
+    house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    assert len(house.syncd("status", "--team", "qrpay", "--json").json["incidents"]) == 1
+    assert house.syncd("status", "--team", "Ramen", "--json").json["incidents"] == []
+    assert "No incident of Ramen is open" in house.syncd("status", "--team", "Ramen").out
+
+
+def test_status_calls_a_read_late_only_when_polls_are_missing() -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    healthy: dict[str, Any] = {"outbox": {}, "services": [], "refused": [], "held": None, "paused": {}}
+    healthy |= {"rivals": [], "duplicates": {"left": []}, "first_load": {"state": "done"}, "running": False}
+    healthy |= {"disk": {"state": "ok", "rejects_writes": None}, "incidents": []}
+
+    def lines(ago: timedelta | None, poll_seconds: float, *, running: bool = False) -> list[str]:
+        cycles = {side: (now - ago).isoformat() if ago else None for side in ("pagerduty", "jira")}
+        return needs_person(healthy | {"cycles": cycles, "running": running}, now, poll_seconds)
+
+    # the ledger notes one read a minute: at a poll of 30 s its last one is up to 90 s old
+    assert lines(timedelta(seconds=89), 30) == []
+    assert lines(timedelta(minutes=20), 600) == []
+    assert lines(timedelta(minutes=20), 30) == [
+        "syncd has not read PagerDuty for 20 minutes. No daemon is running. Start it: syncd run",
+        "syncd has not read Jira for 20 minutes",
+    ]
+    assert "The daemon is running: see its log" in lines(timedelta(minutes=20), 30, running=True)[0]
+    assert "has not read PagerDuty yet" in lines(None, 30)[0]
 
 
 def test_status_names_services_that_are_down_and_those_without_a_mapping(house: House) -> None:
@@ -74,7 +165,8 @@ def test_status_names_services_that_are_down_and_those_without_a_mapping(house: 
     assert list(data["unmapped_services"].values()) == ["Dispatch"]
     said = house.syncd("status").out
     assert "Service in trouble: jira" in said
-    assert "No mapping names the service Dispatch" in said
+    assert "No mapping names 1 service with incidents: syncd status --verbose" in said
+    assert "No mapping names the service Dispatch" in house.syncd("status", "--verbose").out
 
 
 def test_status_is_about_what_is_open_and_all_about_everything(house: House) -> None:

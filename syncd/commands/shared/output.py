@@ -40,9 +40,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return made
 
 
-def plain(out: Console, text: str) -> None:
-    """Print a line with foreign text: `rich` reads no markup in it, control characters are removed."""
-    out.print(Text(terminal(text)), soft_wrap=True)
+def plain(out: Console, text: str, *, spaced: bool = False) -> None:
+    """Print a line with foreign text: `rich` reads no markup in it, control characters are removed.
+
+    `spaced`: keep the spaces of a line whose texts are clean already.
+    """
+    out.print(Text(text if spaced else terminal(text)), soft_wrap=True)
 
 
 def write_private(file: Path, content: bytes) -> None:

@@ -67,15 +67,25 @@ class LedgerLock:
 
 
 def note_of_holder(ledger: Path) -> str | None:
-    """Return the line that the process holding a ledger's lock wrote about it, None if there is none.
+    """Return the line that the process holding a ledger's lock wrote about it, None if there is none."""
+    alive, words = _read_lock(ledger)
+    return words or None if alive else None
+
+
+def is_held(ledger: Path) -> bool:
+    """Return True if a process that is alive wrote its name into a ledger's lock."""
+    return _read_lock(ledger)[0]
+
+
+def _read_lock(ledger: Path) -> tuple[bool, str]:
+    """Return True if the holder that a lock's file names is alive, and its line about the ledger.
 
     Taking the lock, even for a moment, could keep a daemon from starting: the process id tells instead.
     """
     try:
         text = ledger.with_name(ledger.name + ".lock").read_text("utf-8", "replace")
     except OSError:
-        return None
+        return False, ""
     holder, _, words = text.partition("\n")
     pid = re.search(r"pid (\d+)$", holder)
-    alive = pid is not None and Path("/proc", pid[1]).exists()
-    return words.strip() or None if alive else None
+    return pid is not None and Path("/proc", pid[1]).exists(), words.strip()

@@ -35,10 +35,14 @@ AT_ONCE = 500
 
 @dataclass
 class PostmortemView:
-    """The postmortem of one incident, and the latest clock of each of its two duties."""
+    """The postmortem of one incident, and the latest clock of each of its two duties.
+
+    `late_items` counts its action items with an overdue duty.
+    """
 
     key: str | None = None
     duties: dict[DutyKind, Duty] = field(default_factory=dict)
+    late_items: int = 0
 
     @property
     def latest(self) -> Iterable[Duty]:
@@ -66,14 +70,22 @@ def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, P
     postmortems = select(PostmortemRow.incident_id, PostmortemRow.key)
     # a postmortem's duties have the incident itself as their subject
     duties = select(DutyRow).where(col(DutyRow.subject) == col(DutyRow.incident_id))
+    late_items = (
+        select(DutyRow.incident_id, func.count(func.distinct(DutyRow.subject)))
+        .where(col(DutyRow.subject) != col(DutyRow.incident_id), DutyRow.state == DutyState.BREACHED)
+        .group_by(col(DutyRow.incident_id))
+    )
     if ids is not None:
         postmortems = postmortems.where(col(PostmortemRow.incident_id).in_(ids))
         duties = duties.where(col(DutyRow.incident_id).in_(ids))
+        late_items = late_items.where(col(DutyRow.incident_id).in_(ids))
     for incident_id, key in session.exec(postmortems).all():
         views[incident_id] = PostmortemView(key=key)
     for row in session.exec(duties.order_by(col(DutyRow.clock))).all():
         duty = Duty.model_validate(row, from_attributes=True)
         views.setdefault(row.incident_id, PostmortemView()).duties[duty.kind] = duty
+    for incident_id, count in session.exec(late_items).all():
+        views.setdefault(incident_id, PostmortemView()).late_items = count
     return views
 
 

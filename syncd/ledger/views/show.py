@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, or_, select
 
 from syncd.domain.incident import IncidentStatus
-from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket
+from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load
@@ -62,7 +62,9 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     keys += [item["key"] for item in items]
     return {
         "incident": {
-            **incident_data(incident, ticket, postmortem),
+            **incident_data(
+                incident, ticket, postmortem, sum(op.state == OperationState.PARKED for op in operations)
+            ),
             "snapshot": incident.snapshot,
             "notes": incident.notes,
         },

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import ColumnElement, true
 from sqlmodel import Session, col, func, or_, select
 
-from syncd.domain.duty import RUNNING
+from syncd.domain.duty import OWED, RUNNING
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES, OperationState
 from syncd.ledger.database.connection import Transactions
@@ -30,12 +31,19 @@ def status_data(
 ) -> Data:
     """Return open and unfinished incidents with their tickets, the outbox by state, the last good cycles.
 
-    `limit` bounds each list. `everything`: return all incidents instead, oldest first. With a `team` the
-    incidents and what operations wait for are those of that team.
+    `limit` bounds each list. `everything`: return all incidents instead, oldest first. `team`: return the
+    incidents, waits, conflicts, refusals and dry-run notes of this team alone; its case does not matter.
     """
     with ledger.read() as session:
         data = _status(session, limit, team)
-        return data | {"incidents": _all_incidents(session)} if everything else data
+        return data | {"incidents": _all_incidents(session, team)} if everything else data
+
+
+def _of_team(team: str | None) -> ColumnElement[bool]:
+    """Return the condition that an incident is of a team; None: of any mapped team."""
+    if team is None:
+        return col(IncidentRow.team).is_not(None)
+    return func.lower(col(IncidentRow.team)) == team.lower()
 
 
 def _status(session: Session, limit: int, team: str | None) -> Data:
@@ -46,7 +54,7 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
         select(IncidentRow, TicketRow)
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(
-            col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team,
+            _of_team(team),
             or_(
                 IncidentRow.status != IncidentStatus.RESOLVED,
                 col(IncidentRow.finished).is_(False),
@@ -57,15 +65,17 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
         .limit(limit)
     ).all()
     seq, digest = audit.head(session)
-    postmortems = postmortem_views(session, [row.id for row, _ticket in rows])
+    postmortems, parked = postmortem_views(session, [row.id for row, _ticket in rows]), _parked(session)
     return {
-        "incidents": [incident_data(row, ticket, postmortems.get(row.id)) for row, ticket in rows],
+        "incidents": [
+            incident_data(row, ticket, postmortems.get(row.id), parked.get(row.id, 0)) for row, ticket in rows
+        ],
         "outbox": outbox.counts(session),
         "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
         "services": get_cursor_in(session, "services").get("down", []),
         "limits": get_cursor_in(session, "services").get("limits", []),
         "unmapped_services": get_cursor_in(session, "services").get("unmapped", {}),
-        "refused": get_cursor_in(session, "services").get("refused", []),
+        "refused": _refused(session, team),
         "notes": get_cursor_in(session, "services").get("notes", []),
         "troubles": [trouble_data(trouble) for trouble in troubles_in(session)],
         "waits": _waits(session, limit, team),
@@ -73,11 +83,23 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
         "first_load": first_load.data_of(session),
         "held": holds.mass_data(session),
         "paused": holds.pauses(session),
-        "dry_run_notes": _dry_run_notes(session, limit),
+        "dry_run_notes": _dry_run_notes(session, limit, team),
         "duplicates": doubles_data(session),
         "rivals": _rivals(session),
-        "conflicts": _conflicts(session, limit),
+        "conflicts": _conflicts(session, limit, team),
     }
+
+
+def _refused(session: Session, team: str | None) -> list[Data]:
+    """Return what a service refuses or does not show: what stops a team (None: any) or concerns all."""
+    refused = get_cursor_in(session, "services").get("refused")
+    return [
+        refusal
+        for refusal in (refused if isinstance(refused, list) else [])
+        if team is None
+        or not refusal["teams"]
+        or team.lower() in [stopped.lower() for stopped in refusal["teams"]]
+    ]
 
 
 def trouble_data(trouble: Trouble) -> Data:
@@ -101,7 +123,7 @@ def _rivals(session: Session) -> list[Data]:
     ]
 
 
-def _conflicts(session: Session, limit: int) -> list[Data]:
+def _conflicts(session: Session, limit: int, team: str | None) -> list[Data]:
     """Return the conflicts, the latest first.
 
     In a conflict a value was changed back too often, or changed on both sides; syncd leaves it alone since.
@@ -110,7 +132,7 @@ def _conflicts(session: Session, limit: int) -> list[Data]:
         select(AuditEventRow, IncidentRow, TicketRow)
         .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id))
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
-        .where(AuditEventRow.kind == "conflict")
+        .where(AuditEventRow.kind == "conflict", _of_team(team))
         .order_by(col(AuditEventRow.seq).desc())
         .limit(limit)
     )
@@ -126,11 +148,11 @@ def _conflicts(session: Session, limit: int) -> list[Data]:
     ]
 
 
-def _dry_run_notes(session: Session, limit: int) -> list[Data]:
+def _dry_run_notes(session: Session, limit: int, team: str | None) -> list[Data]:
     """Return the acts that rules in mode `report` would have done, the latest incidents first."""
     query = (
         select(IncidentRow)
-        .where(func.json_array_length(col(IncidentRow.dry_run_notes)) > 0)
+        .where(func.json_array_length(col(IncidentRow.dry_run_notes)) > 0, _of_team(team))
         .order_by(col(IncidentRow.number).desc())
         .limit(limit)
     )
@@ -152,21 +174,37 @@ def doubles_data(session: Session) -> Data:
     }
 
 
-def _all_incidents(session: Session) -> list[Data]:
-    """Return all incidents with their tickets, oldest first."""
+def _parked(session: Session) -> dict[str, int]:
+    """Return how many operations are parked, by incident id."""
+    query = (
+        select(OperationRow.incident_id, func.count())
+        .where(OperationRow.state == OperationState.PARKED)
+        .group_by(col(OperationRow.incident_id))
+    )
+    return dict(session.exec(query).all())
+
+
+def _all_incidents(session: Session, team: str | None) -> list[Data]:
+    """Return all incidents of a team (None: of all) with their tickets, oldest first."""
     rows = session.exec(
         select(IncidentRow, TicketRow)
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(_of_team(team) if team is not None else true())
         .order_by(col(IncidentRow.number))
     ).all()
-    postmortems = postmortem_views(session, None)
-    return [incident_data(row, ticket, postmortems.get(row.id)) for row, ticket in rows]
+    postmortems, parked = postmortem_views(session, None), _parked(session)
+    return [
+        incident_data(row, ticket, postmortems.get(row.id), parked.get(row.id, 0)) for row, ticket in rows
+    ]
 
 
 def incident_data(
-    incident: IncidentRow | IncidentRecord, ticket: TicketRow | None, postmortem: PostmortemView | None = None
+    incident: IncidentRow | IncidentRecord,
+    ticket: TicketRow | None,
+    postmortem: PostmortemView | None = None,
+    parked: int = 0,
 ) -> Data:
-    """Return one incident as `status` lists it."""
+    """Return one incident as `status` lists it; `parked` counts its parked operations."""
     postmortem = postmortem or PostmortemView()
     # a ticket that was just made has no snapshot yet
     issue = ticket.snapshot if ticket and ticket.snapshot else None
@@ -183,10 +221,13 @@ def incident_data(
         "ticket_status": issue["status"]["name"] if issue else None,
         "postmortem": postmortem.key,
         "due_at": iso(postmortem.due_at),
+        "late_items": postmortem.late_items,
+        "parked": parked,
         "duties": {
             duty.kind: {
                 "state": duty.verdict,
                 "words": duty.words,
+                "owed": duty.state in OWED,
                 "running": duty.state in RUNNING,
                 "due_at": iso(duty.due_at),
             }
@@ -255,7 +296,7 @@ def _wait(row: OperationRow | OperationRecord) -> Data:
 
 def _waits(session: Session, limit: int, team: str | None) -> list[Data]:
     """Return what operations wait for, with their number and since when, the commonest first."""
-    of_team = select(IncidentRow.id).where(col(IncidentRow.team) == team)
+    of_team = select(IncidentRow.id).where(_of_team(team))
     query = (
         select(OperationRow.waits_for, func.min(OperationRow.waits_since), func.count())
         .where(

@@ -36,7 +36,7 @@ SAME_CLOCK = timedelta(minutes=15)
 """Two clocks never start this close together: the incident was open for over 30 minutes between them."""
 READ_AGAIN = timedelta(minutes=1)
 """If no read of both services has reached a deadline yet, syncd judges again after this time."""
-_MOVED = "; a waiver until "
+_MOVED = "; a waiver moved the deadline"
 
 
 @dataclass
@@ -253,9 +253,7 @@ def _made(
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
     reason = base or _why(kind, clock, first, context)
     if due != first:
-        until = max(waiver.end for waiver in waivers)
-        zone = context.book.mapping.zone
-        reason += f"{_MOVED}{at_words(until, zone)} moved the deadline to {at_words(due, zone)}"
+        reason += _MOVED
     return Duty(
         kind=kind,
         subject=context.case.incident.id,
