@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.options import Day
 from syncd.commands.shared.setup import command_clock
+
+if TYPE_CHECKING:
+    from syncd.commands.init_reading import Read
+    from syncd.config.mapping.starter import Choice
 
 _PROJECT_KEY = re.compile(r"[A-Z][A-Z0-9_]+")
 _ENFORCES = re.compile(r"^(  mode: )enforce\b", re.MULTILINE)
@@ -53,6 +59,15 @@ def _key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
     " what the other rules would have done. `enforce`: the rules act; syncd closes tickets that owe nothing."
     " Default: report; for an example, enforce.",
 )
+@click.option(
+    "--postmortem",
+    "owing",
+    metavar="SEVERITY",
+    multiple=True,
+    help="A severity that owes a postmortem; repeatable. Default: syncd asks you.",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: the two gravest severities owe a postmortem.")
+@click.option("--full", is_flag=True, help="Write every key of a mapping, with its default, as a comment.")
 @click.option("--offline", is_flag=True, help="Ask no service; write only what the options say.")
 @click.option("--force", is_flag=True, help="Overwrite an existing mapping file.")
 def command(
@@ -63,20 +78,32 @@ def command(
     example: str | None,
     enforce_from: dt.datetime | None,
     mode: Literal["report", "enforce"] | None,
+    owing: tuple[str, ...],
+    yes: bool,
+    full: bool,
     offline: bool,
     force: bool,
 ) -> None:
     """Write one file, and print the next steps."""
+    from syncd.config.mapping.starter import starter_mapping
+
     since = (enforce_from or command_clock().now()).date()
     remarks: tuple[str, ...] = ()
     if example:
-        if team or services:
+        if team or services or owing or full:
             raise click.UsageError(
-                "--example copies a mapping with its team and services: leave out --team and --service"
+                "--example copies a mapping with its team and services: leave out --team and --service,"
+                " --postmortem and --full"
             )
         name, text = example, _example(example, since, mode)
     else:
-        name, text, remarks = _starter(team, services, project, since, mode or "report", offline)
+        facts = _read(team, services, project, offline)
+        choice = facts.choice.owing(_owing(facts.choice, owing, yes))
+        remarks = _remarks(facts, choice)
+        name = _file_name(str(team))
+        text = starter_mapping(
+            str(team), facts.project, facts.services, since, mode or "report", choice, full=full
+        )
     path = folder / f"{name}.yaml"
     _write(path, text, force)
     click.echo(f"Wrote {path}; its rules apply from {since.isoformat()} (UTC).")
@@ -99,25 +126,64 @@ def _example(name: str, since: dt.date, mode: str | None) -> str:
     return text
 
 
-def _starter(
-    team: str | None,
-    services: tuple[str, ...],
-    project: str | None,
-    since: dt.date,
-    mode: Literal["report", "enforce"],
-    offline: bool,
-) -> tuple[str, str, tuple[str, ...]]:
-    """Return the file's name, its text, and remarks about what syncd assumed or could not know."""
+def _read(team: str | None, services: tuple[str, ...], project: str | None, offline: bool) -> Read:
     from syncd.commands.init_reading import read
-    from syncd.config.mapping.starter import starter_mapping
-    from syncd.config.templates.text_limits import slug_label
 
     if team is None:
         raise click.UsageError("give --team NAME and --service NAME, or --example qrpay|ramen")
-    facts = read(team, services, project, offline)
-    text = starter_mapping(team, facts.project, facts.services, since, mode, facts.choice)
-    assumed = (f"assumed: {assumption}" for assumption in facts.choice.assumed)
-    return slug_label(team).lower() or "team", text, (*facts.remarks, *assumed, *facts.choice.open)
+    return read(team, services, project, offline)
+
+
+def _owing(choice: Choice, given: tuple[str, ...], yes: bool) -> tuple[str, ...]:
+    """Return the severities that owe a postmortem: as given, as answered, or the gravest ones."""
+    names = {severity.name.casefold(): severity.name for severity in choice.severities}
+    usual = tuple(severity.name for severity in choice.severities if severity.postmortem)
+
+    def known(words: Iterable[str]) -> tuple[str, ...]:
+        strange = [word for word in words if word.casefold() not in names]
+        if strange:
+            raise click.BadParameter(
+                f"there is no severity {strange[0]}; there are {', '.join(names.values())}"
+            )
+        return tuple(names[word.casefold()] for word in words)
+
+    if given:
+        return known(given)
+    # a script has no terminal, and must not wait for an answer
+    if yes or not _may_ask():
+        return usual
+    question = f"Which of {', '.join(names.values())} owe a postmortem (none: -)?"
+    answer: tuple[str, ...] = click.prompt(
+        question,
+        default=", ".join(usual),
+        value_proc=lambda text: () if text.strip() == "-" else known(_words(text)),
+        err=True,
+    )
+    return answer
+
+
+def _may_ask() -> bool:
+    return sys.stdin.isatty()
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _remarks(facts: Read, choice: Choice) -> tuple[str, ...]:
+    """Return what syncd assumed or could not know, in words."""
+    from syncd.policy.duty_words import NOTHING_OWED
+
+    owing = [severity.name for severity in choice.severities if severity.postmortem]
+    words = f"{', '.join(owing)} owe a postmortem" if owing else NOTHING_OWED
+    assumed = (f"assumed: {assumption}" for assumption in choice.assumed)
+    return (*facts.remarks, f"postmortem: {words}", *assumed, *choice.open)
+
+
+def _file_name(team: str) -> str:
+    from syncd.config.templates.text_limits import slug_label
+
+    return slug_label(team).lower() or "team"
 
 
 def _write(path: Path, text: str, force: bool) -> None:

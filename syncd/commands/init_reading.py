@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from syncd.config.settings.settings import Settings
     from syncd.domain.field import FieldFacts
     from syncd.domain.project import ProjectFacts
+    from syncd.preflight.draft_mapping import TeamServices
     from syncd.remote.http.transport import Transport
     from syncd.remote.jira.client import JiraClient
     from syncd.remote.pagerduty.client import PagerDutyClient
@@ -36,7 +37,7 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
     """Return what both services tell; raise `RemoteError`, or a usage error if an option is missing."""
     from syncd.config.problems import ConfigError
     from syncd.config.settings.access import jira_problems, load_settings
-    from syncd.preflight.draft_mapping import choose
+    from syncd.preflight.draft_mapping import TeamServices, choose
     from syncd.remote.http.transport import Transport
 
     settings = None if offline else load_settings()
@@ -44,12 +45,12 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
         raise ConfigError(problems)
     transport = Transport(command_clock(), ca_file=settings.trusted if settings else None)
     pagerduty = _pagerduty(settings, transport)
-    names, remarks = services, list[str]()
-    priorities: tuple[str, ...] = ()
+    chosen, remarks = TeamServices(names=services), list[str]()
+    priorities: tuple[str, ...] | None = None
     if pagerduty is not None:
-        names, remarks = _services(pagerduty, team, services)
+        chosen, remarks = _services(pagerduty, team, services)
         priorities = tuple(priority.name for priority in pagerduty.priorities())
-    if not names:
+    if not chosen.names:
         raise click.UsageError(
             f"give the PagerDuty services of team {team} with --service NAME, once for each;"
             " or set SYNCD_PAGERDUTY_TOKEN, so that syncd can ask PagerDuty"
@@ -60,7 +61,37 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
     if jira is not None:
         key, facts, screen, notes = _project(jira, project)
         remarks += notes
-    return Read(key, names, choose(names, facts, screen, priorities), tuple(remarks))
+    choice = choose(chosen.names, facts, screen, priorities)
+    if pagerduty is not None:
+        choice, notes = _with_people(choice, pagerduty, chosen, jira if facts is not None else None, key)
+        remarks += notes
+    return Read(key, chosen.names, choice, tuple(remarks))
+
+
+def _with_people(
+    choice: Choice, pagerduty: PagerDutyClient, services: TeamServices, jira: JiraClient | None, project: str
+) -> tuple[Choice, list[str]]:
+    """Return the choice with the services' owners and commanders, and a remark where PagerDuty refuses."""
+    from syncd.engine.observe.accounts import pick
+    from syncd.preflight.draft_mapping import called_for
+    from syncd.remote.errors import Cause, NotDone
+
+    def assignable(address: str) -> bool:
+        # without Jira only a person knows if it has an account for the address
+        return jira is not None and pick(address, jira.assignable(address, project))[0] is not None
+
+    try:
+        people = called_for(pagerduty, services, assignable)
+    except NotDone as error:
+        if error.cause is Cause.CREDENTIALS:
+            raise
+        return choice, [f"no owners and commanders: {error.describe()}"]
+    update = {
+        "owners": people.owners,
+        "commanders": people.commanders,
+        "assumed": (*choice.assumed, *people.assumed()),
+    }
+    return choice.model_copy(update=update), []
 
 
 def _pagerduty(settings: Settings | None, transport: Transport) -> PagerDutyClient | None:
@@ -83,7 +114,7 @@ def _jira(settings: Settings | None, transport: Transport) -> JiraClient | None:
 
 def _services(
     pagerduty: PagerDutyClient, team: str, given: tuple[str, ...]
-) -> tuple[tuple[str, ...], list[str]]:
+) -> tuple[TeamServices, list[str]]:
     from syncd.preflight.draft_mapping import services_of
 
     team_services = services_of(pagerduty, team, given)
@@ -97,7 +128,7 @@ def _services(
     if not given:
         number = counted(len(team_services.names), "service")
         remarks.insert(0, f"services: {number} of PagerDuty's team {team}")
-    return team_services.names, remarks
+    return team_services, remarks
 
 
 def _project(

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import OperationState
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
+from syncd.policy.duty_words import NOTHING_OWED
 from syncd.policy.notify.operator_alarms import clock_words
 
 
@@ -92,7 +94,7 @@ def stopped_teams(context: EngineContext) -> list[str]:
 
 
 def limits(context: EngineContext) -> list[str]:
-    """Return the limits of this run in words: wrong clocks, no mail server, a dry run."""
+    """Return the limits of this run in words: wrong clocks, no mail server, a dry run, nothing owed."""
     notes = [
         clock_words(service, seconds)
         for service in SERVICES
@@ -102,6 +104,11 @@ def limits(context: EngineContext) -> list[str]:
         notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, so syncd writes mails to files")
     if context.dry_run:
         notes.append("Dry run: syncd writes to neither service")
+    notes += [
+        f"{mapping.team}: {NOTHING_OWED}"
+        for mapping in context.mappings
+        if mapping.postmortem.mode is not Mode.OFF and not mapping.asks_for_postmortems
+    ]
     return notes
 
 

@@ -22,6 +22,8 @@ UNOWNED = (NO_OWNER, OWNER_LEFT, NO_PERSON, BY_RULE)
 """What is wrong with the owner of an action item; at most one of them at a time."""
 SEEN_AGAIN = "syncd could not see it at its deadline, and took the breach back when it saw it again"
 """The reason of a duty whose breach rested on an issue that syncd could not see."""
+NOTHING_OWED = "no severity owes a postmortem, so syncd makes none and its deadlines never run"
+"""What commands say of a mapping in which nothing asks for a postmortem."""
 SUBJECTS = {
     DutyKind.SCHEDULED: "Postmortem scheduled",
     DutyKind.COMPLETED: "Postmortem completed",

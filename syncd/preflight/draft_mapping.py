@@ -1,8 +1,8 @@
 """Draft a first mapping from both services: a team's services, and the names that a Jira project uses.
 
-If the defaults fit the project, the mapping does not repeat them. If they do not fit, syncd assumes something
-(a status of category done is closed) and tells each assumption, so that a person can check it before the
-daemon runs.
+The severities are PagerDuty's priorities. If the other defaults fit the project, the mapping does not repeat
+them. If they do not fit, syncd assumes something (a status of category done is closed) and tells each
+assumption, so that a person can check it before the daemon runs.
 
 A field that the create screen requires and that nothing else fills gets a value: the severity if it offers
 the severities' names, the first option of a list, the incident's title for a text. A person, a date or a
@@ -11,16 +11,18 @@ number cannot be guessed; syncd lists such a field as open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
-from syncd.config.mapping.starter import Choice, FirstField, FirstSeverity
+from pydantic import Field
+
+from syncd.config.mapping.starter import Choice, FirstField, FirstSeverity, first_severities
 from syncd.config.problems import did_you_mean
 from syncd.domain.base import Value
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import PagerDutyService
 from syncd.domain.mapping.jira_section import STATUS_WORDS, IssueTypes, Statuses
-from syncd.domain.mapping.services import default_severities
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Status
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
@@ -36,9 +38,13 @@ _OVER = ("review", "resolv", "verif", "prüf", "revis", "résol")
 
 
 class TeamServices(Value):
-    """The names of a team's services, remarks about those left out, and the teams of the account."""
+    """A team's services: their names, their escalation policies by name, and remarks about those left out.
+
+    `teams` are the teams of the account.
+    """
 
     names: tuple[str, ...] = ()
+    policies: dict[str, str] = Field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
 
@@ -54,6 +60,7 @@ def services_of(pagerduty: PagerDutyClient, team: str, given: Sequence[str]) -> 
     off = [thing.name for thing in team_services if thing.disabled]
     return TeamServices(
         names=tuple(thing.name for thing in team_services if not thing.disabled),
+        policies=_policies(team_services),
         remarks=(f"left out, because they are disabled: {', '.join(off)}",) if off else (),
         teams=tuple(thing.name for thing in teams),
     )
@@ -70,22 +77,75 @@ def _given(existing: Sequence[PagerDutyService], given: Sequence[str]) -> TeamSe
             near = did_you_mean(word, (service.name for service in existing))
             remark = f"PagerDuty shows our token no service {word}"
             remarks.append(f"{remark}; {near}" if near else remark)
-    return TeamServices(names=tuple(dict.fromkeys(names)), remarks=tuple(remarks))
+    return TeamServices(
+        names=tuple(dict.fromkeys(names)), policies=_policies(existing), remarks=tuple(remarks)
+    )
+
+
+def _policies(services: Iterable[PagerDutyService]) -> dict[str, str]:
+    return {service.name: service.policy for service in services if service.policy}
+
+
+class CalledPeople(Value):
+    """Whom PagerDuty calls for services: the address of a person and the name of a schedule by service."""
+
+    owners: dict[str, str] = Field(default_factory=dict)
+    commanders: dict[str, str] = Field(default_factory=dict)
+
+    def assumed(self) -> tuple[str, ...]:
+        """Return what syncd assumes of these people, in words."""
+        schedules = "; ".join(_by_value(self.commanders))
+        owners = "; ".join(_by_value(self.owners))
+        return (
+            *([f"commander is the escalation policy's first schedule: {schedules}"] if schedules else ()),
+            *([f"owner is the escalation policy's first person: {owners}"] if owners else ()),
+        )
+
+
+def _by_value(values: dict[str, str]) -> Iterator[str]:
+    for value in dict.fromkeys(values.values()):
+        names = [name for name, other in values.items() if other == value]
+        yield f"{value} ({', '.join(names)})"
+
+
+def called_for(
+    pagerduty: PagerDutyClient, services: TeamServices, assignable: Callable[[str], bool]
+) -> CalledPeople:
+    """Return whom the escalation policies call first; `assignable` tells if Jira can assign an address."""
+    policies = {policy.id: policy for policy in pagerduty.escalation_policies()}
+    schedules = {schedule.id: schedule.name for schedule in pagerduty.schedules()}
+    addresses = {user.id: user.email for user in pagerduty.users()}
+    known = cache(assignable)
+    owners, commanders = {}, {}
+    for name in services.names:
+        policy = policies.get(services.policies.get(name, ""))
+        if policy is None:
+            continue
+        called = (address for user in policy.users if (address := addresses.get(user)))
+        owner = next((address for address in called if known(address)), None)
+        schedule = next((schedules[ident] for ident in policy.schedules if ident in schedules), None)
+        if owner is not None:
+            owners[name] = owner
+        if schedule is not None:
+            commanders[name] = schedule
+    return CalledPeople(owners=owners, commanders=commanders)
 
 
 def choose(
     services: Sequence[str],
     facts: ProjectFacts | None,
     screen: Iterable[FieldFacts],
-    priorities: Sequence[str],
+    priorities: Sequence[str] | None,
 ) -> Choice:
     """Return the choices of a mapping of these services.
 
     `facts` are None if syncd could not read the project. `screen` is the create screen of its incident type.
-    `priorities` are PagerDuty's, in its order.
+    `priorities` are PagerDuty's, in its order, None if syncd did not ask.
     """
+    found, asked = priorities or (), priorities is not None
     if facts is None:
-        return Choice(severities=_severities(priorities, ()), assumed=_told(priorities, ()))
+        severities = first_severities(found, (), asked=asked)
+        return Choice(severities=severities, assumed=_told(severities))
     kind = incident_type(facts)
     shown = tuple(screen)
     # the site may have priorities and components that this project's create screen does not take
@@ -99,8 +159,8 @@ def choose(
         assumed.insert(
             0, f"tickets are of type {kind.name}: {facts.key} has none of {', '.join(names_of_type)}"
         )
-    severities = _severities(priorities, offered)
-    names = [severity.name for severity in severities] or list(default_severities())
+    severities = first_severities(found, offered, asked=asked)
+    names = [severity.name for severity in severities]
     filled, guessed, open_ = demanded_fields(shown, names)
     own = {name: components[name.casefold()] for name in services if name.casefold() in components}
     lent = _lent_components(services, own, facts, shown)
@@ -113,7 +173,7 @@ def choose(
         severities=severities,
         components=own | lent,
         fields=filled,
-        assumed=(*assumed, *guessed, *_told(priorities, offered)),
+        assumed=(*assumed, *guessed, *_told(severities)),
         open=open_,
     )
 
@@ -172,37 +232,12 @@ def _is_over(status: Status) -> bool:
     return any(part in status.name.casefold() for part in _OVER)
 
 
-def _fits(names: Sequence[str], wanted: Iterable[str]) -> bool:
-    wanted_names = {name.casefold() for name in wanted}
-    return all(name.casefold() in wanted_names for name in names)
-
-
-def _severities(priorities: Sequence[str], offered: Sequence[str]) -> tuple[FirstSeverity, ...]:
-    """Return two severities from PagerDuty's and Jira's priorities; none if the defaults fit."""
-    defaults = default_severities()
-    default_priorities = [name for section in defaults.values() for name in section.pagerduty]
-    own = [name for section in defaults.values() for name in section.priority]
-    if _fits(priorities, default_priorities) and (not offered or _fits(own, offered)):
-        return ()
-    names = priorities if not _fits(priorities, default_priorities) else default_priorities
-    # of P1 to P5 the first three mean the graver severity, the last two the other
-    grave = len(names) - len(names) * 2 // 5
-    places = (min(1, len(offered) - 1), max(0, len(offered) - 2)) if offered else (0, 0)
-    parts = (tuple(names[:grave]), tuple(names[grave:]))
-    severities = []
-    for (name, section), part, at in zip(defaults.items(), parts, places, strict=True):
-        default = next((priority for priority in offered if _fits([priority], section.priority)), None)
-        priority = default or (offered[at] if offered else None)
-        urgency = section.urgency or "high"
-        severities.append(FirstSeverity(name=name, urgency=urgency, pagerduty=part, priority=priority))
-    return tuple(severities)
-
-
-def _told(priorities: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
+def _told(severities: Iterable[FirstSeverity]) -> tuple[str, ...]:
     return tuple(
-        f"{severity.name} is {', '.join(severity.pagerduty) or 'no priority'} in PagerDuty,"
-        f" urgency {severity.urgency} and {severity.priority or 'no priority'} in Jira"
-        for severity in _severities(priorities, offered)
+        f"{severity.name} is {', '.join(severity.pagerduty) or 'no priority'} in PagerDuty"
+        f"{f', urgency {severity.urgency}' if severity.urgency else ''}"
+        f" and {severity.priority or 'no priority'} in Jira"
+        for severity in severities
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 import pytest
 from commandline import House
 
+from syncd.commands import init
 from syncd.config.mapping.load import load_mappings
 from syncd.config.templates.templates import Templates
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.sandbox import presets
 from syncd.sandbox.cast import START
@@ -105,13 +109,16 @@ def test_what_is_missing_or_wrong_is_a_usage_error_and_writes_nothing(
     assert not Path("m").exists()
 
 
+def loaded() -> Mapping:
+    (mapping,) = load_mappings(Path("m"), Templates())
+    return mapping
+
+
 def written(house: House, *args: str, name: str = "qrpay") -> str:
     said = house.syncd("init", "m", *args)
     assert said.code == 0, said.err
     house.set("SYNCD_MAPPINGS_DIR", "m")
-    text = Path(f"m/{name}.yaml").read_text()
-    assert len(text.splitlines()) <= 15
-    return text
+    return Path(f"m/{name}.yaml").read_text()
 
 
 def checked(house: House) -> None:
@@ -125,10 +132,13 @@ def checked(house: House) -> None:
 
 def test_a_teams_services_and_their_components_are_read_and_pass_the_check(bare: House) -> None:
     text = written(bare, "--team", "qrpay")
-    assert '  Alipay Integration: {component: "Alipay Integration"}\n' in text
-    assert "  Yoomonea Service: {}\n" in text
+    assert "  Alipay Integration:\n    component: Alipay Integration " in text
+    # the first schedule and the first person of the escalation policy
+    assert "  Yoomonea Service:\n    owner: " in text
+    assert text.count("commander: QRPay incident commanders") == 4
+    assert text.count('owner: "priya.raman@qrpay.example"') == 4
     assert "Dispatch" not in text
-    assert "statuses" not in text
+    assert "\n  statuses" not in text
     checked(bare)
 
 
@@ -141,7 +151,7 @@ def test_a_disabled_service_is_left_out_and_said(bare: House) -> None:
 
 def test_a_project_in_another_language_needs_no_further_line(bare: House) -> None:
     presets.localise(bare.world.jira.site)
-    assert "statuses" not in written(bare, "--team", "QRPay")
+    assert "\n  statuses" not in written(bare, "--team", "QRPay")
     checked(bare)
 
 
@@ -166,28 +176,81 @@ def test_a_project_with_names_of_its_own_gets_its_statuses_and_type_and_says_wha
     for number, old in ((1, "Highest"), (2, "High"), (3, "Medium"), (4, "Low"), (5, "Lowest")):
         site.priorities[str(number)] = Priority(str(number), f"Stufe {old}")
     said = bare.syncd("init", "m", "--team", "QRPay")
-    text = written(bare, "--team", "QRPay", "--force")
-    assert 'incident: "Postmortem"' in text
-    assert 'statuses: {triggered: "Neu", acknowledged: "In Bearbeitung"' in text
-    assert 'resolved: "Zur Überprüfung", closed: "Abgelehnt: nein"}' in text
-    assert '  SEV2: {pagerduty: ["P1", "P2", "P3"], urgency: high, priority: "Stufe High"}' in text
-    for words in ("tickets are of type Postmortem", "closed is Abgelehnt: nein", "SEV3 is P4, P5"):
+    written(bare, "--team", "QRPay", "--force")
+    made = loaded()
+    assert made.jira.issue_types.incident == ("Postmortem",)
+    assert made.jira.statuses.triggered == ("Neu",)
+    assert made.jira.statuses.acknowledged == ("In Bearbeitung",)
+    assert made.jira.statuses.resolved == ("Zur Überprüfung",)
+    assert made.jira.statuses.closed == ("Abgelehnt: nein",)
+    assert made.severities["P2"].priority == ("Stufe High",)
+    for words in ("tickets are of type Postmortem", "closed is Abgelehnt: nein", "P4 is P4 in PagerDuty"):
         assert f"assumed: {words}" in said.out
     checked(bare)
 
 
-def test_priorities_with_names_of_their_own_become_two_severities(bare: House) -> None:
+def test_priorities_with_names_of_their_own_become_the_severities(bare: House) -> None:
     for number, row in enumerate(bare.world.pagerduty.account.priorities.values(), 1):
         row.name = f"Grade {number}"
-    text = written(bare, "--team", "QRPay")
-    assert 'SEV2: {pagerduty: ["Grade 1", "Grade 2", "Grade 3"], urgency: high, priority: "High"}' in text
-    assert 'SEV3: {pagerduty: ["Grade 4", "Grade 5"], urgency: low, priority: "Low"}' in text
+    written(bare, "--team", "QRPay")
+    severities = loaded().severities
+    assert list(severities) == [f"Grade {number}" for number in range(1, 6)]
+    assert [section.postmortem for section in severities.values()] == [True, True, False, False, False]
+    assert severities["Grade 4"].pagerduty == ("Grade 4",)
+    assert severities["Grade 4"].priority == ("Low",)
     checked(bare)
+
+
+def test_an_account_without_priorities_gets_a_severity_for_each_urgency(bare: House) -> None:
+    bare.world.pagerduty.account.priorities.clear()
+    written(bare, "--team", "QRPay")
+    severities = loaded().severities
+    assert [(section.urgency, section.pagerduty) for section in severities.values()] == [
+        ("high", ()),
+        ("low", ()),
+    ]
+    assert [section.postmortem for section in severities.values()] == [True, False]
+    checked(bare)
+
+
+def test_the_operator_chooses_the_severities_that_owe_a_postmortem(bare: House) -> None:
+    said = bare.syncd("init", "m", "--team", "QRPay", "--postmortem", "p1", "--postmortem", "P4")
+    assert "postmortem: P1, P4 owe a postmortem" in said.out
+    assert [name for name, section in loaded().severities.items() if section.postmortem] == ["P1", "P4"]
+    said = bare.syncd("init", "n", "--team", "QRPay", "--postmortem", "P9")
+    assert said.code == 2
+    assert "there is no severity P9; there are P1, P2, P3, P4, P5" in said.err
+
+
+@pytest.mark.parametrize(("answer", "owing"), [("", ["P1", "P2"]), ("p3, P1", ["P1", "P3"]), ("-", [])])
+def test_on_a_terminal_syncd_asks_which_severities_owe_a_postmortem(
+    bare: House, answer: str, owing: list[str]
+) -> None:
+    bare.monkeypatch.setattr(init, "_may_ask", lambda: True)
+    bare.monkeypatch.setattr(sys, "stdin", io.StringIO(f"{answer}\n"))
+    assert bare.syncd("init", "m", "--team", "QRPay").code == 0
+    assert [name for name, section in loaded().severities.items() if section.postmortem] == owing
+    # a script says that it answers nothing
+    assert bare.syncd("init", "m", "--team", "QRPay", "--yes", "--force").code == 0
+
+
+def test_a_mapping_in_which_nothing_owes_a_postmortem_is_said_by_check_and_status(bare: House) -> None:
+    bare.syncd("init", "m", "--team", "QRPay")
+    path = Path("m/qrpay.yaml")
+    path.write_text(path.read_text().replace("postmortem: true", "postmortem: false"))
+    bare.set("SYNCD_MAPPINGS_DIR", "m")
+    said = bare.syncd("check")
+    assert said.code == 0
+    assert "no severity owes a postmortem" in said.out
+    bare.syncd("run", "--once")
+    assert "QRPay: no severity owes a postmortem" in bare.syncd("status").out
+    path.write_text(path.read_text().replace("mode: report", "mode: enforce"))
+    assert "wrong    C12   QRPay, severities: no severity owes" in bare.syncd("check", "--offline").out
 
 
 def test_a_team_managed_project_gets_no_components(bare: House) -> None:
     presets.team_managed(bare.world.jira.site)
-    assert "component" not in written(bare, "--team", "QRPay")
+    assert "component: " not in written(bare, "--team", "QRPay").replace("# component: ", "")
     checked(bare)
 
 
@@ -196,16 +259,16 @@ def test_what_a_create_screen_demands_is_filled_and_said(bare: House) -> None:
     regions = FieldDef("customfield_10060", "Region", "option", (Option("1", "EU"), Option("2", "US")))
     site.fields[regions.id] = regions
     severity = site.fields["customfield_10050"]
-    more = (Option("10310", "SEV2"), Option("10311", "SEV3"))
+    more = tuple(Option(f"1031{number}", f"P{number}") for number in range(1, 6))
     site.fields[severity.id] = replace(severity, options=more)
     demanded = ("customfield_10050", "customfield_10051", "customfield_10060", "components")
     presets.require(site, "OPS", *demanded)
     said = bare.syncd("init", "m", "--team", "QRPay")
-    text = written(bare, "--team", "QRPay", "--force")
-    assert (
-        '  fields: {"Severity": {severity: true}, "PagerDuty incident": {template: "{{ incident.title }}"},'
-        ' "Region": {value: "EU"}}' in text
-    )
+    written(bare, "--team", "QRPay", "--force")
+    fields = loaded().jira.fields
+    assert fields["Severity"].severity
+    assert fields["PagerDuty incident"].template == "{{ incident.title }}"
+    assert fields["Region"].value == "EU"
     for words in (
         "Region, which the create screen requires, is always EU",
         "Severity, which the create screen requires, is the severity",
@@ -230,7 +293,7 @@ def test_services_that_are_given_are_spelled_as_pagerduty_does_and_strange_ones_
     said = bare.syncd("init", "m", "--team", "Pay", "--service", "alipay integration", "--service", "Dispach")
     assert said.code == 0
     text = Path("m/pay.yaml").read_text()
-    assert "  Alipay Integration: " in text
+    assert "  Alipay Integration:\n" in text
     assert "  Dispach: {}" in text
     assert "PagerDuty shows our token no service Dispach; did you mean `Dispatch`?" in said.out
 

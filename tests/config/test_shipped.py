@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from syncd.config.mapping.commented import WORTH_KNOWING
 from syncd.config.mapping.keys import all_keys, known_keys
 from syncd.config.mapping.load import load_mappings
 from syncd.config.mapping.schema import key_table, mapping_schema
-from syncd.config.mapping.starter import example_mapping, starter_mapping
+from syncd.config.mapping.starter import Choice, example_mapping, first_severities, starter_mapping
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import title_matches
@@ -178,15 +179,74 @@ names = printable.map(lambda text: " ".join(text.split())).filter(bool)
     st.lists(names, min_size=1, max_size=8, unique_by=str.casefold),
     st.sampled_from(["report", "enforce"]),
 )
-def test_a_first_mapping_has_at_most_15_lines_and_loads_as_it_stands(
-    team: str, services: list[str], mode: str
-) -> None:
+def test_a_first_mapping_loads_as_it_stands(team: str, services: list[str], mode: str) -> None:
     text = starter_mapping(team, "OPS", services, date(2026, 12, 1), mode)  # type: ignore[arg-type] # one of both
-    assert len(text.splitlines()) <= 15
     data = YAML(typ="safe", pure=True).load(text)
     loaded = Mapping.model_validate(data)
     assert loaded.team == team and list(loaded.services) == services
-    assert loaded.closing.mode == mode
+    assert loaded.closing.mode == loaded.postmortem.mode == mode
+
+
+def test_the_full_first_mapping_shows_every_key_and_means_the_same() -> None:
+    choice = Choice(severities=first_severities(("P1",), (), asked=True))
+    texts = [
+        starter_mapping("Pay", "OPS", ["Web"], date(2026, 12, 1), choice=choice, full=full)
+        for full in (False, True)
+    ]
+    read = [YAML(typ="safe", pure=True).load(text) for text in texts]
+    assert read[0] == read[1]
+    shown = set(re.findall(r"^[ #-]*(\w+):", texts[1], re.MULTILINE))
+    assert {key.path.split(".")[-1] for key in all_keys()} <= shown
+
+
+def test_a_default_that_a_first_mapping_shows_is_the_default() -> None:
+    choice = Choice(severities=first_severities(("P1",), (), asked=True))
+    text = starter_mapping("Pay", "OPS", ["Web"], date(2026, 12, 1), choice=choice, full=True)
+    uncommented = re.sub(r"^( *)# ( *(?:- )?\w+:.*)$", r"\1\2", text, flags=re.MULTILINE)
+    # an example address and an empty value set nothing, and a section that people name needs a name
+    lines = [
+        line.replace("Web: {}", "Web:")
+        for line in uncommented.splitlines()
+        if "NAME" not in line and "@" not in line and not re.match(r" *- ", line)
+    ]
+    loaded, shown = YAML(typ="safe", pure=True).load(text), YAML(typ="safe", pure=True).load("\n".join(lines))
+    before, after = Mapping.model_validate(loaded), Mapping.model_validate(_without_nothing(shown))
+    assert before == after
+
+
+_LISTS = ("noise", "playbook", "fields")
+"""Keys whose comment shows how an entry looks; the default is to have none."""
+
+
+def _without_nothing(data: object) -> object:
+    if isinstance(data, dict):
+        kept = {key: _without_nothing(value) for key, value in data.items()}
+        return {key: value for key, value in kept.items() if value is not None and key not in _LISTS}
+    return data
+
+
+def test_every_key_worth_knowing_is_a_key() -> None:
+    assert {key.path for key in all_keys()} >= WORTH_KNOWING
+
+
+@pytest.mark.parametrize(
+    ("names", "urgencies", "owing"),
+    [
+        ((), ["high", "low"], ["SEV2"]),
+        (("Major",), ["high"], ["Major"]),
+        (("P1", "P2"), ["high", "low"], ["P1"]),
+        (("P1", "P2", "P3"), [None, "high", "low"], ["P1", "P2"]),
+        (("P1", "P2", "P3", "P4", "P5"), [None, None, "high", None, "low"], ["P1", "P2"]),
+    ],
+)
+def test_a_first_severity_stands_for_each_priority_and_the_gravest_owe_a_postmortem(
+    names: tuple[str, ...], urgencies: list[str | None], owing: list[str]
+) -> None:
+    severities = first_severities(names, ("High", "Low"), asked=True)
+    assert [severity.urgency for severity in severities] == urgencies
+    assert [severity.name for severity in severities if severity.postmortem] == owing
+    assert [priority for severity in severities for priority in severity.pagerduty] == [*names]
+    assert severities[0].priority == "High"
 
 
 def test_a_first_mapping_passes_every_check(folder: Callable[..., Path]) -> None:

@@ -9,6 +9,7 @@ from rig import Rig, mapping
 
 from engine.mail_rig import MakeRig
 from engine.test_without_labels import change_account
+from syncd.config.mapping.starter import Choice
 from syncd.domain.base import Reference
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
@@ -222,7 +223,9 @@ def project(*statuses: tuple[str, StatusCategory], types: tuple[str, ...] = ("Ta
 
 def test_where_the_defaults_fit_nothing_has_to_be_said() -> None:
     facts = project(("To Do", "new"), ("In Progress", "indeterminate"), ("Done", "done"))
-    assert choose(["Web"], facts, (), ["P1", "P2"]).model_dump(exclude_defaults=True) == {}
+    choice = choose(["Web"], facts, (), ["P1", "P2"])
+    assert choice.model_copy(update={"severities": (), "assumed": ()}) == Choice()
+    assert [severity.name for severity in choice.severities] == ["P1", "P2"]
 
 
 def test_what_is_assumed_of_statuses_goes_by_category_and_an_epic_is_no_ticket() -> None:
@@ -237,7 +240,7 @@ def test_what_is_assumed_of_statuses_goes_by_category_and_an_epic_is_no_ticket()
         "resolved": "En curso",
         "closed": "Listo",
     }
-    assert len(choice.assumed) == 5
+    assert len(choice.assumed) == 5 + len(choice.severities)
 
 
 def test_a_workflow_with_one_status_still_gives_a_mapping() -> None:

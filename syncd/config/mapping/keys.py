@@ -58,7 +58,7 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
             continue
         path = prefix + name
         yield Key(path, info.description or "", _default(info))
-        inner, step = _inside(info.annotation)
+        inner, step = inside(info.annotation)
         if inner:
             yield from _walk(inner, path + step)
 
@@ -81,20 +81,23 @@ def _written(value: object) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """Return the section under a key (None: no section), and the separator between its path and its keys."""
+def inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """Return the section under a key (None: no section), and the separator between its path and its keys.
+
+    The separator is `.`, `.NAME.` (one section for each name), or either of both after `[]` (a list).
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, "."
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         rest = [part for part in parts if part is not NoneType]
-        return _inside(rest[0]) if len(rest) == 1 else (None, "")
+        return inside(rest[0]) if len(rest) == 1 else (None, "")
     if origin is dict:
-        model, step = _inside(parts[1])
+        model, step = inside(parts[1])
         return model, f".{NAMED}{step}"
     if origin is tuple:
-        model, step = _inside(parts[0])
+        model, step = inside(parts[0])
         return model, f"[]{step}"
     if origin is not None and hasattr(annotation, "__metadata__"):
-        return _inside(parts[0])
+        return inside(parts[0])
     return None, ""

@@ -1,35 +1,41 @@
-"""Write the first mapping for `syncd init`, short enough that people read it before they enable anything."""
+"""Write the first mapping for `syncd init`: severities written out, and defaults worth knowing as comments.
+
+A comment shows a key with its default and describes it as `syncd.domain.mapping` does. So the file tells what
+syncd does unless somebody says otherwise, without a second window.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from syncd.config.mapping.commented import Written, commented
 from syncd.config.shipped import shipped
 from syncd.domain.base import Value
-from syncd.domain.text import one_line
+from syncd.domain.mapping.services import default_severities
 
 EXAMPLES = ("qrpay", "ramen")
 
-_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9 _.()/-]*[A-Za-z0-9)]|[A-Za-z]")
-_OTHER_THAN_TEXT = ("true", "false", "null")
 _ENFORCE_FROM = re.compile(r"^enforce_from: .*$", re.MULTILINE)
-_SERVICES_TO_SHOW = 5
-MOST_LINES = 15
+_HEAD = (
+    "# A key behind `#` has the default that its line shows; an empty line or an example sets nothing.",
+    "# Remove the `# ` to set it. syncd init --full writes every key. mappings/README.md explains them,",
+    "# and has a checklist: from `report` to `enforce`.",
+)
 
 
 class FirstSeverity(Value):
-    """A severity of a first mapping: its PagerDuty priorities, its urgency and its Jira priority."""
+    """A severity of a first mapping: its priorities on both sides, its urgency; if it owes a postmortem."""
 
     name: str
-    urgency: Literal["high", "low"]
+    urgency: Literal["high", "low"] | None = None
     pagerduty: tuple[str, ...] = ()
     priority: str | None = None
+    postmortem: bool = False
 
 
 class FirstField(Value):
@@ -42,19 +48,71 @@ class FirstField(Value):
 
 
 class Choice(Value):
-    """The keys that a first mapping needs beside its services, because the defaults do not fit the project.
+    """What a first mapping says beside its team, project and services.
 
-    `components` are the services' by name. `assumed` tells people what syncd assumed, `open` what only they
-    know.
+    `components`, `owners` (addresses) and `commanders` (schedules) are the services' by name. `assumed` tells
+    people what syncd assumed, `open` what only they know.
     """
 
     issue_type: str | None = None
     statuses: dict[str, str] = Field(default_factory=dict)
     severities: tuple[FirstSeverity, ...] = ()
     components: dict[str, str] = Field(default_factory=dict)
+    owners: dict[str, str] = Field(default_factory=dict)
+    commanders: dict[str, str] = Field(default_factory=dict)
     fields: tuple[FirstField, ...] = ()
     assumed: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+
+    def owing(self, names: Sequence[str]) -> Choice:
+        """Return the choice with these severities as the ones that owe a postmortem."""
+        severities = tuple(
+            severity.model_copy(update={"postmortem": severity.name in names}) for severity in self.severities
+        )
+        return self.model_copy(update={"severities": severities})
+
+
+def first_severities(
+    names: Sequence[str], offered: Sequence[str], *, asked: bool
+) -> tuple[FirstSeverity, ...]:
+    """Return a severity for each of PagerDuty's priorities, or one for each urgency where there are none.
+
+    `names` are PagerDuty's priorities and `offered` Jira's, the gravest first. Where syncd `asked` and there
+    is no priority, the severities name none. The two gravest owe a postmortem, of two or one the first alone.
+    """
+    if not names:
+        usual = default_severities()
+        places = (min(1, len(offered) - 1), max(0, len(offered) - 2))
+        return tuple(
+            FirstSeverity(
+                name=name,
+                urgency=section.urgency,
+                pagerduty=() if asked else section.pagerduty,
+                priority=next((own for own in section.priority if own in offered), offered[place])
+                if offered
+                else None,
+                postmortem=number == 0,
+            )
+            for number, ((name, section), place) in enumerate(zip(usual.items(), places, strict=True))
+        )
+    # as in both shipped mappings: high urgency is the severity in the middle, low urgency the mildest
+    high = len(names) // 2 if len(names) > 2 else 0
+    urgencies: dict[int, Literal["high", "low"]] = {len(names) - 1: "low", high: "high"}
+    return tuple(
+        FirstSeverity(
+            name=name,
+            urgency=urgencies.get(number),
+            pagerduty=(name,),
+            priority=offered[_place(number, len(names), len(offered))] if offered else None,
+            postmortem=number < (len(names) + 1) // 2 and number < 2,
+        )
+        for number, name in enumerate(names)
+    )
+
+
+def _place(number: int, of: int, offered: int) -> int:
+    """Return the place of a severity's priority in Jira's list; a list that is too short is shared out."""
+    return number if of <= offered else number * offered // of
 
 
 def starter_mapping(
@@ -64,71 +122,71 @@ def starter_mapping(
     enforce_from: date,
     mode: Literal["report", "enforce"] = "report",
     choice: Choice | None = None,
+    *,
+    full: bool = False,
 ) -> str:
-    """Return a mapping of at most 15 lines that loads without changes.
+    """Return a mapping that loads without changes; with `full` it shows every key that a mapping may have.
 
-    It has all services on one line if it would be longer else. Raise `ValueError` without services.
+    Raise `ValueError` without services.
     """
     if not services:
         raise ValueError("a mapping needs at least one service")
-    chosen = choice or Choice()
-    above = [
-        "syncd: 1",
-        f"team: {_scalar(team)}",
-        f"enforce_from: {enforce_from.isoformat()}  # syncd leaves incidents resolved before this day alone",
-        "jira:",
-        f"  project: {_scalar(project)}",
-        *_jira_lines(chosen),
-    ]
-    below = [
-        *_severity_lines(chosen),
-        "closing:",
-        f"  mode: {mode}  # enforce: syncd closes tickets that owe nothing",
-    ]
-    room = MOST_LINES - len(above) - len(below) - 1
-    return "\n".join([*above, *_service_lines(services, chosen, room), *below, ""])
+    chosen = choice or Choice(severities=first_severities((), (), asked=False))
+    written = Written(full=full)
+    # mails need somebody to hear of breaches, and the weekly report needs recipients: only people know them
+    mails = mode if set(services) <= set(chosen.owners) else "report"
+    data: dict[str, Any] = {
+        "syncd": 1,
+        "team": team,
+        "enforce_from": enforce_from,
+        "jira": {"project": project, **_jira(chosen)},
+        "services": {name: _service(name, chosen) for name in services},
+        "severities": {severity.name: _severity(severity) for severity in chosen.severities},
+        "closing": {"mode": mode},
+        "postmortem": {"mode": mode},
+        "follow_ups": {"mode": mode},
+        "close_gate": {"mode": "comment"},
+        "mails": {"mode": mails},
+        "report": {"mode": "report"},
+    }
+    first, *rest = commented(data, written)
+    return "\n".join([first, *_HEAD, *rest, ""])
 
 
-def _jira_lines(choice: Choice) -> list[str]:
-    lines = []
+def _jira(choice: Choice) -> dict[str, Any]:
+    section: dict[str, Any] = {}
     if choice.issue_type is not None:
-        lines.append(f"  issue_types: {{incident: {_scalar(choice.issue_type, flow=True)}}}")
+        section["issue_types"] = {"incident": choice.issue_type}
     if choice.statuses:
-        pairs = [f"{word}: {_scalar(name, flow=True)}" for word, name in choice.statuses.items()]
-        lines.append(f"  statuses: {{{', '.join(pairs)}}}")
+        section["statuses"] = choice.statuses
     if choice.fields:
-        pairs = [f"{_scalar(field.name, flow=True)}: {_field(field)}" for field in choice.fields]
-        lines.append(f"  fields: {{{', '.join(pairs)}}}")
-    return lines
+        section["fields"] = {field.name: _field(field) for field in choice.fields}
+    return section
 
 
-def _field(field: FirstField) -> str:
+def _field(field: FirstField) -> dict[str, Any]:
     if field.severity:
-        return "{severity: true}"
-    key, text = ("value", field.value) if field.value is not None else ("template", field.template)
-    return f"{{{key}: {_scalar(text or '', flow=True)}}}"
+        return {"severity": True}
+    return {"value": field.value} if field.value is not None else {"template": field.template or ""}
 
 
-def _service_lines(services: Sequence[str], choice: Choice, room: int) -> list[str]:
-    if len(services) > min(_SERVICES_TO_SHOW, room):
-        pairs = [f"{_scalar(name, flow=True)}: {_service(name, choice)}" for name in services]
-        return ["services: {" + ", ".join(pairs) + "}"]
-    return ["services:", *(f"  {_scalar(name)}: {_service(name, choice)}" for name in services)]
+def _service(name: str, choice: Choice) -> dict[str, Any]:
+    values = {
+        "component": choice.components.get(name),
+        "owner": choice.owners.get(name),
+        "commander": choice.commanders.get(name),
+    }
+    return {key: value for key, value in values.items() if value is not None}
 
 
-def _service(name: str, choice: Choice) -> str:
-    component = choice.components.get(name)
-    return "{}" if component is None else f"{{component: {_scalar(component, flow=True)}}}"
-
-
-def _severity_lines(choice: Choice) -> list[str]:
-    lines = ["severities:"] if choice.severities else []
-    for severity in choice.severities:
-        parts = [f"pagerduty: [{', '.join(_scalar(name, flow=True) for name in severity.pagerduty)}]"]
-        parts += [f"urgency: {severity.urgency}"]
-        parts += [f"priority: {_scalar(severity.priority, flow=True)}"] if severity.priority else []
-        lines.append(f"  {severity.name}: {{{', '.join(parts if severity.pagerduty else parts[1:])}}}")
-    return lines
+def _severity(severity: FirstSeverity) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "pagerduty": list(severity.pagerduty) or None,
+        "urgency": severity.urgency,
+        "priority": severity.priority,
+        "postmortem": severity.postmortem,
+    }
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def example_mapping(name: str, enforce_from: date) -> str:
@@ -138,9 +196,3 @@ def example_mapping(name: str, enforce_from: date) -> str:
     # the text, not the values: the example's comments name the runbook's sections
     text = (shipped("mappings") / f"{name}.yaml").read_text(encoding="utf-8")
     return _ENFORCE_FROM.sub(f"enforce_from: {enforce_from.isoformat()}", text, count=1)
-
-
-def _scalar(text: str, flow: bool = False) -> str:
-    """Return a text as a YAML scalar, in quotes if YAML could read it as something else."""
-    plain = _PLAIN_WORD.fullmatch(text) and text.casefold() not in _OTHER_THAN_TEXT and not flow
-    return text if plain else json.dumps(one_line(text), ensure_ascii=False)

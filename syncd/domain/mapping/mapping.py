@@ -274,6 +274,12 @@ class Mapping(Value):
         """Return True if an incident of this severity and service owes a postmortem."""
         return section.postmortem or self.severities[severity].postmortem
 
+    @property
+    def asks_for_postmortems(self) -> bool:
+        """Return True if incidents of some severity or service owe a postmortem."""
+        owing = [section.postmortem for section in self.severities.values()]
+        return any((*owing, *(section.postmortem for section in self.services.values())))
+
     def severity_named(self, word: str) -> str | None:
         """Return the severity with this name or with this word among its `words`; None if there is none."""
         folded = word.strip().casefold()

@@ -20,7 +20,9 @@ from syncd.config.templates.ticket import Subject, ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
 from syncd.domain.text import counted
+from syncd.policy.duty_words import NOTHING_OWED
 from syncd.policy.severity import decide_severity
 from syncd.preflight.checks.finding import Finding, ok, unknown, wrong
 from syncd.preflight.checks.mails import mails
@@ -52,7 +54,19 @@ def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
     for mapping in configuration.mappings:
         yield from templates(mapping, configuration.templates)
         yield from patterns(mapping)
+        yield from asks_for_postmortems(mapping)
         yield from mails(mapping, loopback=on_loopback(configuration.settings))
+
+
+def asks_for_postmortems(mapping: Mapping) -> Iterator[Finding]:
+    """Check that some incident can owe a postmortem, unless the mapping leaves postmortems to people."""
+    where, mode = f"{mapping.team}, severities", mapping.postmortem.mode
+    if mapping.asks_for_postmortems:
+        yield ok("C12", where, "incidents of some severity or service owe a postmortem")
+    elif mode is not Mode.OFF:
+        finding = wrong if mode is Mode.ENFORCE else ok
+        hint = "write `postmortem: true` to the gravest severities, or set postmortem.mode to `off`"
+        yield finding("C12", where, NOTHING_OWED, hint)
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
