@@ -14,12 +14,13 @@ class StateChange(Value):
     """A change of an incident's state, by PagerDuty's clock; `agent` is the user or tool that made it.
 
     `worked_on` changes no state: an alert, an acknowledgement or a person's note after a reopening shows that
-    the reopening was meant.
+    the reopening was meant. `merged_into` is the id of the incident into which a merge resolved this one.
     """
 
     kind: StateChangeKind
     at: UtcTime
     agent: str = ""
+    merged_into: str | None = None
 
 
 class SeverityPeriod(Value):

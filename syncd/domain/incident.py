@@ -112,8 +112,9 @@ class LogEntry(Value):
     """A log entry of PagerDuty; the log tells syncd which incidents may have changed.
 
     `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `by_person` is True
-    where the agent is a user (syncd's own user, too), False for a service or an integration. `incident` is
-    the whole incident where the page includes it, as of the page's request.
+    where the agent is a user (syncd's own user, too), False for a service or an integration. `merged_into` is
+    the target of the merge that resolved the incident. `incident` is the whole incident where the page
+    includes it, as of the page's request.
     """
 
     id: str
@@ -123,6 +124,7 @@ class LogEntry(Value):
     agent: Reference | None = None
     by_person: bool = False
     summary: str = ""
+    merged_into: str | None = None
     incident: Incident | None = Field(default=None, repr=False)
 
 

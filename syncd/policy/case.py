@@ -327,6 +327,7 @@ class Decision(Value):
     - `waivers` are the waivers that a label in Jira gave or ended.
     - `look` names the sources that syncd must read before it can decide: `log` (the incident's);
       `postmortem`, `items` or `ticket` (with their changelogs); `approvers` or `owner` (Jira accounts).
+      `hand_over`: its action items are judged up to its merge and count for the target from now on.
     - `facts` are stored with an action item, by issue id.
     """
 

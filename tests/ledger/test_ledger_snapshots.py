@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from ledger_cast import NOW, incident, issue, later, save_incident, ticket
 
-from syncd.domain.incident import IncidentStatus, Note
+from syncd.domain.incident import IncidentStatus, LogEntry, Note
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.change_queue import change_notices_of_in, incidents_with_notices, notice_changes_in
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
+from syncd.ledger.store.membership import entries_of
+from syncd.ledger.store.postmortems import log_of, save_log
 from syncd.ledger.store.snapshots import (
     save_issue,
     save_notes,
@@ -147,6 +149,15 @@ def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
         save_incident(session, incident(), 10, NOW, "QRPay")
         save_incident(session, incident(RESOLVED, resolved_at=NOW, merged_into="P2"), 11, NOW, "QRPay")
     assert stored(ledger).merged_into == "P2"
+
+
+def test_the_log_keeps_the_merge_also_after_the_incident_is_open_again(ledger: Ledger) -> None:
+    merge = LogEntry(id="R1", kind="resolve", at=NOW, incident_id="P1", merged_into="P2")
+    with ledger.write() as session:
+        save_incident(session, incident(), 10, NOW, "QRPay")
+    save_log(ledger, "P1", [merge], 11)
+    assert log_of(stored(ledger)) == (merge,)
+    assert [entry.merged_into for entry in entries_of(stored(ledger))] == ["P2"]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,11 @@ class Life:
     def resolve(self, at: datetime = RESOLVED) -> Life:
         return self.state_change("resolved", at)
 
+    def merge(self, at: datetime) -> Life:
+        """Somebody merges the incident into P9, which resolves it."""
+        self.state_changes.append(StateChange(kind="resolved", at=at, merged_into="P9"))
+        return self
+
     def reopen(self, at: datetime, *, meant: bool = True) -> Life:
         self.state_change("reopened", at)
         return self.state_change("worked_on", at) if meant else self
@@ -123,13 +128,16 @@ class Life:
         """All that is known at a moment, everything read just then (or up to `read_until`)."""
         state_changes = [one for one in self.state_changes if one.at <= now]
         over = state_changes[-1].kind == "resolved"
+        merged_into = self.merged_into
+        if over and state_changes[-1].merged_into is not None:
+            merged_into = MergeTarget(id=state_changes[-1].merged_into, number=99)
         happened = incident(
             status="resolved" if over else "triggered",
             created_at=self.created,
             resolved_at=state_changes[-1].at if over else None,
             updated_at=state_changes[-1].at,
             priority=Reference(id="PRIO", name=self.priority),
-            merged_into=self.merged_into.id if self.merged_into else None,
+            merged_into=merged_into.id if merged_into else None,
         )
         return Case(
             incident=happened,
@@ -140,7 +148,7 @@ class Life:
             duties=self.duties,
             waivers=tuple(self._known(one, now) for one in self.waivers if one.at <= now),
             merged_sources=tuple(one for one in self.merged_sources if one.merged_at <= now),
-            merged_into=self.merged_into,
+            merged_into=merged_into,
             skew=self.skew,
             once=self.once,
             restricted=self.restricted,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from duty_cast import DAY, HOUR, OLA, PIA, RESOLVED
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policy_cast import DONE, IN_PROGRESS, book, incident
+from policy_cast import DONE, IN_PROGRESS, book, incident, ticket
 
-from syncd.domain.duty import Duty, DutyKind
+from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.history import Change, StateChange, StateChangeKind
 from syncd.domain.ticket import Account, Issue
-from syncd.policy.case import Case, ItemState
+from syncd.policy.case import Case, ItemState, MergeTarget
 from syncd.policy.decide import with_duties
 from syncd.policy.follow_ups.judge import decide_follow_ups
 
@@ -29,6 +30,17 @@ class World:
         self.state_changes = [_turn("triggered", RESOLVED - 2 * HOUR), _turn("resolved", RESOLVED)]
         self.changes: list[Change] = []
         self.duties: tuple[Duty, ...] = ()
+        self.unlinked_at: datetime | None = None
+        self.handed_over = False
+
+    def merge(self, at: datetime) -> None:
+        """Somebody merges the incident into P9, which resolves it."""
+        self.state_changes.append(StateChange(kind="resolved", at=at, merged_into="P9"))
+
+    def unlink(self, at: datetime) -> None:
+        """Somebody removes the item's link to the ticket."""
+        self.unlinked_at = at
+        self.changes.append(Change(at=at, author=PIA, field="issuelinks", before="OPS-5", after=None))
 
     def turn(self, kind: StateChangeKind, at: datetime) -> None:
         self.state_changes.append(_turn(kind, at))
@@ -62,17 +74,39 @@ class World:
         item = ItemState(
             issue_id="900",
             key="OPS-9",
-            source="sub-task of the postmortem",
+            source="linked to the ticket" if self.unlinked_at else "sub-task of the postmortem",
             issue=issue,
             changes=tuple(change for change in self.changes if change.at <= now),
             changes_until=now,
             first_seen_at=MADE,
+            facts={"ended_by": "Pia"} if self.unlinked_at and self.unlinked_at <= now else {},
+            # syncd sees it only when it looks.
+            ended_at=now if self.unlinked_at and self.unlinked_at <= now else None,
         )
+        target = turns[-1].merged_into if over else None
         happened = incident(
-            status="resolved" if over else "triggered", resolved_at=over, created_at=turns[0].at
+            status="resolved" if over else "triggered",
+            resolved_at=over,
+            created_at=turns[0].at,
+            merged_into=target,
         )
-        case = Case(incident=happened, now=now, items=(item,), duties=self.duties, state_changes=turns)
-        self.duties = with_duties(case, decide_follow_ups(case, BOOK).duties).duties
+        case = Case(
+            incident=happened,
+            now=now,
+            ticket=ticket(),
+            items=() if self.handed_over else (item,),
+            duties=self.duties,
+            state_changes=turns,
+            merged_into=MergeTarget(id=target, number=99) if target else None,
+        )
+        # The engine decides again until nothing is left to record or to hand over.
+        for _ in range(4):
+            decision = decide_follow_ups(case, BOOK)
+            case = with_duties(case, decision.duties)
+            if "hand_over" in decision.look:
+                self.handed_over = True
+                case = case.model_copy(update={"items": ()})
+        self.duties = case.duties
         return self
 
     def verdicts(self) -> list[tuple[object, ...]]:
@@ -270,3 +304,58 @@ def test_who_looks_often_and_who_looks_once_find_the_same_verdicts(
         now += minutes * MINUTE
         often.look(now)
     assert often.look(END).verdicts() == lived(steps).look(END).verdicts()
+
+
+@pytest.mark.parametrize("leaves", ["merge", "unlink"])
+@pytest.mark.parametrize(
+    ("left", "verdicts"),
+    [
+        (RESOLVED + 2 * DAY, {"owned": "breached", "done": "cancelled"}),
+        (RESOLVED + 9 * DAY, {"owned": "breached", "done": "breached"}),
+        (RESOLVED + 10 * HOUR, {"owned": "cancelled", "done": "cancelled"}),
+    ],
+)
+def test_what_was_missed_before_an_item_left_is_missed_whenever_syncd_looks(
+    leaves: str, left: datetime, verdicts: dict[str, str]
+) -> None:
+    def world() -> World:
+        made = World()
+        made.change("duedate", MADE, day(RESOLVED + 7 * DAY))
+        if leaves == "merge":
+            made.turn("reopened", left - 5 * HOUR)
+            made.state_changes.pop()
+        getattr(made, leaves)(left)
+        return made
+
+    often, once = world(), world().look(END)
+    for hours in range(1, 15 * 24, 7):
+        often.look(RESOLVED + hours * HOUR)
+    for looked in (often.look(END), once):
+        assert {str(duty.kind): str(duty.verdict) for duty in looked.duties} == verdicts
+        assert not [duty for duty in looked.duties if duty.state in RUNNING]
+        assert (looked.handed_over, {duty.state for duty in looked.duties}) == (
+            leaves == "merge",
+            {DutyState.CANCELLED},
+        )
+    assert [(duty.place, duty.due_at, duty.breached_at) for duty in often.duties] == [
+        (duty.place, duty.due_at, duty.breached_at) for duty in once.duties
+    ]
+
+
+def test_what_was_done_before_an_item_left_stays_done() -> None:
+    made = World()
+    made.change("status", RESOLVED + 3 * HOUR, DONE.id)
+    made.merge(RESOLVED + 5 * DAY)
+    assert {str(duty.kind): str(duty.state) for duty in made.look(END).duties} == {
+        "owned": "cancelled",
+        "done": "met",
+    }
+
+
+def test_an_item_goes_to_the_target_only_when_what_it_missed_before_is_proven() -> None:
+    made = World()
+    made.merge(RESOLVED + DAY + HOUR + MINUTE)
+    made.look(RESOLVED + DAY + HOUR + MINUTE)
+    assert (made.handed_over, made.duties[-1].state) == (False, DutyState.DUE_SOON)
+    made.look(RESOLVED + DAY + HOUR + 3 * MINUTE)
+    assert (made.handed_over, made.duties[-1].verdict) == (True, DutyState.BREACHED)

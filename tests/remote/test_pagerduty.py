@@ -221,7 +221,11 @@ def test_log_entries_carry_whole_incidents(pagerduty: PagerDutyClient, mock: res
             incident={"id": "P2", "type": "incident_reference", "summary": "[#13] Other"},
         ),
         entry(id="R3", incident=None),
-        entry(id="R4", type="field_value_change_log_entry"),
+        entry(
+            id="R4",
+            type="resolve_log_entry",
+            linked_incident={"id": "PTARGET", "type": "incident_reference"},
+        ),
     ]
     mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
     page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 200)
@@ -234,7 +238,7 @@ def test_log_entries_carry_whole_incidents(pagerduty: PagerDutyClient, mock: res
     assert first.incident is not None
     assert first.incident.title == "Payments are late"
     assert (second.kind, second.incident_id, second.incident) == ("annotate", "P2", None)
-    assert (last.kind, page.more) == ("field_value_change", False)
+    assert (last.kind, last.merged_into, page.more) == ("resolve", "PTARGET", False)
     assert asked(mock) == (
         "GET /log_entries",
         [

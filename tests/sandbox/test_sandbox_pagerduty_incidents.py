@@ -162,6 +162,8 @@ def test_a_merge_resolves_the_source_with_a_reason_that_names_the_target(world: 
     assert shown["status"] == "resolved"
     assert shown["resolve_reason"]["type"] == "merge_resolve_reason"
     assert shown["resolve_reason"]["incident"]["id"] == target.id
+    resolve = pagerduty.get(f"/incidents/{source.id}/log_entries")["log_entries"][0]
+    assert (resolve["type"], resolve["linked_incident"]["id"]) == ("resolve_log_entry", target.id)
     assert len(pagerduty.get(f"/incidents/{target.id}/alerts")["alerts"]) == 2
     assert pagerduty.put(f"/incidents/{target.id}/merge", body)["error"]["code"] == 1019
 

@@ -257,7 +257,10 @@ def _incident(
         severities=tuple(
             SeverityPeriod.model_validate(period) for period in record.incident.severity_periods
         ),
-        merged_at=incident.over_since if incident.merged_into else None,
+        merged_at=max(
+            (entry.at for entry in log if entry.merged_into),
+            default=incident.over_since if incident.merged_into else None,
+        ),
         absorbed=tuple(
             Absorbed(at=source.resolved_at, severity=source.severity)
             for source in record.sources

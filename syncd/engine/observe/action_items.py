@@ -24,7 +24,7 @@ from syncd.policy.case import Rulebook
 
 def discover(context: EngineContext, incident_id: str, book: Rulebook) -> None:
     """Read the unknown issues that are linked to an incident's ticket or postmortem; raise `RemoteError`."""
-    non_items = seek_items(context.ledger, incident_id, context.clock.now())
+    non_items = seek_items(context.ledger, incident_id)
     for page in read_pages(context, non_items.unread):
         store_beside(
             context.ledger,

@@ -10,6 +10,7 @@ from syncd.engine.observe.accounts import account_of
 from syncd.engine.observe.action_items import discover
 from syncd.engine.observe.earlier_ledger.rebuild_duties import rebuild_duties, seek_postmortem
 from syncd.engine.observe.issues import read_close, read_duty_issues, read_log
+from syncd.ledger.store.action_items import hand_over_items
 from syncd.ledger.store.lookups import Followers, load_followers
 from syncd.policy.case import DutyIssueState, ItemState, Rulebook
 from syncd.remote.errors import RemoteError
@@ -21,6 +22,7 @@ LOOKS = {
     "owner": "look up the owner of its service",
     "postmortem": "read its postmortem",
     "items": "read its action items",
+    "hand_over": "hand its action items over to the target of its merge",
 }
 """The troubles of the parts; each completes "syncd cannot"."""
 
@@ -63,6 +65,8 @@ def _read_part(context: EngineContext, incident_id: str, book: Rulebook, part: s
     elif part == "items":
         discover(context, incident_id, book)
         _read_followers(context, incident_id, book, frozenset({part}))
+    elif part == "hand_over":
+        hand_over_items(context.ledger, incident_id, context.clock.now())
 
 
 def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:

@@ -48,16 +48,12 @@ class Neighbour:
     incident: IncidentRecord
 
 
-def seek_items(ledger: Transactions, incident_id: str, now: datetime) -> Beside:
-    """Return the issues named by an incident's ticket and postmortem that syncd has not read yet.
-
-    If the incident was merged, its action items count for the target from now on.
-    """
+def seek_items(ledger: Transactions, incident_id: str) -> Beside:
+    """Return the issues named by an incident's ticket and postmortem that syncd has not read yet."""
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
         if row is None:
             return Beside((), ())
-        _hand_over(session, row, now)
         ends = _ends(session, row.id)
         near = {issue_id for end, _ in ends for issue_id in end.subtasks}
         near |= {link.other_id for end, _ in ends for link in end.links}
@@ -74,20 +70,24 @@ def _ends(session: Session, incident_id: str) -> tuple[End, ...]:
     )
 
 
-def _hand_over(session: Session, row: IncidentRow, now: datetime) -> None:
-    target = counting(session, row)
-    # not merged, or into an incident of no team
-    if target.id == row.id:
-        return
-    query = select(ActionItemRow).where(col(ActionItemRow.incident_id) == row.id)
-    items = session.exec(query.order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))).all()
-    for item in items:
-        item.incident_id = target.id
-        session.add(item)
-        kind, data = "item.handed_over", {"from": row.id}
-        audit.append(session, now, kind, incident=target.id, issue=item.issue_id, data={**data})
-    if items:
-        notice_changes_in(session, [target.id], now, 0, "action items of a merged incident")
+def hand_over_items(ledger: Transactions, incident_id: str, now: datetime) -> None:
+    """Let the action items of a merged incident count for the target from now on."""
+    with ledger.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        target = counting(session, row) if row is not None else None
+        # not merged, or into an incident of no team
+        if row is None or target is None or target.id == row.id:
+            return
+        query = select(ActionItemRow).where(col(ActionItemRow.incident_id) == row.id)
+        query = query.order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
+        items = session.exec(query).all()
+        for item in items:
+            item.incident_id = target.id
+            session.add(item)
+            kind, data = "item.handed_over", {"from": row.id}
+            audit.append(session, now, kind, incident=target.id, issue=item.issue_id, data={**data})
+        if items:
+            notice_changes_in(session, [target.id], now, 0, "action items of a merged incident")
 
 
 def store_beside(

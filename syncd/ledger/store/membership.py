@@ -159,4 +159,5 @@ def entries_of(row: IncidentRow | IncidentRecord) -> Iterator[Entry]:
             agent=entry.get("agent", ""),
             person=entry.get("person", False),
             ours=entry.get("ours", False),
+            merged_into=entry.get("merged_into"),
         )

@@ -105,6 +105,7 @@ def _entry(entry: LogEntry, restricted: bool, ours: Container[str]) -> dict[str,
         kept["agent_id"] = entry.agent.id
         kept["person"] = entry.by_person
         kept |= {"ours": True} if entry.agent.id in ours else {}
+    kept |= {"merged_into": entry.merged_into} if entry.merged_into else {}
     # the summary quotes titles and notes
     if not restricted:
         kept["summary"] = entry.summary
@@ -122,6 +123,7 @@ def log_of(row: IncidentRow | IncidentRecord) -> tuple[LogEntry, ...]:
             agent=Reference(id=entry["agent_id"], name=entry["agent"]) if entry.get("agent_id") else None,
             by_person=entry.get("person", False),
             summary=entry.get("summary", ""),
+            merged_into=entry.get("merged_into"),
         )
         for entry in row.log or ()
     )

@@ -29,11 +29,12 @@ from syncd.policy.follow_ups.duties import (
 from syncd.policy.follow_ups.membership import is_runbook_item
 from syncd.policy.follow_ups.owner import owner_times, taken_at, tenures
 from syncd.policy.follow_ups.owner_clocks import OwnerClocks, windows_of
-from syncd.policy.follow_ups.runs import runs_of
+from syncd.policy.follow_ups.runs import left_at, runs_of
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.judge import READ_AGAIN
 from syncd.policy.postmortem.owed import counts_for_another
+from syncd.policy.postmortem.resolved_periods import merged_at
 from syncd.policy.time.time_words import as_date
 
 NOT_VISIBLE = "not visible"
@@ -63,16 +64,44 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
     look = _look(case)
     if look:
         return Decision(look=look)
-    decision = Decision(duties=tuple(_let_go(case)))
     # The items of a merged incident count for its merge target.
-    if counts_for_another(case):
-        return decision
+    merged = counts_for_another(case)
+    decision, left = Decision(), Decision()
     for item in case.items:
-        if item.ended_at is None and item.issue_id not in case.unread:
+        if item.issue_id in case.unread:
+            continue
+        if merged or item.ended_at is not None:
+            left = left.plus(_judge_left(case, item, book))
+        else:
             decision = decision.plus(
                 _listed(case, item, book) if case.before_enforcement else _judge(case, item, book)
             )
-    return decision
+    if merged and case.items and not left.duties and left.again is None:
+        return Decision(look=frozenset({"hand_over"}))
+    return decision.plus(left).plus(Decision(duties=tuple(_let_go(case))))
+
+
+def _judge_left(case: Case, item: ItemState, book: Rulebook) -> Decision:
+    """Judge an item up to the moment at which it ceased to count for the incident.
+
+    A deadline that passed before is missed, whenever syncd looks. Return only what differs from the record.
+    """
+    recorded = [duty for duty in case.duties if duty.subject == item.issue_id]
+    if recorded and not any(duty.state in RUNNING for duty in recorded):
+        return Decision()
+    judged = () if case.before_enforcement else _judge(case, item, book).duties
+    places = {duty.place for duty in judged}
+    judged += tuple(duty for duty in recorded if duty.state in RUNNING and duty.place not in places)
+    left, duties, again = left_at(case, item) or merged_at(case), [], None
+    for duty in judged:
+        missed = duty.breached_at is None and left is not None and duty.due_at < left
+        if duty.state in RUNNING and missed and duty.place in places and case.now is not None:
+            again = max(READ_AGAIN, case.skew.judged_from(duty.due_at) - case.now).total_seconds()
+        elif duty.state in RUNNING:
+            duty = _gone(case, item, duty)
+        duties += [duty] if duty not in recorded else []
+    # The next decision hands the item over, or has nothing more to do.
+    return Decision(duties=tuple(duties), again=1.0 if duties and again is None else again)
 
 
 def _look(case: Case) -> frozenset[str]:
@@ -80,7 +109,7 @@ def _look(case: Case) -> frozenset[str]:
     sources: set[str] = set()
     fresh = candidates(case) - case.non_items - case.unread
     children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
-    if fresh or (counts_for_another(case) and case.items):
+    if fresh:
         sources.add("items")
     # A sub-task of the ticket counts if it was made after the resolve, which only the log tells.
     if fresh & children and case.state_changes is None:
@@ -118,19 +147,21 @@ def _stale(case: Case, item: ItemState) -> bool:
 
 
 def _let_go(case: Case) -> Iterator[Duty]:
-    """Yield the duties to cancel: their issue is no longer an action item of this incident."""
-    live = {item.issue_id: item for item in case.items if item.ended_at is None}
+    """Yield the duties to cancel: their issue counts for another incident now."""
+    known = {item.issue_id for item in case.items}
     for duty in case.duties:
-        if duty.of_postmortem or duty.state not in RUNNING or duty.subject in live:
-            continue
-        gone = next((item for item in case.items if item.issue_id == duty.subject), None)
-        # The audit trail keeps this reason for ever, so it names nobody; the item's facts do.
-        reason = "it is no longer an action item"
-        # The item itself went over to the merge target.
-        if gone is None and case.merged_into is not None:
-            number = case.merged_into.number or case.merged_into.id
-            reason = f"it counts for incident {number}, into which this one was merged"
-        yield duty.model_copy(update={"state": DutyState.CANCELLED, "reason": reason})
+        if not duty.of_postmortem and duty.state in RUNNING and duty.subject not in known:
+            yield _gone(case, None, duty)
+
+
+def _gone(case: Case, item: ItemState | None, duty: Duty) -> Duty:
+    # The audit trail keeps this reason for ever, so it names nobody; the item's facts do.
+    reason = "it is no longer an action item"
+    # The item itself goes over to the merge target.
+    if case.merged_into is not None and (item is None or item.ended_at is None):
+        number = case.merged_into.number or case.merged_into.id
+        reason = f"it counts for incident {number}, into which this one was merged"
+    return duty.model_copy(update={"state": DutyState.CANCELLED, "reason": reason})
 
 
 def _listed(case: Case, state: ItemState, book: Rulebook) -> Decision:

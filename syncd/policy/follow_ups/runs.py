@@ -1,7 +1,8 @@
 """Find the times in which the clocks of an action item ran: one for each resolve of its incident.
 
 A reopening of the incident for more than 30 minutes stops an item's clock, and the next resolve starts it
-anew. What was met, missed or done before the reopening stays so, whenever syncd looks.
+anew. A merge of the incident ends it, and so does the act that makes the issue no action item any more. What
+was met, missed or done before that stays so, whenever syncd looks.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from syncd.domain.ticket import Account
 from syncd.policy.case import Case, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End
 from syncd.policy.follow_ups.duties import Item, LatestDay
-from syncd.policy.follow_ups.membership import became_at
+from syncd.policy.follow_ups.membership import became_at, ended_by
 from syncd.policy.postmortem.owed import Stretch, severities_that_count
-from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
+from syncd.policy.postmortem.resolved_periods import enforced, merge_of, resolved_periods
 from syncd.policy.time.time_words import as_date
 from syncd.policy.time.working_time import working_day_after
 
 
 class Run(Value):
-    """A time in which the incident was over and the item existed; `until` is when it was opened again."""
+    """A time in which the incident was over and the item counted for it; `until` is when that ended."""
 
     item: Item
     until: UtcTime | None = None
@@ -61,14 +62,15 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
     """Return the runs of an item's clocks, oldest first; none before the first resolve."""
     if state.issue is None or state.changes_until is None or case.now is None:
         return []
-    ends = [issue.key for issue in (case.ticket, case.postmortem) if issue is not None]
-    became = became_at(state.issue, state.source, state.changes, frozenset(ends)) or state.first_seen_at
+    became = became_at(state.issue, state.source, state.changes, _ends(case)) or state.first_seen_at
+    left = left_at(case, state)
     # Nothing shows what was done since on an item out of sight: what is not met by then is not met.
     seen = state.changes_until if state.in_sight else case.now
     seen = min(seen, case.read_until or seen)
     runs = []
     for since, until in _over(case, book):
-        if until is not None and until <= became:
+        until = min((at for at in (until, left) if at is not None), default=None)
+        if until is not None and until <= max(became, since):
             continue
         days, counted = _latest_days(case, state, book, since)
         by_rule = state.facts.get("by_rule")
@@ -89,16 +91,34 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
     return runs
 
 
+def left_at(case: Case, state: ItemState) -> datetime | None:
+    """Return when a person's act made the issue no action item any more (UTC), None if it still is one."""
+    if state.ended_at is None:
+        return None
+    removed = ended_by(state.changes, _ends(case))
+    return min(removed.at, state.ended_at) if removed is not None else state.ended_at
+
+
+def _ends(case: Case) -> frozenset[str]:
+    return frozenset(issue.key for issue in (case.ticket, case.postmortem) if issue is not None)
+
+
 def _over(case: Case, book: Rulebook) -> list[tuple[datetime, datetime | None]]:
     """Return the times in which the incident was over; a reopening of 30 minutes at most does not count.
 
-    While a reopening may turn out not to count, the clock stands still: no verdict rests on that time.
+    While a reopening may turn out not to count, the clock stands still: no verdict rests on that time. From
+    a merge on, the items count for the target.
     """
     over = case.incident.over_since
     if case.state_changes is None or case.now is None:
         return [(over, None)] if over is not None else []
-    periods = enforced(resolved_periods(case.state_changes, case.now), book)
-    return [(period.resolved_at, period.reopened_at) for period in periods]
+    periods = enforced(resolved_periods(case.state_changes, case.skew.earliest(case.now)), book)
+    times = []
+    for period in periods:
+        merged = merge_of(period, periods, case)
+        ends = [at for at in (period.reopened_at, merged) if at is not None]
+        times.append((period.resolved_at, min(ends, default=None)))
+    return times
 
 
 def _latest_days(

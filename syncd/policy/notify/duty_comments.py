@@ -16,8 +16,8 @@ from syncd.domain.operation.keys import comment_key, overdue_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.notify.recipients import out_of_reach
 from syncd.policy.notify.reminders import mention
+from syncd.policy.postmortem.duties import written_before_merge
 from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, duty_stated, facts_of, step_key
-from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.time.time_words import at_words
 
 OVERDUE_LABEL = "postmortem-overdue"
@@ -91,7 +91,7 @@ def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmort
 def _which_counts(case: Case, book: Rulebook) -> CommentOnPostmortem | None:
     target = case.merged_into
     # A target that no mapping claims has no postmortem.
-    if target is None or not target.claimed or not written_by_a_person(case.postmortem, review_field(book)):
+    if target is None or not target.claimed or not written_before_merge(case, book):
         return None
     text = (
         f"the incident was merged into incident {target.number or target.id}, whose postmortem counts from"

@@ -8,19 +8,18 @@ act in PagerDuty or Jira, never on the time at which syncd looks, so syncd reads
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from syncd.domain.duty import OF_POSTMORTEM, RUNNING, Duty, DutyState
+from syncd.domain.duty import OF_POSTMORTEM, Duty, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.judge import (
     JudgeContext,
-    cancelled,
     judge,
-    judge_missed,
+    merged_words,
     own_duties,
 )
 from syncd.policy.postmortem.owed import (
@@ -30,7 +29,14 @@ from syncd.policy.postmortem.owed import (
     owing_times,
     qualifies,
 )
-from syncd.policy.postmortem.resolved_periods import Clock, enforced, resolved_periods
+from syncd.policy.postmortem.resolved_periods import (
+    Clock,
+    ResolvedPeriod,
+    enforced,
+    merge_of,
+    merged_at,
+    resolved_periods,
+)
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
 
@@ -58,59 +64,63 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     labels, waivers = label_waivers(case, book)
     owing = owing_times(case, book)
     nothing = _why_nothing(case, book, owing, settles_at)
-    if nothing is not None:
-        context = JudgeContext(case, book, now, owed, (), waivers, moments=settles)
-        judge_missed(context, periods)
-        return labels.plus(_ended(context, nothing))
-    if not owing:
+    if nothing is None and not owing:
         return labels.plus(Decision(again=_until(settles, now)))
     clocks = [
-        Clock(max(period.resolved_at, time.since), period, lowered_at=time.until)
-        for period in enforced(periods, book)
+        Clock(max(period.resolved_at, time.since), period, lowered_at=time.until, merged_at=merged)
+        for period, merged in _with_merges(enforced(periods, book), case, book)
         for time in owing
     ]
-    # The incident qualified only after it was reopened: that resolve starts no clock.
+    # The incident qualified only after it was reopened or merged: that resolve starts no clock.
     clocks = [clock for clock in clocks if clock.ended_at is None or clock.started_at < clock.ended_at]
-    context = JudgeContext(case, book, now, owed, clocks, waivers)
+    moments = settles if nothing is not None else []
+    context = JudgeContext(case, book, now, owed, clocks, waivers, moments=moments)
     for kind in OF_POSTMORTEM:
-        judge(kind, context)
+        judge(kind, context, periods, nothing)
     # Only a changelog that was read beyond a deadline proves a breach.
     if context.unread:
         return Decision(look=frozenset({"postmortem"}))
     doubtful = [period.doubtful_until for period in periods if period.doubtful_until]
     context.moments += [case.skew.passes_at(until) for until in doubtful]
-    changed = _changed(context)
+    changed = tuple(duty for duty in context.duties if duty not in recorded)
     judged = Decision(
         duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)
     )
     return labels.plus(judged)
 
 
-def _changed(context: JudgeContext) -> tuple[Duty, ...]:
-    recorded = own_duties(context.case)
-    return tuple(duty for duty in context.duties if duty not in recorded)
-
-
-def _ended(context: JudgeContext, why: str) -> Decision:
-    """Return the duties of an incident that owes nothing more; what was missed before stays missed."""
-    running = (duty for duty in own_duties(context.case) if duty.state in RUNNING)
-    gone = [cancelled(duty, why) for duty in running if duty.breached_at is None]
-    again = _until(context.moments, context.now)
-    return Decision(duties=(*_changed(context), *gone), again=again)
+def _with_merges(
+    periods: Sequence[ResolvedPeriod], case: Case, book: Rulebook
+) -> Iterator[tuple[ResolvedPeriod, datetime | None]]:
+    """Yield each period with the moment from which on another incident's postmortem counted for it."""
+    for period in periods:
+        merged = merge_of(period, periods, case)
+        # What a person wrote before the merge keeps its duties; the resolve of a merge starts none.
+        known = period.merged_at
+        if merged is not None and known != period.resolved_at:
+            written = written_by_a_person(case.postmortem, review_field(book), known)
+            merged = None if written else merged
+        yield period, merged
 
 
 def _why_nothing(
     case: Case, book: Rulebook, owing: Sequence[Stretch], settles_at: datetime | None
 ) -> str | None:
     """Return why no postmortem is owed (any more), None if one is owed or may soon be."""
-    target = case.merged_into
     # The postmortem that a person already wrote keeps its duties: people decide which of the two counts.
-    if counts_for_another(case) and not written_by_a_person(case.postmortem, review_field(book)):
-        named = target.number or target.id if target is not None else case.incident.merged_into
-        return f"it was merged into incident {named}, whose postmortem counts"
+    if counts_for_another(case) and not written_before_merge(case, book):
+        return merged_words(case)
     if owing or settles_at is not None:
         return None
     return "by the rules in force for it, it needs no postmortem"
+
+
+def written_before_merge(case: Case, book: Rulebook) -> bool:
+    """Return True if a person wrote the postmortem before its incident was merged into another.
+
+    Where PagerDuty does not tell when that was, what a person ever wrote counts.
+    """
+    return written_by_a_person(case.postmortem, review_field(book), merged_at(case))
 
 
 def _until(moments: Iterable[datetime], now: datetime) -> float | None:

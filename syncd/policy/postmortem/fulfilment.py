@@ -225,17 +225,22 @@ def held_now(spans: Sequence[Span]) -> Span | None:
     return spans[-1] if spans and spans[-1].until is None else None
 
 
-def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
+def written_by_a_person(
+    postmortem: PostmortemState | None, field: str, until: datetime | None = None
+) -> bool:
     """Return True if a person made the postmortem, commented on it, or changed its text, date or status.
 
-    Where Jira names no author, a person may have done it.
+    Acts after `until` do not count. Where Jira names no author, a person may have done it.
     """
     if postmortem is None or postmortem.issue is None:
         return False
     fields = {"description", "summary", "status", field}
-    changed = any(change.field in fields and may_be_person(change.author) for change in postmortem.changes)
-    commented = any(may_be_persons(comment) for comment in postmortem.issue.comments or ())
-    return changed or commented or postmortem.origin != "operation"
+    acts = [
+        change.at for change in postmortem.changes if change.field in fields and may_be_person(change.author)
+    ]
+    acts += [comment.created_at for comment in postmortem.issue.comments or () if may_be_persons(comment)]
+    acts += [_made_at(postmortem)] if postmortem.origin != "operation" else []
+    return any(until is None or at <= until for at in acts)
 
 
 def _acts(postmortem: PostmortemState, now: datetime) -> Iterator[tuple[datetime, list[Change]]]:

@@ -77,13 +77,28 @@ def own_duties(case: Case) -> list[Duty]:
     return sorted(own, key=lambda duty: duty.clock)
 
 
+def merged_words(case: Case) -> str:
+    """Return in words that the postmortem of the merge target counts."""
+    target = case.merged_into
+    if target is None and case.incident.merged_into is None:
+        return "it was merged into another incident, whose postmortem counted until it was reopened"
+    named = target.number or target.id if target is not None else case.incident.merged_into
+    return f"it was merged into incident {named}, whose postmortem counts"
+
+
 def cancelled(duty: Duty, why: str) -> Duty:
     """Return the duty as cancelled, with the reason."""
     return duty.model_copy(update={"state": DutyState.CANCELLED, "reason": why, "remedy": ""})
 
 
-def judge(kind: DutyKind, context: JudgeContext) -> None:
-    """Judge all clocks of one duty, oldest first, and add the results to the context."""
+def judge(
+    kind: DutyKind, context: JudgeContext, periods: Sequence[ResolvedPeriod] = (), nothing: str | None = None
+) -> None:
+    """Judge all clocks of one duty, oldest first, and add the results to the context.
+
+    `nothing` is why the incident owes nothing more. What was missed before that, in one of the `periods` in
+    which it was resolved, stays missed until it is met.
+    """
     recorded = [duty for duty in own_duties(context.case) if duty.kind == kind]
     numbers = [duty.clock for duty in recorded]
     seen: set[int] = set()
@@ -119,8 +134,12 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
             context.duties.append(_running(kind, clock, record, number, spans, context))
     for duty in recorded:
         # No resolve in the log stands for this clock any more.
-        if duty.clock not in seen and duty.state in RUNNING:
-            context.duties.append(cancelled(duty, "another clock took its place"))
+        if duty.clock in seen or duty.state not in RUNNING:
+            continue
+        if nothing is not None and duty.breached_at is not None:
+            context.duties += _still_missed(duty, context, periods)
+        else:
+            context.duties.append(cancelled(duty, nothing or "another clock took its place"))
 
 
 def _kept_on(
@@ -173,16 +192,14 @@ def _why_left(at: datetime, context: JudgeContext) -> str:
     return f"its owner {left_words(leave, context.book.mapping.zone)}" if leave else OWNER_LEFT
 
 
-def judge_missed(context: JudgeContext, periods: Sequence[ResolvedPeriod]) -> None:
-    """Judge the missed duties of an incident that owes nothing more: they stay missed until they are met."""
-    for duty in own_duties(context.case):
-        before = [period for period in periods if period.resolved_at <= duty.started_at]
-        if duty.state not in RUNNING or duty.breached_at is None or not before:
-            continue
+def _still_missed(duty: Duty, context: JudgeContext, periods: Sequence[ResolvedPeriod]) -> Iterator[Duty]:
+    """Yield a missed duty of an incident that owes nothing more, as it stands now."""
+    before = [period for period in periods if period.resolved_at <= duty.started_at]
+    if before:
         clock = Clock(duty.started_at, before[-1])
         spans = _spans(duty.kind, clock, duty, context)
         judge_clock = _running if clock.ended_at is None else _ended
-        context.duties.append(judge_clock(duty.kind, clock, duty, duty.clock, spans, context))
+        yield judge_clock(duty.kind, clock, duty, duty.clock, spans, context)
 
 
 def _first(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> datetime:
@@ -311,13 +328,19 @@ def _ended(
     spans: Sequence[Span],
     context: JudgeContext,
 ) -> Duty:
-    """Return the duty of a clock that a reopening ended: cancelled, unless it was overdue before."""
+    """Return the duty of a clock that has ended: cancelled, unless it was overdue before."""
     duty = _made(kind, clock, record, number, spans, context)
     spans = _at_deadline(duty, spans, context)
     ended = clock.ended_at or context.now
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
+    gap = first_gap(spans, duty.due_at)
+    if breached is None and gap is not None and gap < ended:
+        # It was missed before the clock ended, as soon as that is proven.
+        return duty.model_copy(update={"state": _owed(duty, clock, context)})
     if breached is None and ended == clock.lowered_at:
         return cancelled(duty, "its severity was lowered to one that needs no postmortem")
+    if breached is None and ended == clock.merged_at:
+        return cancelled(duty, merged_words(context.case))
     if breached is None:
         reopened = f"the incident was reopened {at_words(ended, context.book.mapping.zone)}"
         return cancelled(duty, f"{reopened}; the next resolve starts a new clock")

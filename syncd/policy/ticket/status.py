@@ -16,7 +16,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import MoveTicket
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
-from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
+from syncd.policy.postmortem.duties import written_before_merge
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
 from syncd.policy.ticket.revert_counter import Agreed, in_conflict
 from syncd.policy.ticket.unseen_writes import on_incident, on_ticket
@@ -48,7 +48,7 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
     # After a merge the target's ticket and duties count.
     if counts_for_another(case):
         # A postmortem that a person wrote keeps the ticket open until somebody says which of the two counts.
-        return not written_by_a_person(case.postmortem, review_field(book))
+        return not written_before_merge(case, book)
     return owed_postmortem(case, book) is None
 
 

@@ -32,7 +32,8 @@ _ONLY_WHEN_OPEN = frozenset(
 class Entry(Value):
     """The parts of a log entry that concern the state of the incident.
 
-    `person` is True if a user made it, `ours` if that is the user in whose name syncd acts.
+    `person` is True if a user made it, `ours` if that is the user in whose name syncd acts. `merged_into` is
+    the target of the merge that resolved the incident.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Entry(Value):
     agent: str = ""
     person: bool = False
     ours: bool = False
+    merged_into: str | None = None
 
     @property
     def shows_work(self) -> bool:
@@ -56,9 +58,15 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
     since_resolve: list[Entry] | None = None
     for entry in log:
         if entry.kind == "resolve":
-            if since_resolve is not None:
+            # A merge of a resolved incident proves no reopening.
+            reopens = entry.merged_into is None or any(
+                between.kind in _ONLY_WHEN_OPEN for between in since_resolve or ()
+            )
+            if since_resolve is not None and reopens:
                 state_changes += _reopened(since_resolve, entry.at)
-            state_changes.append(StateChange(kind="resolved", at=entry.at, agent=entry.agent))
+            state_changes.append(
+                StateChange(kind="resolved", at=entry.at, agent=entry.agent, merged_into=entry.merged_into)
+            )
             since_resolve = []
         elif since_resolve is not None:
             since_resolve.append(entry)
@@ -90,8 +98,10 @@ def _reopened(between: Sequence[Entry], latest: datetime) -> list[StateChange]:
 
 def _with_the_end(state_changes: list[StateChange], incident: Incident) -> tuple[StateChange, ...]:
     """Return the changes with the last resolve, from the snapshot if the log lacks it."""
-    # The log shows no resolve of a merged incident, and a page of it may be older than the snapshot.
+    # A page of the log may be older than the snapshot.
     over = [change for change in state_changes if change.kind in ("resolved", "reopened")]
     if incident.over_since is not None and (not over or over[-1].kind == "reopened"):
-        state_changes.append(StateChange(kind="resolved", at=incident.over_since))
+        state_changes.append(
+            StateChange(kind="resolved", at=incident.over_since, merged_into=incident.merged_into)
+        )
     return tuple(state_changes)

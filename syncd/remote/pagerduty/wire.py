@@ -103,14 +103,18 @@ def log_entry(raw: Wire) -> LogEntry | None:
     about = raw.get("incident")
     if not isinstance(about, dict) or not is_id(about.get("id")):
         return None
+    kind = raw["type"].removesuffix("_reference").removesuffix("_log_entry")
+    # PagerDuty names the target of a merge in the entry that resolves the source.
+    target = raw.get("linked_incident") if kind == "resolve" else None
     return LogEntry(
         id=raw["id"],
-        kind=raw["type"].removesuffix("_reference").removesuffix("_log_entry"),
+        kind=kind,
         at=moment(raw["created_at"]),
         incident_id=about["id"],
         agent=reference(raw.get("agent")),
         by_person=(raw.get("agent") or {}).get("type") == "user_reference",
         summary=raw.get("summary") or "",
+        merged_into=target["id"] if isinstance(target, dict) and is_id(target.get("id")) else None,
         incident=_readable_incident(about),
     )
 

@@ -177,8 +177,10 @@ def unacknowledge(account: Account, incident: Incident, actor: Actor, at: dateti
     await_escalation(account, incident, at)
 
 
-def resolve(account: Account, incident: Incident, actor: Actor, at: datetime) -> None:
-    """Resolve an open incident and its alerts."""
+def resolve(
+    account: Account, incident: Incident, actor: Actor, at: datetime, target: Incident | None = None
+) -> None:
+    """Resolve an open incident and its alerts, by a merge into `target` where one is given."""
     if not incident.is_open:
         raise already_resolved()
     _status(incident, "resolved", actor, at)
@@ -200,7 +202,9 @@ def resolve(account: Account, incident: Incident, actor: Actor, at: datetime) ->
         actor.agent,
         {"type": actor.channel},
         f"Resolved by {by}",
-        {"event_details": {}},
+        {"event_details": {}, "linked_incident": ref(account, "incident", target.id)}
+        if target is not None
+        else {"event_details": {}},
     )
 
 
@@ -257,7 +261,7 @@ def merge(
     for source in sources:
         # A source that is resolved already keeps its resolve time.
         if source.is_open:
-            resolve(account, source, actor, at)
+            resolve(account, source, actor, at, target)
         source.merged_into = target.id
         target.alerts.extend(source.alerts)
         source.alerts = []
