@@ -11,6 +11,7 @@ from datetime import datetime
 from loguru import logger
 
 from syncd.config.templates.templates import TemplateError
+from syncd.domain.duty import Duty
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.mapping import Mapping
@@ -31,7 +32,7 @@ from syncd.domain.operation.mail import (
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.digests import lines_for
-from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
+from syncd.engine.notify.duty_line import line_of, postponed_line, section_of, upcoming_review
 from syncd.engine.notify.operator_letters import operator_letter
 from syncd.engine.rulebook import projects_of
 from syncd.engine.runtime.mailer import Mailer
@@ -45,8 +46,10 @@ from syncd.ledger.views.postmortems import (
     subject_of,
 )
 from syncd.policy.notify.notices import is_late
+from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
+from syncd.report.mail.calendar import invitation
 from syncd.report.mail.letters import About, Letter, ToldNotice
 from syncd.report.mail.message import Attachment, Body
 from syncd.report.state_page import link_to
@@ -123,7 +126,17 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     # `report_body` writes the weekly report
     if isinstance(content, WeeklyReportMail):
         raise DecideAgain
-    return _of_duty(content, mail.why, owing_incident, mapping)
+    letter, now = _of_duty(content, mail.why, owing_incident, mapping), context.clock.now()
+    project = context.facts.at_hand(mapping)
+    duty = None if isinstance(content, PostponedMail) else _duty(owing_incident, content)
+    # the reminder is the owner's mail about the postmortem
+    if project is None or duty is None or not isinstance(content, ReminderMail):
+        return letter
+    field = review_field_of(mapping, project)
+    review = upcoming_review(owing_incident, mapping, duty, field, context.ledger.instance, now)
+    if review is None:
+        return letter
+    return letter.model_copy(update={"attachments": (invitation(review, now),)})
 
 
 def told_notice(context: EngineContext, operation: OperationRecord) -> ToldNotice | None:
@@ -220,8 +233,8 @@ def _of_duty(
         line = postponed_line(owing_incident, mapping, section, content.issue, why)
         title = "Postponed for the third time"
     else:
-        duty = case.duty(content.duty, content.subject)
-        if duty is None or str(duty.clock) != content.clock:
+        duty = _duty(owing_incident, content)
+        if duty is None:
             raise DecideAgain
         line = line_of(owing_incident, mapping, section, duty, why, owner=isinstance(content, ReminderMail))
         title = "Due soon" if isinstance(content, ReminderMail) else line.state.capitalize() if line else ""
@@ -233,6 +246,11 @@ def _of_duty(
         MailKind.BREACH: f"It was due {line.due}, and {missed}.",
     }.get(content.mail, "Its due date was moved to a later day for the third time.")
     return letters.owed(mapping.team, f"{title}: {line.what}", lead, (line,), why, f"{title}: {line.what}")
+
+
+def _duty(owing_incident: OwingIncident, content: ReminderMail | BreachMail) -> Duty | None:
+    duty = owing_incident.case.duty(content.duty, content.subject)
+    return duty if duty is not None and str(duty.clock) == content.clock else None
 
 
 def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None) -> About:

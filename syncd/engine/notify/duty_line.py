@@ -5,6 +5,9 @@ Each line also names the act that ends it with its link, the other ways out, and
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import OWED, Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
@@ -14,7 +17,9 @@ from syncd.ledger.views.postmortems import OwingIncident
 from syncd.policy.case import Case, ItemState
 from syncd.policy.duty_words import BY_RULE, out_of_sight
 from syncd.policy.notify.recipients import contacts, issue_of
+from syncd.policy.postmortem.fulfilment import review_of
 from syncd.policy.severity import decide_severity
+from syncd.report.mail.calendar import Review
 from syncd.report.mail.letters import Line, format_time
 
 _WAIVE = 'get a waiver: syncd waive {id} --duty {duty} --until DATE --reason "…" --by ADDRESS'
@@ -77,6 +82,37 @@ def postponed_line(
         url=owing_incident.subject.browse(item.key),
         others=(_WONT_DO.format(key=item.key),),
         next="nobody else by mail; the weekly report lists each postponement",
+    )
+
+
+def upcoming_review(
+    owing_incident: OwingIncident, mapping: Mapping, duty: Duty, field: str, instance: str, now: datetime
+) -> Review | None:
+    """Return the review of a postmortem for its owner's calendar; None if it is over, or without an issue.
+
+    Where nobody has entered a day, it is the last one that counts. `field` holds the day, `instance` names
+    the ledger, `now` is in UTC.
+    """
+    case, zone = owing_incident.case, ZoneInfo(mapping.zone)
+    postmortem = case.postmortem
+    if not duty.of_postmortem or postmortem is None or duty.state not in OWED:
+        return None
+    at = review_of(postmortem, field)
+    entered = at is not None
+    if at is None and duty.kind is DutyKind.SCHEDULED:
+        at = duty.started_at.astimezone(zone).date() + timedelta(days=mapping.postmortem.review_within_days)
+    day = at.astimezone(zone).date() if isinstance(at, datetime) else at
+    if at is None or day is None or day < now.astimezone(zone).date():
+        return None
+    return Review(
+        uid=f"review-{postmortem.issue_id}@{instance}.syncd",
+        number=case.incident.number,
+        # a calendar is read by more people than the mail
+        title="" if case.restricted else case.incident.title,
+        key=postmortem.key,
+        url=owing_incident.subject.browse(postmortem.key),
+        at=at,
+        entered=entered,
     )
 
 

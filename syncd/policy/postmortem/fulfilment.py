@@ -97,6 +97,16 @@ def review_field_of(mapping: Mapping, project: ResolvedProject) -> str:
     return project.fields[name].id if name in project.fields else next(named, name)
 
 
+def review_of(postmortem: PostmortemState, field: str) -> datetime | date | None:
+    """Return the present review date, whoever entered it: a time (UTC) where the field holds one."""
+    shown = _shown(postmortem.issue, field) if postmortem.issue is not None else None
+    try:
+        at = datetime.fromisoformat(shown or "")
+    except ValueError:
+        return as_date(shown)
+    return at.astimezone(UTC) if at.tzinfo is not None else at.date()
+
+
 def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
     """Return in words how a person meets the duty; `late`: the duty is overdue."""
     rules = book.mapping.postmortem

@@ -33,11 +33,12 @@ LATE = ("overdue", "not visible")
 
 
 class Letter(Value):
-    """A mail before it is rendered: subject, name of its templates without endings, and their variables."""
+    """A mail before it is rendered: subject, name of its templates without endings, variables, files."""
 
     subject: str
     template: str
     context: dict[str, JsonValue]
+    attachments: tuple[Attachment, ...] = ()
 
 
 class About(Value):
@@ -216,6 +217,7 @@ def rendered(letter: Letter, templates: Templates, head: str, page: str = "") ->
         subject=letter.subject,
         text=templates.render(f"{letter.template}.txt.j2", context).strip() + "\n",
         html=templates.render(f"{letter.template}.html.j2", context),
+        attachments=letter.attachments,
     )
 
 
@@ -226,7 +228,7 @@ def without_template(letter: Letter, why: str, head: str) -> Body:
     reason, team = values.pop("why", ""), values.pop("team", "")
     lines = [*_lines(parts), *_lines(values), f"syncd could not use the mail's template: {why}"]
     lines.append(f"You get this because {reason}. Sent by syncd for {team}.")
-    return plain_body(letter.subject, (*lines, f"Anchor of the audit trail: {head}"))
+    return plain_body(letter.subject, (*lines, f"Anchor of the audit trail: {head}"), letter.attachments)
 
 
 def plain_body(subject: str, lines: Iterable[str], attachments: tuple[Attachment, ...] = ()) -> Body:

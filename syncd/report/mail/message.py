@@ -37,11 +37,12 @@ class Envelope(Value):
 
 
 class Attachment(Value):
-    """A file in a mail; `kind` is the second half of its type `text/…`."""
+    """A file in a mail; `kind` is the second half of its type `text/…`, `method` that of a calendar's."""
 
     name: str
     kind: str
     text: str
+    method: str = ""
 
 
 class Body(Value):
@@ -79,7 +80,13 @@ def message(envelope: Envelope, body: Body) -> bytes:
     mail.set_content(body.text, cte="quoted-printable")
     mail.add_alternative(body.html, subtype="html", cte="quoted-printable")
     for attachment in body.attachments:
-        mail.add_attachment(attachment.text, subtype=attachment.kind, filename=attachment.name, cte="base64")
+        mail.add_attachment(
+            attachment.text,
+            subtype=attachment.kind,
+            filename=attachment.name,
+            cte="base64",
+            params={"method": attachment.method} if attachment.method else None,
+        )
     return mail.as_bytes()
 
 
