@@ -65,7 +65,8 @@ def resolved_spans(facts: IncidentFacts, now: datetime) -> list[Span]:
     spans: list[Span] = []
     start: datetime | None = None
     every = resolves(facts, now)
-    for resolve, following in zip(every, [*every[1:], None], strict=True):
+    # an incident that is still open has no resolve, and so no pair
+    for resolve, following in zip(every, [*every[1:], None], strict=False):
         start = start or resolve.at
         reopened = resolve.reopened_at
         if reopened is None:

@@ -44,6 +44,10 @@ def scheduled(acts: Acts, now: float = 60, states: str = "resolved 0", **more: A
     return clocks(judged(incident(states, postmortem=postmortem, **facts), now, **more), SCHEDULED)
 
 
+def test_an_incident_that_was_never_resolved_owes_nothing_yet() -> None:
+    assert judged(incident("triggered 0, acknowledged 1"), 60) == []
+
+
 @pytest.mark.parametrize(
     ("acts", "verdict", "met_at"),
     [
