@@ -43,6 +43,13 @@ def test_the_guide_to_operation_names_every_setting() -> None:
     assert [name for name in names if f"`{name}`" not in OPERATION] == []
 
 
+def test_the_guide_to_operation_names_every_metric() -> None:
+    source = (ROOT / "syncd" / "web" / "metrics.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'"(syncd_[a-z_]+)"', source))
+    assert len(names) > 15
+    assert sorted(name for name in names if f"`{name}" not in OPERATION) == []
+
+
 def test_every_test_that_a_promise_names_exists() -> None:
     tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", read(PROMISES)))

@@ -106,7 +106,10 @@ def test_the_guide_names_every_right_that_a_feature_needs() -> None:
 
 
 def test_the_compose_file_gives_no_more_than_the_unit() -> None:
-    service = YAML(typ="safe").load((ROOT / "systemd" / "compose.yaml").read_text())["services"]["syncd"]
+    compose = YAML(typ="safe").load((ROOT / "systemd" / "compose.yaml").read_text())
+    # else the volume is named after the folder, with the version in it: an upgrade begins with an empty one
+    assert compose["name"] == "syncd"
+    service = compose["services"]["syncd"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
