@@ -47,7 +47,9 @@ def _run(setup: Setup, context: EngineContext) -> bool:
     from loguru import logger
 
     from syncd.daemon import Daemon
+    from syncd.engine.runtime.memory import return_large_blocks
 
+    return_large_blocks()
     settings = setup.configuration.settings
     logger.info(
         "syncd runs for {} with the ledger {}, one cycle every {:g} s; stop it with Ctrl-C or SIGTERM",

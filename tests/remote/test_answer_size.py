@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from syncd.remote.errors import Cause, Unknown
+from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http.deadline import LARGEST_ANSWER
-from syncd.remote.http.wire import MOST_OBJECTS
+from syncd.remote.http.wire import MOST_PARTS, TooManyPartsError, load
 
 from .raw import RawServer, says
 
@@ -47,14 +48,37 @@ def test_a_small_answer_that_unpacks_without_end_is_read_up_to_the_limit(
         assert asking.get(f"{server.url}/incidents").json() == {"more": False}
 
 
-def test_an_answer_of_millions_of_objects_is_not_read(session: Sessions) -> None:
-    many = b'{"issues": [' + b'{ "id":{}},' * MOST_OBJECTS + b"0]}"
-    with RawServer(says(raw=many), says({"text": '{"' * (2 * MOST_OBJECTS)})) as server:
+@pytest.mark.parametrize("part", [b'{ "id":{}},', b"{},", b"[[]],", b'"ab",', b"1e9,", b'{"a":[', b"[1],"])
+def test_an_answer_of_millions_of_parts_is_not_read(part: bytes) -> None:
+    with pytest.raises(TooManyPartsError, match="the answer has more than 500000 parts"):
+        load(b'{"issues": [' + part * MOST_PARTS)
+
+
+@pytest.mark.parametrize("letters", ["[{,", '\\"{', '",'])
+def test_brackets_and_commas_in_a_text_are_no_parts(letters: str) -> None:
+    body = {"text": letters * MOST_PARTS, "items": [1] * (MOST_PARTS - 4)}
+    assert load(json.dumps(body, separators=(",", ":")).encode()) == body
+
+
+def test_an_answer_of_too_many_parts_is_broken_and_the_next_one_is_read(session: Sessions) -> None:
+    with RawServer(says(raw=b"{}," * MOST_PARTS), says({"more": False})) as server:
         asking = session(server.url)
-        with pytest.raises(Unknown, match="the answer has more than 300000 objects"):
+        with pytest.raises(Unknown, match="the answer has more than 500000 parts"):
             asking.get(f"{server.url}/incidents")
-        # in a text they are no objects
-        assert asking.get(f"{server.url}/incidents").json()["text"].startswith('{"{"')
+        assert asking.get(f"{server.url}/incidents").json() == {"more": False}
+
+
+def test_a_refusal_in_a_million_words_is_read_up_to_a_limit(session: Sessions) -> None:
+    refusal = {"errorMessages": ["no " * MIB], "errors": {f"field{number}": "no" for number in range(1_000)}}
+    with RawServer(says(refusal, status=400)) as server:
+        asking = session(server.url)
+        tracemalloc.start()
+        with pytest.raises(NotDone) as caught:
+            asking.get(f"{server.url}/incidents")
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 20 * MIB
+    assert len(caught.value.field_errors) == 100
 
 
 def test_an_answer_is_not_kept_beside_what_was_read_of_it(session: Sessions) -> None:

@@ -17,6 +17,7 @@ import time  # noqa: TID251 - deadlines of real sockets, see above
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -122,19 +123,19 @@ def read_body(response: Response, flight: Flight) -> bytes:
     Raise `AnswerTooLargeError`, `TimeoutError` if the flight ends before the body, and what `requests`
     raises.
     """
-    pieces, size = [], 0
+    # one growing buffer: hundreds of pieces would stay in the allocator's hands, for each thread
+    body = BytesIO()
     for piece in response.iter_content(_PIECE):
-        size += len(piece)
-        if flight.expired or size > LARGEST_ANSWER:
+        if flight.expired or body.tell() + len(piece) > LARGEST_ANSWER:
             # the rest of the body must not be taken for the next answer
             response.close()
             if flight.expired:
                 raise TimeoutError
             raise AnswerTooLargeError(f"the answer is larger than {LARGEST_ANSWER // 1024 // 1024} MiB")
-        pieces.append(piece)
+        body.write(piece)
     # the library would keep the bytes beside the parsed answer
     response._content = b""
-    return b"".join(pieces)
+    return body.getvalue()
 
 
 def current() -> Flight:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from http.client import BadStatusLine
+from itertools import islice
 from socket import gaierror
 
 from syncd.domain.base import JsonValue
@@ -50,6 +51,10 @@ _PLAIN = ("XSRF check failed",)
 """The only refusals that Jira writes as plain text: any proxy can write plain text, too."""
 
 
+MOST_LETTERS, MOST_FIELDS = 4_096, 100
+"""Characters of a service's words and fields with errors that syncd reads."""
+
+
 class Secrets:
     """Masks secret values in texts: errors carry foreign words, and those may quote ours."""
 
@@ -60,7 +65,8 @@ class Secrets:
         """Return the text in one line, without any of the values."""
         for value in self._values:
             text = text.replace(value, "***")
-        return " ".join(text.split())
+        # errors keep 256 characters; to split megabytes takes gigabytes
+        return " ".join(text[:MOST_LETTERS].split())
 
 
 class Sorter:
@@ -131,7 +137,7 @@ def words(content: bytes) -> tuple[str, dict[str, str]]:
     try:
         body = load(content)
     except (ValueError, RecursionError):
-        text = content.decode("utf-8", "replace").strip()
+        text = content[:MOST_LETTERS].decode("utf-8", "replace").strip()
         return (text if text in _PLAIN else ""), {}
     # `null` or a list comes from no documented error
     if not isinstance(body, dict):
@@ -141,7 +147,7 @@ def words(content: bytes) -> tuple[str, dict[str, str]]:
     parts = _texts(body.get("errorMessages")) or _texts([body.get("errorMessage"), body.get("message")])
     errors = body.get("errors")
     by_field = errors.items() if isinstance(errors, dict) else ()
-    return "; ".join(parts), {str(name): str(text) for name, text in by_field}
+    return "; ".join(parts), {str(name): str(text) for name, text in islice(by_field, MOST_FIELDS)}
 
 
 def _pagerduty_words(error: JsonValue) -> str:

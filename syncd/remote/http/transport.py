@@ -39,7 +39,7 @@ from syncd.remote.http.lanes import Lane, lane, use_prepaid
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
 from syncd.remote.http.retry_after import http_date, rate_of, window_of
 from syncd.remote.http.routes import Route, route
-from syncd.remote.http.wire import TooManyObjectsError, load
+from syncd.remote.http.wire import TooManyPartsError, load
 
 NO_CONTENT = 204
 _NETWORK = (RequestException, HTTPError, OSError)
@@ -312,7 +312,7 @@ class _Adapter(HTTPAdapter):
             return self._sorter.unreadable(asked, response.status_code, "the answer is empty")
         try:
             answer.body = load(content)
-        except TooManyObjectsError as error:
+        except TooManyPartsError as error:
             return self._sorter.unreadable(asked, response.status_code, str(error))
         except (ValueError, RecursionError):
             page = content.lstrip()[:1] == b"<"
