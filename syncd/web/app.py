@@ -27,10 +27,16 @@ from syncd.web.source import Source
 
 LARGEST_BODY = 2 * 1024 * 1024
 """Bytes; PagerDuty sends at most 256 KiB."""
+SMALL_BODY = 128 * 1024
+"""Bytes of a body that syncd reads at any time, also without a signature: so its sender reads the answer."""
+MOST_BODIES = 32 * 1024 * 1024
+"""Bytes of all bodies under way; beyond it only small ones are read. Strangers can send bodies, too."""
 ANSWER_WITHIN = 4.0
 """Seconds; PagerDuty waits five seconds, and sends a webhook again after a 5xx."""
 
 Verify = Callable[[bytes, str], bool]
+_LAST = {"Connection": "close"}
+"""The header of an answer to a body that is not read to its end."""
 Take = Callable[[bytes], str]
 
 
@@ -81,7 +87,7 @@ def _bound(settings: Settings, field: str, address: tuple[str, int], app: ASGIAp
 
 def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> ASGIApp:
     """Return the web application over the daemon's figures and the webhooks' secrets."""
-    receiver = source.receiver
+    receiver, bodies = source.receiver, _Bodies()
     app = Starlette(
         routes=[
             Route("/healthz", partial(_healthz, source)),
@@ -89,6 +95,7 @@ def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> ASGIApp:
             Route("/metrics", partial(_metrics, metrics)),
             *_door(
                 source,
+                bodies,
                 "pagerduty",
                 PAGERDUTY_HEADER,
                 partial(pagerduty_signed, secrets=secrets.pagerduty) if secrets.pagerduty else None,
@@ -96,6 +103,7 @@ def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> ASGIApp:
             ),
             *_door(
                 source,
+                bodies,
                 "jira",
                 JIRA_HEADER,
                 partial(jira_signed, secret=secrets.jira) if secrets.jira else None,
@@ -147,22 +155,32 @@ async def _metrics(metrics: Metrics, _request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-def _door(source: Source, name: str, header: str, verify: Verify | None, take: Take) -> list[Route]:
+def _door(
+    source: Source, bodies: _Bodies, name: str, header: str, verify: Verify | None, take: Take
+) -> list[Route]:
     """Return the routes that receive one service's webhooks, with and without a slash at the end."""
 
     async def endpoint(request: Request) -> Response:
         if verify is None:
             # senders repeat a webhook after a 5xx for two days, so an operator may set the secret late
             return PlainTextResponse("syncd has no secret for these webhooks\n", 503)
+        signed = bool(request.headers.get(header))
         try:
-            body = await _body(request)
+            body = await bodies.read(request, LARGEST_BODY if signed else SMALL_BODY)
         except ClientDisconnect:
             # nobody reads this answer
             return PlainTextResponse("", 400)
-        if body is None:
+        except _TooManyBodiesError:
+            # the sender tries again
+            source.receiver.count(name, "failed")
+            return PlainTextResponse("too many bodies at once\n", 503, _LAST)
+        if body is None and signed:
             # accepted, because a refused webhook counts against the subscription
             source.receiver.count(name, "too large")
-            return PlainTextResponse("too large to be used\n", 202, {"Connection": "close"})
+            return PlainTextResponse("too large to be used\n", 202, _LAST)
+        if body is None:
+            source.receiver.count(name, "forged")
+            return PlainTextResponse("no valid signature\n", 401, _LAST)
         if not verify(body, request.headers.get(header, "")):
             source.receiver.count(name, "forged")
             return PlainTextResponse("no valid signature\n", 401)
@@ -184,11 +202,30 @@ async def _in_time(work: Callable[[], Awaitable[str]]) -> str:
         return "failed"
 
 
-async def _body(request: Request) -> bytes | None:
-    """Return the raw bytes that the sender signed; None if there are too many."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            return None
-    return bytes(body)
+class _TooManyBodiesError(Exception):
+    """All bodies under way together are too large."""
+
+
+class _Bodies:
+    """The bodies that are being read; used by the listener's thread alone."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    async def read(self, request: Request, most: int) -> bytes | None:
+        """Return the raw bytes that the sender signed, None if there are more than `most`.
+
+        Raise `_TooManyBodiesError` for a body that is not small while others take the memory.
+        """
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                self._held += len(chunk)
+                if len(body) > most:
+                    return None
+                if len(body) > SMALL_BODY and self._held > MOST_BODIES:
+                    raise _TooManyBodiesError
+            return bytes(body)
+        finally:
+            self._held -= len(body)

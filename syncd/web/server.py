@@ -23,6 +23,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_AT_ONCE = 256
 """Open connections, and at most a quarter of the descriptors of this process: its own requests need some."""
+ACCEPTED_AT_ONCE = 16
+"""Connections that the event loop accepts before it closes those without a place."""
+WAITING = 1_024
+"""New connections that the kernel holds for the event loop."""
 REQUEST_WITHIN = 10.0
 """Seconds for a whole request, headers and body, from the connection or the last answer on."""
 
@@ -109,6 +113,24 @@ class GuardedProtocol(H11Protocol):
             self.transport.abort()
 
 
+class _Server(uvicorn.Server):
+    """Serves a socket; the kernel holds a longer queue of new connections than the loop accepts at once.
+
+    asyncio takes one number for both. With a large one it accepts hundreds of connections before it can
+    close one of them, and the process runs out of descriptors.
+    """
+
+    def __init__(self, config: uvicorn.Config, queue: int) -> None:
+        super().__init__(config)
+        self._queue = queue
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then make the kernel's queue longer."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(self._queue)
+
+
 class Listener:
     """An application on one address; `serves` says for the log what it serves."""
 
@@ -117,7 +139,7 @@ class Listener:
         self._serves = serves
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         most = min(MOST_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
-        self._socket = socket.create_server((host, port), family=family, backlog=most)
+        self._socket = socket.create_server((host, port), family=family, backlog=WAITING)
         # anybody can send bytes that are no HTTP: a line for each would fill the log
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self.places = Places(most)
@@ -132,10 +154,11 @@ class Listener:
             log_config=None,
             access_log=False,
             server_header=False,
+            backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, queue=WAITING)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="listener", daemon=True)
 
     @property

@@ -49,6 +49,12 @@ MOST_KEPT = 50.0
 NOTICES = 2
 """QRPay's SEV0 has two contacts."""
 PATIENCE = 120.0
+LIMIT = 300.0
+"""Seconds of the whole run; no hostile answer begins later."""
+READS = {"pagerduty": "", "jira": "/search"}
+"""The paths of the requests that get hostile answers."""
+STRIKES = 3
+"""Hostile answers of a service in a row; after them syncd counts it as down."""
 SECRET = "the-secret-of-the-proof"
 MIB = 1024 * 1024
 
@@ -253,39 +259,54 @@ def hostile_answers() -> dict[str, bytes | tuple[bytes, str]]:
         "deep nesting": b'{"a":' * 3_000_000,
         "16 MiB of small objects": b'{"issues": [' + b'{"id":{}},' * 1_600_000 + b"{}]}",
         "16 MiB of numbers": b'{"log_entries": [' + b"1," * 8_000_000 + b"1]}",
+        "500,000 small parts": b'{"issues": [' + b'{"id":"a"},' * 249_990 + b"{}]}",
+        "16 MiB of empty lists": b'{"issues": [' + b"[[]]," * 3_300_000 + b"1]}",
         "16 MiB of text": b'{"more": "' + b"x" * (16 * MIB - 100) + b'"}',
     }
 
 
-def after_hostile_answers(house: Daemon) -> Iterator[str]:
-    """Give each hostile answer to every request of both services for a while; yield the figures in words."""
+def after_hostile_answers(house: Daemon, until: float) -> Iterator[str]:
+    """Give each hostile answer to requests of both services; yield the figures in words.
+
+    Begin no further one after `until` (`time.perf_counter`).
+    """
     seconds_until(lambda: False, 5)
     before = house.memory()
     for name, given in hostile_answers().items():
+        if time.perf_counter() > until:
+            house.check(False, f"no time was left for {name}")
+            return
         body, encoding = given if isinstance(given, tuple) else (given, "")
         headers = {"Content-Type": "application/json"} | ({"Content-Encoding": encoding} if encoding else {})
-        struck = {}
+        answer = faults.error(200, headers, body)
         house.forget_peak()
-        for service in ("pagerduty", "jira"):
-            rule = house.world.faults.add(faults.error(200, headers, body), service=service, times=5)
-            incident = house.world.pagerduty.trigger("Core QRPay Web", f"{name}, {service}", priority="P4").id
-            seconds_until(lambda rule=rule: rule.struck >= 5, 60)  # type: ignore[misc] # bound above
-            struck[service] = rule.struck
-            house.world.faults.clear()
-            took = seconds_until(lambda incident=incident: house.tickets(incident))  # type: ignore[misc]
-            house.check(took < PATIENCE, f"no ticket after {name} of {service}")
+        # a create whose answer is unreadable waits until a search can be believed: reads alone
+        rules = [
+            house.world.faults.add(answer, service=service, path=reads, times=STRIKES)
+            for service, reads in READS.items()
+        ]
+        incident = house.world.pagerduty.trigger("Core QRPay Web", name, priority="P4").id
+        struck = seconds_until(lambda rules=rules: all(rule.struck >= STRIKES for rule in rules), 60)  # type: ignore[misc]
+        house.world.faults.clear()
+        house.check(struck < 60, f"{name} was read {[rule.struck for rule in rules]} times")
+        took = seconds_until(lambda incident=incident: house.tickets(incident))  # type: ignore[misc]
+        house.check(took < PATIENCE, f"no ticket after {name}")
         seconds_until(lambda: house.memory() <= before + MOST_KEPT, 20)
         after, peak = house.memory(), house.peak()
         house.check(after <= before + MOST_KEPT, f"{after - before:.0f} MB are kept after {name}")
-        yield f"{name} ({struck}): {before:.0f} MB before, {peak:.0f} MB at most, {after:.0f} MB after"
+        yield (
+            f"{name}: {before:.0f} MB before, {peak:.0f} MB at most, {after:.0f} MB after;"
+            f" the next ticket after {took:.0f} s"
+        )
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
     argparse.ArgumentParser(prog="python -m soak.strangers", description=__doc__).parse_args()
+    until = time.perf_counter() + LIMIT
     with tempfile.TemporaryDirectory() as folder, daemon(Path(folder)) as house:
         sys.stdout.write(among_strangers(house) + "\n")
-        for line in after_hostile_answers(house):
+        for line in after_hostile_answers(house, until):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         size = house.log.stat().st_size / 1024

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
+from threading import Event
 
 import pytest
 import requests
 from rig import Rig
 from waiting import wait_for
 
-from syncd.web import server
+from syncd.web import app, server
 from web.test_listener import Web, pagerduty, trigger
 
 SILENT = 700
@@ -52,6 +56,58 @@ def test_hundreds_of_silent_connections_take_no_webhook_s_place(
     assert web.send("pagerduty", pagerduty(incident)).text == "used\n"
     assert web.get("/readyz").status_code == 200
     assert len(web.listener.places) <= server.MOST_AT_ONCE
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_crowd_of_new_connections_takes_few_descriptors(
+    web_of: Callable[..., Web],
+    strangers: Callable[[Web, bytes], socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "MOST_AT_ONCE", 8)
+    opened: list[int] = []
+    crowded = Event()
+    made = server.GuardedProtocol.connection_made
+
+    def count(protocol: server.GuardedProtocol, transport: asyncio.Transport) -> None:
+        # the event loop is busy until all stand before the door
+        assert crowded.wait(60)
+        opened.append(open_files())
+        made(protocol, transport)
+
+    monkeypatch.setattr(server.GuardedProtocol, "connection_made", count)
+    web = web_of()
+    connections = [strangers(web, b"") for _ in range(200)]
+    before = open_files()
+    crowded.set()
+    assert wait_for(lambda: len(opened) >= len(connections))
+    assert max(opened) <= before + 8 + 4 * server.ACCEPTED_AT_ONCE
+    assert web.get("/healthz").status_code == 200
+
+
+def test_large_bodies_of_strangers_take_little_memory_and_no_webhook_s_place(
+    house: Rig,
+    web_of: Callable[..., Web],
+    strangers: Callable[[Web, bytes], socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app, "MOST_BODIES", 2 * app.SMALL_BODY)
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    length = 3 * app.SMALL_BODY
+    head = b"POST /webhooks/pagerduty HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % length
+    unsigned = strangers(web, head + b"\r\n" + b" " * (app.SMALL_BODY + 1))
+    unsigned.settimeout(60)
+    assert unsigned.recv(100).startswith(b"HTTP/1.1 401")
+    signed = head + b"X-PagerDuty-Signature: v1=00\r\n\r\n"
+    connections = [strangers(web, signed + b" " * (app.SMALL_BODY + 1)) for _ in range(2)]
+    answered, _, _ = select.select(connections, [], [], 60)
+    assert answered[0].recv(100).startswith(b"HTTP/1.1 503")
+    assert web.send("pagerduty", pagerduty(incident)).text == "used\n"
 
 
 def test_a_request_that_never_ends_is_closed_at_its_deadline(
