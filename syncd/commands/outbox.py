@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncd.commands.shared.ask_daemon import ask_and_tell
-from syncd.commands.shared.output import console, emit_json, json_option, table, with_wait
+from syncd.commands.shared.output import console, emit_json, json_option, operation_words, table, with_wait
 
 
 @click.group(
@@ -32,7 +32,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         return
     rows = [
         (
-            *(op["id"], op["incident"], op["kind"], op["state"], op["attempts"]),
+            *(op["id"], op["name"], operation_words(op), op["state"], op["attempts"]),
             with_wait(op["error"] or op["reason"], op),
         )
         for op in data["operations"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.shared.how_to_start import how_to_start
-from syncd.commands.shared.output import console, emit_json, json_option, table
+from syncd.commands.shared.output import console, emit_json, json_option, operation_words, table
 from syncd.commands.shared.setup import Setup, command_clock
+from syncd.domain.text import counted, terminal
 
 if TYPE_CHECKING:
-    from syncd.engine.context import EngineContext
     from syncd.engine.loop import ControlLoop
 
 
@@ -28,12 +29,13 @@ def command(ctx: click.Context, as_json: bool) -> None:
     from syncd.commands.shared.exit_codes import say_stopped
     from syncd.ledger.store.holds import mass_held
     from syncd.ledger.views.daemon_state import first_load_data
+    from syncd.ledger.views.status import plan_data
     from syncd.report.state_words import first_load_lines, mass_line
 
     setup = Setup.load(ctx, usable=True)
     setup.start_log(quiet=True)
     with cycle_on_copy(setup) as loop:
-        operations, stopped = _operations(loop.context), say_stopped(loop.context.refusals.all())
+        operations, stopped = plan_data(loop.context.ledger), say_stopped(loop.context.refusals.all())
         first_load, held = first_load_data(loop.context.ledger), mass_held(loop.context.ledger)
     if as_json:
         emit_json({"operations": operations, "first_load": first_load, "held": held})
@@ -81,29 +83,36 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
             ledger.close()
 
 
-def _operations(context: EngineContext) -> list[dict[str, Any]]:
-    from syncd.domain.operation import OperationState
-    from syncd.ledger.views import status
-
-    states = [OperationState.PENDING, OperationState.UNKNOWN, OperationState.HELD]
-    return [
-        {
-            "incident": row.incident_id,
-            "kind": row.kind,
-            "target": row.target,
-            "state": row.state,
-            "reason": row.reason,
-        }
-        for row in status.listing(context.ledger, states)
-    ]
-
-
 def _show(operations: list[dict[str, Any]]) -> None:
     out = console()
     if not operations:
         out.print("Nothing to do: PagerDuty and Jira agree with the ledger.")
         return
-    rows = [(op["incident"], op["kind"], op["target"], op["reason"]) for op in operations]
-    out.print(table("", ("incident", "operation", "target", "reason"), rows))
-    out.print("\nLater steps (such as the status of a new ticket) appear once these operations are done.")
+    rows = [(op["name"], operation_words(op), op["reason"]) for op in operations]
+    out.print(table("", ("incident", "operation", "reason"), rows))
+    out.print(f"\n{summary(operations)}.", soft_wrap=True, markup=False)
+    out.print("Later steps (such as the status of a new ticket) appear once these operations are done.")
     out.print(f"Next, start the daemon: {how_to_start()}")
+
+
+NAMED_AT_MOST = 3
+"""Recipients of mails that the summary names; of more it gives the number."""
+
+
+def summary(operations: Sequence[Mapping[str, Any]]) -> str:
+    """Return a plan in one line: `2 tickets to create, 1 mail to ada@qrpay.example, 3 other writes`."""
+    creates = Counter(
+        str(op["kind"]).removeprefix("create_").replace("_", " ")
+        for op in operations
+        if str(op["kind"]).startswith("create_")
+    )
+    mails = Counter(terminal(op["to"]) for op in operations if op["to"])
+    others = len(operations) - creates.total() - mails.total()
+    parts = [f"{counted(number, thing)} to create" for thing, number in creates.items()]
+    if len(mails) > NAMED_AT_MOST:
+        parts.append(f"{counted(mails.total(), 'mail')} to {len(mails)} people")
+    else:
+        parts += [f"{counted(number, 'mail')} to {to}" for to, number in mails.items()]
+    if others:
+        parts.append(f"{counted(others, 'other write' if parts else 'write')}")
+    return ", ".join(parts)

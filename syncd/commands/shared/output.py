@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return made
 
 
-def plain(out: Console, text: str, *, spaced: bool = False) -> None:
+def plain(out: Console, text: str, *, indent: int = 0, spaced: bool = False) -> None:
     """Print a line with foreign text: `rich` reads no markup in it, control characters are removed.
 
-    `spaced`: keep the spaces of a line whose texts are clean already.
+    `indent` puts so many spaces before it; `spaced` keeps the spaces of a line whose texts are clean already.
     """
-    out.print(Text(text if spaced else terminal(text)), soft_wrap=True)
+    out.print(Text(text if spaced else " " * indent + terminal(text)), soft_wrap=True)
 
 
 def write_private(file: Path, content: bytes) -> None:
@@ -65,6 +65,12 @@ def minute(iso: str) -> str:
 def second(iso: str) -> str:
     """Return an ISO moment to the second: `2026-11-22 05:12:09 UTC`."""
     return second_in_utc(datetime.fromisoformat(iso))
+
+
+def operation_words(operation: Mapping[str, Any]) -> str:
+    """Return what an operation writes, for people: `create ticket`, `send mail to ada@qrpay.example`."""
+    words = str(operation["kind"]).replace("_", " ")
+    return f"{words} to {operation['to']}" if operation["to"] else words
 
 
 def with_wait(words: str | None, operation: dict[str, Any]) -> str:

@@ -13,12 +13,13 @@ from sqlmodel import Session, col, func, or_, select
 
 from syncd.domain.duty import OWED, RUNNING
 from syncd.domain.incident import IncidentStatus, stub_title
-from syncd.domain.operation import OPEN_STATES, OperationState
+from syncd.domain.operation import OPEN_STATES, Kind, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.loading import record_of
+from syncd.ledger.store.lookups import names_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 from syncd.ledger.store.troubles import Trouble, troubles_in
 from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
@@ -253,8 +254,27 @@ def outbox_data(ledger: Transactions) -> Data:
     with ledger.read() as session:
         return {
             "counts": outbox.counts(session),
-            "operations": [operation_data(row) for row in outbox.listing(session, OPEN_STATES)],
+            "operations": _operations(session, OPEN_STATES),
         }
+
+
+def plan_data(ledger: Transactions) -> list[Data]:
+    """Return the operations that the next cycle would carry out."""
+    states = (OperationState.PENDING, OperationState.UNKNOWN, OperationState.HELD)
+    with ledger.read() as session:
+        return [{name: row[name] for name in PLANNED} for row in _operations(session, states)]
+
+
+PLANNED = ("incident", "number", "ticket", "name", "kind", "to", "target", "state", "reason")
+"""What a plan tells of an operation; the rest is only true once it is on record."""
+
+
+def _operations(session: Session, states: Sequence[OperationState]) -> list[Data]:
+    """Return the operations in these states, oldest first, each with the name of its incident."""
+    rows = outbox.listing(session, states)
+    names = names_in(session, {row.incident_id for row in rows})
+    named = [dict(zip(("number", "ticket", "name"), names[row.incident_id], strict=True)) for row in rows]
+    return [operation_data(row) | more for row, more in zip(rows, named, strict=True)]
 
 
 def operation_data(row: OperationRow | OperationRecord) -> Data:
@@ -264,6 +284,7 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
         "incident": row.incident_id,
         "kind": row.kind,
         "target": row.target,
+        "to": row.meaning.get("to") if row.kind == Kind.SEND_MAIL else None,
         "state": row.state,
         "reason": row.reason,
         "attempts": row.attempts,

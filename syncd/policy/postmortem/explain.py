@@ -71,7 +71,8 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
     if duty.state is DutyState.BREACHED:
         since = duty.breached_at or duty.due_at
         ago = f", for {long_words(now - since)}" if now else ""
-        return [f"Was due {due}; overdue since {at_words(since, zone)}{ago}"]
+        # a waiver that came too late moves no deadline that was missed
+        return [f"Overdue since {at_words(since, zone)}{ago}"]
     if duty.state in MET:
         by = _name(duty.met_by, case)
         at = f" {at_words(duty.met_at, zone)}" if duty.met_at else ""
@@ -121,10 +122,9 @@ def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]
     now = case.now
     if duty.state is DutyState.PENDING and now is not None and now <= duty.due_at:
         soon = soon_at(duty, book) if book else None
-        first = f"due soon from {at_words(soon, zone)}, which the postmortem says; " if soon else ""
-        return [f"Next: {first}overdue after {at_words(duty.due_at, zone)}"]
+        return [f"Next: due soon from {at_words(soon, zone)}, which the postmortem says"] if soon else []
     if duty.state is DutyState.DUE_SOON and now is not None and now <= duty.due_at:
-        return [f"Next: overdue after {at_words(duty.due_at, zone)}; then its contacts are told"]
+        return ["Next: when it is overdue, its contacts are told"]
     if duty.state is DutyState.CANCELLED and case.incident.open:
         return ["Next: nothing until the incident is resolved"]
     return []

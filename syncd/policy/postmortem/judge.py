@@ -113,7 +113,7 @@ def judge(
         if record is not None and record.state is DutyState.VOID:
             clock = _kept_on(clock, clocks, spans, record.corrected_at)
             # A duty that syncd read back from a comment has no reason yet.
-            why = record.reason or _why(kind, clock, record.was_due_at or record.due_at, context)
+            why = record.reason or _why(kind, clock, context)
             context.duties.append(record.model_copy(update={"reason": why}))
             if _nothing_more(record, clock):
                 break
@@ -268,7 +268,7 @@ def _made(
         due = record.due_at
     # Keep the reason on record, without the words about an earlier waiver; a cancelled duty's tells its end.
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
-    reason = base or _why(kind, clock, first, context)
+    reason = base or _why(kind, clock, context)
     if due != first:
         reason += _MOVED
     return Duty(
@@ -285,20 +285,19 @@ def _made(
     )
 
 
-def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> str:
-    zone, rules = context.book.mapping.zone, context.book.mapping.postmortem
-    resolved = at_words(clock.period.resolved_at, zone)
-    began = f"the incident was resolved {resolved}"
+def _why(kind: DutyKind, clock: Clock, context: JudgeContext) -> str:
+    """Return why a clock runs and how long; its dates are the duty's own, in the zone of the reader."""
     if clock.due_at is not None:
-        return f"{clock.why}; the deadline is {at_words(due, zone)}"
-    if clock.why:
-        began = f"{clock.why}; the clock starts {at_words(clock.started_at, zone)}"
-    elif clock.started_at > clock.period.resolved_at:
-        began += f"; the clock starts {at_words(clock.started_at, zone)}"
-    hours, days = f"{rules.schedule_hours:g} hours later", f"the end of {rules.complete_days} working days"
-    span = hours if kind is DutyKind.SCHEDULED else days
+        return clock.why
+    rules = context.book.mapping.postmortem
     why = context.owed.reason if context.owed is not None else "it was owed"
-    return f"{why}; {began}; the deadline is {span}, {at_words(due, zone)}"
+    if clock.why:
+        why += f"; {clock.why}"
+    elif clock.started_at > clock.period.resolved_at:
+        why += "; it first needed one after its resolve"
+    after = "later" if clock.started_at > clock.period.resolved_at else "after the resolve"
+    hours, days = f"{rules.schedule_hours:g} hours", f"the end of {rules.complete_days} working days"
+    return f"{why}; the deadline is {hours if kind is DutyKind.SCHEDULED else days} {after}"
 
 
 def _at_deadline(duty: Duty, spans: Sequence[Span], context: JudgeContext) -> Sequence[Span]:
@@ -342,7 +341,7 @@ def _ended(
     if breached is None and ended == clock.merged_at:
         return cancelled(duty, merged_words(context.case))
     if breached is None:
-        reopened = f"the incident was reopened {at_words(ended, context.book.mapping.zone)}"
+        reopened = f"the incident was reopened {at_words(ended, 'UTC')}"
         return cancelled(duty, f"{reopened}; the next resolve starts a new clock")
     late = _with_sight(duty.model_copy(update={"breached_at": breached}), record, context)
     done = held_now(spans)
