@@ -210,14 +210,15 @@ def _incident(incident: Data, reader: _Reader) -> list[Any]:
 def _waiting(lines: list[str], parked: Sequence[ParkedFact], reader: _Reader) -> Data:
     """Return the section of what waits by itself, and of what is parked until a person acts."""
     head = ["Parked", "Incident", "Since", "Why"]
-    rows = []
+    rows, count = [], len(lines) + len(parked)
     for fact in parked:
         about = " ".join(filter(None, [f"#{fact.number}" if fact.number else "", fact.ticket or ""]))
         words = [fact.kind.replace("_", " "), about, reader.time(fact.since), parked_words(fact)]
         rows.append(["an operation", f"#{fact.number} (restricted)", "", ""] if fact.restricted else words)
     if parked:
         lines = [*lines, "Parked operations wait for a person: syncd outbox"]
-    return _section("waits", "Waiting and parked", _table(head, rows), lines=lines)
+    table = _table(head, rows) | {"count": count}
+    return _section("waits", "Waiting and parked", table, lines=lines)
 
 
 def _troubles(view: OneView, team: str | None) -> Iterator[str]:

@@ -29,7 +29,7 @@ from syncd.web.source import Source
 
 TEMPLATE, STYLE = "page/state.html.j2", "page/style.css"
 REFRESH_SECONDS = 60
-KEPT_SECONDS = 5.0
+KEPT_SECONDS = 15.0
 """Seconds for which syncd answers with the same content, so that many readers cost no more than one."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"

@@ -121,7 +121,7 @@ def test_a_teams_page_shows_what_is_late_and_whose_open_waiting_and_waived(
     assert "Late: 1" in of_all
     assert not [name for name in (INES, "priya.raman") if name in of_all]
     house.swap_rules(mapping(report={"names": True}))
-    house.world.advance(10)
+    house.world.advance(20)
     assert INES in page.words("/")
 
 
@@ -195,7 +195,7 @@ def test_a_failing_page_says_so_and_tries_again(house: Rig, served: Any, monkeyp
     answer = page.get()
     assert (answer.status_code, answer.headers["Refresh"]) == (503, "60")
     monkeypatch.undo()
-    house.world.advance(10)
+    house.world.advance(20)
     assert page.get().status_code == 200
 
 

@@ -175,11 +175,11 @@ def overrides(
     facts = []
     with ledger.read() as session:
         for ticket, incident in session.exec(query).all():
-            about = _about(session, incident, None, ticket.key)
             for entry in ticket.agreed[OVERRIDES]:
                 at = datetime.fromisoformat(entry["at"])
                 recorded = datetime.fromisoformat(entry["recorded_at"])
                 if since <= recorded < until:
+                    about = _about(session, incident, None, ticket.key)
                     facts.append(OverrideFact(about, entry["by"], at, entry["missing"]))
     return tuple(facts)
 
