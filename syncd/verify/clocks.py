@@ -83,7 +83,7 @@ def clocks_of(duty: Duty, now: datetime) -> list[Judged]:
         judged.append(verdict.model_copy(update={"verdict": Verdict.VOID, "met_at": None, "met_by": None}))
         if correction.met_at is not None:
             break
-        start, given_due = _after_correction(duty, clock, end, correction)
+        start, given_due = _after_correction(duty, correction)
     return judged
 
 
@@ -99,8 +99,11 @@ def _first(spans: Sequence[Span], at: datetime | None = None, *, renewed: bool =
 def _clock(duty: Duty, start: Start, number: int, given_due: datetime | None) -> _Clock:
     nominal = given_due or (duty.first_due(start) if duty.first_due else start.at)
     times = _clipped(duty.fulfilled(start, nominal), start.at)
-    # a waiver that comes after a new clock began moves only that one
-    met = [time._replace(end=None) if time.why in duty.renews else time for time in times]
+    # a waiver that comes after a new clock began moves only that one, and what is hidden is unfulfilled
+    met = [
+        time._replace(end=None if time.why in duty.renews else time.end or duty.hidden_since)
+        for time in times
+    ]
     if given_due is not None:
         # a waiver that ran when the breach was taken back is in that deadline already
         later = [waiver for waiver in duty.waivers if waiver.at > start.at]
@@ -133,7 +136,8 @@ def _end(duty: Duty, clock: _Clock, now: datetime) -> _End | None:
         for time in clock.times
         if time.end is not None and time.why in duty.renews and time.end <= now
     ]
-    for end in sorted(ends):
+    # what ends at the moment at which it was lost had been met
+    for end in sorted(ends, key=lambda end: (end.at, not end.renewal)):
         if end.renewal or not _met_by(duty, clock, end.at):
             return end
     return None
@@ -213,12 +217,8 @@ def _correction(duty: Duty, clock: _Clock, following: Start | None, now: datetim
     return next((taken for taken in duty.corrections if clock.due <= taken.at <= until), None)
 
 
-def _after_correction(
-    duty: Duty, clock: _Clock, end: _End | None, correction: Correction
-) -> tuple[Start | None, datetime | None]:
+def _after_correction(duty: Duty, correction: Correction) -> tuple[Start | None, datetime | None]:
     """Return the start and deadline of the clock that takes the place of one whose breach was taken back."""
-    if end is not None and end.at <= correction.at:
-        return _first(duty.spans, end.at), None
     start = _first(duty.spans, correction.at)
     if start is None or start.at != correction.at:
         return start, None

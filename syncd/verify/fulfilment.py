@@ -6,7 +6,7 @@ on the issue, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -45,6 +45,9 @@ def _with_leavings(issue: IssueFacts, people: People, acts: list[_Act]) -> list[
         for entry in assignees(issue)
         if entry.value in people.leavers
     ]
+    # nobody reads the owner of an issue that Jira does not show
+    if issue.hidden_since is not None:
+        leaving = [act for act in leaving if act.at < issue.hidden_since]
     return sorted([*acts, *leaving], key=lambda act: act.at)
 
 
@@ -185,17 +188,28 @@ def owned(item: ItemFacts, people: People) -> list[Fulfilled]:
     return _times(every, people, holds, lambda at: _why_no_owner(issue, people, at), keeps)
 
 
-def not_done(issue: IssueFacts) -> list[tuple[datetime, datetime | None]]:
-    """Return the times in which an issue was not done, whoever closed it."""
+def while_open(times: Sequence[Fulfilled], ends: Sequence[Fulfilled]) -> list[Fulfilled]:
+    """Return the times in which an item was owned; who is named while it is done owns it once it is open."""
+    owned_open = []
+    for time in times:
+        start: datetime | None = time.start
+        for end in ends:
+            if end.start < time.start and (end.end is None or time.start < end.end):
+                start = end.end
+        if start is not None and (time.end is None or start < time.end):
+            owned_open.append(time._replace(start=start))
+    return owned_open
+
+
+def not_done(ends: Sequence[Fulfilled], since: datetime) -> list[tuple[datetime, datetime | None]]:
+    """Return the times from a moment on in which an item was not done, given the times in which it was."""
     times: list[tuple[datetime, datetime | None]] = []
-    for entry in statuses(issue):
-        running = bool(times) and times[-1][1] is None
-        is_done = entry.value in issue.done_statuses
-        if is_done and running:
-            times[-1] = (times[-1][0], entry.at)
-        elif not is_done and not running:
-            times.append((entry.at, None))
-    return times
+    for end in ends:
+        times.append((since, end.start))
+        if end.end is None:
+            return times
+        since = end.end
+    return [*times, (since, None)]
 
 
 def done(item: ItemFacts, people: People, wont_do: tuple[str, ...]) -> list[Fulfilled]:

@@ -26,6 +26,7 @@ from syncd.verify.fulfilment import (
     not_done,
     owned,
     scheduled,
+    while_open,
 )
 from syncd.verify.record import dates
 from syncd.verify.spans import (
@@ -169,9 +170,15 @@ def _item(case: _Case, item: ItemFacts, spans: Sequence[Span], merged: datetime 
 
 
 def _owned_duty(case: _Case, item: ItemFacts, spans: Sequence[Span]) -> Duty:
+    def ends(span: Span) -> Sequence[Fulfilled]:
+        return done(item, case.people, case.rules(span).follow_ups.wont_do)
+
     # what is done needs no owner
-    while_open = [
-        part for since, until in not_done(item.issue) for part in only_within(spans, since, until, "done")
+    parts = [
+        part
+        for span in spans
+        for since, until in not_done(ends(span), item.issue.created_at)
+        for part in only_within([span], since, until, "done")
     ]
 
     def nominal(start: Start) -> datetime:
@@ -181,9 +188,9 @@ def _owned_duty(case: _Case, item: ItemFacts, spans: Sequence[Span]) -> Duty:
     return Duty(
         kind=DutyKind.OWNED,
         subject=item.issue.id,
-        spans=while_open,
+        spans=parts,
         due=lambda start, _, waived: waived(nominal(start)),
-        fulfilled=lambda _, __: owned(item, case.people),
+        fulfilled=lambda start, _: while_open(owned(item, case.people), ends(start.span)),
         renews=frozenset({"left", "removed"}),
         waivers=case.waivers(DutyKind.OWNED, item.issue.id),
         corrections=case.corrections(DutyKind.OWNED, item.issue.id),

@@ -68,7 +68,7 @@ def _becoming(dice: Dice, created: float) -> tuple[str, float, Acts]:
         return "made", created, []
     dice.seen["link and label later"] += 1
     linked, labelled = created + dice.hours(0.2, 40), created + dice.hours(0.2, 60)
-    by = dice.person(created)
+    by = dice.person(max(linked, labelled))
     acts: Acts = [(linked, by, "Link", POSTMORTEM_KEY), (labelled, by, "labels", "+action-item")]
     return "linked to the postmortem", max(linked, labelled), acts
 

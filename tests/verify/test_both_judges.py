@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncd.domain.duty import DutyKind
 from syncd.domain.history import SeverityPeriod
 from syncd.verify.facts import IncidentFacts, People
 from verify.compare import answers
@@ -19,11 +20,15 @@ from verify.verify_cast import (
     SYNCD,
     Acts,
     at,
+    correction,
     day,
     hours,
     incident,
+    issue,
     item,
+    left,
     mapping,
+    waiver,
 )
 
 ITEM = "900"
@@ -35,7 +40,7 @@ def judged(facts: IncidentFacts, kind: str, subject: str, **more: Any) -> list[t
     """Return verdict and deadline (hours) of each clock that counts, on which both judges agree."""
     played = History(
         facts,
-        People(automatic=frozenset({SYNCD, ROBOT})),
+        People(automatic=frozenset({SYNCD, ROBOT}), leavers=more.pop("leavers", {})),
         more.pop("rules", mapping()),
         sources={each.issue.id: "sub-task of the postmortem" for each in facts.items},
         **more,
@@ -77,6 +82,77 @@ def test_an_item_is_judged_on_each_of_its_clocks(
     acts: Acts, states: str, expected: list[tuple[str, float]]
 ) -> None:
     assert judged(incident(states, items=(item(acts),)), "done", ITEM) == expected
+
+
+OWNER, NOBODY = ("ines", "assignee", "jo"), ("ines", "assignee", None)
+SCHEDULED: Acts = [(5, *OWNER), (6, "ines", "duedate", day(4))]
+
+
+@pytest.mark.parametrize(
+    ("acts", "states", "expected"),
+    [
+        # what people will not do is done, and needs no owner
+        ([(5, "ines", "comment", "no"), (6, "ines", "labels", "wont-do"), (40, *OWNER)], "resolved 0", []),
+        # what a robot closed is not done
+        ([(5, ROBOT, "status", DONE)], "resolved 0", [("breached", 25)]),
+        # who is named after it was missed and done owns nothing, until it is open again
+        ([(30, *CLOSED), (40, *OWNER)], "resolved 0", [("breached", 25)]),
+        ([(30, *CLOSED), (40, *OWNER), (50, *OPENED)], "resolved 0", [("met_late", 25)]),
+        ([(5, *CLOSED), (10, *OWNER), (20, *OPENED)], "resolved 0", [("met", 44)]),
+        ([(5, *OWNER)], REOPENED, [("met", 25)]),
+        ([], REOPENED, [("breached", 25), ("breached", 94)]),
+        # named while the incident is open again and the item is done
+        ([(62, *CLOSED), (65, *OWNER)], REOPENED, [("breached", 25)]),
+        # a person's act confirms the end and takes the owner away
+        ([(5, *OWNER), (10, ROBOT, "status", DONE), (30, *NOBODY)], "resolved 0", [("met", 25)]),
+    ],
+)
+def test_the_owner_of_an_item_is_judged_while_it_is_open(
+    acts: Acts, states: str, expected: list[tuple[str, float]]
+) -> None:
+    assert judged(incident(states, items=(item(acts),)), "owned", ITEM) == expected
+
+
+def test_an_owned_item_that_nobody_can_see_at_its_deadline_is_missed() -> None:
+    unseen = incident(items=(item([(5, *OWNER)], hidden_since=at(20)),))
+    assert judged(unseen, "owned", ITEM, hidden={ITEM: (at(20), None)}) == [("breached", 25)]
+
+
+@pytest.mark.parametrize(
+    ("acts", "states", "expected"),
+    [
+        # owned late, so the reopening ended no clock: the new one begins with the correction
+        ([(30, *OWNER)], REOPENED, [("void", 25), ("met", 104)]),
+        # missed once, before it was done and after it was opened again
+        ([(30, *CLOSED), (50, *OPENED)], "resolved 0", [("void", 25), ("breached", 104)]),
+        # the clock had moved on with the reopening
+        ([], "resolved 0, reopened 10, acknowledged 11, resolved 20", [("void", 44), ("breached", 104)]),
+    ],
+)
+def test_a_breach_that_is_taken_back_leaves_a_day_from_then_on(
+    acts: Acts, states: str, expected: list[tuple[str, float]]
+) -> None:
+    facts = incident(states, items=(item(acts),))
+    taken_back = (correction(80, DutyKind.OWNED, ITEM),)
+    assert judged(facts, "owned", ITEM, corrections=taken_back) == expected
+
+
+def test_a_postmortem_stays_scheduled_over_a_reopening_until_its_owner_leaves() -> None:
+    facts = incident(REOPENED, postmortem=issue(SCHEDULED))
+    owed = judged(facts, "scheduled", "PINC", leavers=left(jo=(80, 85)))
+    assert owed == [("met", 48), ("breached", 133)]
+
+
+def test_a_waiver_moves_the_deadline_at_which_nobody_can_see_the_postmortem() -> None:
+    facts = incident(postmortem=issue(SCHEDULED, hidden_since=at(40)))
+    waived = (waiver(10, 100, DutyKind.SCHEDULED),)
+    owed = judged(facts, "scheduled", "PINC", waivers=waived, hidden={"900": (at(40), None)})
+    assert owed == [("breached", 124)]
+
+
+def test_what_was_missed_before_a_reopening_is_seen_while_the_incident_is_open() -> None:
+    facts = incident("resolved 0, reopened 60, acknowledged 61", postmortem=issue([]))
+    assert judged(facts, "scheduled", "PINC") == [("breached", 48)]
 
 
 def test_a_severity_that_rises_moves_only_what_is_not_decided_yet() -> None:

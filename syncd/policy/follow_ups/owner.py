@@ -8,11 +8,13 @@ new clock of the same length, and the duty that was met stays met. What is done 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import Leave
 from syncd.domain.ticket import Issue, is_person
+from syncd.policy.follow_ups.completion import Ended, closed_at
 from syncd.policy.follow_ups.duties import (
     Item,
     active,
@@ -130,7 +132,8 @@ def owner_times(item: Item) -> tuple[Held, ...]:
     """Return the times in which a person owned the item by a person's word, oldest first.
 
     An assignment by rule or by a robot meets nothing until the owner touches the item. A robot that hands an
-    owned item on to another person takes nothing away.
+    owned item on to another person takes nothing away. Whom a person names while the item is done owns it
+    from the moment at which it is opened again.
     """
     robots = {change.author.id for change in item.changes if change.author and not change.author.human}
     times: list[Held] = []
@@ -156,4 +159,15 @@ def owner_times(item: Item) -> tuple[Held, ...]:
                     unsure=not tenure.seen_active,
                 )
             )
-    return tuple(times)
+    return tuple(_while_open(times, item.ends))
+
+
+def _while_open(times: Iterable[Held], ends: Sequence[Ended]) -> Iterator[Held]:
+    for held in times:
+        ended = closed_at(ends, held.since)
+        if ended is None or ended[0] == held.since:
+            yield held
+            continue
+        since = next(end.until for end in ends if end.since == ended[0])
+        if since is not None and (held.until is None or since < held.until):
+            yield held.model_copy(update={"since": since})

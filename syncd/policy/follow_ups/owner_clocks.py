@@ -113,14 +113,15 @@ class OwnerClocks:
 
     def _after(self, clock: Clock, void: Duty) -> Clock | None:
         """Return the clock after one whose breach was taken back; with a time, nothing more is owed."""
-        at, window = void.corrected_at or void.due_at, self.windows[clock.place]
+        at = void.corrected_at or void.due_at
         if void.claimed_met_at is not None:
             return None
-        if window.until is not None and window.until <= at and clock.place + 1 < len(self.windows):
-            return self._next(clock)
+        # The clock on record was the latest at the correction, whichever windows it had moved through.
+        following = self._starting(clock.number + 1, at)
+        if following is None or following.started_at > at:
+            return following
         running = (waiver for waiver in self.judging.waivers if waiver.duty is DutyKind.OWNED)
-        due = due_after_correction(at, running)
-        return Clock(clock.number + 1, at, clock.place, TAKEN_BACK, due)
+        return replace(following, why=TAKEN_BACK, due_at=due_after_correction(at, running))
 
     def _judge(self, clock: Clock, record: Duty | None) -> tuple[Duty, Clock | None]:
         window = self.windows[clock.place]
@@ -128,6 +129,8 @@ class OwnerClocks:
         duty = self._base(clock, record)
         if held is not None:
             at = max(held.since, clock.started_at)
+            if held.until is None and self._is_hidden(duty, at):
+                return still_owed(duty, self.item, self.now, self.judging), None
             again = None
             if held.until is not None:
                 again = self._starting(clock.number + 1, held.until, self._lost(held))
@@ -183,6 +186,11 @@ class OwnerClocks:
                 continue
             return held if until is None or max(held.since, start) <= until else None
         return None
+
+    def _is_hidden(self, duty: Duty, met_at: datetime) -> bool:
+        """Return True if nobody could see the item when the deadline of a duty that was met passed."""
+        hidden, due = self.item.hidden_since, self.judging.deadline_of(duty, met_at)
+        return hidden is not None and hidden <= due and self.judging.skew.judged_from(due) <= self.now
 
     def _base(self, clock: Clock, record: Duty | None) -> Duty:
         """Return the duty with its clock: its start, its deadline and its reason, without a verdict."""

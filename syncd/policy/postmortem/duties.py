@@ -47,7 +47,8 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
         return Decision()
     # After a lost ledger the duties stand only in syncd's comments on the postmortem.
     rebuilt = "postmortem" not in case.rebuild
-    if not recorded and ((case.incident.open and rebuilt) or not might_owe(case, book)):
+    was_over = any(change.kind == "resolved" for change in case.state_changes or ())
+    if not recorded and ((case.incident.open and rebuilt and not was_over) or not might_owe(case, book)):
         return Decision()
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))

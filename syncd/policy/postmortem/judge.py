@@ -119,6 +119,7 @@ def judge(
                 break
             clocks[:0] = _owed_anew(record, clock, context)
             continue
+        clock = _kept_on(clock, clocks, spans)
         left = _left_at(spans, clock)
         if left is not None:
             # The duty stays met on this clock, and the owner's leaving starts the next one.
@@ -127,7 +128,6 @@ def judge(
             clocks.insert(0, replace(clock, started_at=left, why=_why_left(left, context), due_at=None))
             context.duties.append(_running(kind, clock, record, number, spans, context))
             continue
-        clock = _kept_on(clock, clocks, spans)
         if clock.ended_at is not None:
             context.duties.append(_ended(kind, clock, record, number, spans, context))
         else:
@@ -147,10 +147,11 @@ def _kept_on(
 ) -> Clock:
     """Return the clock; if its duty was met when it ended, it goes on to the end of the following one.
 
-    What was met when the incident was reopened stays met. `before` leaves later reopenings to other clocks.
+    What was met when the incident was reopened stays met, until its owner leaves. `before` leaves later
+    reopenings to other clocks.
     """
     while clock.ended_at is not None and held_at(spans, clock.ended_at) is not None:
-        if before is not None and clock.ended_at >= before:
+        if (before is not None and clock.ended_at >= before) or _left_at(spans, clock) is not None:
             break
         clock = replace(clock, goes_on=True, until=following.pop(0).ended_at if following else None)
     return clock
@@ -262,7 +263,10 @@ def _made(
     first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
     # A waiver that ran when the breach was taken back is in that deadline already.
     later = [waiver for waiver in waivers if clock.due_at is None or waiver.at > clock.started_at]
-    due = moved_deadline(first, later, lambda due: held_at(spans, due) is not None)
+    # What nobody can see at a deadline is unfulfilled at it.
+    due = moved_deadline(
+        first, later, lambda due: held_at(spans, due) is not None and not _is_hidden(due, context)
+    )
     # A missed duty stays in the week of the deadline that was missed.
     if record is not None and record.breached_at is not None and not _back(record, context):
         due = record.due_at
@@ -306,9 +310,7 @@ def _at_deadline(duty: Duty, spans: Sequence[Span], context: JudgeContext) -> Se
     Nothing counts of a postmortem that syncd cannot see when the deadline passes. One that was completed then
     stays so for this duty: if a person works on it again later, a week that was kept stays kept.
     """
-    postmortem = context.case.postmortem
-    hidden = postmortem.out_of_sight_since if postmortem is not None else None
-    if hidden is not None and hidden <= duty.due_at:
+    if _is_hidden(duty.due_at, context):
         judged = context.case.skew.judged_from(duty.due_at)
         if judged <= context.now:
             return ()
@@ -317,6 +319,13 @@ def _at_deadline(duty: Duty, spans: Sequence[Span], context: JudgeContext) -> Se
         return spans
     kept = held_at(spans, duty.due_at)
     return tuple(span.model_copy(update={"until": None}) if span is kept else span for span in spans)
+
+
+def _is_hidden(due: datetime, context: JudgeContext) -> bool:
+    """Return True if syncd cannot see the postmortem, and could not at a deadline."""
+    postmortem = context.case.postmortem
+    hidden = postmortem.out_of_sight_since if postmortem is not None else None
+    return hidden is not None and hidden <= due
 
 
 def _ended(
