@@ -79,6 +79,10 @@ OF_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 """The duties of an incident's postmortem."""
 OF_ACTION_ITEM = (DutyKind.OWNED, DutyKind.DONE)
 """The duties of an action item."""
+LONGEST_WAIVER = timedelta(days=30)
+"""How long a waiver may last."""
+BY_ONE_APPROVER = 2
+"""One approver waives a duty so often; each further waiver needs a second approver."""
 AFTER_A_WAIVER = timedelta(hours=24)
 """The time that is left at least when a waiver ends, or when a breach is taken back."""
 TAKEN_BACK = "its breach was taken back, and nobody says that it was met"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from syncd.domain.base import UtcTime, Value
@@ -55,3 +56,12 @@ class Leave(Value):
     after: UtcTime | None = None
     by: UtcTime
     back: UtcTime | None = None
+
+
+def no_persons(owner: Account | None, changes: Iterable[Change]) -> frozenset[str]:
+    """Return the ids of the owner and the authors of an issue who are no persons.
+
+    A changelog names an earlier owner by the id alone, so only another place tells whose account that is.
+    """
+    accounts = (owner, *(change.author for change in changes))
+    return frozenset(account.id for account in accounts if account is not None and not account.human)

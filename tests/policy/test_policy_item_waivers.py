@@ -6,19 +6,24 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
+from duty_cast import APPROVER, DAY, HOUR, OLA, PIA, RESOLVED, SECOND, theirs
 from policy_cast import DONE, IN_PROGRESS, book, incident
 
 from syncd.domain.clock import GRACE, ClockSkew
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change
-from syncd.domain.ticket import Account, Issue
-from syncd.policy.case import Case, ItemState
+from syncd.domain.ticket import Account, Comment, Issue
+from syncd.policy.case import Case, Decision, ItemState
 from syncd.policy.decide import with_duties
 from syncd.policy.follow_ups.judge import decide_follow_ups
+from syncd.policy.postmortem.waiver_labels import LABEL
 
 ITEM = "900"
-BOOK = book(follow_ups={"mode": "enforce"}, postmortem={"mode": "off"})
+BOOK = book(
+    follow_ups={"mode": "enforce"},
+    postmortem={"mode": "off"},
+    people={"fallback": "Duty Officer", "approvers": ["boss@qrpay.example", "pia@qrpay.example"]},
+)
 OWNED_DUE = RESOLVED + DAY
 """24 working hours after a Monday's resolve."""
 
@@ -49,6 +54,10 @@ class Owed:
         self.gone_since: datetime | None = None
         self.read_until: datetime | None = None
         self.skew = ClockSkew()
+        self.decision = Decision()
+
+    def label(self, *comments: Comment, labels: tuple[str, ...] = (LABEL,)) -> None:
+        self.issue = self.issue.model_copy(update={"labels": labels, "comments": comments})
 
     def waive(self, kind: DutyKind, at: datetime, until: datetime, subject: str | None = ITEM) -> None:
         self.waivers.append(
@@ -80,8 +89,11 @@ class Owed:
             read_until=self.read_until,
             skew=self.skew,
             waivers=tuple(one for one in self.waivers if one.at <= now),
+            approvers=frozenset({APPROVER.id, PIA.id}),
         )
-        decision = decide_follow_ups(case, BOOK)
+        decision = self.decision = decide_follow_ups(case, BOOK)
+        kept = {(one.source, one.at): one for one in (*self.waivers, *decision.waivers)}
+        self.waivers = [*kept.values()]
         self.duties = with_duties(case, decision.duties).duties
         self.again = decision.again
         found = case.model_copy(update={"duties": self.duties}).duty(kind, ITEM)
@@ -233,3 +245,56 @@ def test_a_deadline_that_no_read_has_reached_is_judged_soon_again() -> None:
     assert owed.again == 60
     owed.read_until = OWNED_DUE + HOUR
     assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "breached"
+
+
+def test_the_label_with_an_approvers_comment_waives_the_item_until_the_day_it_names() -> None:
+    owed = Owed(owner=OLA, due=date(2026, 11, 24))
+    owed.label(theirs("holidays until 2026-12-03", RESOLVED + HOUR))
+    duty = owed.at(RESOLVED + 2 * HOUR, DutyKind.DONE)
+    (waiver,) = owed.decision.waivers
+    assert (waiver.subject, waiver.duty, waiver.until) == (
+        ITEM,
+        DutyKind.DONE,
+        datetime(2026, 12, 4, tzinfo=UTC),
+    )
+    assert (duty.state, duty.due_at) == ("waived", datetime(2026, 12, 5, tzinfo=UTC))
+    owed.at(RESOLVED + 3 * HOUR, DutyKind.DONE)
+    assert owed.decision.waivers == ()
+    owed.label(labels=())
+    owed.changes = (
+        Change(at=RESOLVED + DAY, author=OLA, field="labels", before_words=LABEL, after_words=""),
+    )
+    ended = owed.at(RESOLVED + 2 * DAY, DutyKind.DONE)
+    assert (owed.waivers[0].ended_at, ended.due_at) == (RESOLVED + DAY, RESOLVED + 2 * DAY)
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [(), (theirs("no", RESOLVED + HOUR, OLA),), (theirs("I cannot", RESOLVED + HOUR, PIA),)],
+    ids=["nobody's comment", "a colleague's", "the owner's, who is an approver"],
+)
+def test_a_label_without_an_approver_who_is_not_its_owner_waives_nothing(
+    comments: tuple[Comment, ...],
+) -> None:
+    owed = Owed(owner=PIA, due=date(2026, 11, 24))
+    owed.label(*comments)
+    assert owed.at(RESOLVED + 2 * HOUR, DutyKind.DONE).state == "pending"
+    assert owed.decision.waivers == ()
+
+
+def test_the_third_waiver_by_label_needs_two_approvers() -> None:
+    owed = Owed(owner=OLA, due=date(2026, 11, 24))
+    for number in range(2):
+        owed.waive(DutyKind.DONE, RESOLVED + number * SECOND, RESOLVED + HOUR)
+    owed.label(theirs("again", RESOLVED + HOUR))
+    owed.at(RESOLVED + 2 * HOUR, DutyKind.DONE)
+    assert owed.decision.waivers == ()
+    owed.label(theirs("again", RESOLVED + HOUR), theirs("yes", RESOLVED + 2 * HOUR, PIA))
+    owed.at(RESOLVED + 3 * HOUR, DutyKind.DONE)
+    assert [waiver.by for waiver in owed.decision.waivers] == ["The boss and Pia"]
+
+
+def test_between_a_deadline_and_its_two_minutes_an_item_is_looked_at_once_when_they_are_over() -> None:
+    owed = Owed()
+    owed.at(OWNED_DUE + SECOND, DutyKind.OWNED)
+    assert owed.again == (GRACE - SECOND).total_seconds()

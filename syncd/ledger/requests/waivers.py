@@ -14,7 +14,15 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock, in_utc
-from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState, verdict_of
+from syncd.domain.duty import (
+    BY_ONE_APPROVER,
+    LONGEST_WAIVER,
+    RUNNING,
+    STATE_WORDS,
+    DutyKind,
+    DutyState,
+    verdict_of,
+)
 from syncd.domain.text import counted
 from syncd.ledger.store import audit
 from syncd.ledger.store.loaded_rules import may_approve
@@ -28,11 +36,6 @@ from syncd.ledger.store.tables import (
     RequestRow,
     WaiverRow,
 )
-
-LONGEST = timedelta(days=30)
-"""How long a waiver may last."""
-TWICE = 2
-"""One approver waives a duty so often; each further waiver needs a second approver."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,9 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     by, reason = str(arguments["by"]), str(arguments["reason"])
     if until <= now:
         raise Refused(f"{_last_day(until):%Y-%m-%d} is over (UTC); name a day to come")
-    if until - now > LONGEST:
-        latest = _last_day(now + LONGEST)
-        raise Refused(f"a waiver lasts {LONGEST.days} days at most: until {latest:%Y-%m-%d}")
+    if until - now > LONGEST_WAIVER:
+        latest = _last_day(now + LONGEST_WAIVER)
+        raise Refused(f"a waiver lasts {LONGEST_WAIVER.days} days at most: until {latest:%Y-%m-%d}")
     duty = _duty_of(arguments, place)
     running = [row for row in _latest(session, place, duty) if row.state in RUNNING]
     if not running:
@@ -112,9 +115,9 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     if and_by is not None:
         _check_approver(session, place, str(and_by), "waives")
     second = and_by is not None and str(and_by).strip().casefold() != by.strip().casefold()
-    if _given_before(session, place, {row.kind for row in running}) >= TWICE and not second:
+    if _given_before(session, place, {row.kind for row in running}) >= BY_ONE_APPROVER and not second:
         raise Refused(
-            f"a duty of {place.words} was waived {TWICE} times already:"
+            f"a duty of {place.words} was waived {BY_ONE_APPROVER} times already:"
             " a second approver must agree (--and-by)"
         )
     waiver = WaiverRow(

@@ -229,7 +229,10 @@ def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Wai
     for waiver in waivers:
         # a label has no id: the moment when it was set tells waivers apart
         query = select(WaiverRow).where(
-            WaiverRow.incident_id == incident_id, WaiverRow.source == waiver.source, WaiverRow.at == waiver.at
+            WaiverRow.incident_id == incident_id,
+            col(WaiverRow.subject).is_not_distinct_from(waiver.subject),
+            WaiverRow.source == waiver.source,
+            WaiverRow.at == waiver.at,
         )
         row = session.exec(query).first()
         if row is not None and record_of(Waiver, row) == waiver:

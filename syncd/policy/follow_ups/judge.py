@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from syncd.domain.base import JsonValue
+from syncd.domain.clock import ClockSkew
 from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Issue, is_person
@@ -35,6 +36,7 @@ from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.judge import READ_AGAIN
 from syncd.policy.postmortem.owed import counts_for_another
 from syncd.policy.postmortem.resolved_periods import merged_at
+from syncd.policy.postmortem.waiver_labels import label_waivers
 from syncd.policy.time.time_words import as_date
 
 NOT_VISIBLE = "not visible"
@@ -141,8 +143,8 @@ def _stale(case: Case, item: ItemState) -> bool:
     if until is None or item.issue is None:
         return True
     running = [duty for duty in case.duties if duty.subject == item.issue_id and duty.state in RUNNING]
-    # A read just after the deadline proves no breach yet, so the item is read again when one can be proven.
-    proofs = [moment for duty in running for moment in (duty.due_at, case.skew.judged_from(duty.due_at))]
+    # A read just after the deadline proves no breach yet, so the item is read when one can be proven.
+    proofs = [case.skew.judged_from(duty.due_at) for duty in running]
     return any(until < moment <= (case.now or until) for moment in proofs)
 
 
@@ -177,7 +179,8 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     facts = _facts(state, runs[-1].item if runs else None, end)
     if not runs or case.now is None:
         return Decision(facts={state.issue_id: facts})
-    waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
+    labels, all_waivers = label_waivers(case, book, state)
+    waivers = tuple(waiver for waiver in all_waivers if waiver.subject == state.issue_id)
     judging = JudgingRules(waivers=waivers, skew=case.skew, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
     records = {duty.place: duty for duty in case.duties if duty.subject == state.issue_id}
@@ -202,13 +205,13 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
         duties += clocks.judged()
     duties = [_with_sight(duty, records.get(duty.place), state) for duty in duties]
     # While the incident is open again its clocks stand still: the next resolve starts them anew.
-    moments = [left for duty in duties for left in _moments(duty, now) if runs[-1].until is None]
+    moments = [left for duty in duties for left in _moments(duty, now, case.skew) if runs[-1].until is None]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     # What is done is not met if nobody can see it when its deadline passes.
     judged_from = [case.skew.judged_from(duty.due_at) for duty in duties if not state.in_sight]
     moments += [(at - now).total_seconds() for at in judged_from if at > now]
     again = min(moments, default=None)
-    return Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again)
+    return labels.plus(Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again))
 
 
 def _without_unseen(record: Duty, state: ItemState) -> Duty:
@@ -229,16 +232,17 @@ def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     return duty
 
 
-def _moments(duty: Duty, now: datetime) -> Iterator[float]:
+def _moments(duty: Duty, now: datetime, skew: ClockSkew) -> Iterator[float]:
     """Yield the seconds after which time alone changes a duty."""
     if duty.state not in RUNNING:
         return
-    # The deadline has passed, and the clocks differ or a service cannot be read: judge soon again.
-    if duty.due_at <= now and duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
+    judged = skew.judged_from(duty.due_at)
+    # The deadline has passed, and a service cannot be read: judge soon again.
+    if judged <= now and duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
         yield READ_AGAIN.total_seconds()
         return
     soon = OWNED_SOON if duty.kind is DutyKind.OWNED else DONE_SOON
-    ahead = [at for at in (duty.due_at - soon, duty.due_at) if at > now]
+    ahead = [at for at in (skew.due_at(duty.due_at - soon), judged) if at > now]
     # An overdue duty is judged every day, so that syncd does not take its incident for finished.
     yield (min(ahead, default=now + DAILY) - now).total_seconds()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.history import Leave
+from syncd.domain.history import Leave, no_persons
 from syncd.domain.ticket import Issue, is_person
 from syncd.policy.follow_ups.completion import Ended, closed_at
 from syncd.policy.follow_ups.duties import (
@@ -135,7 +135,7 @@ def owner_times(item: Item) -> tuple[Held, ...]:
     owned item on to another person takes nothing away. Whom a person names while the item is done owns it
     from the moment at which it is opened again.
     """
-    robots = {change.author.id for change in item.changes if change.author and not change.author.human}
+    robots = no_persons(item.issue.assignee, item.changes)
     times: list[Held] = []
     for tenure in tenures(item):
         if tenure.account in robots or (tenure.until is None and not active(item.issue.assignee)):

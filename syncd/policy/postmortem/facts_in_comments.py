@@ -19,12 +19,11 @@ from typing import Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from syncd.domain.base import JsonValue, UtcTime, Value
-from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import LONGEST_WAIVER, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.operation import op_of
 from syncd.domain.operation.keys import comment_key
 from syncd.domain.ticket import Comment
 from syncd.policy.marks import mark_in
-from syncd.policy.postmortem.waiver_labels import LONGEST
 
 POSTMORTEM = "postmortem"
 """The place of a statement on the postmortem; on an action item it is the issue's id."""
@@ -182,7 +181,7 @@ def _read(facts: dict[str, JsonValue]) -> Stated | None:
     except ValidationError:
         return None
     # No rule gives a waiver this long, and no duty is overdue before its start: the facts are forged.
-    if isinstance(stated, WaiverStated) and stated.until - stated.at > LONGEST:
+    if isinstance(stated, WaiverStated) and stated.until - stated.at > LONGEST_WAIVER:
         return None
     if isinstance(stated, DutyStated) and stated.breached_at < stated.started_at:
         return None

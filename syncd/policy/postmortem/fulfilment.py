@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.duty import DutyKind
-from syncd.domain.history import Change, Leave
+from syncd.domain.history import Change, Leave, no_persons
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Status, is_person, may_be_person
@@ -126,7 +126,7 @@ def scheduled_spans(
     if issue is None:
         return ()
     assignee = issue.assignee
-    robots = _robots(postmortem)
+    robots = no_persons(issue.assignee, postmortem.changes)
     owner = _before(postmortem.changes, "assignee", assignee.id if assignee else None)
     owned = owner not in (None, *robots)
     owned_by: str | None = None
@@ -275,14 +275,6 @@ def _acts(postmortem: PostmortemState, now: datetime) -> Iterator[tuple[datetime
     acts.sort(key=lambda act: act.at)
     for at, together in groupby(acts, key=lambda act: act.at):
         yield at, list(together)
-
-
-def _robots(postmortem: PostmortemState) -> frozenset[str]:
-    """Return the ids of the accounts on a postmortem that belong to no person."""
-    authors = (change.author for change in postmortem.changes)
-    assignee = postmortem.issue.assignee if postmortem.issue else None
-    accounts = [account for account in (*authors, assignee) if account is not None]
-    return frozenset(account.id for account in accounts if not account.human)
 
 
 def _note(spans: list[Span], holds: bool, at: datetime, by: str | None) -> None:

@@ -1,6 +1,7 @@
-"""Read waivers that are given in Jira: the label `waived` on the postmortem, with an approver's comment.
+"""Read waivers that are given in Jira: the label `waived` on the issue, with an approver's comment.
 
-The owner of the postmortem cannot waive it. A waiver lasts until the day that the comment names, 30 days at
+On the postmortem the label waives both of its duties, on an action item its usual duty: to be done. The
+owner of the issue cannot waive it. A waiver lasts until the day that the comment names, 30 days at
 most, and 14 days without one. It also ends when somebody removes the label. Once it is on record, a waiver
 stands as long as the label, whatever else changes.
 """
@@ -11,56 +12,65 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-from syncd.domain.duty import OF_POSTMORTEM, DutyKind, Waiver
+from syncd.domain.duty import BY_ONE_APPROVER, LONGEST_WAIVER, OF_POSTMORTEM, DutyKind, Waiver
 from syncd.domain.ticket import Comment, Issue
-from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
+from syncd.policy.case import Case, Decision, DutyIssueState, ItemState, Rulebook
 from syncd.policy.marks import is_persons
 from syncd.policy.time.working_time import at_local
 
 LABEL = "waived"
 SOURCE = "jira"
-LONGEST = timedelta(days=30)
 WITHOUT_A_DAY = timedelta(days=14)
 """How long a waiver lasts whose comment names no day to come that syncd can read."""
-TWICE = 2
-"""One approver waives a duty so often; each further waiver needs a second approver."""
 BEFORE_THE_LABEL = timedelta(hours=1)
 """The approver may write the comment before the label is set, by this time at most."""
 REASON_AT_MOST = 300
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
-def label_waivers(case: Case, book: Rulebook) -> tuple[Decision, Sequence[Waiver]]:
-    """Return the waivers that the label gives or ends, and all waivers as they then stand."""
-    postmortem, now = case.postmortem, case.now
-    issue = postmortem.issue if postmortem else None
-    if postmortem is None or issue is None or now is None or not postmortem.in_sight:
+def label_waivers(
+    case: Case, book: Rulebook, item: ItemState | None = None
+) -> tuple[Decision, Sequence[Waiver]]:
+    """Return the waivers that the label gives or ends on the postmortem, and all waivers as they then stand.
+
+    With an `item`, those of this action item.
+    """
+    state, now = item or case.postmortem, case.now
+    issue = state.issue if state else None
+    if state is None or issue is None or now is None or not state.in_sight:
         return Decision(), case.waivers
-    given = [waiver for waiver in case.waivers if waiver.source == SOURCE and waiver.ended_at is None]
+    own = [waiver for waiver in case.waivers if waiver.subject == _subject(state)]
+    given = [waiver for waiver in own if waiver.source == SOURCE and waiver.ended_at is None]
     labelled = LABEL in {label.casefold() for label in issue.labels}
     if not labelled:
         ended = tuple(
-            waiver.model_copy(update={"ended_at": max(waiver.at, _changed_at(postmortem, False) or now)})
+            waiver.model_copy(update={"ended_at": max(waiver.at, _changed_at(state, False) or now)})
             for waiver in given
             if waiver.until > now
         )
         # An ended waiver replaces its earlier copy.
-        kept = {(waiver.source, waiver.at): waiver for waiver in (*case.waivers, *ended)}
+        kept = {(waiver.source, waiver.subject, waiver.at): waiver for waiver in (*case.waivers, *ended)}
         return Decision(waivers=ended), tuple(kept.values())
     if given or not book.mapping.people.may_approve:
         return Decision(), case.waivers
     if case.approvers is None:
         return Decision(look=frozenset({"approvers"})), case.waivers
-    new = _given(case, book, postmortem, issue)
+    new = _given(case, book, state, issue, own)
     # The same label and comment give the waiver on record; one that was ended by command does not come back.
-    if new is None or new.until <= now or any(waiver.at == new.at for waiver in case.waivers):
+    if new is None or new.until <= now or any(waiver.at == new.at for waiver in own):
         return Decision(), case.waivers
     return Decision(waivers=(new,)), (*case.waivers, new)
 
 
-def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue) -> Waiver | None:
+def _subject(state: DutyIssueState) -> str | None:
+    return state.issue_id if isinstance(state, ItemState) else None
+
+
+def _given(
+    case: Case, book: Rulebook, state: DutyIssueState, issue: Issue, own: Sequence[Waiver]
+) -> Waiver | None:
     # The changelog does not tell of a label that the issue had from its create.
-    labelled_at = _changed_at(postmortem, True) or issue.created_at
+    labelled_at = _changed_at(state, True) or issue.created_at
     if labelled_at is None:
         return None
     owner = issue.assignee.id if issue.assignee else None
@@ -71,7 +81,8 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
         recent = comment.created_at >= labelled_at - BEFORE_THE_LABEL
         if author is not None and author in (case.approvers or ()) and author != owner and recent:
             approved.setdefault(author, comment)
-    needed = 1 if max(given_before(case.waivers, kind) for kind in OF_POSTMORTEM) < TWICE else 2
+    kinds = OF_POSTMORTEM if _subject(state) is None else (DutyKind.DONE,)
+    needed = 1 if max(given_before(own, kind) for kind in kinds) < BY_ONE_APPROVER else 2
     comments = [*approved.values()][:needed]
     if len(comments) < needed:
         return None
@@ -80,6 +91,8 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
     reason = "see the comment" if case.restricted else " ".join(first.body.split())[:REASON_AT_MOST]
     people = [comment.author for comment in comments if comment.author is not None]
     return Waiver(
+        duty=None if _subject(state) is None else DutyKind.DONE,
+        subject=_subject(state),
         until=_until(first, at, book.mapping.zone),
         reason=reason,
         by=" and ".join(person.name or person.id for person in people),
@@ -89,8 +102,8 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
 
 
 def given_before(waivers: Iterable[Waiver], kind: DutyKind) -> int:
-    """Return how often a duty of the postmortem was waived so far."""
-    return sum(waiver.covers(kind) for waiver in waivers)
+    """Return how often a duty was waived so far by the waivers of its issue."""
+    return sum(waiver.duty in (None, kind) for waiver in waivers)
 
 
 def _until(comment: Comment, at: datetime, zone: str) -> datetime:
@@ -105,14 +118,14 @@ def _until(comment: Comment, at: datetime, zone: str) -> datetime:
             # It looks like a day but is none, such as 2026-13-45.
             continue
         if end > at:
-            return min(end, at + LONGEST)
+            return min(end, at + LONGEST_WAIVER)
     return at + WITHOUT_A_DAY
 
 
-def _changed_at(postmortem: PostmortemState, labelled: bool) -> datetime | None:
+def _changed_at(state: DutyIssueState, labelled: bool) -> datetime | None:
     """Return the moment at which the label was last set, or removed if not `labelled`."""
     changed_at = None
-    for change in postmortem.changes:
+    for change in state.changes:
         if change.field == "labels":
             before, after = (
                 {*(words or "").casefold().split()} for words in (change.before_words, change.after_words)
