@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -83,14 +84,42 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
         r"syncd      created an action item for #1: a row of the postmortem's follow-up table",
         r"to (tomasz\.wojcik|elif\.kaya)@qrpay\.example: SEV0: ",
         r"left gate.overridden of OPS-7 as it is: closed again; still missing: postmortem not scheduled",
+        r"^\d\d:\d\d syncd      mailed priya\.raman@qrpay\.example the report of 2026-W47 for QRPay$",
+        r"^\d\d:\d\d syncd      mailed priya\.raman@qrpay\.example the report of 2026-W48 for QRPay$",
         r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: 4 of 7 duties met in time",
+        r"^\| 4 of 7 duties met in time\.$",
         r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W48: the only duty was met in time",
     ],
 )
 def test_the_days_after_show_what_becomes_of_postmortems_and_follow_ups(
     demo: tuple[Said, Path], told: str
 ) -> None:
-    assert re.search(told, demo[0].out)
+    assert re.search(told, demo[0].out, re.MULTILINE)
+
+
+def test_a_day_without_lines_has_no_heading(demo: tuple[Said, Path]) -> None:
+    lines = demo[0].out.splitlines()
+    days = [number for number, line in enumerate(lines) if re.fullmatch(r"[A-Z][a-z]+day", line)]
+    assert len(days) >= 8
+    assert all(re.match(r"\d\d:\d\d ", lines[number + 1]) for number in days)
+
+
+def test_its_commands_work_as_they_are_printed(demo: tuple[Said, Path], tmp_path: Path) -> None:
+    said, folder = demo
+    _, _, commands = said.out.partition("These commands work as they stand")
+    typed = [line.strip() for line in commands.splitlines() if line.startswith("  ")]
+    assert typed[0] == f"export SYNCD_STATE_DIR={folder}"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("SYNCD_")}
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", "\n".join(typed[:2])],
+        cwd=tmp_path,
+        env=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Alipay callbacks time out" in done.stdout + done.stderr
+    assert done.returncode == 0
 
 
 def test_its_second_report_tells_the_waiver_the_leaver_and_the_correction(demo: tuple[Said, Path]) -> None:

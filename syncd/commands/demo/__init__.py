@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from syncd.commands.shared.setup import command_clock, debugging
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from syncd.commands.demo.lines import Line
     from syncd.commands.demo.stage import Stage
 
 SPEED = 300.0
@@ -53,7 +56,8 @@ def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
     """
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; name a new folder for the demo's ledger")
-    kept = folder or Path(tempfile.mkdtemp(prefix="syncd-demo-"))
+    # the commands at the end must work from any folder
+    kept = folder.absolute() if folder is not None else Path(tempfile.mkdtemp(prefix="syncd-demo-"))
     kept.mkdir(parents=True, exist_ok=True, mode=0o700)
     finished = False
     try:
@@ -76,7 +80,7 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
         "This demo plays two weeks at two companies, QRPay and Ramen. The real syncd works here; PagerDuty"
         f" and Jira are simulated on this machine. The first two hours run {speed:g} times faster than real"
         " time, the days after them pass in leaps. A line shows the time (UTC), the service or the actor,"
-        " what happened, and after the colon the reason or the text.\n\nMonday",
+        " what happened, and after the colon the reason or the text.",
         soft_wrap=True,
     )
     with (folder / "syncd.log").open("w", encoding="utf-8") as log:
@@ -91,7 +95,6 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
 
 def _play(stage: Stage, out: Console) -> None:
-    from syncd.commands.demo.lines import show
     from syncd.commands.demo.people import Operator, PeopleFeed
     from syncd.commands.demo.syncd import SyncdFeed
     from syncd.sandbox.story.story_week import week
@@ -102,42 +105,76 @@ def _play(stage: Stage, out: Console) -> None:
     story = week(stage.world)
     operator = Operator(stage.context)
     began = stage.clock.boottime()
-    days = [f"{stage.clock.now():%A}"]
+    days = _Days(out)
     while (passed := stage.clock.boottime() - began) < END:
         acted = story.play_due()
-        today = f"{stage.clock.now():%A}"
-        if today != days[-1]:
-            days.append(today)
-            out.print(f"\n{today}", style="bold")
-        for line in [*people.news(), *syncd.news(), *operator.news()]:
-            show(out, line)
+        typed = list(operator.news())
+        days.show([*people.news(), *syncd.news(), *typed])
         if passed < DAY:
             stage.step()
-        elif acted:
+        elif acted or typed:
             # A short leap: syncd sees what people do within a minute, as a daemon that polls does.
             stage.leap(stage.clock.boottime())
         else:
             # in the second week little happens, so the leaps are longer
             stage.leap(began + (END if story.next_at is None else story.next_at), long=passed > WEEK)
+    days.show([*people.news(), *syncd.news()])
     for step in story.passed_over:
         out.print(
             f"Skipped a step of the story, because its incident had no ticket yet: {step.says}", markup=False
         )
 
 
+class _Days:
+    """Prints the lines of the story, each day under its name; a day without lines has no heading."""
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._day = ""
+
+    def show(self, lines: list[Line]) -> None:
+        from syncd.commands.demo.lines import show
+
+        for line in lines:
+            if (day := f"{line.at:%A}") != self._day:
+                self._day = day
+                self._out.print(f"\n{day}", style="bold")
+            show(self._out, line)
+
+
 def _show_next_steps(out: Console, folder: Path) -> None:
     from rich.text import Text
 
-    lines = (
+    syncd = _as_typed()
+    lines = [
         "",
-        "Look into the ledger of this demo:",
-        f"  export SYNCD_STATE_DIR={folder}",
-        "  syncd show 1         what syncd knows about incident #1, what it did, and why",
-        "  syncd status --all   all incidents and their tickets",
-        "  syncd actions        the open action items, and what is wrong with them",
-        "  syncd audit verify   check that nobody changed the record afterwards",
-        f"  {folder / 'syncd.log'}   the log of the daemon",
-        "Next, with your own accounts: syncd init DIR --team NAME --service NAME (see README.md).",
-    )
+        "Look into the ledger of this demo. These commands work as they stand, first:",
+        f"  export SYNCD_STATE_DIR={shlex.quote(str(folder))}",
+    ]
+    for words, command in LOOKS:
+        lines += [f"{words}:", f"  {syncd} {command}"]
+    lines += [
+        "The log of the daemon:",
+        f"  less {shlex.quote(str(folder / 'syncd.log'))}",
+        "Next, with your own accounts (see README.md):",
+        f"  {syncd} init --help",
+    ]
     for line in lines:
         out.print(Text(line), soft_wrap=True)
+
+
+LOOKS = (
+    ("What syncd knows about incident #1, what it did, and why", "show 1"),
+    ("All incidents and their tickets", "status --all"),
+    ("The open action items, and what is wrong with them", "actions"),
+    ("Did nobody change the record afterwards", "audit verify"),
+)
+"""Commands for the ledger of the demo, with what they show."""
+
+
+def _as_typed() -> str:
+    """Return how a shell runs this syncd, also without its environment: by its path."""
+    program = Path(sys.argv[0])
+    if program.name == "syncd" and program.is_file() and os.access(program, os.X_OK):
+        return shlex.quote(str(program.absolute()))
+    return f"{shlex.quote(sys.executable)} -m syncd"

@@ -149,10 +149,12 @@ def _audited(stage: Stage, out: Console) -> bool:
 
 SHOWN_SUBJECTS = ("SEV0", "[QRPay] 2026-W47", "[QRPay] 2026-W48")
 """Parts of the subjects of the mails that are shown: a notice and the weekly reports."""
+SHOWN_REPORT, FIRST_LINES = SHOWN_SUBJECTS[1], 12
+"""The report whose text is shown, and how many lines of it."""
 
 
 def show_mailbox(out: Console, folder: Path) -> None:
-    """Print the number of mails, and recipient and subject of some of them."""
+    """Print the number of mails, and recipient and subject of some of them, and how a report begins."""
     mails = list(_mails(folder))
     plain(out, f"syncd sent {len(mails)} mails: files in {folder} that any mail program opens. Some of them:")
     for part in SHOWN_SUBJECTS:
@@ -160,6 +162,12 @@ def show_mailbox(out: Console, folder: Path) -> None:
         if match is not None:
             path, mail = match
             plain(out, f"- to {mail['To']}: {mail['Subject']} ({path.name})")
+    first = next((mail for _, mail in mails if SHOWN_REPORT in str(mail["Subject"])), None)
+    body = first.get_body(("plain",)) if first is not None else None
+    if body is not None:
+        out.print("\nThe first lines of the first weekly report:")
+        for line in str(body.get_content()).splitlines()[:FIRST_LINES]:
+            plain(out, f"  | {line}".rstrip())
 
 
 def _mails(folder: Path) -> Iterator[tuple[Path, EmailMessage]]:

@@ -34,16 +34,18 @@ from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
 
-POLL_SECONDS = 30.0
-"""Seconds of the demo's clock between two cycles: the default of the daemon."""
+POLL_SECONDS = 60.0
+"""Seconds of the demo's clock between two cycles: a quiet cycle shows nothing and costs processor time."""
 LONGEST_STEP = POLL_SECONDS
 """The most seconds that the clock moves at once, so that a slow machine skips no cycle."""
 REAL_STEP = 0.02
 """Real seconds between two movements of the clock."""
-LONGEST_LEAP, LEAST_LEAP = 5400.0, 60.0
+LONGEST_LEAP, LEAST_LEAP = 3 * 3600.0, 60.0
 """The most and the fewest seconds of the demo's clock in one leap."""
-LONG_LEAP = 8 * LONGEST_LEAP
+LONG_LEAP = 4 * LONGEST_LEAP
 """The most seconds in a leap through a time in which little happens."""
+SLOW_EVERY, SLOW_EVERY_LEAPING = 2 * EVERY_SECONDS, 12 * EVERY_SECONDS
+"""Seconds of the demo's clock between two slow polls: real life has more, which read the same again."""
 PATIENCE = 5.0
 """Real seconds that the clock waits for the workers before it goes on without them."""
 
@@ -101,7 +103,7 @@ class Stage:
     loop: ControlLoop
     mapping: Mapping
     _next_cycle: float = 0.0
-    _next_slow: float = EVERY_SECONDS
+    _next_slow: float = SLOW_EVERY
     _slow: Thread | None = None
 
     def step(self) -> None:
@@ -114,7 +116,7 @@ class Stage:
             self._next_cycle = now + POLL_SECONDS
             self.cycle()
         if now >= self._next_slow:
-            self._next_slow = now + EVERY_SECONDS
+            self._next_slow = now + SLOW_EVERY
             self._start_slow_poll()
 
     def _start_slow_poll(self) -> None:
@@ -127,7 +129,7 @@ class Stage:
     def leap(self, latest: float, *, long: bool = False) -> None:
         """Leap to the next time at which something may happen, and let the daemon work.
 
-        A leap is 90 minutes at most, a `long` one twelve hours. `latest` is the time of the story's next
+        A leap is three hours at most, a `long` one twelve. `latest` is the time of the story's next
         step, in seconds of its clock.
         """
         now = self.clock.boottime()
@@ -145,8 +147,7 @@ class Stage:
             self.loop.jobs.reports()
             self.loop.run_until_idle()
         if until >= self._next_slow:
-            # Fewer slow polls than in real life: they would read the same again many times within seconds.
-            self._next_slow = until + 6 * EVERY_SECONDS
+            self._next_slow = until + SLOW_EVERY_LEAPING
             self._start_slow_poll()
 
     @contextmanager

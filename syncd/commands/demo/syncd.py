@@ -6,6 +6,7 @@ from syncd.commands.demo.lines import Line
 from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import Kind, MoveTicket, SendMail
+from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.views.audit_trail import TrailEvent, events_since
@@ -39,9 +40,9 @@ class SyncdFeed:
         return lines
 
     def _line(self, event: TrailEvent) -> Line | None:
-        # Events without an incident (a start, a mapping that was loaded) are no part of the story.
+        # Other events without an incident (a start, a mapping that was loaded) are no part of the story.
         if event.number is None:
-            return None
+            return _weekly_report(event)
         incident, key = f"#{event.number}", event.ticket or "its ticket"
         data, operation = event.data, event.operation
         if event.kind == "operation.done" and operation is not None:
@@ -68,6 +69,17 @@ class SyncdFeed:
         move = record.typed(MoveTicket)
         statuses = self._context.facts.resolved(self._mapping).statuses.values()
         return next((status.name for status in statuses if status.id == move.status), "")
+
+
+def _weekly_report(event: TrailEvent) -> Line | None:
+    operation = event.operation
+    if event.kind != "operation.done" or operation is None or operation.kind != Kind.SEND_MAIL:
+        return None
+    mail = operation.typed(SendMail)
+    if not isinstance(mail.content, WeeklyReportMail):
+        return None
+    team = mail.content.team or "all teams"
+    return Line(event.at, "syncd", f"mailed {mail.to} the report of {mail.content.week} for {team}")
 
 
 _DONE = {
