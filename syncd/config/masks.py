@@ -21,8 +21,8 @@ KEY = "[private key]"
 TOKEN = "[token]"  # noqa: S105 - the text that replaces a token
 PASSWORD = "[password]"  # noqa: S105 - the text that replaces a password
 
-# payment cards have 13 to 19 digits
-_CARD_DIGITS = range(13, 20)
+# payment cards have 13 to 19 digits and begin with 2 to 6
+_CARD_DIGITS, _CARD_BEGINS = range(13, 20), range(2, 7)
 _DIGIT_GROUPS = regex.compile(r"\d++(?:[^\S\n]?[-\u2010-\u2015\u2212./]?[^\S\n]?\d++)*+")
 _GROUP = regex.compile(r"\d+")
 
@@ -127,7 +127,8 @@ def _without_cards(run: str) -> str:
     kept: list[str] = []
     place = first = 0
     while first < len(groups):
-        last = _card_from(ends, sums, first)
+        begins = int(run[groups[first][0]]) in _CARD_BEGINS
+        last = _card_from(ends, sums, first) if begins else None
         if last is None:
             first += 1
             continue

@@ -31,15 +31,16 @@ class Status(Value):
 class Account(Value):
     """A Jira account: its account id on Cloud, its user name on Data Center.
 
-    `human` is True for a person's account. As read from Jira it excludes apps and customers. In a case it
-    also excludes syncd's own accounts and the team's `people.robots`.
+    `human` is True for a person's account, None where Jira Cloud does not tell its type. As read from Jira it
+    excludes apps and customers. In a case it also excludes syncd's own accounts and the team's
+    `people.robots`.
     """
 
     id: str
     name: str = ""
     email: str | None = None
     active: bool = True
-    human: bool = True
+    human: bool | None = True
 
     def is_among(self, nobodies: Container[str]) -> bool:
         """Return True if ids and addresses of accounts name this one; Jira may hide its address."""
@@ -51,12 +52,12 @@ def is_person(account: Account | None) -> bool:
 
     It may be an act of syncd's own former account, of a robot or of a person who was deleted.
     """
-    return account is not None and account.human
+    return account is not None and account.human is True
 
 
 def may_be_person(account: Account | None) -> bool:
     """Return True unless it is known that no person acted: what a person may have done is left as it is."""
-    return account is None or account.human
+    return account is None or account.human is not False
 
 
 class Mark(Value):

@@ -291,7 +291,7 @@ def _author_judged(act: Act, nobodies: Container[str]) -> Act:
 
 
 def _account_judged(account: Account | None, nobodies: Container[str]) -> Account | None:
-    if account is None or not account.human or not account.is_among(nobodies):
+    if account is None or account.human is False or not account.is_among(nobodies):
         return account
     return account.model_copy(update={"human": False})
 

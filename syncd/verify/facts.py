@@ -45,7 +45,7 @@ class People(Value):
 
     def is_person(self, account: Account | None) -> bool:
         """Return True if an act of the account is a person's act."""
-        return account is not None and account.human and account.id not in self.automatic
+        return account is not None and account.human is True and account.id not in self.automatic
 
     def owns(self, account_id: str | None, at: datetime) -> bool:
         """Return True if the account is a person's who had not left at a time.

@@ -12,11 +12,22 @@ import responses
 
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
-from syncd.domain.ticket import Account, Comment, Issue, Link, Mark, Status, Transition
+from syncd.domain.ticket import (
+    Account,
+    Comment,
+    Issue,
+    Link,
+    Mark,
+    Status,
+    Transition,
+    is_person,
+    may_be_person,
+)
 from syncd.remote.answers import Fetched, Hit, SearchPage
 from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import JiraClient, jira_client
+from syncd.remote.jira.wire import account
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"
@@ -114,7 +125,7 @@ def test_an_issue_is_read_whole(cloud: JiraClient, mock: responses.RequestsMock)
             "properties": ["syncd"],
         },
     )  # fmt: skip
-    author = Account(id="a1", name="Ada")
+    author = Account(id="a1", name="Ada", human=None)
     assert fetched == Fetched(
         issues=(
             Issue(
@@ -429,3 +440,12 @@ def test_what_is_no_id_never_becomes_a_path(cloud: JiraClient, center: JiraClien
         with pytest.raises(NotDone) as caught:
             ask(hostile)
         assert caught.value.cause is Cause.REJECTED
+
+
+def test_a_cloud_account_without_a_type_is_no_known_person_and_data_center_has_only_persons() -> None:
+    known = {"accountId": "a1", "accountType": "atlassian"}
+    kinds = (known, {"accountId": "a1"}, {"accountId": "a1", "accountType": "app"}, {"name": "ada"})
+    accounts = [account(raw) for raw in kinds]
+    assert [is_person(each) for each in accounts] == [True, False, False, True]
+    # what a person may have done is left as it is
+    assert [may_be_person(each) for each in accounts] == [True, True, False, True]

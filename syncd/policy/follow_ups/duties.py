@@ -65,7 +65,7 @@ class Item(Value):
 
 def active(account: Account | None) -> bool:
     """Return True if an account can own an item: it is active and belongs to a person."""
-    return account is not None and account.active and account.human
+    return account is not None and account.active and account.human is True
 
 
 def owner_due(start: datetime, mapping: Mapping) -> datetime:

@@ -247,8 +247,16 @@ def account(raw: Wire) -> Account:
         name=raw.get("displayName") or "",
         email=raw.get("emailAddress") or None,
         active=raw.get("active") is not False,
-        human=raw.get("accountType") in (None, "atlassian"),
+        human=_is_human(raw),
     )
+
+
+def _is_human(raw: Wire) -> bool | None:
+    kind = raw.get("accountType")
+    if kind is None:
+        # Cloud's accounts have an account id and a type; Data Center has neither
+        return None if raw.get("accountId") else True
+    return bool(kind == "atlassian")
 
 
 def maybe_account(raw: Wire | None) -> Account | None:
