@@ -184,6 +184,7 @@ class Case(Value):
     - `non_items` are the neighbours of ticket and postmortem at which syncd has looked already.
     - `earlier` holds the values (JSON) that keys of the mapping had at the resolve, if they changed later;
       None means that the key did not exist.
+    - `switched` holds the moment (UTC) at which the mode of a section last changed, by the section's name.
     - `unread` are the ids of issues that syncd cannot read now; their duties stay as they are on record.
     - `rebuild` names the issues ("postmortem", "items") whose comments syncd must read first, because an
       earlier ledger was lost.
@@ -218,6 +219,7 @@ class Case(Value):
     sent: dict[str, UtcTime] = Field(default_factory=dict)
     addresses: dict[str, str] = Field(default_factory=dict)
     earlier: dict[str, str | None] = Field(default_factory=dict)
+    switched: dict[str, UtcTime] = Field(default_factory=dict)
     non_items: frozenset[str] = frozenset()
     service_owner: Account | None = None
     owner_known: bool = False

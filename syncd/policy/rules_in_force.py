@@ -3,23 +3,29 @@
 A changed rule holds only for incidents resolved after syncd loaded the change. So nobody suddenly owes a
 postmortem for an old incident, and no edit of the mapping cancels one that was owed. Keys that only say how
 syncd works, such as a template or a link type, always have their present value.
+
+A change of mode is no change of the rule: what waited in `report` is done from that day on, and `report`
+stops what `enforce` did. Only what was `off` at the resolve stays off for that incident.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Rulebook
 
 _POSTMORTEM = ("mode", "basis", "schedule_hours", "complete_days", "review_within_days")
 _FOLLOW_UPS = ("mode", "owner_hours", "unowned", "rows", "knowledge_base")
 _SEVERITY = ("postmortem", "pagerduty", "urgency", "words", "follow_up_days")
+_OFF = f'"{Mode.OFF}"'
 HASHED = "hash "
 """The ledger stores a hash with this prefix for a long value or a name, so the old value is lost."""
 Section = TypeVar("Section", bound=BaseModel)
@@ -53,6 +59,14 @@ def held_mapping(case: Case, mapping: Mapping) -> Mapping:
     )
 
 
+def was_over_at_switch(case: Case, sections: tuple[str, ...], at: datetime) -> bool:
+    """Return True if a moment (UTC) lies before the last change of one of these sections' modes.
+
+    syncd mails nobody and comments on nothing that was already over then.
+    """
+    return any(at < case.switched[section] for section in sections if section in case.switched)
+
+
 def _with(section: Section, path: str, names: tuple[str, ...], case: Case) -> Section:
     """Return the section with the earlier values of its keys, or unchanged if they are no longer valid."""
     values = dict(_before(path, names, case.earlier))
@@ -72,6 +86,8 @@ def _before(
         if key not in earlier:
             continue
         stored = earlier[key]
+        if name == "mode" and stored != _OFF:
+            continue
         if stored is not None and not stored.startswith(HASHED):
             value: Any = json.loads(stored)
             yield name, value

@@ -1,4 +1,4 @@
-"""Changed rules hold for incidents resolved after the change was loaded."""
+"""Changed rules hold for incidents resolved after the change was loaded; a change of mode holds at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rig import Rig, mapping
 from engine.mail_rig import MakeRig
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.mapping.mapping import Mapping
-from syncd.ledger.store.loaded_rules import changed_rules, values_before
+from syncd.ledger.store.loaded_rules import changed_rules, modes_switched, values_before
 from syncd.ledger.store.postmortems import duties_of
 from syncd.sandbox import dump
 
@@ -56,11 +56,38 @@ def owing(rig: Rig, incident: str) -> int:
         return sum(one.subject == incident for one in duties_of(session, incident))
 
 
-def test_switched_on_it_makes_postmortems_only_for_what_is_resolved_afterwards(make_rig: MakeRig) -> None:
+def statuses(rig: Rig) -> set[str]:
+    """The statuses of all tickets."""
+    issues = dump.whole(rig.world)["jira"]["issues"]
+    marks = [(one["properties"].get("syncd") or {}, one["fields"]["status"]["name"]) for one in issues]
+    return {status for mark, status in marks if mark.get("kind") == "create_ticket"}
+
+
+def test_what_waited_in_report_is_done_when_the_mode_is_enforce(make_rig: MakeRig) -> None:
     rig = make_rig(mappings=(rules("1"),))
     rig.settle(2)
     before = lived(rig, "P3")
-    assert owing(rig, before) == 2
+    assert (owing(rig, before), with_postmortem(rig)) == (2, set())
+    change(rig, rules("2", postmortem=ENFORCED))
+    assert with_postmortem(rig) == {before}
+    nothing_more_is_written(rig)
+
+
+def test_tickets_that_report_left_open_close_when_closing_is_enforced(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", severities=severities(), closing={"mode": "report"}),))
+    rig.settle(2)
+    lived(rig, "P4")
+    assert statuses(rig) == {"In Review"}
+    change(rig, rules("2", severities=severities(), closing={"mode": "enforce"}))
+    assert statuses(rig) == {"Done"}
+    nothing_more_is_written(rig)
+
+
+def test_switched_on_it_makes_postmortems_only_for_what_is_resolved_afterwards(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem={"mode": "off"}),))
+    rig.settle(2)
+    before = lived(rig, "P3")
+    assert owing(rig, before) == 0
     change(rig, rules("2", postmortem=ENFORCED))
     after = lived(rig, "P3")
     assert with_postmortem(rig) == {after}
@@ -125,8 +152,10 @@ def test_of_several_changes_the_value_at_the_resolve_holds(make_rig: MakeRig) ->
         change(rig, rules(version, postmortem={"schedule_hours": hours}))
     second = rig.clock.now()
     change(rig, rules("4", postmortem={"schedule_hours": 6}))
+    change(rig, rules("5", postmortem={"schedule_hours": 6}, mails={"mode": "enforce"}))
     with rig.ledger.read() as session:
         changed = changed_rules(session, "QRPay")
+    assert list(modes_switched(changed)) == ["mails"]
     assert values_before(changed, first)["postmortem.schedule_hours"] == "48.0"
     assert values_before(changed, second)["postmortem.schedule_hours"] == "12.0"
     assert values_before(changed, rig.clock.now()) == {}

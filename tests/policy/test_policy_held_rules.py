@@ -33,6 +33,15 @@ def test_a_severity_or_service_that_newly_owes_a_postmortem_owed_none_before() -
     assert not rules_in_force(over(**{f"services.{service}.postmortem": None}), owing).section.postmortem
 
 
+@pytest.mark.parametrize(
+    ("before", "mode"),
+    [('"report"', "enforce"), ('"enforce"', "enforce"), ('"off"', "off"), (None, "enforce")],
+)
+def test_a_change_of_mode_is_no_change_of_the_rule_unless_it_was_off(before: str | None, mode: str) -> None:
+    held = rules_in_force(over(**{"postmortem.mode": before}), book(postmortem={"mode": "enforce"}))
+    assert held.mapping.postmortem.mode == mode
+
+
 def test_where_nothing_changed_the_rules_are_those_of_now() -> None:
     now = book()
     assert rules_in_force(over(), now) is now

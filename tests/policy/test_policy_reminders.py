@@ -14,6 +14,7 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Account, Status
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.notify.notices import BEFORE_SWITCH
 from syncd.policy.notify.reminders import decide_reminders
 
 DUE = datetime(2026, 11, 25, 16, 0, tzinfo=UTC)
@@ -202,3 +203,13 @@ def test_the_third_postponement_goes_to_the_contacts(times: int, status: Status,
     decision = decide_reminders(at(DUE, items=(item(status, postponed=times),)), rules())
     assert [to for _kind, to in mailed(decision)] == expected
     assert {op.key.split("/")[3] for op in decision.operations} <= {"20001:3"}
+
+
+@pytest.mark.parametrize("section", ["mails", "postmortem"])
+def test_a_breach_from_before_a_switch_of_mode_is_on_record_and_mailed_to_nobody(section: str) -> None:
+    now, hour = DUE + timedelta(hours=2), timedelta(hours=1)
+    before = decide_reminders(at(now, duty("breached"), switched={section: DUE + hour}), rules())
+    assert mailed(before) == []
+    assert BEFORE_SWITCH in {op.meaning.get("skip") for op in of_kind(before, Kind.SEND_MAIL)}
+    after = decide_reminders(at(now, duty("breached"), switched={section: DUE - hour}), rules())
+    assert mailed(after) == LATE

@@ -281,3 +281,12 @@ def test_a_duty_in_a_few_words_says_until_when() -> None:
     duty = life.duty(DUE)
     assert duty is not None
     assert summary(duty) == "done in time"
+
+
+def test_a_breach_from_before_the_mode_was_switched_gets_no_comment() -> None:
+    life = Life().resolve()
+    life.decide(LATER)
+    case = life.case(LATER)
+    switched = case.model_copy(update={"switched": {"postmortem": LATER}})
+    assert said(comment_on_duties(switched, life.book)) == []
+    assert len(said(comment_on_duties(case, life.book))) == 1

@@ -16,7 +16,7 @@ from syncd.engine.observe.issues import nameless
 from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
-from syncd.ledger.store.loaded_rules import values_before
+from syncd.ledger.store.loaded_rules import modes_switched, values_before
 from syncd.ledger.store.lookups import IncidentOnRecord, addresses_of
 from syncd.ledger.store.membership import known_state_changes
 from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
@@ -83,6 +83,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         approvers=facts.approvers,
         sent=sent_in(facts.mails),
         earlier={} if over is None else values_before(facts.changed_rules, over),
+        switched=modes_switched(facts.changed_rules),
         non_items=facts.near.union(row.non_items),
         service_owner=Account.model_validate(facts.owner) if facts.owner else None,
         owner_known=facts.owner_known,

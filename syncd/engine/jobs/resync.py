@@ -295,6 +295,9 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
     # the incident changed since both sides agreed: the move is on its way, and no person's doing
     if ticket.agreed.get("state") != case.incident.state:
         return
+    # syncd put it there itself, and a rule may still move it on
+    if issue.status.id == ticket.placed_status:
+        return
     word = wanted_word(case, book)
     ids = {book.project.statuses[word].id, *(status.id for status in book.project.instead.get(word, ()))}
     if issue.status.id not in ids:

@@ -18,7 +18,12 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.loading import get, record_of
-from syncd.ledger.store.snapshots import still_open_in, tickets_by_issue_in, unfinished_in
+from syncd.ledger.store.snapshots import (
+    still_open_in,
+    tickets_by_issue_in,
+    unfinished_in,
+    waiting_in_report_in,
+)
 from syncd.ledger.store.tables import ChangeNoticeRow
 from syncd.policy.case import TicketState
 
@@ -116,7 +121,7 @@ _DROP_CHANGE_NOTICES = delete(ChangeNoticeRow).where(
 def to_take_up(ledger: Transactions) -> list[str]:
     """Return the incidents to decide on when the daemon starts, some of them twice.
 
-    They have operations that wait or are held, or they are open or unfinished.
+    They have operations that wait or are held, they are open or unfinished, or something waits in `report`.
     """
     with ledger.read() as session:
         return [
@@ -125,6 +130,8 @@ def to_take_up(ledger: Transactions) -> list[str]:
             *(row.incident_id for row in outbox.listing(session, [OperationState.HELD])),
             *still_open_in(session),
             *unfinished_in(session),
+            # the mode may be `enforce` now: what waited in `report` is then done
+            *waiting_in_report_in(session),
         ]
 
 

@@ -20,6 +20,7 @@ from syncd.ledger.store.tables import KeyValueRow
 
 _KEY = "rules/"
 _CHANGED = "changed_rules/"
+_MODE = ".mode"
 MOST_STEPS = 20
 """How many changes of one key are remembered."""
 LONGEST_VALUE = 120
@@ -158,6 +159,15 @@ def values_before(changed: dict[str, object], than: datetime) -> dict[str, str |
     return values
 
 
+def modes_switched(changed: dict[str, object]) -> dict[str, datetime]:
+    """Return when (UTC) the mode of each section last changed, by the section's name, if it did."""
+    return {
+        key.removesuffix(_MODE): datetime.fromisoformat(str(steps[-1][0]))
+        for key, value in changed.items()
+        if key.endswith(_MODE) and (steps := _steps(value))
+    }
+
+
 def _steps(value: object) -> list[list[str | None]]:
     """Return the stored changes of one key, oldest first: when, and the value before."""
     return value if isinstance(value, list) else []
@@ -179,6 +189,8 @@ def _remember(
 def _judges(key: str) -> bool:
     """Return True if incidents are judged by a key and its value is stored as it is."""
     judges = key.startswith(("postmortem.", "follow_ups.", "severities.")) or key.endswith(".postmortem")
+    # a switch of the mails tells which of them were over before it
+    judges = judges or key == f"mails{_MODE}"
     # addresses change no verdict, and they are stored as hashes
     return judges and not key.endswith((".notify", ".overdue"))
 

@@ -13,7 +13,7 @@ from typing import Any
 from loguru import logger
 from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
-from sqlmodel import Session, and_, col, or_, select
+from sqlmodel import Session, and_, col, func, or_, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.history import Leave
@@ -350,6 +350,18 @@ def still_open_in(session: Session) -> list[str]:
 _STILL_OPEN = (
     columns(col(IncidentRow.id))
     .where(col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED)
+    .order_by(col(IncidentRow.number))
+)
+
+
+def waiting_in_report_in(session: Session) -> list[str]:
+    """Return the incidents for which a rule in mode `report` would have done something."""
+    return list(session.connection().scalars(_WAITING_IN_REPORT))
+
+
+_WAITING_IN_REPORT = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.team).is_not(None), func.json_array_length(col(IncidentRow.dry_run_notes)) > 0)
     .order_by(col(IncidentRow.number))
 )
 

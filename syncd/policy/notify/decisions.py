@@ -31,7 +31,7 @@ def decide_decisions(case: Case, book: Rulebook) -> Decision:
         return Decision()
     mails = [op for waiver in case.waivers for op in _of_waiver(case, mapping, waiver)]
     mails += [op for duty in case.duties for op in _of_correction(case, mapping, duty)]
-    return by_mode(mapping, tuple(mails))
+    return by_mode(case, mapping, tuple(mails))
 
 
 def _of_waiver(case: Case, mapping: Mapping, waiver: Waiver) -> Iterator[Operation]:

@@ -18,6 +18,7 @@ from syncd.policy.notify.recipients import out_of_reach
 from syncd.policy.notify.reminders import mention
 from syncd.policy.postmortem.duties import written_before_merge
 from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, duty_stated, facts_of, step_key
+from syncd.policy.rules_in_force import was_over_at_switch
 from syncd.policy.time.time_words import at_words
 
 OVERDUE_LABEL = "postmortem-overdue"
@@ -47,7 +48,8 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
     if duty.state not in (DutyState.DUE_SOON, DutyState.BREACHED):
         return None
     # The first day disturbs nobody: `syncd status` lists what was overdue before `enforce_from`.
-    if (duty.breached_at or duty.due_at) < book.mapping.enforced_since:
+    overdue = duty.breached_at or duty.due_at
+    if overdue < book.mapping.enforced_since or was_over_at_switch(case, ("postmortem",), overdue):
         return None
     due = at_words(duty.due_at, book.mapping.zone)
     soon, late = _WORDS[duty.kind]

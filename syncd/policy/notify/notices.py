@@ -11,14 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from syncd.domain.duty import OF_POSTMORTEM
 from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, SendMail
-from syncd.domain.operation.mail import CorrectionMail, MailContent, NoticeMail
+from syncd.domain.operation.mail import (
+    BreachMail,
+    CorrectionMail,
+    MailContent,
+    NoticeMail,
+    PostponedMail,
+    ReminderMail,
+)
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.recipients import Recipient, notified
+from syncd.policy.rules_in_force import was_over_at_switch
 from syncd.policy.severity import decide_severity
 
 JUST_OVER = timedelta(minutes=10)
@@ -33,6 +42,8 @@ ENTRIES = 5
 """So many entries of a merged incident into one severity are looked at for a notice to the same person."""
 BEFORE = "the incident reached this before enforce_from, so syncd lists it and mails nobody"
 """The reason of a mail that the ledger records as not sent on the first day."""
+BEFORE_SWITCH = "it was over before the mode was switched, so syncd lists it and mails nobody"
+"""The reason of a mail that the ledger records as not sent when a rule leaves the mode `report`."""
 EXERCISE = "game-day"
 """The label of an exercise's ticket: syncd sends no notices about it."""
 
@@ -46,24 +57,42 @@ def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
     """Return the same as `decide_notices`; it needs no Jira project."""
     if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None or _exercise(case):
         return Decision()
-    return by_mode(mapping, (*_notices(case, mapping, section), *_corrections(case, mapping, section)))
+    return by_mode(case, mapping, (*_notices(case, mapping, section), *_corrections(case, mapping, section)))
 
 
-def by_mode(mapping: Mapping, operations: tuple[Operation, ...]) -> Decision:
+def by_mode(case: Case, mapping: Mapping, operations: tuple[Operation, ...]) -> Decision:
     """Return the operations if mails have the mode `enforce`, else notes in words about them."""
-    operations = tuple(_unless_before(op, mapping) for op in operations)
+    operations = tuple(_unless_before(case, op, mapping) for op in operations)
     if mapping.mails.mode is Mode.ENFORCE:
         return Decision(operations=operations)
     return Decision(dry_run_notes=tuple(_dry_run_note(op) for op in operations if not _skipped(op)))
 
 
-def _unless_before(op: Operation, mapping: Mapping) -> Operation:
+def _unless_before(case: Case, op: Operation, mapping: Mapping) -> Operation:
     if not isinstance(op, SendMail) or op.skip is not None or op.moment is None:
         return op
     # The first day disturbs nobody: the ledger records a mail about an earlier time as not sent. A reminder
     # announces a deadline that is still ahead.
     listed = op.moment < mapping.enforced_since and op.content.mail is not MailKind.REMINDER
-    return op.model_copy(update={"skip": BEFORE}) if listed else op
+    if listed:
+        return op.model_copy(update={"skip": BEFORE})
+    return op.model_copy(update={"skip": BEFORE_SWITCH}) if _was_over(case, op, op.moment) else op
+
+
+def _was_over(case: Case, op: SendMail, at: datetime) -> bool:
+    """Return True if a mail is about something that was over when a mode was switched to `enforce`."""
+    content = op.content
+    if isinstance(content, ReminderMail):
+        return False
+    # People still act on an open incident: its notice leaves, marked late.
+    if isinstance(content, NoticeMail) and case.incident.open:
+        return False
+    sections = ["mails"]
+    if isinstance(content, BreachMail):
+        sections.append("postmortem" if content.duty in OF_POSTMORTEM else "follow_ups")
+    if isinstance(content, PostponedMail):
+        sections.append("follow_ups")
+    return was_over_at_switch(case, tuple(sections), at)
 
 
 def _skipped(op: Operation) -> bool:

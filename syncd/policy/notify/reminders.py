@@ -32,6 +32,7 @@ from syncd.policy.notify.recipients import (
     owner_of,
     told_of,
 )
+from syncd.policy.rules_in_force import was_over_at_switch
 from syncd.policy.severity import decide_severity
 from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 from syncd.policy.time.time_words import as_date
@@ -69,7 +70,7 @@ def decide_reminders(case: Case, book: Rulebook) -> Decision:
             waits = (_told_from(case, duty) - now).total_seconds()
             again += [waits] if waits > 0 else []
     operations += _postponed(case, book)
-    decision = by_mode(mapping, tuple(operations))
+    decision = by_mode(case, mapping, tuple(operations))
     return decision.plus(Decision(look=look, again=min(again, default=None)))
 
 
@@ -164,7 +165,8 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     for contact in contacts(book.mapping, book.section, severity):
         yield mail(case, BreachMail(**_about(duty)), place_of(duty), contact, reason, at, skip)
     # The first day disturbs nobody: a breach from before `enforce_from` is listed only.
-    if not old and at >= book.mapping.enforced_since and not duty.unseen:
+    over = was_over_at_switch(case, ("mails", "postmortem" if duty.of_postmortem else "follow_ups"), at)
+    if not old and not over and at >= book.mapping.enforced_since and not duty.unseen:
         yield from _mention(case, book, duty, "overdue", reason)
 
 

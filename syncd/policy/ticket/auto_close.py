@@ -1,7 +1,8 @@
 """Close a ticket when its incident owes nothing any more and the ticket stands where syncd put it.
 
 That happens `closing.after_hours` after the resolve at the earliest. `ticket.status` closes a ticket that
-owes nothing from the start, at the resolve.
+owes nothing from the start, at the resolve. A ticket that it left open in mode `report` is closed here, once
+the mode is `enforce`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from syncd.domain.operation import MoveTicket
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.ticket.close_gate import missing_at_a_close
 from syncd.policy.ticket.revert_counter import in_conflict
-from syncd.policy.ticket.status import left_to_other_tool
+from syncd.policy.ticket.status import left_to_other_tool, wanted_word
 
 
 def decide_closing(case: Case, book: Rulebook) -> Decision:
@@ -25,7 +26,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
         closing.mode is Mode.OFF
         or case.before_enforcement
         or left_to_other_tool(case, book)
-        or not _was_owed(case)
+        or not (_was_owed(case) or wanted_word(case, book) == "closed")
         or _still_owed(case, book)
     ):
         return Decision()
@@ -37,7 +38,8 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     # A person or a robot changed syncd's moves back three times, so syncd leaves the status alone.
     if in_conflict(ticket.agreed, "status"):
         return Decision()
-    left = closing.after_hours * 3600 - (case.now - resolved).total_seconds()
+    rest = closing.after_hours * 3600 if _was_owed(case) else 0
+    left = rest - (case.now - resolved).total_seconds()
     if left > 0:
         return Decision(again=left)
     if closing.mode is Mode.REPORT:
