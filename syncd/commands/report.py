@@ -11,6 +11,7 @@ import click
 from syncd.commands.shared.output import emit_json, write_private
 from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
+from syncd.domain.text import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,7 +93,8 @@ def command(
             sys.stdout.write(text)
             continue
         file = output / f"syncd-{file_slug(team)}-{report.week.name}.{ENDINGS[form]}"
-        content = text.encode()
+        # what is printed goes on to other programs, and a file to a spreadsheet
+        content = f"{BYTE_ORDER_MARK if form == 'csv' else ''}{text}".encode()
         with room_for("the report", output, len(content)):
             write_private(file, content)
         click.echo(file)

@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any
 
 from syncd.domain.base import SERVICE_NAMES
-from syncd.domain.text import csv_cell
+from syncd.domain.text import BYTE_ORDER_MARK, csv_cell
 from syncd.domain.trail.chain import Anchor, TrailRow, spelled
 from syncd.ledger.database.connection import OneView
 from syncd.ledger.views import audit_trail
@@ -120,4 +120,4 @@ def as_csv(data: Mapping[str, Any]) -> bytes:
         cells = (event["at"], event["kind"], detail, operation.get("state", ""), reason)
         # a spreadsheet must not read a title such as "=HYPERLINK(…)" as a formula
         writer.writerow([*(csv_cell(str(cell)) for cell in cells), event["seq"], event["hash"]])
-    return out.getvalue().encode()
+    return f"{BYTE_ORDER_MARK}{out.getvalue()}".encode()

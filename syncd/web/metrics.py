@@ -1,7 +1,7 @@
 """The metrics for Prometheus, gathered at each request. No metric says anything about a single incident.
 
-Counters begin at the daemon's start. Names and labels must stay, because alert rules use them
-(`systemd/alerts.yaml`).
+Counters begin at the daemon's start. Names and labels must stay, because alert rules and a dashboard use them
+(`systemd/alerts.yaml`, `systemd/dashboard.json`).
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
     name = f"syncd-qrpay-{week(reported)}"
     names = sorted(path.name for path in (reported.folder / "out").iterdir())
     assert names == sorted(f"{name}.{end}" for end in ("txt", "html", "json", "csv"))
+    # Excel takes a file for UTF-8 only if it begins with this mark
+    assert (reported.folder / "out" / f"{name}.csv").read_bytes().startswith(b"\xef\xbb\xbftable,week,")
     figures = json.loads((reported.folder / "out" / f"{name}.json").read_text())["figures"]
     assert figures["incidents"]["count"] == 1
 

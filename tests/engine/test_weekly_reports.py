@@ -23,6 +23,7 @@ from engine.mail_rig import (
 )
 from engine.test_pause import pause, resume
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.text import BYTE_ORDER_MARK
 from syncd.ledger.store import audit
 from syncd.ledger.store.tables import AuditEventRow, ReportRunRow
 from syncd.ledger.store.weekly_reports import report_run
@@ -67,7 +68,7 @@ def reports(rig: Rig) -> list[Letter]:
 
 def attached(letter: Letter) -> list[dict[str, str]]:
     (part,) = letter.message.iter_attachments()
-    return list(csv.DictReader(io.StringIO(part.get_content())))
+    return list(csv.DictReader(io.StringIO(part.get_content().removeprefix(BYTE_ORDER_MARK))))
 
 
 @pytest.mark.any_day

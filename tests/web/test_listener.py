@@ -32,7 +32,7 @@ from syncd.web.server import Listener
 from syncd.web.source import Source
 
 SECRET = "a-secret-of-webhooks"
-ALERTS = Path(__file__).parents[2] / "systemd" / "alerts.yaml"
+SYSTEMD = Path(__file__).parents[2] / "systemd"
 
 
 class Web:
@@ -180,7 +180,13 @@ def test_the_metrics_name_only_a_service_that_refuses_our_credentials(
     assert refused == {"pagerduty": 0, "jira": 1}
 
 
-def test_every_alert_rule_stands_on_metrics_that_exist(house: Rig, web_of: Callable[..., Web]) -> None:
+def _metrics_in(query: str) -> list[str]:
+    return re.findall(r"syncd_\w+", query)
+
+
+def test_alert_rules_and_the_dashboard_stand_on_metrics_that_exist(
+    house: Rig, web_of: Callable[..., Web]
+) -> None:
     web = web_of()
     web.send("pagerduty", b"{}")
     house.cycle()
@@ -188,11 +194,20 @@ def test_every_alert_rule_stands_on_metrics_that_exist(house: Rig, web_of: Calla
     existing |= {
         line.split()[2] for line in web.get("/metrics").text.splitlines() if line.startswith("# TYPE")
     }
-    rules = YAML(typ="safe").load(ALERTS.read_text())["groups"][0]["rules"]
+    rules = YAML(typ="safe").load((SYSTEMD / "alerts.yaml").read_text())["groups"][0]["rules"]
     named = {name for rule in rules for name in re.findall(r"syncd_\w+", rule["expr"])}
     assert len(rules) >= 10
     assert named - existing == set()
     assert all(rule["annotations"]["summary"] and rule["annotations"]["action"] for rule in rules)
+    panels = json.loads((SYSTEMD / "dashboard.json").read_text())["panels"]
+    shown = {
+        name for panel in panels for query in panel.get("targets", ()) for name in _metrics_in(query["expr"])
+    }
+    assert shown - existing == set()
+    kinds = {line.split()[2] for line in web.get("/metrics").text.splitlines() if line.startswith("# TYPE")}
+    bare = {name.removesuffix("_bucket") for name in shown}
+    # `_created` tells when a counter began
+    assert {name for name in kinds if not name.endswith("_created")} - bare == set()
 
 
 def test_a_webhook_makes_a_row_to_look_again_and_nothing_else(house: Rig, web_of: Callable[..., Web]) -> None:

@@ -7,6 +7,7 @@ They are pure and need no library. `templates.text_limits` cuts texts between gr
 from __future__ import annotations
 
 from syncd.domain.text.plain import (
+    BYTE_ORDER_MARK,
     counted,
     csv_cell,
     header_line,
@@ -20,6 +21,7 @@ from syncd.domain.text.plain import (
 from syncd.domain.text.wiki import escape_wiki, wiki_link, wiki_url
 
 __all__ = [
+    "BYTE_ORDER_MARK",
     "counted",
     "csv_cell",
     "escape_wiki",

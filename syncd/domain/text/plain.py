@@ -59,6 +59,10 @@ def jql_string(text: str) -> str:
     return f'"{escaped}"'
 
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Begins a CSV file: without it Excel reads UTF-8 as the machine's old code page."""
+
+
 def csv_cell(text: str) -> str:
     """Return text that no spreadsheet reads as a formula; the csv module adds quotes and separators.
 

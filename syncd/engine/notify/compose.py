@@ -29,6 +29,7 @@ from syncd.domain.operation.mail import (
     ReminderMail,
     WeeklyReportMail,
 )
+from syncd.domain.text import BYTE_ORDER_MARK
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.digests import lines_for
@@ -294,7 +295,7 @@ def report_body(context: EngineContext, mail: WeeklyReportMail, why: str, mailer
     words = report_context(report, names=mail.names, head=head, browse=browse, why=why, page=page)
     name = f"syncd-{formats.file_slug(report.team)}-{report.week.name}.csv"
     subject = str(words["subject"])
-    attachments = (Attachment(name=name, kind="csv", text=rows),) if attached else ()
+    attachments = (Attachment(name=name, kind="csv", text=BYTE_ORDER_MARK + rows),) if attached else ()
     try:
         text, html = templates.render(formats.TEXT, words), formats.render_html(templates, words)
     except TemplateError as error:
