@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,8 +16,11 @@ import requests
 from engine.test_brakes import ask
 from engine.test_duties import INES, resolved, scheduled, until
 from engine.test_restricted import CANARY, RULES, SERVICES, SEVERITIES
+from rich.console import Console
 from rig import Rig, mapping
+from waiting import wait_for
 
+from syncd.commands.demo.stage import serve_page
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.report.mail.letters import plain, rendered
@@ -90,12 +95,12 @@ def test_a_teams_page_shows_what_is_late_and_whose_open_waiting_and_waived(
 ) -> None:
     people = {"fallback": "priya.raman@qrpay.example", "approvers": ["priya.raman@qrpay.example"]}
     house, incident, postmortem = resolved(make_rig, people=people)
+    until(house, scheduled(house, incident).due_at + timedelta(hours=3))
     house.world.faults.add(
         faults.error(400, body="no such user"), service="pagerduty", method="POST", path="/notes", times=1
     )
     house.world.pagerduty.trigger("Alipay Integration", "Queue grows", priority="P3")
     house.settle(2)
-    until(house, scheduled(house, incident).due_at + timedelta(hours=3))
     week = (house.clock.now() + timedelta(days=7)).isoformat()
     arguments = {"of": incident, "by": people["approvers"][0], "reason": "moved", "until": week}
     ask(house, "waive", **arguments, duty="completed")
@@ -213,6 +218,17 @@ def test_mails_link_to_the_page_of_their_team() -> None:
         assert "What is open" not in text
 
 
+def test_the_demo_serves_the_page_on_this_machine_until_it_is_ended(house: Rig) -> None:
+    out, over = Console(file=StringIO()), Event()
+    serving = Thread(target=serve_page, args=(house.context, house.loop, out, over))
+    serving.start()
+    (url,) = wait_for(lambda: re.findall(r"http://127\.0\.0\.1:\d+/", out.file.getvalue()))  # type: ignore[attr-defined]
+    assert "All teams" in requests.get(url, timeout=10).text
+    over.set()
+    serving.join(10)
+    assert not serving.is_alive()
+
+
 CONTRAST = """(() => {
   const part = value => value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4;
   const light = colour => {
@@ -244,9 +260,9 @@ def test_a_real_browser_shows_it_at_both_widths_in_both_schemes_with_a_keyboard(
     make_rig: Any, served: Any, tmp_path: Path
 ) -> None:
     house, incident, _postmortem = resolved(make_rig)
+    until(house, scheduled(house, incident).due_at + timedelta(hours=3))
     house.world.pagerduty.trigger("Alipay Integration", HOSTILE + "w" * 300, priority="P2")
     house.settle(2)
-    until(house, scheduled(house, incident).due_at + timedelta(hours=3))
     page = served(house)
     with browser(tmp_path / "profile") as tab:
         tab.open(f"{page.url}/team/QRPay")

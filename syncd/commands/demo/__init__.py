@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -48,8 +49,11 @@ END = WEEK + 7 * 86400.0
     show_default=True,
     help="How many times faster than real time the first two hours run.",
 )
+@click.option(
+    "--serve", is_flag=True, help="At the end, serve the page of state on this machine until Ctrl-C."
+)
 @click.pass_context
-def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
+def command(ctx: click.Context, folder: Path | None, speed: float, serve: bool) -> None:
     """Play the story, show it, and prove it.
 
     Exit 1 if an incident has not exactly one ticket or a state differs.
@@ -61,7 +65,7 @@ def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
     kept.mkdir(parents=True, exist_ok=True, mode=0o700)
     finished = False
     try:
-        proven = _perform(kept, speed, debug=debugging(ctx))
+        proven = _perform(kept, speed, serve=serve, debug=debugging(ctx))
         finished = True
     finally:
         # A demo that was stopped leaves no temporary folder behind; a finished one does, for a closer look.
@@ -70,9 +74,9 @@ def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
     sys.exit(0 if proven else 1)
 
 
-def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
+def _perform(folder: Path, speed: float, *, serve: bool, debug: bool) -> bool:
     from syncd.commands.demo.proof import prove, show_mailbox
-    from syncd.commands.demo.stage import stage
+    from syncd.commands.demo.stage import serve_page, stage
     from syncd.engine.runtime.logs import start_log
 
     out = console()
@@ -90,7 +94,9 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
             out.print()
             proven = prove(set_up, out)
             show_mailbox(out, folder / "mail")
-    _show_next_steps(out, folder)
+            _show_next_steps(out, folder)
+            if serve:
+                serve_page(set_up.context, set_up.loop, out, Event())
     return proven
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from pydantic import SecretStr
+from rich.console import Console
 
 from syncd.config.load import Configuration
 from syncd.config.mapping.load import load_mappings
@@ -33,6 +34,10 @@ from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, defaul
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
+from syncd.web.page import Page, page_app
+from syncd.web.receive import Receiver
+from syncd.web.server import Listener
+from syncd.web.source import Source
 
 POLL_SECONDS = 60.0
 """Seconds of the demo's clock between two cycles: a quiet cycle shows nothing and costs processor time."""
@@ -197,6 +202,23 @@ def stage(folder: Path, speed: float, real: Clock) -> Iterator[Stage]:
             context.stop.set()
             loop.work_queue.stop(PATIENCE)
             ledger.close()
+
+
+def serve_page(context: EngineContext, loop: ControlLoop, out: Console, over: Event) -> None:
+    """Serve the page of state at the story's last moment, on a free port of this machine.
+
+    It ends with Ctrl-C, or when `over` is set.
+    """
+    source = Source(context, lambda: loop.good_sides(), Receiver(context, lambda _incidents: None), 3600.0)
+    listener = Listener("127.0.0.1", 0, page_app(Page(source, Templates()), None), "the page of state")
+    listener.start()
+    out.print(f"\nThe page of state: http://127.0.0.1:{listener.port}/ (Ctrl-C ends it)", soft_wrap=True)
+    try:
+        over.wait()
+    except KeyboardInterrupt:
+        out.print()
+    finally:
+        listener.stop(2.0)
 
 
 def _configure(folder: Path, server: SandboxServer) -> Configuration:
