@@ -46,6 +46,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
 from syncd.ledger.store.mails import mail_kind
+from syncd.ledger.store.names import log_about
 from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.case import Case, Rulebook
@@ -149,7 +150,7 @@ class Reconciler:
                 return later
             if not self._try_operations(incident_id, seen, later):
                 return later
-        logger.error(
+        log_about(self._context.ledger, incident_id).error(
             "{}: still changing after {} rounds; syncd goes on in a minute", self._name(incident_id), ROUNDS
         )
         later.at(60.0)

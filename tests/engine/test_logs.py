@@ -105,7 +105,7 @@ def test_an_act_is_one_line_with_incident_ticket_operation_reason_and_duration(
     acts = [data for line in lines() if "operation" in (data := json.loads(line))]
     (create,) = [data for data in acts if data["kind"] == "create_ticket"]
     assert create["incident"] == made.id
-    assert create["ticket"] == "OPS-1"
+    assert (create["number"], create["ticket"]) == (1, "OPS-1")
     assert len(create["op"]) == 16
     assert create["reason"]
     assert isinstance(create["duration_ms"], int)
@@ -134,15 +134,17 @@ def test_a_line_about_a_mail_says_what_it_is_about_and_names_the_team(
     make_rig: MakeRig, start_log_at: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     duties_stay_as_they_are(monkeypatch)
-    rig = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
+    masked = {"patterns": {"person": r"amara\.osei"}}
+    rig = make_rig(mappings=(mailing(redact=masked, **ENFORCED),), mail=True)
     rig.cycle()
     owed = Owed(rig, incident(rig))
     lines = start_log_at("text", "INFO")
     owed.set("breached", at(0, 6, 6))
     until(rig, at(0, 9, 1))
     shown = {line[28:] for line in lines()}
-    assert "team QRPay: digest mailed (one person's open tasks on 2026-11-16)" in shown
-    assert any(line.startswith("#1 OPS-1: mail about a missed deadline sent (") for line in shown)
+    digest = "team QRPay: digest mailed to [person]@qrpay.example"
+    assert f"{digest} (one person's open tasks on 2026-11-16)" in shown
+    assert any(line.startswith("#1 OPS-1: mail about a missed deadline sent to ") for line in shown)
 
 
 @pytest.mark.parametrize(
@@ -172,3 +174,12 @@ def test_an_edit_names_the_labels_that_it_added_and_removed(
 )
 def test_a_mail_about_no_incident_begins_with_whom_it_concerns(about: str, name: str) -> None:
     assert name_for_people(about) == name
+
+
+def test_a_json_line_always_has_incident_number_and_ticket(start_log_at: Start) -> None:
+    lines = start_log_at("json")
+    logger.info("listening")
+    data = json.loads(lines()[0])
+    assert {name: data[name] for name in ("incident", "number", "ticket")} == dict.fromkeys(
+        ("incident", "number", "ticket")
+    )

@@ -12,9 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from loguru import logger
-
-from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, Target
+from syncd.config.masks import mask
+from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, SendMail, Target
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act import notes_refused
@@ -27,6 +26,7 @@ from syncd.engine.act.refusals import LATER, is_final, refuse_unseen, stops_team
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.engine.notify.compose import mapping_of_mail
 from syncd.engine.observe.issues import look_by_id
 from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.engine.runtime.waits import STOPPED, awaited_after
@@ -35,6 +35,7 @@ from syncd.ledger.store import confirming, leaving
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.lookups import display_name
+from syncd.ledger.store.names import log_about
 from syncd.remote.errors import NotDone, RemoteError, Unknown
 from syncd.remote.http.lanes import prepaid
 
@@ -193,10 +194,29 @@ class Executor:
         # customers see our comment: commenting on that project stops with this transaction
         if shown_on is not None:
             warn_of_shown(shown_on, outcome.remote_id)
-        ticket = outcome.key or _issue(operation)
-        _log(operation, ticket=ticket, duration_ms=round(took * 1000)).info(
-            "{}: {} ({})", self._name(operation), done_words(operation, outcome.key), operation.reason
+        issue, words = outcome.key or _issue(operation), done_words(operation, outcome.key)
+        to = self._recipient(operation)
+        self._log(operation, issue=issue, to=to, duration_ms=round(took * 1000)).info(
+            "{}: {}{} ({})", self._name(operation), words, f" to {to}" if to else "", operation.reason
         )
+
+    def _recipient(self, operation: OperationRecord) -> str:
+        """Return the address of a mail, masked as the mapping says; empty for every other operation."""
+        if operation.kind != Kind.SEND_MAIL:
+            return ""
+        mapping = mapping_of_mail(self._context, operation)
+        return mask(operation.typed(SendMail).to, mapping.redact.patterns if mapping is not None else {})
+
+    def _log(self, operation: OperationRecord, **more: object) -> Logger:
+        """Return the log with the fields that programs search for beside the words."""
+        fields: dict[str, object] = {
+            "issue": _issue(operation),
+            "operation": operation.id,
+            "op": operation.op,
+        }
+        fields |= {"kind": operation.kind, "reason": operation.reason, **more}
+        log = log_about(self._context.ledger, operation.incident_id)
+        return log.bind(**{name: value for name, value in fields.items() if value not in ("", None)})
 
     def _name(self, operation: OperationRecord) -> str:
         return display_name(self._context.ledger, operation.incident_id)
@@ -253,7 +273,7 @@ class Executor:
         # an assignee is refused as a person, any other field because the screen has changed
         if kind.needs_probe_from and refused != ["assignee"]:
             context.facts.doubt_screens()
-        _log(operation).warning(
+        self._log(operation).warning(
             "{}: Jira refused {} ({}); syncd sends it again without",
             self._name(operation),
             ", ".join(refused),
@@ -295,7 +315,7 @@ class Executor:
             return self._read_again(operation, error)
         words = error.describe()
         leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
-        _log(operation).warning(
+        self._log(operation).warning(
             "{}: unknown whether {} was done ({}); syncd finds out before it sends again",
             self._name(operation),
             _infinitive(operation),
@@ -335,7 +355,7 @@ class Executor:
         leaving.park(context.ledger, operation, context.clock.now(), words, changed=changed)
         if hidden:
             look_by_id(context, confirming.issue_of(context.ledger, operation))
-        _log(operation).error(
+        self._log(operation).error(
             "{}: could not {}: {}; parked, fix the cause and run `syncd outbox retry {}`",
             self._name(operation),
             _infinitive(operation),
@@ -368,18 +388,6 @@ def _changed_at(context: EngineContext, operation: OperationRecord, took: float)
 
 def _infinitive(operation: OperationRecord) -> str:
     return operation.kind.replace("_", " ")
-
-
-def _log(operation: OperationRecord, **more: object) -> Logger:
-    """Return the log with the fields that programs search for beside the words."""
-    fields: dict[str, object] = {
-        "incident": operation.incident_id,
-        "ticket": _issue(operation),
-        "operation": operation.id,
-        "op": operation.op,
-    }
-    fields |= {"kind": operation.kind, "reason": operation.reason, **more}
-    return logger.bind(**{name: value for name, value in fields.items() if value not in ("", None)})
 
 
 def _issue(operation: OperationRecord) -> str:

@@ -13,6 +13,7 @@ from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.leaving import basis_of
 from syncd.ledger.store.lookups import display_name
+from syncd.ledger.store.names import log_about
 from syncd.ledger.store.operation_states import park_faulty
 
 LONGEST = 300
@@ -25,7 +26,7 @@ def park(context: EngineContext, operation: OperationRecord, error: Exception) -
     words = fault_words(context, operation, error)
     if not park_faulty(context.ledger, operation.id, context.clock.now(), context.gave_up(), words):
         return False
-    logger.bind(incident=operation.incident_id, operation=operation.id, kind=operation.kind).error(
+    log_about(context.ledger, operation.incident_id).bind(operation=operation.id, kind=operation.kind).error(
         "{}: could not {}: {}; parked, all else goes on. Report it, and after an update run"
         " `syncd outbox retry {}`",
         display_name(context.ledger, operation.incident_id),

@@ -9,8 +9,6 @@ look up a mail: its kind decides whether it leaves once more (`syncd.engine.act.
 
 from __future__ import annotations
 
-from loguru import logger
-
 from syncd.domain.operation import OPEN_STATES, OperationClass, OperationState
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.kind import Outcome, look_up
@@ -24,6 +22,7 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.mails import of_keys
+from syncd.ledger.store.names import log_about
 from syncd.remote.errors import RemoteError
 
 SETTLES = "the end of the settle time: nobody knows yet if it was done"
@@ -72,7 +71,8 @@ def resolve_unknown(
     context.health.succeeded(operation.target)
     if outcome is not None:
         name, action = display_name(context.ledger, operation.incident_id), operation.kind.replace("_", " ")
-        logger.info("{}: {} was done after all: syncd found {}", name, action, outcome.remote_id)
+        log = log_about(context.ledger, operation.incident_id)
+        log.info("{}: {} was done after all: syncd found {}", name, action, outcome.remote_id)
         executor.confirm(KINDS[operation.kind], operation, outcome, 0.0)
         return Verdict.DONE, 0.0
     # Jira's index may still lag behind the create

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from loguru import logger
-
 from syncd.domain.incident import Incident
 from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.compose import mail_to
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
+from syncd.ledger.store.lookups import display_name
+from syncd.ledger.store.names import log_about
 from syncd.policy.ticket.before_enforcement import was_over_before
 
 
@@ -44,6 +45,7 @@ def untold(context: EngineContext, why: str) -> Untold:
     return Untold(why, lambda incident: mail_to_lead(context, incident, why))
 
 
-def warn_of_untold(incident_id: str, why: str) -> None:
+def warn_of_untold(ledger: Transactions, incident_id: str, why: str) -> None:
     """Log that the security lead has to know of a restricted issue."""
-    logger.bind(incident=incident_id).warning("{}: the security lead has to know: {}", incident_id, why)
+    log, name = log_about(ledger, incident_id), display_name(ledger, incident_id)
+    log.warning("{}: the security lead has to know: {}", name, why)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loguru import logger
-
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.engine.context import EngineContext
@@ -25,6 +23,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import troubles
 from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import IncidentOnRecord, display_name, find_incident, find_ticket
+from syncd.ledger.store.names import log_about
 from syncd.ledger.store.outbox import in_doubt
 from syncd.ledger.store.pages import restrict_for_now, store_incident, store_ticket
 from syncd.ledger.store.troubles import INCIDENT
@@ -105,7 +104,9 @@ def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | 
         context.health.succeeded("pagerduty")
         if incident is None:
             name = display_name(context.ledger, incident_id)
-            logger.warning("{}: PagerDuty does not show the incident to us; syncd changes nothing", name)
+            log_about(context.ledger, incident_id).warning(
+                "{}: PagerDuty does not show the incident to us; syncd changes nothing", name
+            )
         return incident
 
     incident = context.troubles.ask(incident_id, INCIDENT, ask, patient=True)

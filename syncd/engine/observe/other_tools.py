@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
-from loguru import logger
-
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.ticket import Issue
@@ -22,6 +20,7 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.troubles import READ_NOTES
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Reading, adopt_first, has_ticket_or_create
+from syncd.ledger.store.names import log_about
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import mark_in
 from syncd.policy.ticket.before_enforcement import left_in_peace
@@ -83,7 +82,8 @@ def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> 
     )
     if chosen is None:
         return False
-    logger.info("#{} {}: adopted the ticket that another tool created", incident.number, chosen.key)
+    log = log_about(context.ledger, incident.id)
+    log.info("#{} {}: adopted the ticket that another tool created", incident.number, chosen.key)
     return True
 
 

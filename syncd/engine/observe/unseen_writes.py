@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from loguru import logger
-
 from syncd.domain.operation import Target
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import our_accounts, our_users
@@ -19,6 +17,7 @@ from syncd.engine.observe.incident import read_incident
 from syncd.engine.observe.issues import read_page, store_by_id
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.lookups import display_name
+from syncd.ledger.store.names import log_about
 from syncd.ledger.store.unseen_writes import LOOKS, SENDS, Awaited, NoEffect, due, looked, still_unseen
 from syncd.policy.ticket.unseen_writes import field_of
 
@@ -95,7 +94,7 @@ def _names(place: str) -> set[str]:
 def _warn(context: EngineContext, result: NoEffect) -> None:
     fields = ", ".join(result.fields)
     again = "syncd writes it once more" if result.sends < SENDS else "syncd parks the write"
-    logger.bind(incident=result.incident, operation=result.operation).warning(
+    log_about(context.ledger, result.incident).bind(operation=result.operation).warning(
         "{}: the service took our change of {} and nothing changed; {}",
         display_name(context.ledger, result.incident),
         fields,

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from loguru import logger
-
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
@@ -24,7 +22,7 @@ from syncd.domain.operation import OperationClass as Class
 from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import undecided, untrue
-from syncd.engine.notify.security_lead import mail_to_lead
+from syncd.engine.notify.security_lead import mail_to_lead, warn_of_untold
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import decisions, outbox
 from syncd.ledger.store.change_queue import ChangeNotice
@@ -54,7 +52,7 @@ def record(
     judged = _judged(read, case, book, decision, notices, fingerprint, now)
     recorded = decisions.record(context.ledger, judged, _rules(context, case, book, notices), now)
     if recorded is not None:
-        _warn(read.id, decision)
+        _warn(context, read.id, decision)
     return recorded
 
 
@@ -75,7 +73,7 @@ def record_unseen(
     judged = _judged(read, case, book, Decision(), (), {}, now)
     recorded = decisions.record_unseen(context.ledger, judged, decide, _rules(context, case, book), now)
     for decision in made:
-        _warn(read.id, decision)
+        _warn(context, read.id, decision)
     return recorded
 
 
@@ -113,12 +111,10 @@ def _rules(
     )
 
 
-def _warn(incident_id: str, decision: Decision) -> None:
+def _warn(context: EngineContext, incident_id: str, decision: Decision) -> None:
     for remark in decision.remarks:
         if remark.rule == LEFT:
-            logger.bind(incident=incident_id).warning(
-                "{}: the security lead has to know: {}", incident_id, remark.reason
-            )
+            warn_of_untold(context.ledger, incident_id, remark.reason)
 
 
 def nothing_to_write(

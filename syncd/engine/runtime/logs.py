@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from loguru import Message, Record
 
 MASKED = "[secret]"
-_KEPT = ("incident", "ticket", "operation", "op", "kind", "reason")
+_NAMES = ("incident", "number", "ticket")
+"""The fields of every JSON line: the incident's id and number and its ticket's key, null if it has none."""
+_KEPT = ("issue", "operation", "op", "kind", "to", "reason")
 _NUMBERS = ("duration_ms",)
 
 
@@ -65,9 +67,12 @@ def _json_line(record: Record, clean: Cleaner) -> str:
         "level": record["level"].name.lower(),
         "message": clean(record["message"]),
     }
-    data.update({key: clean(str(record["extra"][key])) for key in _KEPT if key in record["extra"]})
-    numbers = {key: record["extra"][key] for key in _NUMBERS if key in record["extra"]}
-    return json.dumps({**data, **numbers}, ensure_ascii=False)
+    extra = record["extra"]
+    names = {key: None if extra.get(key) is None else clean(str(extra[key])) for key in _NAMES}
+    names |= {key: clean(str(extra[key])) for key in _KEPT if key in extra}
+    numbers = {"number": extra["number"]} if extra.get("number") is not None else {}
+    numbers |= {key: record["extra"][key] for key in _NUMBERS if key in record["extra"]}
+    return json.dumps({**data, **names, **numbers}, ensure_ascii=False)
 
 
 def _trace(record: Record, clean: Cleaner) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from threading import Lock
 
-from loguru import logger
-
 from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.clock import Clock
 from syncd.domain.operation import OperationBase
 from syncd.ledger.open import Ledger
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.lookups import display_name
+from syncd.ledger.store.names import log_about
 from syncd.ledger.store.operation_states import wait
 from syncd.remote.errors import Cause, RemoteError
 
@@ -50,7 +49,7 @@ class Waits:
             return
         wait(self._ledger, operation, self._clock.now(), why, changed)
         if news:
-            logger.info(
+            log_about(self._ledger, operation.incident_id).info(
                 "{}: {} (operation {}) waits for {}; `syncd outbox` lists what else waits",
                 display_name(self._ledger, operation.incident_id),
                 operation.kind.replace("_", " "),

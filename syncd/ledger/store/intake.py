@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from loguru import logger
 from sqlmodel import Session
 
 from syncd.domain.base import JsonValue, Reference
@@ -18,6 +17,7 @@ from syncd.domain.incident import Incident, Note, Restriction
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.store.membership import store_membership
+from syncd.ledger.store.names import log_about_in, names_in
 from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
 from syncd.ledger.store.snapshots import save_issue
@@ -146,4 +146,5 @@ def restrict_known(
     row.snapshot = kept.model_dump(mode="json")
     if restrict(session, row, why, now):
         until = "for now" if why.provisional else "from now on"
-        logger.bind(incident=row.id).warning("#{} is restricted {} ({})", row.number, until, why.why)
+        log = log_about_in(session, row.id)
+        log.warning("{} is restricted {} ({})", names_in(session, {row.id})[row.id][2], until, why.why)

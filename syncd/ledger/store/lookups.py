@@ -110,29 +110,6 @@ def name_in(session: Session, incident_id: str) -> str:
     return f"#{incident.number} {ticket.key}" if ticket is not None else f"#{incident.number}"
 
 
-def names_in(
-    session: Session, incident_ids: Collection[str]
-) -> dict[str, tuple[int | None, str | None, str]]:
-    """Return number, ticket key and name for people (as `display_name` does) of these incidents, by id."""
-    names: dict[str, tuple[int | None, str | None, str]] = {
-        ident: (None, None, name_for_people(ident)) for ident in incident_ids
-    }
-    wanted = sorted(names)
-    for start in range(0, len(wanted), NAMED_AT_ONCE):
-        query = (
-            select(IncidentRow.id, IncidentRow.number, TicketRow.key)
-            .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
-            .where(col(IncidentRow.id).in_(wanted[start : start + NAMED_AT_ONCE]))
-        )
-        for ident, number, key in session.exec(query).all():
-            names[ident] = (number, key, f"#{number} {key}" if key else f"#{number}")
-    return names
-
-
-NAMED_AT_ONCE = 500
-"""Incidents in one statement: a database takes a limited number of parameters."""
-
-
 def on_record_among(ledger: Transactions, incident_ids: Collection[str]) -> list[str]:
     """Return those of these incidents that are on record, by number."""
     with ledger.read() as session:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from loguru import logger
 from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, func, or_, select
@@ -23,6 +22,7 @@ from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
+from syncd.ledger.store.names import log_about_in, names_in
 from syncd.ledger.store.operation_states import free_parked
 from syncd.ledger.store.restrict import lift, restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
@@ -85,9 +85,9 @@ def save_incident(
     if ends:
         lift(session, row, now)
     if why is not None and restrict(session, row, why, now):
-        logger.bind(incident=row.id).info(
-            "#{} is restricted{} ({})", row.number, " for now" if why.provisional else "", why.why
-        )
+        until = " for now" if why.provisional else ""
+        log = log_about_in(session, row.id)
+        log.info("{} is restricted{} ({})", names_in(session, {row.id})[row.id][2], until, why.why)
     return row if news else None
 
 

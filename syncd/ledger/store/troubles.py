@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from loguru import logger
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
@@ -17,6 +16,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.lookups import incident_and_ticket_in, name_in
+from syncd.ledger.store.names import log_about_in
 from syncd.ledger.store.tables import TroubleRow
 
 INCIDENT = "read the incident"
@@ -50,7 +50,7 @@ def note_trouble_in(session: Session, whose: str, what: str, why: str, now: date
         # the service's words may hold a person's
         data: dict[str, JsonValue] = {"words": audit.salted(session, why)}
         audit.append(session, now, "incident.unreadable", incident=whose, data=data)
-    logger.bind(incident=whose).warning(
+    log_about_in(session, whose).warning(
         "{}: syncd cannot {}; it goes on without and tries again by itself: {}",
         name_in(session, whose),
         what,
@@ -81,7 +81,7 @@ def trouble_is_over(ledger: Transactions, whose: str, what: str) -> None:
         row = session.get(TroubleRow, (whose, what))
         if row is not None:
             session.delete(row)
-            logger.bind(incident=whose).info("{}: syncd can {} again", name_in(session, whose), what)
+            log_about_in(session, whose).info("{}: syncd can {} again", name_in(session, whose), what)
 
 
 def troubles(ledger: Transactions) -> list[Trouble]:

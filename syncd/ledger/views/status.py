@@ -19,7 +19,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.loading import record_of
-from syncd.ledger.store.lookups import names_in
+from syncd.ledger.store.names import names_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 from syncd.ledger.store.troubles import Trouble, troubles_in
 from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views

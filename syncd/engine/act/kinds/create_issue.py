@@ -49,7 +49,7 @@ class CreateKind(BaseKind[RenderedCreate], ABC):
         """Log that the security lead has to know of a restricted issue without its security level."""
         rendered = operation.rendering
         if isinstance(rendered, RenderedCreate) and rendered.lead:
-            warn_of_untold(operation.incident_id, rendered.lead)
+            warn_of_untold(context.ledger, operation.incident_id, rendered.lead)
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Return the issue with our mark among the keys after `probe_from`."""

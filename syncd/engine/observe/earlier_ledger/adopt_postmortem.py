@@ -7,8 +7,6 @@ that is younger than the incident; it logs all other candidates and leaves them.
 
 from __future__ import annotations
 
-from loguru import logger
-
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
@@ -19,6 +17,7 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store import adoptions
 from syncd.ledger.store.adoptions import Choice, Reading
 from syncd.ledger.store.lookups import display_name
+from syncd.ledger.store.names import log_about
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.marks import incident_label
 
@@ -53,14 +52,15 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
     choice = adoptions.adopt_postmortem(context.ledger, rules, incident_id, looked_at, choose, reading)
     if choice.issue is None:
         if choice.unclear:
-            logger.warning(
+            log_about(context.ledger, incident_id).warning(
                 "{}: syncd cannot tell which of {} is its postmortem",
                 display_name(context.ledger, incident_id),
                 ", ".join(choice.unclear),
             )
         return False
     name = display_name(context.ledger, incident_id)
-    logger.info("{}: adopted {} as its postmortem", name, choice.issue.key)
+    log = log_about(context.ledger, incident_id)
+    log.info("{}: adopted {} as its postmortem", name, choice.issue.key)
     return True
 
 

@@ -1,0 +1,50 @@
+"""The names of incidents for people, in lists and in the log: number, and key of the ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from sqlmodel import Session, col, select
+
+from syncd.domain.mail import name_for_people
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.tables import IncidentRow, TicketRow
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+IncidentName = tuple[int | None, str | None, str]
+"""An incident's number, its ticket's key, and its name for people as `lookups.display_name` returns it."""
+
+
+def names_in(session: Session, incident_ids: Collection[str]) -> dict[str, IncidentName]:
+    """Return the names of these incidents, by id."""
+    names: dict[str, IncidentName] = {ident: (None, None, name_for_people(ident)) for ident in incident_ids}
+    wanted = sorted(names)
+    for start in range(0, len(wanted), NAMED_AT_ONCE):
+        query = (
+            select(IncidentRow.id, IncidentRow.number, TicketRow.key)
+            .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+            .where(col(IncidentRow.id).in_(wanted[start : start + NAMED_AT_ONCE]))
+        )
+        for ident, number, key in session.exec(query).all():
+            names[ident] = (number, key, f"#{number} {key}" if key else f"#{number}")
+    return names
+
+
+def log_about(ledger: Transactions, incident_id: str) -> Logger:
+    """Return the log with the fields that name an incident: its id, its number, the key of its ticket."""
+    with ledger.read() as session:
+        return log_about_in(session, incident_id)
+
+
+def log_about_in(session: Session, incident_id: str) -> Logger:
+    """Return the log with the fields that name an incident, as `log_about` does."""
+    number, ticket, _name = names_in(session, {incident_id})[incident_id]
+    return logger.bind(incident=incident_id, number=number, ticket=ticket)
+
+
+NAMED_AT_ONCE = 500
+"""Incidents in one statement: a database takes a limited number of parameters."""
