@@ -72,8 +72,8 @@ class Material(Value):
 
     `facts` None: PagerDuty does not show the incident. `keys` are the keys of its issues by id, `postmortem`
     the key of its postmortem. `unreadable` says by key (`` for the incident) what could not be read. `left`
-    are the keys of issues whose owner is inactive. `rules_changed` are the times (UTC) at which the mapping
-    changed, of which only the present rules are at hand.
+    are the keys of issues of whose owners nobody knows when they left. `rules_changed` are the times (UTC) at
+    which the mapping changed, of which only the present rules are at hand.
     """
 
     incident: str

@@ -38,10 +38,17 @@ class Leaving(Value):
 
 
 class People(Value):
-    """The Jira accounts of one site: those that no person uses (ours, robots, apps), and those who left."""
+    """The Jira accounts of one site: those that no person uses (ours, robots, apps), and those who left.
+
+    syncd reads issue after issue, so it may see of each at another time that an owner has left.
+    """
 
     automatic: frozenset[str] = frozenset()
     leavers: dict[str, Leaving] = Field(default_factory=dict)
+
+    def of_issue(self, issue: IssueFacts) -> People:
+        """Return the people as syncd saw them on an issue."""
+        return self.model_copy(update={"leavers": {**self.leavers, **issue.leavers}})
 
     def is_person(self, account: Account | None) -> bool:
         """Return True if an act of the account is a person's act."""
@@ -63,7 +70,7 @@ class IssueFacts(Value):
 
     `date` is its review date or due date, kept in the field `date_field`. `resolution` is a name, as
     `Change.after_words` has it. `status` and `assignee` are ids. `hidden_since` is when Jira stopped showing
-    the issue to syncd, None while it shows it.
+    the issue to syncd, None while it shows it. `leavers` are those of its owners whom syncd saw to have left.
     """
 
     id: str
@@ -79,6 +86,7 @@ class IssueFacts(Value):
     comments: tuple[Comment, ...] = ()
     done_statuses: frozenset[str]
     hidden_since: UtcTime | None = None
+    leavers: dict[str, Leaving] = Field(default_factory=dict)
 
 
 class ItemFacts(Value):

@@ -122,6 +122,7 @@ def _is_taken(entries: list[Setting], acts: list[_Act], people: People, at: date
 def scheduled(issue: IssueFacts, people: People, rule: ScheduledRule) -> list[Fulfilled]:
     """Return when the postmortem had an active owner and a review date that a person entered."""
     entries, owners, acts = dates(issue), assignees(issue), _acts(issue)
+    people = people.of_issue(issue)
 
     def holds(at: datetime) -> bool:
         return _is_taken(owners, acts, people, at) and rule.accepts(at_time(entries, at), people)
@@ -167,7 +168,7 @@ def completions(issue: IssueFacts, people: People) -> list[Fulfilled]:
 
 def owned(item: ItemFacts, people: People) -> list[Fulfilled]:
     """Return when an item had an active owner whom a person named, or who has touched the item."""
-    issue = item.issue
+    issue, people = item.issue, people.of_issue(item.issue)
     entries = assignees(issue)
     if item.named_by is not None:
         # a person wrote the owner into the table; syncd only carried the name over

@@ -16,7 +16,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection, SeveritySection
 from syncd.domain.ticket import Account, Comment
 from syncd.verify.compare import Material
-from syncd.verify.facts import Decisions, IncidentFacts, IssueFacts, People, RulesLoaded
+from syncd.verify.facts import Decisions, IncidentFacts, IssueFacts, Leaving, People, RulesLoaded
 
 _LABELS = frozenset({"wont-do", "no-change-needed"})
 """The labels on which a verdict rests."""
@@ -68,8 +68,11 @@ class _Veil:
     def _people(self, people: People) -> People:
         return People(
             automatic=frozenset(map(self._id, people.automatic)),
-            leavers={self._id(account): leaving for account, leaving in people.leavers.items()},
+            leavers=self._leavers(people.leavers),
         )
+
+    def _leavers(self, leavers: dict[str, Leaving]) -> dict[str, Leaving]:
+        return {self._id(account): leaving for account, leaving in leavers.items()}
 
     def _decisions(self, decisions: Decisions) -> Decisions:
         return Decisions(
@@ -102,6 +105,7 @@ class _Veil:
                 "labels": _labels(issue.labels),
                 "changes": tuple(self._change(change, issue.date_field) for change in issue.changes),
                 "comments": tuple(map(self._comment, issue.comments)),
+                "leavers": self._leavers(issue.leavers),
             }
         )
 

@@ -24,7 +24,7 @@ from syncd.report.weekly.report import make, run_of
 from syncd.report.weekly.week import Week
 from syncd.verify.compare import Line, Outcome
 
-INES, AMARA = "Ines Carvalho", "Amara Osei"
+INES, AMARA, LEAVER = "Ines Carvalho", "Amara Osei", "Mei Tanaka"
 HOUR = 3600.0
 DAY = 24 * HOUR
 Rows = list[dict[str, Any]]
@@ -51,8 +51,11 @@ def play(house: Rig) -> None:
         jira.assign(key, INES, INES)
     jira.edit(kept, INES, duedate=in_days(house, 5))
     owned, _unowned = (jira.sub_task(late, title, INES) for title in ("Alert", "Limit"))
+    left = jira.sub_task(late, "Dashboard", INES)
+    jira.assign(left.key, LEAVER, INES)
     pass_time(house, 5 * HOUR)
     jira.assign(owned.key, AMARA, INES)
+    jira.deactivate(LEAVER)
     pass_time(house, 3 * DAY)
     jira.edit(late, INES, duedate=in_days(house, 5))
     jira.transition(owned.key, "Done", AMARA)
@@ -108,6 +111,8 @@ def test_reports_agree_with_what_both_services_say(weeks: Rig) -> None:
     assert {line.duty for line in lines} == {"scheduled", "owned"}
     assert {line.on_record.split(",")[0] for line in lines} >= {"met", "met_late", "breached"}
     assert weeks.writes() == writes
+    # the ledger tells when an owner left: of both their clocks each can be verified
+    assert len([line for line in lines if line.duty == "owned"]) == 4
 
 
 def test_a_row_that_was_changed_a_row_left_out_and_a_deadline_that_moved_differ(weeks: Rig) -> None:

@@ -1,7 +1,8 @@
 """Read the facts of one incident afresh from both services, for the second judge.
 
 Times, owners, dates and statuses come from PagerDuty's log and Jira's changelog as they are now. The ledger
-tells only which issues belong to the incident, and the severities, of which PagerDuty keeps no history.
+tells only which issues belong to the incident, the severities, of which PagerDuty keeps no history, and when
+syncd saw that an owner had left, which Jira does not tell.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from syncd.domain.duty import DutyKind
-from syncd.domain.history import SeverityPeriod, StateChange, StateChangeKind
+from syncd.domain.history import Leave, SeverityPeriod, StateChange, StateChangeKind
 from syncd.domain.incident import Incident, LogEntry, Responder
 from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
@@ -30,6 +31,7 @@ from syncd.verify.facts import (
     IncidentFacts,
     IssueFacts,
     ItemFacts,
+    Leaving,
     People,
     RulesLoaded,
 )
@@ -114,9 +116,10 @@ class Reader:
             if issue is None:
                 unreadable[key] = f"Jira does not show {key} any more"
             else:
-                postmortem = self._facts_of(issue, mapping, is_postmortem=True)
+                leaves = record.leaves.get(issue.id, {})
+                postmortem = self._facts_of(issue, mapping, leaves, is_postmortem=True)
                 keys[issue.id] = issue.key
-                left |= _inactive(issue, key)
+                left |= _inactive(issue, key, leaves)
         items = []
         for item in record.items:
             issue = self._issue(item.issue_id)
@@ -124,8 +127,10 @@ class Reader:
                 unreadable[item.key] = f"Jira does not show {item.key} any more"
                 continue
             keys[issue.id] = item.key
-            left |= _inactive(issue, item.key)
-            items.append(_item(item, self._facts_of(issue, mapping, is_postmortem=False), record.ends))
+            leaves = record.leaves.get(issue.id, {})
+            left |= _inactive(issue, item.key, leaves)
+            facts_of_item = self._facts_of(issue, mapping, leaves, is_postmortem=False)
+            items.append(_item(item, facts_of_item, record.ends))
         claim = claim_of(self._mappings, incident.service)
         facts = _incident(record, incident, log, self._our_user()).model_copy(
             update={
@@ -156,7 +161,9 @@ class Reader:
         )
         return fetched.issues[0] if fetched.issues else None
 
-    def _facts_of(self, issue: Issue, mapping: Mapping, *, is_postmortem: bool) -> IssueFacts:
+    def _facts_of(
+        self, issue: Issue, mapping: Mapping, leaves: dict[str, Leave], *, is_postmortem: bool
+    ) -> IssueFacts:
         date_field = _date_field(mapping) if is_postmortem else "duedate"
         date = issue.due_date if date_field == "duedate" else issue.fields.get(date_field)
         return IssueFacts(
@@ -173,6 +180,11 @@ class Reader:
             changes=self._services.jira.changelog(issue.id),
             comments=self._services.jira.comments(issue.id),
             done_statuses=self._done(issue, mapping if is_postmortem else None),
+            leavers={
+                account: Leaving(active_at=leave.after, inactive_at=leave.by)
+                for account, leave in leaves.items()
+                if leave.after is not None and leave.back is None
+            },
         )
 
     def _done(self, issue: Issue, mapping: Mapping | None) -> frozenset[str]:
@@ -212,8 +224,13 @@ def _date_field(mapping: Mapping) -> str:
     return "duedate" if name.casefold() in ("duedate", "due date") else name
 
 
-def _inactive(issue: Issue, key: str) -> set[str]:
-    return {key} if issue.assignee is not None and not issue.assignee.active else set()
+def _inactive(issue: Issue, key: str, leaves: dict[str, Leave]) -> set[str]:
+    """Return the key if the ledger does not tell when an owner of the issue left."""
+    owner = issue.assignee
+    unseen = owner is not None and not owner.active and owner.id not in leaves
+    # not of who was never seen active, and not of who came back
+    untold = any(leave.after is None or leave.back is not None for leave in leaves.values())
+    return {key} if unseen or untold else set()
 
 
 def _written(postmortem: IssueFacts | None, people: People) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from syncd.domain.duty import Waiver
+from syncd.domain.history import Leave
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.loading import get, load, select_records
@@ -41,6 +42,7 @@ class OnRecord:
     """What the ledger knows of one incident that the services cannot tell.
 
     `sources` are the incidents that were merged into it. `ends` are the keys of its ticket and postmortem.
+    `leaves` tell by issue id and account when syncd saw the accounts of its owners inactive.
     """
 
     incident: IncidentRecord
@@ -50,6 +52,7 @@ class OnRecord:
     sources: tuple[IncidentRecord, ...]
     waivers: tuple[Waiver, ...]
     corrections: tuple[CorrectionOnRecord, ...]
+    leaves: dict[str, dict[str, Leave]]
 
 
 def on_record_of(ledger: Transactions, incident_id: str) -> OnRecord | None:
@@ -79,7 +82,13 @@ def _on_record(session: Session, incident: IncidentRecord) -> OnRecord:
             CorrectionOnRecord(event.at, json.loads(event.text))
             for event in session.exec(corrected.order_by(col(AuditEventRow.seq))).all()
         ),
+        leaves={row.issue_id: _leaves(row.leaves) for row in items}
+        | ({postmortem.issue_id: _leaves(postmortem.leaves)} if postmortem is not None else {}),
     )
+
+
+def _leaves(stored: dict[str, Any]) -> dict[str, Leave]:
+    return {account: Leave.model_validate(leave) for account, leave in stored.items()}
 
 
 def incidents_resolved(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> list[str]:
