@@ -163,7 +163,11 @@ def _tiles(
         {
             "to": "health",
             "number": "Healthy" if well and not trouble else "Look" if well else "Trouble",
-            "words": "both services are read" if well else "a service is not read",
+            "words": "the daemon is stuck"
+            if health.sick
+            else "both services are read"
+            if well
+            else "a service is not read",
             "tone": "good" if well and not trouble else "fair" if well else "bad",
         },
     ]

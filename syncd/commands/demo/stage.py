@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -28,6 +28,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
+from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import open_for_work
 from syncd.ledger.views.daemon_state import next_due
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
@@ -209,6 +210,8 @@ def serve_page(context: EngineContext, loop: ControlLoop, out: Console, over: Ev
 
     It ends with Ctrl-C, or when `over` is set.
     """
+    # the story's cycles passed without a watchdog, which would miss them
+    context = replace(context, watchdog=Watchdog(context.clock, POLL_SECONDS))
     source = Source(context, lambda: loop.good_sides(), Receiver(context, lambda _incidents: None), 3600.0)
     listener = Listener("127.0.0.1", 0, page_app(Page(source, Templates()), None), "the page of state")
     listener.start()
