@@ -118,6 +118,12 @@ def test_an_owned_item_that_nobody_can_see_at_its_deadline_is_missed() -> None:
     assert judged(unseen, "owned", ITEM, hidden={ITEM: (at(20), None)}) == [("breached", 25)]
 
 
+def test_a_breach_that_the_first_look_finds_out_of_sight_is_taken_back_when_it_is_seen() -> None:
+    facts = incident(items=(item([(5, *OWNER)]),))
+    looks = (correction(100, DutyKind.SCHEDULED),)
+    assert judged(facts, "owned", ITEM, hidden={ITEM: (at(3), at(200))}, corrections=looks) == [("met", 25)]
+
+
 @pytest.mark.parametrize(
     ("acts", "states", "expected"),
     [

@@ -223,11 +223,10 @@ def _without_unseen(record: Duty, state: ItemState) -> Duty:
 
 def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     """Return the duty with its mark if its breach is new and rests on an item that syncd cannot see."""
-    if record is None:
-        return duty
-    if not state.in_sight and duty.breached_at is not None and (record.breached_at is None or record.unseen):
+    is_new = record is None or record.breached_at is None or record.unseen
+    if not state.in_sight and duty.breached_at is not None and is_new:
         return duty.model_copy(update={"unseen": True})
-    if state.in_sight and record.unseen and duty.breached_at is None:
+    if state.in_sight and record is not None and record.unseen and duty.breached_at is None:
         return duty.model_copy(update={"reason": f"{duty.reason}; {SEEN_AGAIN}"})
     return duty
 
