@@ -207,7 +207,10 @@ def _following(duty: Duty, clock: _Clock, end: _End | None, verdict: Judged) -> 
         return _first(duty.spans, end.at, renewed=True)
     # what nobody owned before it was done, and again after it was opened again, is missed once
     if verdict.why == "done" and clock.due <= end.at:
-        return None
+        # until the incident is opened again: the next resolve begins another clock
+        ends = [span.end for span in duty.spans if span.why != "done" and span.end and span.end > end.at]
+        unmet = next((at for at in sorted(ends) if not _met_by(duty, clock, at)), None)
+        return _first(duty.spans, unmet) if unmet is not None else None
     return _first(duty.spans, end.at)
 
 

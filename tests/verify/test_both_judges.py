@@ -98,6 +98,7 @@ SCHEDULED: Acts = [(5, *OWNER), (6, "ines", "duedate", day(4))]
         # who is named after it was missed and done owns nothing, until it is open again
         ([(30, *CLOSED), (40, *OWNER)], "resolved 0", [("breached", 25)]),
         ([(30, *CLOSED), (40, *OWNER), (50, *OPENED)], "resolved 0", [("met_late", 25)]),
+        ([(30, *CLOSED), (50, *OPENED)], REOPENED, [("breached", 25), ("breached", 94)]),
         ([(5, *CLOSED), (10, *OWNER), (20, *OPENED)], "resolved 0", [("met", 44)]),
         ([(5, *OWNER)], REOPENED, [("met", 25)]),
         ([], REOPENED, [("breached", 25), ("breached", 94)]),
