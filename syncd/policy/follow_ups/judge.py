@@ -33,9 +33,9 @@ from syncd.policy.follow_ups.owner_clocks import OwnerClocks, windows_of
 from syncd.policy.follow_ups.runs import left_at, runs_of
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
-from syncd.policy.postmortem.judge import READ_AGAIN
 from syncd.policy.postmortem.owed import counts_for_another
 from syncd.policy.postmortem.resolved_periods import merged_at
+from syncd.policy.postmortem.verdict import READ_AGAIN
 from syncd.policy.postmortem.waiver_labels import label_waivers
 from syncd.policy.time.time_words import as_date
 

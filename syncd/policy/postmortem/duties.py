@@ -2,8 +2,8 @@
 
 QRPay runbook, "Post-Incident": schedule the postmortem within 48 hours. A verdict depends on the time of an
 act in PagerDuty or Jira, never on the time at which syncd looks, so syncd reads the sources first
-(`Decision.look`). `resolved_periods` tells when clocks run, `fulfilment` when a duty was met, and
-`syncd.policy.postmortem.judge` the state of each duty.
+(`Decision.look`). `resolved_periods` tells when clocks run, `fulfilment` when a duty was met, `judge` which
+clocks each duty has, and `verdict` its state on one of them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
-from syncd.policy.postmortem.judge import (
-    JudgeContext,
-    judge,
-    merged_words,
-    own_duties,
-)
+from syncd.policy.postmortem.judge import judge, own_duties
 from syncd.policy.postmortem.owed import (
     Stretch,
     counts_for_another,
@@ -37,6 +32,7 @@ from syncd.policy.postmortem.resolved_periods import (
     merged_at,
     resolved_periods,
 )
+from syncd.policy.postmortem.verdict import JudgeContext, merged_words
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
 
