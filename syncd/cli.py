@@ -49,7 +49,7 @@ COMMANDS = {
         "accept",
         "Allow a new ledger to create the tickets that wait for your consent (`syncd status` counts them).",
     ),
-    "pause": Entry("pause", "Stop writes to jira, pagerduty, mail, chat or all, until `syncd resume`."),
+    "pause": Entry("pause", "Stop writes to jira, pagerduty, mail or all, until `syncd resume`."),
     "reload": Entry("reload", "Make the running daemon read its mappings again: all of them or none."),
     "resume": Entry("pause", "End a pause. Waiting writes that are out of date are dropped.", "resume"),
     "waive": Entry("waive", "Waive a duty until a date, with a reason, on record."),
