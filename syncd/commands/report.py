@@ -42,7 +42,9 @@ ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
     help="Write files into this folder instead of printing.",
 )
 @click.option(
-    "--send", is_flag=True, help="Mail the report to the recipients in the mapping, and print the result."
+    "--send",
+    is_flag=True,
+    help="Mail the report to the recipients in the mapping, and print the result. One team needs no --team.",
 )
 @click.option(
     "--verify",
@@ -81,8 +83,11 @@ def command(
     if verify:
         sys.exit(_verify(Setup.load(ctx, usable=True), _named(verify), team, as_json=given_form == "json"))
     if send:
+        # of one team there is one report, unless the mapping names people for the report over all teams
+        alone = len(teams) == 1 and not mappings[0].report.over_all
+        of = teams[0] if alone else team
         sys.exit(
-            _send(Setup.load(ctx, usable=True), {"week": _named(week).name if week else None, "team": team})
+            _send(Setup.load(ctx, usable=True), {"week": _named(week).name if week else None, "team": of})
         )
     report, head = _report(rules, week, team)
     names = names_shown(mappings, team)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from commandline import House
@@ -84,7 +85,8 @@ def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...],
 @pytest.mark.any_day(SUNDAY, YEARS_END)
 def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) -> None:
     last = week(reported, 1)
-    said = reported.syncd("report", "--send", "--team", "QRPay", "--week", last)
+    # the only team need not be named
+    said = reported.syncd("report", "--send", "--week", last)
     assert (said.code, said.out) == (0, "sent to priya.raman@qrpay.example\n")
     assert reported.syncd("report", "--send", "--team", "QRPay", "--week", last).code == 0
     files = (reported.folder / ".syncd" / "mail").glob("*.eml")
@@ -94,7 +96,6 @@ def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) ->
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ((), "report.over_all names nobody"),
         (("--team", "QRPay", "--week", "2999-W01"), "is not over"),
         (("--team", "QRPay", "--format", "csv"), "leave out --format and --output"),
     ],
@@ -103,6 +104,14 @@ def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], sai
     answer = reported.syncd("report", "--send", *args)
     assert answer.code in (1, 2)
     assert said in answer.err
+
+
+def test_without_a_team_of_several_the_report_over_all_is_sent(reported: House) -> None:
+    assert reported.syncd("init", "more", "--example", "ramen").code == 0
+    Path("more/ramen.yaml").rename("mappings/ramen.yaml")
+    answer = reported.syncd("report", "--send")
+    assert answer.code == 1
+    assert "report.over_all names nobody" in answer.err
 
 
 def test_a_report_that_was_made_is_verified_against_both_services(reported: House) -> None:
