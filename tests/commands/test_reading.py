@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 from commandline import CONTROLS, House
+from ledger_reading import opened, put
 from rich.cells import cell_len
 
 from syncd.commands.shared.status_lines import incident_lines, needs_person
+from syncd.domain.mail import of_team
+from syncd.ledger.store.tables import OperationRow
 from syncd.sandbox import faults
 
 LEDGER = Path(".syncd/syncd.db")
@@ -132,6 +135,24 @@ def test_status_of_a_team_shows_the_incidents_of_that_team_alone(house: House) -
     assert len(house.syncd("status", "--team", "qrpay", "--json").json["incidents"]) == 1
     assert house.syncd("status", "--team", "Ramen", "--json").json["incidents"] == []
     assert "No incident of Ramen is open" in house.syncd("status", "--team", "Ramen").out
+
+
+def test_status_of_a_team_counts_the_parked_operations_of_that_team_alone(house: House) -> None:
+    incident = house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    now, mail = (
+        house.clock.now(),
+        {"kind": "send_mail", "op_class": "once", "target": "mail", "reason": "due"},
+    )
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        for of in (incident, of_team("QRPay"), of_team("Ramen")):
+            names = {"key": of, "op": of, "object": of, "incident_id": of}
+            put(ledger, OperationRow(state="parked", decided_at=now, **names, **mail))
+    assert house.syncd("status", "--check").out == "3 parked operations: syncd outbox\n"
+    of_qrpay = house.syncd("status", "--team", "qrpay", "--check")
+    assert (of_qrpay.code, of_qrpay.out) == (1, "2 parked operations: syncd outbox\n")
+    assert house.syncd("status", "--team", "Ramen", "--json").json["outbox"]["parked"] == 1
+    assert house.syncd("status", "--team", "Nobody", "--check").code == 0
 
 
 def test_status_calls_a_read_late_only_when_polls_are_missing() -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import String, bindparam, func, insert, literal, type_coerce
+from sqlalchemy import ColumnElement, String, bindparam, func, insert, literal, type_coerce
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -319,9 +319,12 @@ def untried(rows: Iterable[_Stored]) -> dict[str, _Stored]:
     }
 
 
-def counts(session: Session) -> dict[str, int]:
-    """Return how many operations are in each state; a state without operations counts 0."""
-    query = select(OperationRow.state, func.count()).group_by(col(OperationRow.state))
+def counts(session: Session, *which: ColumnElement[bool]) -> dict[str, int]:
+    """Return how many operations are in each state; a state without operations counts 0.
+
+    `which` are conditions that an operation fulfils to be counted.
+    """
+    query = select(OperationRow.state, func.count()).where(*which).group_by(col(OperationRow.state))
     counted = {state: int(number) for state, number in session.exec(query).all()}
     return {str(state): counted.get(state, 0) for state in OperationState}
 

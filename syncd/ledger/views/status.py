@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, or_, select
 
 from syncd.domain.duty import OWED, RUNNING
 from syncd.domain.incident import IncidentStatus, stub_title
+from syncd.domain.mail import of_team
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -33,7 +34,8 @@ def status_data(
     """Return open and unfinished incidents with their tickets, the outbox by state, the last good cycles.
 
     `limit` bounds each list. `everything`: return all incidents instead, oldest first. `team`: return the
-    incidents, waits, conflicts, refusals and dry-run notes of this team alone; its case does not matter.
+    incidents, operations, waits, conflicts, refusals and dry-run notes of this team alone; its case does not
+    matter.
     """
     with ledger.read() as session:
         data = _status(session, limit, team)
@@ -45,6 +47,15 @@ def _of_team(team: str | None) -> ColumnElement[bool]:
     if team is None:
         return col(IncidentRow.team).is_not(None)
     return func.lower(col(IncidentRow.team)) == team.lower()
+
+
+def _operations_of_team(team: str | None) -> list[ColumnElement[bool]]:
+    """Return the conditions that an operation is of a team: of one of its incidents, or of its report."""
+    if team is None:
+        return []
+    subject = col(OperationRow.incident_id)
+    of_incidents = subject.in_(select(IncidentRow.id).where(_of_team(team)))
+    return [or_(of_incidents, func.lower(subject) == of_team(team).lower())]
 
 
 def _status(session: Session, limit: int, team: str | None) -> Data:
@@ -71,7 +82,7 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
         "incidents": [
             incident_data(row, ticket, postmortems.get(row.id), parked.get(row.id, 0)) for row, ticket in rows
         ],
-        "outbox": outbox.counts(session),
+        "outbox": outbox.counts(session, *_operations_of_team(team)),
         "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
         "services": get_cursor_in(session, "services").get("down", []),
         "limits": get_cursor_in(session, "services").get("limits", []),
@@ -317,13 +328,12 @@ def _wait(row: OperationRow | OperationRecord) -> Data:
 
 def _waits(session: Session, limit: int, team: str | None) -> list[Data]:
     """Return what operations wait for, with their number and since when, the commonest first."""
-    of_team = select(IncidentRow.id).where(_of_team(team))
     query = (
         select(OperationRow.waits_for, func.min(OperationRow.waits_since), func.count())
         .where(
             col(OperationRow.state).in_([str(OperationState.PENDING), str(OperationState.UNKNOWN)]),
             col(OperationRow.waits_for).is_not(None),
-            *([] if team is None else [col(OperationRow.incident_id).in_(of_team)]),
+            *_operations_of_team(team),
         )
         .group_by(col(OperationRow.waits_for))
         .order_by(func.count().desc(), col(OperationRow.waits_for))
