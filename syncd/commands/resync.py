@@ -23,7 +23,13 @@ Data = dict[str, Any]
     " beside a running daemon, which then repairs."
 )
 @click.option("--since", metavar="30d|DATE", help="Only incidents created since then.")
-@click.option("--incident", "incidents", multiple=True, metavar="ID", help="Only this incident; repeatable.")
+@click.option(
+    "--incident",
+    "incidents",
+    multiple=True,
+    metavar="ID",
+    help="Only this incident, by its id or number or its ticket's key; repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the differences and repair nothing.")
 @click.option("--yes", is_flag=True, help="Repair without asking.")
 @click.pass_context

@@ -13,6 +13,7 @@ DUTIES = ("scheduled", "completed", "owned", "done")
 """The kinds of duties (`syncd.domain.duty.DutyKind`)."""
 
 of_argument = click.argument("of", metavar="ID")
+ID_HELP = " ID is an incident's id or number, or the key of a ticket, a postmortem or an action item."
 duty_option = click.option(
     "--duty",
     type=click.Choice(DUTIES),
@@ -35,7 +36,7 @@ def _through(day: datetime) -> str:
 
 @click.command(
     help="Waive a duty until the end of a day (UTC, at most 30 days ahead), with a reason, on record."
-    " ID is an incident's id or number, or the key of a ticket, a postmortem or an action item."
+    + ID_HELP
 )
 @of_argument
 @duty_option
@@ -53,7 +54,9 @@ def command(of: str, duty: str | None, until: datetime, reason: str, by: str, an
     ask_and_tell("waive", asked)
 
 
-@click.command("unwaive", help="End a waiver early; the duty is due again 24 hours later at the earliest.")
+@click.command(
+    "unwaive", help="End a waiver early; the duty is due again 24 hours later at the earliest." + ID_HELP
+)
 @of_argument
 @duty_option
 @reason_option
@@ -66,7 +69,7 @@ def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
 @click.command(
     "correct",
     help="Take back a breach that was recorded wrongly; both events stay on record. Nothing counts as met:"
-    " the duty is owed anew, due 24 hours later, unless --met-at says when it was met.",
+    " the duty is owed anew, due 24 hours later, unless --met-at says when it was met." + ID_HELP,
 )
 @of_argument
 @duty_option

@@ -85,7 +85,7 @@ def test_a_waiver_names_duty_end_reason_and_who_and_is_on_record(owing: tuple[Ho
     house, incident = owing
     said = house.syncd("waive", "1", "--duty", "scheduled", "--until", day(house, 3), *WHY)
     assert said.code == 0
-    assert said.out.startswith("waived for incident #1 until ")
+    assert said.out.startswith("waived for incident #1 OPS-1 until ")
     (waiver,) = waivers(house)
     assert (waiver.incident_id, waiver.duty, waiver.subject) == (incident, "scheduled", None)
     assert (waiver.reason, waiver.by) == ("The bank is closed", "priya.raman@qrpay.example")
@@ -118,8 +118,8 @@ def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
         (("waive", "1", "--until", "in 32 days"), "30 days at most"),
         (("waive", "NOPE", "--until", "in 3 days"), "is no incident, number, ticket"),
         (("waive", "1", "--duty", "owned", "--until", "in 3 days"), "name its key instead"),
-        (("unwaive", "1"), "no waiver of incident #1 runs now"),
-        (("correct", "1"), "no breach of incident #1 is on record"),
+        (("unwaive", "1"), "no waiver of incident #1 OPS-1 runs now"),
+        (("correct", "1"), "no breach of incident #1 OPS-1 is on record"),
     ],
 )
 def test_what_cannot_be_says_why_and_changes_nothing(
@@ -154,7 +154,7 @@ def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str
 def test_a_waiver_can_be_ended_before_its_day(owing: tuple[House, str]) -> None:
     house, _ = owing
     house.syncd("waive", "1", "--until", day(house, 3), *WHY)
-    assert house.syncd("unwaive", "1", *WHY).out == "1 waiver of incident #1 ended\n"
+    assert house.syncd("unwaive", "1", *WHY).out == "1 waiver of incident #1 OPS-1 ended\n"
     assert waivers(house)[0].ended_by == "priya.raman@qrpay.example"
     assert len(events(house, "waiver.ended")) == 1
     assert house.syncd("unwaive", "1", *WHY).code == 1
@@ -165,7 +165,7 @@ def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
     house.syncd("run", "--once")
     said = house.syncd("waive", "1", "--until", day(house, 3), *WHY)
     assert said.code == 1
-    assert "no such duty of incident #1 is owed" in said.out
+    assert "no such duty of incident #1 OPS-1 is owed" in said.out
 
 
 def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> None:

@@ -200,7 +200,7 @@ def test_an_incident_that_is_not_over_stays_whole_and_is_reported(talk: Any) -> 
     before = rig.writes()
     answer = forget(rig)
     assert answer["failed"]
-    assert any(made.id in line for line in answer["lines"])
+    assert any(f" #{made.number} OPS-" in line for line in answer["lines"])
     with rig.ledger.read() as session:
         row = session.get_one(IncidentRow, made.id)
         assert row.snapshot["assignees"][0]["name"] == NAME
@@ -225,7 +225,7 @@ def test_an_open_operation_stays_whole_and_is_reported(over: Any) -> None:
     answer = forget(rig)
     assert answer["failed"]
     assert f"open operations that name them: {number}" in answer["lines"]
-    assert any(made.id in line for line in answer["lines"])
+    assert any(f" #{made.number} OPS-" in line for line in answer["lines"])
     kept = next(iter(rig.operations("parked")))
     assert kept.meaning["text"] == "restarted the workers"
 

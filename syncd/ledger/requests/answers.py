@@ -26,6 +26,7 @@ from syncd.ledger.store import audit, first_load, holds, operation_states, outbo
 from syncd.ledger.store.forget import PrintOf, forget
 from syncd.ledger.store.identity import run_name_in
 from syncd.ledger.store.loading import get
+from syncd.ledger.store.names import names_in
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.tables import OperationRow, RequestRow
 
@@ -179,7 +180,9 @@ def _forget(session: Session, request: RequestRow, clock: Clock, print_of: Print
     emptied = f"emptied: {counted(done.rows, 'row')} and {counted(done.texts, 'text')}"
     lines = [emptied if done.rows else "nothing was emptied"]
     if done.incidents:
-        lines.append(f"left, because it is not over: {', '.join(done.incidents)}; run it again when it is")
+        names = names_in(session, done.incidents)
+        left = [name for _number, _key, name in sorted(names.values(), key=lambda name: name[0] or 0)]
+        lines.append(f"left, because it is not over: {', '.join(left)}; run it again when it is")
     if done.operations:
         lines.append(f"open operations that name them: {', '.join(map(str, done.operations))}")
     return {"lines": lines, "incidents": [], "failed": bool(done.incidents or done.operations)}

@@ -26,7 +26,7 @@ from syncd.domain.duty import (
 from syncd.domain.text import counted
 from syncd.ledger.store import audit
 from syncd.ledger.store.loaded_rules import may_approve
-from syncd.ledger.store.lookups import find_incident_in
+from syncd.ledger.store.lookups import find_incident_in, name_in
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
@@ -43,12 +43,9 @@ class Place:
     """The incident, or the action item of an incident, that a request names."""
 
     incident: IncidentRow
-    item: ActionItemRow | None = None
-
-    @property
-    def words(self) -> str:
-        """The words by which people know it."""
-        return self.item.key if self.item else f"incident #{self.incident.number}"
+    item: ActionItemRow | None
+    words: str
+    """The words by which people know it: `OPS-9`, or `incident #12 OPS-7`."""
 
 
 class Refused(Exception):
@@ -90,7 +87,7 @@ def _place(session: Session, name: str) -> Place:
             f"{name} is no incident, number, ticket, postmortem or action item in this ledger;"
             " see: syncd status --all"
         )
-    return Place(incident, item)
+    return Place(incident, item, item.key if item else f"incident {name_in(session, incident.id)}")
 
 
 def _last_day(end: datetime) -> date:
