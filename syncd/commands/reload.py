@@ -25,7 +25,7 @@ def command() -> None:
         pass
     else:
         lock.release()
-        click.echo("no daemon is running; the daemon reads the mappings when it starts", err=True)
+        click.echo("no daemon is running; the daemon reads the mappings when it starts")
         return
     user = typist()
     result = ask_daemon("reload", {"uid": user.uid}, user.name, lambda _words: None)

@@ -22,6 +22,8 @@ from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
 
 CONTROLS = {chr(code) for code in range(32)} - {"\n"} | {"\x7f"}
+NO_DAEMON = "no daemon is running; the writes that follow leave when syncd runs: syncd run\n"
+"""The end of an answer after which syncd has something to write, and no daemon is running."""
 
 
 @dataclass(frozen=True)

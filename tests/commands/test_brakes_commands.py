@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from commandline import House
+from commandline import NO_DAEMON, House
 from waiting import wait_for
 
 from syncd.ledger.store import first_load, holds
@@ -61,8 +61,8 @@ def test_without_a_daemon_the_acceptance_holds_for_the_next_run(house: House) ->
     incidents = storm(house, 4)
     house.syncd("run", "--once")
     said = house.syncd("accept")
-    assert (said.code, said.out) == (0, "accepted: 4 create_ticket, 4 link_note, 4 send_mail\n")
-    assert "no daemon is running" in said.err
+    assert (said.code, said.out) == (0, "accepted: 4 create_ticket, 4 link_note, 4 send_mail\n" + NO_DAEMON)
+    assert said.err == ""
     assert house.syncd("run", "--once").code == 0
     assert everyone_has_one(house, incidents)
     assert house.syncd("accept").out == "nothing waits to be accepted\n"
@@ -94,7 +94,7 @@ def test_a_pause_holds_back_says_why_and_ends(house: House) -> None:
     assert house.tickets(incident) == []
     assert house.syncd("status", "--json").json["paused"]["jira"]["reason"] == "Jira is being moved"
     assert "Jira is being moved" in house.syncd("status").out
-    assert house.syncd("resume", "jira").out == "resumed: jira\n"
+    assert house.syncd("resume", "jira").out == "resumed: jira\n" + NO_DAEMON
     assert house.syncd("run", "--once").code == 0
     assert len(house.tickets(incident)) == 1
     assert house.syncd("status", "--json").json["paused"] == {}
@@ -145,7 +145,7 @@ def test_a_mass_of_writes_is_held_shown_and_released(house: House) -> None:
     assert plan["held"]["tickets"] == 3
     assert [one["state"] for one in plan["operations"]] == ["held"] * 3
     assert "writes to 3 tickets whose incidents did not change" in house.syncd("plan").out
-    assert house.syncd("outbox", "release").out == "released: 3 operations on 3 tickets\n"
+    assert house.syncd("outbox", "release").out == "released: 3 operations on 3 tickets\n" + NO_DAEMON
     assert house.syncd("run", "--once").code == 0
     assert {house.tickets(one)[0]["fields"]["priority"]["name"] for one in incidents} == {"Low"}
     writes = house.writes()

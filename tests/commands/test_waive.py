@@ -8,7 +8,7 @@ from typing import Any
 
 import ledger_reading
 import pytest
-from commandline import House
+from commandline import NO_DAEMON, House
 from ledger_reading import (
     ActionItemRow,
     AuditEventRow,
@@ -154,7 +154,7 @@ def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str
 def test_a_waiver_can_be_ended_before_its_day(owing: tuple[House, str]) -> None:
     house, _ = owing
     house.syncd("waive", "1", "--until", day(house, 3), *WHY)
-    assert house.syncd("unwaive", "1", *WHY).out == "1 waiver of incident #1 OPS-1 ended\n"
+    assert house.syncd("unwaive", "1", *WHY).out == "1 waiver of incident #1 OPS-1 ended\n" + NO_DAEMON
     assert waivers(house)[0].ended_by == "priya.raman@qrpay.example"
     assert len(events(house, "waiver.ended")) == 1
     assert house.syncd("unwaive", "1", *WHY).code == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.shared.how_to_start import how_to_start
 from syncd.commands.shared.owner import typist
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
@@ -25,29 +26,31 @@ LOOK_EVERY = 0.2
 def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
     """Write the request, wait for the answer and print it; exit 1 if the job failed.
 
-    Raise `LedgerMissing`. Without an answer within a minute, say so; the request stays on record.
+    If writes follow and no daemon is running to do them, say how to start it. Raise `LedgerMissing`. Without
+    an answer within a minute, say so; the request stays on record.
     """
     from syncd.engine.jobs import requests
     from syncd.ledger.errors import LedgerBusy
     from syncd.ledger.open import open_for_work
 
-    clock = command_clock()
+    clock, daemon = command_clock(), False
     with ledger_for_reading() as db:
         number = requests.ask(db, kind, arguments, typist().name, clock.now())
         # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
         except LedgerBusy:
-            click.echo("asked the running daemon", err=True)
+            daemon = True
         else:
             try:
                 requests.serve(ledger, clock)
             finally:
                 ledger.close()
-            click.echo("no daemon is running: the writes that follow leave when it runs", err=True)
         result = _answer(db, number, clock, lambda _words: None)
     for line in result.get("lines", []):
         click.echo(line)
+    if result.get("incidents") and not daemon:
+        click.echo(f"no daemon is running; the writes that follow leave when syncd runs: {how_to_start()}")
     if result.get("failed"):
         sys.exit(1)
 
@@ -65,7 +68,6 @@ def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], par
     try:
         context = setup.context(command)
     except LedgerBusy:
-        click.echo("asked the running daemon", err=True)
         return ask_daemon(kind, arguments, user, lambda words: click.echo(words, err=True))
     try:
         number = requests.ask(context.ledger, kind, arguments, user, context.clock.now())
