@@ -60,6 +60,10 @@ def may_be_person(account: Account | None) -> bool:
     return account is None or account.human is not False
 
 
+TRIAL = "probe"
+"""The kind in the mark of a trial ticket: no ledger has it on record."""
+
+
 class Mark(Value):
     """The value of the property `syncd` on an issue or comment that syncd created.
 
@@ -68,6 +72,7 @@ class Mark(Value):
 
     op: str
     kind: str
+    """The kind of the operation that created it, or `TRIAL`."""
     incident: str
     instance: str
     facts: dict[str, JsonValue] = Field(default_factory=dict)

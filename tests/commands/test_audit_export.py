@@ -47,6 +47,20 @@ def test_the_population_is_counted_by_all_sides_and_reconciles(exported: tuple[H
     assert (found["reconciles"], found["foreign"]) == (True, [])
 
 
+def test_a_trial_ticket_of_syncds_own_is_no_foreign_ticket_and_anybody_elses_is(
+    exported: tuple[House, Said],
+) -> None:
+    house, _ = exported
+    house.syncd("check", "--probe", "--yes")
+    jira = house.world.jira
+    (trial,) = [one for one in jira.site.issues.values() if one.now.properties["syncd"]["kind"] == "probe"]
+    forged = jira.clone(trial.id, "Ines Carvalho")
+    forged.now.properties.update(trial.now.properties)
+    export(house, into="probed")
+    found = json.loads((house.folder / "probed/population.json").read_text())
+    assert found["foreign"] == [forged.key]
+
+
 def test_each_incident_has_its_file_with_every_act_reason_and_hash(exported: tuple[House, Said]) -> None:
     house, _ = exported
     data = json.loads(file(house, "incidents/1.json").read_text())

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, claim_of
-from syncd.domain.ticket import Issue
+from syncd.domain.ticket import TRIAL, Issue
 from syncd.engine.context import Services
+from syncd.engine.observe.accounts import accounts_on_record
 from syncd.engine.observe.incident_windows import pages_created
 from syncd.engine.observe.issues import search_pages
 from syncd.ledger.database.connection import Transactions
@@ -29,7 +30,8 @@ ZONES = timedelta(days=1)
 class Population:
     """The incidents of a period by both counts, and those that do not match with the reason.
 
-    `foreign` are tickets of the mapped type that belong to no incident of the ledger.
+    `foreign` are tickets of the mapped type that belong to no incident of the ledger; syncd's own trial
+    tickets (`check --probe`) are none.
     """
 
     in_pagerduty: int = 0
@@ -85,7 +87,7 @@ def population(
             for incident in named
             if incident.id not in listed and incident.id not in unread
         ),
-        foreign=tuple(_foreign(recorded.issues, services, mappings, since, until)),
+        foreign=tuple(_foreign(ledger, recorded.issues, services, mappings, since, until)),
     )
 
 
@@ -96,14 +98,20 @@ def _why(incident: Counted) -> str:
 
 
 def _foreign(
-    ours: Collection[str], services: Services, mappings: Sequence[Mapping], since: datetime, until: datetime
+    ledger: Transactions,
+    ours: Collection[str],
+    services: Services,
+    mappings: Sequence[Mapping],
+    since: datetime,
+    until: datetime,
 ) -> Iterator[str]:
     """Yield the tickets of the mapped types, created in the period, of which the ledger has no incident."""
+    accounts = accounts_on_record(ledger)
     first, last = (since - ZONES).date(), (until + ZONES).date()
     for project in sorted({mapping.jira.project for mapping in mappings}):
         type_name = _first_type(mappings, project)
         jql = f'project = "{project}" AND created >= "{first}" AND created <= "{last}" ORDER BY created'
-        for issue in _strangers(services, jql, ours):
+        for issue in _strangers(services, jql, ours, accounts):
             made = issue.created_at
             if made is not None and since <= made < until and issue.type_name == type_name:
                 yield issue.key
@@ -116,8 +124,21 @@ def _first_type(mappings: Sequence[Mapping], project: str) -> str:
     )
 
 
-def _strangers(services: Services, jql: str, ours: Collection[str]) -> Iterator[Issue]:
+def _strangers(
+    services: Services, jql: str, ours: Collection[str], accounts: Collection[str]
+) -> Iterator[Issue]:
+    """Yield the issues that are not ours; `accounts` are the ids of syncd's accounts in Jira."""
     for hits in search_pages(services, jql):
         strangers = [hit.id for hit in hits if hit.id not in ours]
         if strangers:
-            yield from services.jira.fetch(strangers).issues
+            issues = services.jira.fetch(strangers).issues
+            trials = _own_trials(services, issues, accounts)
+            yield from (issue for issue in issues if issue.id not in trials)
+
+
+def _own_trials(services: Services, issues: Sequence[Issue], accounts: Collection[str]) -> set[str]:
+    """Return the ids of the trial tickets among these issues that one of syncd's accounts created."""
+    # whoever may edit an issue may put the mark on it, so the creator counts, too
+    marked = [issue.id for issue in issues if issue.mark is not None and issue.mark.kind == TRIAL]
+    read = services.jira.probe(marked).issues if marked else ()
+    return {issue.id for issue in read if issue.creator is not None and issue.creator.id in accounts}

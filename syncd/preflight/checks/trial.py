@@ -17,7 +17,7 @@ from syncd.domain.mapping.jira_section import STATUS_WORDS, FieldValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import op_of
 from syncd.domain.project import ResolvedProject
-from syncd.domain.ticket import Issue, Mark, Status, Transition
+from syncd.domain.ticket import TRIAL, Issue, Mark, Status, Transition
 from syncd.engine.act.jira_write.field_values import unfit_words
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_for, plan_step
 from syncd.engine.errors import CannotRender
@@ -78,7 +78,9 @@ def trial_ticket(
 
 def _make(trial: _Trial, pause: Callable[[float], object]) -> Iterator[Finding]:
     jira, where = trial.sight.jira, trial.where
-    mark = Mark(op=op_of(f"probe/{trial.sight.now.isoformat()}"), kind="probe", incident="", instance="check")
+    # two trial tickets of one run must not look as if one operation had created both
+    op = op_of(f"probe/{trial.mapping.team}/{trial.project.key}/{trial.sight.now.isoformat()}")
+    mark = Mark(op=op, kind=TRIAL, incident="", instance="check")
     try:
         created = jira.create(_fields(trial), mark)
     except CannotRender as error:
