@@ -517,6 +517,16 @@ def test_a_probe_whose_answer_is_lost_is_not_sent_again(first: House) -> None:
     assert len(probes(first)) == 1
 
 
+@pytest.mark.parametrize(("method", "strike"), [("POST", faults.lose_answer()), ("GET", faults.error(400))])
+def test_a_trial_that_ends_early_closes_its_ticket(first: House, method: str, strike: faults.Strike) -> None:
+    first.world.faults.add(strike, service="jira", method=method, path="/transitions$")
+    findings = found(first, "--probe", "--yes")
+    assert of(findings, "T01", "unknown")
+    assert of(findings, "T01", "ok")[-1]["message"] == "OPS-1 is closed; you may delete it"
+    (ticket,) = probes(first)
+    assert ticket["fields"]["status"]["name"] == "Done"
+
+
 def test_the_probe_asks_before(first: House) -> None:
     for answer in ("n\n", ""):
         first.monkeypatch.setattr(sys, "stdin", io.StringIO(answer))

@@ -2,7 +2,7 @@
 
 This is the only check that writes, and only after the operator agreed. The ticket's label is `syncd-probe`
 and its mark names no incident, so no rule takes it for an incident's ticket. A lost answer ends the trial,
-because syncd sends nothing twice.
+because syncd sends nothing twice. Whatever ends it, syncd closes the ticket as far as Jira lets it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from syncd.preflight.checks.fields import person
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
 from syncd.preflight.checks.workflow import unfilled, way_back
-from syncd.remote.errors import NotDone, RemoteError, Unknown
+from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 
 LABEL = "syncd-probe"
 CODE = "T01"
@@ -69,11 +69,16 @@ def trial_ticket(
             return
         for word in STATUS_WORDS:
             yield from _walk(trial, word)
-        yield from _end(trial)
     except Unknown as error:
         key = trial.issue.key if trial.issue else f"label {LABEL}"
         message = f"syncd does not know whether Jira did this: {error.describe()}"
         yield unknown(CODE, where, message, f"look at the ticket in Jira ({key}); syncd did not try again")
+    except NotDone as error:
+        if trial.issue is None or error.cause is Cause.CREDENTIALS:
+            raise
+        yield unknown(CODE, where, f"the trial ended early: {error.describe()}", "try it again later")
+    if trial.issue is not None:
+        yield from _end(trial, trial.issue)
 
 
 def _make(trial: _Trial, pause: Callable[[float], object]) -> Iterator[Finding]:
@@ -218,14 +223,45 @@ def _screen(trial: _Trial, transition: Transition) -> dict[str, JsonValue]:
     return fields
 
 
-def _end(trial: _Trial) -> Iterator[Finding]:
-    """Say in which status the ticket was left, and check the way back."""
-    key = trial.issue.key if trial.issue else ""
+def _end(trial: _Trial, issue: Issue) -> Iterator[Finding]:
+    """Close the ticket if it is not, say in which status it was left, and check the way back."""
     closed = trial.project.statuses["closed"]
-    if trial.at.id != closed.id:
-        yield wrong(CODE, trial.where, f"{key} stays in {trial.at.name}", "close the ticket by hand")
+    try:
+        if trial.at.id != closed.id:
+            _close(trial, issue)
+        if trial.at.id == closed.id:
+            trial.ways[closed.id] = trial.sight.jira.transitions(issue.id)
+    except RemoteError as error:
+        message = f"{issue.key} may be open: {error.describe()}"
+        yield unknown(CODE, trial.where, message, "close the ticket by hand")
         return
-    if trial.issue is not None:
-        trial.ways[closed.id] = trial.sight.jira.transitions(trial.issue.id)
-    yield ok(CODE, trial.where, f"{key} is closed; you may delete it")
-    yield from way_back(trial.where, trial.project, trial.ways)
+    if trial.at.id == closed.id:
+        yield ok(CODE, trial.where, f"{issue.key} is closed; you may delete it")
+        yield from way_back(trial.where, trial.project, trial.ways)
+    elif trial.at.category == "done":
+        message = f"{issue.key} is left in {trial.at.name}, because it did not reach {closed.name}"
+        yield wrong(CODE, trial.where, message, "you may delete the ticket")
+    else:
+        yield wrong(CODE, trial.where, f"{issue.key} stays in {trial.at.name}", "close the ticket by hand")
+
+
+def _close(trial: _Trial, issue: Issue) -> None:
+    """Move a ticket whose trial ended early to a done status one step away, `closed` before others."""
+    # the answer about the last move may be lost
+    for read in trial.sight.jira.fetch([issue.id]).issues:
+        trial.at = read.status
+    if trial.at.category == "done":
+        return
+    closed = trial.project.statuses["closed"]
+    ways = [way for way in trial.sight.jira.transitions(issue.id) if way.to.category == "done"]
+    for way in sorted(ways, key=lambda way: (way.to.id != closed.id, len(way.required))):
+        try:
+            trial.sight.jira.move(issue.id, way.id, _screen(trial, way))
+        except CannotRender:
+            continue
+        except NotDone as error:
+            if error.cause is Cause.REJECTED:
+                continue
+            raise
+        trial.at = way.to
+        return
