@@ -33,6 +33,7 @@ from syncd.ledger.store.tables import (
     UnseenWriteRow,
     WaiverRow,
 )
+from syncd.ledger.store.weekly_reports import ReportRun, keep_in
 
 __all__ = [
     "ActionItemRow",
@@ -52,6 +53,7 @@ __all__ = [
     "forget_tickets",
     "holding",
     "insert_rows",
+    "keep_report",
     "look_at_everything",
     "opened",
     "operations",
@@ -176,3 +178,9 @@ def writes_to_operations(ledger: Ledger) -> Iterator[list[str]]:
     event.listen(writer, "before_cursor_execute", note)
     yield statements
     event.remove(writer, "before_cursor_execute", note)
+
+
+def keep_report(ledger: Transactions, run: ReportRun) -> None:
+    """Keep the figures of a report as a sent mail does."""
+    with ledger.write() as session:
+        keep_in(session, run)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from ledger_reading import DutyRow, events, put
+from ledger_reading import DutyRow, events, keep_report, put
 from ledger_reading import rows as rows_of
 from rig import Rig, mapping, rig
 
@@ -17,7 +17,6 @@ from syncd.engine.jobs.verify_facts import Reader
 from syncd.engine.jobs.verify_report import verify
 from syncd.ledger.database.connection import one_view
 from syncd.ledger.store.verifications import verification
-from syncd.ledger.store.weekly_reports import keep_in
 from syncd.ledger.views.to_verify import on_record_of
 from syncd.report.evidence import build
 from syncd.report.weekly.report import make, run_of
@@ -171,8 +170,7 @@ def evidence(weeks: Rig) -> Files:
     """The files of an export over both weeks, with the report of the last one."""
     now, ledger = weeks.clock.now(), weeks.ledger
     week = Week.of(now, "UTC").back(1)
-    with ledger.write() as session:
-        keep_in(session, run_of(make(ledger, week, "QRPay", weeks.mappings, now), now))
+    keep_report(ledger, run_of(make(ledger, week, "QRPay", weeks.mappings, now), now))
     period = (week.bounds("UTC")[0], now)
     with one_view(ledger) as view:
         export = build(view, *period, {}, now=now)
