@@ -27,7 +27,7 @@ def test_it_empties_and_says_what_it_cannot_reach_and_the_record_stays_whole(hou
         put(ledger, PersonRow(email=ADDRESS, project="OPS", account=None, checked_at=house.world.clock()))
     said = house.syncd("forget", ADDRESS, "--yes")
     assert said.code == 0, said.err
-    assert "1 rows" in said.out
+    assert "1 row and 0 texts" in said.out
     assert "sent mails" in said.err
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         assert [row for row in rows(ledger, PersonRow) if row.email == ADDRESS] == []
