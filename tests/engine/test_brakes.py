@@ -213,7 +213,9 @@ def test_changed_rules_that_would_write_to_many_tickets_are_held(house: Rig) -> 
 def test_postmortems_follow_ups_and_mails_switched_on_write_nothing_about_what_was_over(
     make_rig: MakeRig,
 ) -> None:
-    rig = make_rig(mappings=(mapping(enforce_from="2026-11-01"),), mail=True)
+    off = {"mode": "off"}
+    never = mapping(postmortem=off, follow_ups=off, mails=off, enforce_from="2026-11-01")
+    rig = make_rig(mappings=(never,), mail=True)
     made = storm(rig, 4)
     rig.settle(3)
     for one in made:
