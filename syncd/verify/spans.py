@@ -107,10 +107,9 @@ class Held(NamedTuple):
 
 def _held(facts: IncidentFacts, now: datetime) -> list[Held]:
     periods = sorted((period for period in facts.severities if period.since <= now), key=lambda p: p.since)
-    ends = [period.since for period in periods[1:]]
-    return [
-        Held(period.severity, period.since, end) for period, end in zip(periods, [*ends, None], strict=True)
-    ]
+    # an incident of which no severity is known yet has no end of one either
+    ends = [*(period.since for period in periods[1:]), None]
+    return [Held(period.severity, period.since, end) for period, end in zip(periods, ends, strict=False)]
 
 
 def _by_merges(facts: IncidentFacts, now: datetime) -> list[Held]:

@@ -6,15 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from duty_cast import DAY, DUE, HOUR, OLA, PIA, RESOLVED, US, Life, ours, rules, theirs
-from policy_cast import DONE, IN_PROGRESS, book
+from policy_cast import DONE, IN_PROGRESS, book, incident
 from test_policy_item_waivers import Owed
+from test_policy_item_waivers import issue as item_issue
 
 from syncd.domain.duty import DutyKind
-from syncd.domain.history import Change, Leave
+from syncd.domain.history import Change, Leave, StateChange, StateChangeKind
 from syncd.domain.ticket import Comment, Issue
+from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.completion import End, end_of
+from syncd.policy.follow_ups.judge import decide_follow_ups
 
 CLOSED = RESOLVED + 2 * DAY
+LATER = RESOLVED + 90 * DAY
 RULES = book(follow_ups={"mode": "enforce", "wont_do": ["Won't Do"]}).mapping.follow_ups
 BEFORE = theirs("we keep the old queue", CLOSED - HOUR, OLA)
 
@@ -163,3 +167,23 @@ def test_what_syncd_itself_wrote_meets_no_duty_of_an_item() -> None:
     owed.issue = owed.issue.model_copy(update={"status": DONE, "comments": ()})
     owed.changes = issue_changes
     assert owed.at(RESOLVED + 2 * HOUR, DutyKind.DONE).state == "pending"
+
+
+@pytest.mark.parametrize("known", [None, ("triggered",)], ids=["log not read", "log read"])
+def test_an_item_of_an_incident_that_was_never_resolved_owes_nothing(
+    known: tuple[StateChangeKind, ...] | None,
+) -> None:
+    changes = tuple(StateChange(kind=kind, at=RESOLVED) for kind in known) if known else None
+    shown = item_issue(OLA, date(2026, 11, 24))
+    state = ItemState(
+        issue_id=shown.id,
+        key=shown.key,
+        source="linked to the ticket",
+        issue=shown,
+        changes_until=LATER,
+        first_seen_at=RESOLVED,
+    )
+    case = Case(incident=incident(), now=LATER, items=(state,), state_changes=changes)
+    decision = decide_follow_ups(case, book(follow_ups={"mode": "enforce"}))
+    assert (decision.look, decision.duties) == (frozenset(), ())
+    assert shown.id in decision.facts

@@ -48,6 +48,10 @@ def test_an_incident_that_was_never_resolved_owes_nothing_yet() -> None:
     assert judged(incident("triggered 0, acknowledged 1"), 60) == []
 
 
+def test_an_incident_of_which_no_severity_is_known_owes_nothing() -> None:
+    assert judged(incident("resolved 0", severities=()), 60) == []
+
+
 @pytest.mark.parametrize(
     ("acts", "verdict", "met_at"),
     [
