@@ -57,7 +57,8 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
     """
     from syncd.commands.shared import exit_codes
     from syncd.daemon import make_context
-    from syncd.engine.loop import ControlLoop, once
+    from syncd.engine.loop import ControlLoop
+    from syncd.engine.once import once
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.database.migrate import backup_file
     from syncd.ledger.open import open_for_work

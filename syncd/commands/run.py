@@ -91,7 +91,8 @@ def bar_on_terminal(setup: Setup, progress: Progress) -> Iterator[None]:
 def _once(setup: Setup, context: EngineContext) -> int:
     from syncd.commands.shared import exit_codes
     from syncd.engine.jobs.resync import state_in_words
-    from syncd.engine.loop import WORKERS, ControlLoop, once
+    from syncd.engine.loop import WORKERS, ControlLoop
+    from syncd.engine.once import once
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.views import status
 

@@ -39,7 +39,7 @@ from syncd.engine.observe.unseen_writes import look_for_writes
 from syncd.engine.reconcile import Later, Reconciler
 from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.runtime.reads import read_alone
-from syncd.engine.status import ServicesState
+from syncd.engine.status import ServicesState, both_read_until
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -209,7 +209,7 @@ class ControlLoop:
     def _read_jira(self) -> None:
         """Read Jira; take up the incidents of teams that were stopped and run again."""
         self._prove_age()
-        stopped = self._stopped()
+        stopped = self.context.refusals.stopped_teams()
         for mapping, refusal in look_again(self.context):
             # while the mapping did not fit, syncd did not know which fields of its issues to read
             if refusal.question == FIT:
@@ -218,7 +218,7 @@ class ControlLoop:
         try:
             self.jira.poll()
         finally:
-            if stopped - self._stopped():
+            if stopped - self.context.refusals.stopped_teams():
                 self.take_up()
 
     def _prove_age(self) -> None:
@@ -230,9 +230,6 @@ class ControlLoop:
             # the operations that wait for it say so, and the next cycle tries again
             self.context.health.failed(error.service, error)
             logger.debug("syncd could not prove the age of its ledger: {}", error)
-
-    def _stopped(self) -> set[str]:
-        return {team for refusal in self.context.refusals.all() for team in refusal.teams}
 
     def _work(self, ident: str) -> Later:
         """Work on an incident, or send the mails that concern none."""
@@ -324,9 +321,7 @@ class ControlLoop:
         self.take_up()
 
     def _read_until(self) -> datetime | None:
-        """Return up to when both services were read in this run (UTC), None before both were."""
-        good = self.good_sides()
-        return min(good.values()) if len(good) == len(SERVICES) else None
+        return both_read_until(self.good_sides())
 
     def _due(self) -> list[str]:
         """Return the due incidents, without those that syncd tried in vain in the last 30 seconds."""
@@ -401,34 +396,3 @@ class ControlLoop:
         if now - self._noted.get(service, -NOTED_EVERY) >= NOTED_EVERY:
             self._noted[service] = now
             set_value(self.context.ledger, f"cycle.{service}", at=self.context.clock.now().isoformat())
-
-
-def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleResult:
-    """Run one cycle in the caller's thread: read, and work until nothing more can leave now.
-
-    With `whole` everything runs that is due by the ledger, as in a daemon that runs all the time.
-    """
-    loop.make_first_contact()
-    loop.recover()
-    if whole:
-        loop.mail_schedule.operator.count_from_record()
-    if parallel:
-        loop.work_queue.start(parallel)
-    result = loop.cycle()
-    loop.run_until_idle()
-    # a resync's repairs leave within the same run
-    if loop.jobs.run_jobs():
-        loop.run_until_idle()
-    if whole:
-        loop.tick()
-        loop.jobs.due()
-        loop.work_on_notices()
-        loop.run_until_idle()
-    loop.jobs.reports()
-    if whole:
-        loop.work_queue.submit(loop.mail_schedule.due(at_once=True))
-    loop.run_until_idle()
-    loop.mail_schedule.operator.events.wait()
-    if parallel:
-        loop.work_queue.stop(1)
-    return result

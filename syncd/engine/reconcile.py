@@ -13,11 +13,10 @@ from datetime import datetime
 
 from loguru import logger
 
-from syncd.domain.mail import OF_DUTIES
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.faults import park
-from syncd.engine.act.lane_of import lane_of
+from syncd.engine.act.lane_of import lane_of, tells_a_verdict
 from syncd.engine.act.mail_rate import MailRate
 from syncd.engine.act.notes_refused import seconds_held
 from syncd.engine.act.unknown_outcomes import (
@@ -45,7 +44,6 @@ from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
-from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.names import log_about
 from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
@@ -57,15 +55,6 @@ from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.budget import PROBE_EVERY
 from syncd.remote.http.lanes import lane
 
-JUDGED = frozenset(
-    {
-        Kind.EDIT_POSTMORTEM,
-        Kind.EDIT_ACTION_ITEM,
-        Kind.COMMENT_ON_POSTMORTEM,
-        Kind.COMMENT_ON_ACTION_ITEM,
-    }
-)
-"""Kinds of writes that follow from the verdict on a duty; so do the mails about duties."""
 ROUNDS = 12
 """Rounds of observe, decide and act in one go; an incident's whole life needs fewer, so more is a loop."""
 SAME_READS = 3
@@ -76,11 +65,6 @@ SOON = 1.0
 """Seconds until syncd looks again if the ledger's age is proved, in the first cycle after a start."""
 RETRY_AFTER = 5.0
 """Seconds until syncd tries again an operation that waits for its service; a longer pause counts instead."""
-
-
-def tells_a_verdict(operation: OperationRecord) -> bool:
-    """Return True if an operation follows from the verdict on a duty."""
-    return operation.kind in JUDGED or mail_kind(operation) in OF_DUTIES
 
 
 @dataclass

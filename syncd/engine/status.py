@@ -45,7 +45,7 @@ class DaemonStatus:
     @property
     def last_good(self) -> datetime | None:
         """The time of the last cycle that read both services (UTC)."""
-        return min(self.good.values()) if len(self.good) == len(SERVICES) else None
+        return both_read_until(self.good)
 
     def line(self) -> str:
         """Return one line for `systemctl status`."""
@@ -60,6 +60,11 @@ class DaemonStatus:
             *self.remarks,
         ]
         return "; ".join(parts)
+
+
+def both_read_until(good: dict[str, datetime]) -> datetime | None:
+    """Return up to when both services were read in this run (UTC), None before both were."""
+    return min(good.values()) if len(good) == len(SERVICES) else None
 
 
 def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonStatus:

@@ -8,7 +8,8 @@ from rig import Rig
 
 from engine.mail_rig import MakeRig, mailing, subjects
 from engine.test_two_ways import comments, copy_of
-from syncd.engine.loop import ControlLoop, once
+from syncd.engine.loop import ControlLoop
+from syncd.engine.once import once
 from syncd.ledger.store.jobs import last_sweep
 from syncd.ledger.store.verifications import verification
 from syncd.sandbox import faults

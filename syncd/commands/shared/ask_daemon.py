@@ -61,7 +61,8 @@ def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], par
     The lock file shows `command` as its holder meanwhile.
     """
     from syncd.engine.jobs import requests
-    from syncd.engine.loop import ControlLoop, once
+    from syncd.engine.loop import ControlLoop
+    from syncd.engine.once import once
     from syncd.ledger.errors import LedgerBusy
 
     user = typist().name

@@ -1,4 +1,4 @@
-"""Decide to which class of requests an operation belongs, and which incidents get a worker first.
+"""Decide to which class an operation belongs: its lane, if it tells a verdict, which incidents go first.
 
 Polls and sweeps set their class themselves (`syncd.remote.http.lanes`).
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.domain.incident import IncidentStatus
+from syncd.domain.mail import OF_DUTIES
 from syncd.domain.operation import Kind, Target
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.views.daemon_state import ranks
 from syncd.policy.restricted import ASPECT
 from syncd.remote.http.lanes import Lane
@@ -29,6 +31,16 @@ _TEXTS = frozenset(
     }
 )
 
+_JUDGED = frozenset(
+    {
+        Kind.EDIT_POSTMORTEM,
+        Kind.EDIT_ACTION_ITEM,
+        Kind.COMMENT_ON_POSTMORTEM,
+        Kind.COMMENT_ON_ACTION_ITEM,
+    }
+)
+"""Kinds of writes that follow from the verdict on a duty; so do the mails about duties."""
+
 
 def lane_of(context: EngineContext, operation: OperationRecord, incident: IncidentRecord | None) -> Lane:
     """Return the class of an operation; `incident` None: it is about none, or syncd does not know it."""
@@ -40,6 +52,11 @@ def lane_of(context: EngineContext, operation: OperationRecord, incident: Incide
     if operation.kind in _CREATES:
         return Lane.CREATE
     return Lane.TEXT if operation.kind in _TEXTS else Lane.UPDATE
+
+
+def tells_a_verdict(operation: OperationRecord) -> bool:
+    """Return True if an operation follows from the verdict on a duty."""
+    return operation.kind in _JUDGED or mail_kind(operation) in OF_DUTIES
 
 
 def urgent_of(context: EngineContext, idents: Sequence[str]) -> set[str]:

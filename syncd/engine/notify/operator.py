@@ -123,9 +123,7 @@ class OperatorAlarms:
         since = datetime.fromisoformat(str(held["since"])) if held is not None and held["since"] else None
         stopped = [refusal for refusal in context.refusals.all() if refusal.teams]
         # where all teams are stopped, these alarms say why syncd reads nothing of Jira
-        none_runs = {team for refusal in stopped for team in refusal.teams}.issuperset(
-            mapping.team for mapping in context.mappings
-        )
+        none_runs = context.refusals.stopped_teams().issuperset(mapping.team for mapping in context.mappings)
         sides = [side for side in SERVICES if side != "jira" or not none_runs]
         trouble = Trouble(
             last_good={side: self._good.get(side) or self._before.get(side, self._started) for side in sides},

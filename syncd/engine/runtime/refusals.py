@@ -82,6 +82,10 @@ class Refusals:
         """Return the refusal that stops a team, None if the team runs."""
         return next((refusal for refusal in self.all() if team in refusal.teams), None)
 
+    def stopped_teams(self) -> set[str]:
+        """Return the names of the teams that are stopped."""
+        return {team for refusal in self.all() for team in refusal.teams}
+
     def may_ask(self, subject: str, question: str) -> bool:
         """Return True if the question may be asked now; while another one is refused, only that one is."""
         refusal = self.of(subject)
