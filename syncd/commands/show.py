@@ -75,6 +75,8 @@ def _show(data: dict[str, Any], *, events: bool) -> None:
         until = f" (until {second(wait['until'])})" if wait["until"] else ""
         plain(out, f"Waits: {wait['why']}{until}")
     _postmortem(out, data["postmortem"])
+    if data["no_postmortem"]:
+        plain(out, f"No postmortem is owed: {data['no_postmortem']}")
     if data["action_items"]:
         out.print()
         out.print(items_table(data["action_items"]))

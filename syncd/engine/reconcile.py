@@ -203,7 +203,9 @@ class Reconciler:
             later.at(UNREAD_AGAIN)
         fingerprint = settled_fingerprint(row, book.mapping.version, decision.again, now)
         fingerprint_noted = bool(operations or decision.operations) or row.settled_fingerprint == fingerprint
-        settled = fingerprint_noted and not facts.notices and not news(row, facts.items, case, decision, now)
+        settled = (
+            fingerprint_noted and not facts.notices and not news(row, facts.items, case, book, decision, now)
+        )
         if settled and not decision.look and nothing_to_write(row, operations, decision, case):
             seen.operations = operations
             return True

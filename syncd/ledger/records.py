@@ -41,6 +41,7 @@ class IncidentRecord:
     searched: bool
     finished: bool
     noise_rule: str | None
+    no_postmortem: str | None
     dry_run_notes: list[str]
     merged_into: str | None
     restricted: bool

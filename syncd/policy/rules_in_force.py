@@ -59,6 +59,17 @@ def held_mapping(case: Case, mapping: Mapping) -> Mapping:
     )
 
 
+def changed_since_resolve(case: Case, book: Rulebook, severity: str) -> list[str]:
+    """Return the changed keys by which an incident of this severity would owe a postmortem or not.
+
+    It is judged by their earlier values.
+    """
+    services = {book.section.name, case.incident.service.name, case.incident.service.id}
+    owing = {f"services.{name}.postmortem" for name in services} | {f"severities.{severity}.postmortem"}
+    mode = {"postmortem.mode"} if case.earlier.get("postmortem.mode") == _OFF else set()
+    return sorted((owing | mode | {"postmortem.basis"}) & case.earlier.keys())
+
+
 def was_over_at_switch(case: Case, sections: tuple[str, ...], at: datetime) -> bool:
     """Return True if a moment (UTC) lies before the last change of one of these sections' modes.
 

@@ -208,6 +208,7 @@ def test_show_finds_an_incident_by_id_number_and_ticket(house: House) -> None:
         data = house.syncd("show", word, "--json").json
         assert data["incident"]["id"] == incident
     assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(data)
+    assert data["no_postmortem"] == "SEV3 incidents need no postmortem"
     # the create of an incident that is older than the ledger waits for a search of its ticket
     assert sorted((op["kind"], op["state"]) for op in data["operations"]) == [
         ("create_ticket", "done"),
@@ -265,6 +266,8 @@ def test_show_says_that_what_was_over_before_the_rules_gets_no_ticket(house: Hou
     house.syncd("run", "--once")
     (wait,) = house.syncd("show", incident, "--json").json["waits"]
     assert "`enforce_from`" in wait["why"]
+    said = house.syncd("show", incident).out
+    assert "No postmortem is owed: it was resolved before the rules began" in said
 
 
 def test_show_of_what_is_not_there_names_the_list(house: House) -> None:

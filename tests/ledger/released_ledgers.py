@@ -53,6 +53,7 @@ _0001: Rows = {
         "searched": 1,
         "finished": 0,
         "noise_rule": None,
+        "no_postmortem": None,
         "dry_run_notes": "[]",
         "merged_into": "P2",
         "restricted": 0,

@@ -616,7 +616,7 @@ def test_moved_to_another_service_its_mapping_holds_from_then_on() -> None:
     assert duty is not None
     assert (duty.state, duty.reason) == (
         "cancelled",
-        "by the rules in force for it, it needs no postmortem",
+        "Only incidents need no postmortem",
     )
 
 

@@ -29,6 +29,7 @@ from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import Amendment, Judged, Recorded, RecordingRules
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.decide import decide_unseen
+from syncd.policy.postmortem.duties import why_no_postmortem
 from syncd.policy.restricted import LEFT
 from syncd.policy.severity import decide_severity
 
@@ -91,6 +92,7 @@ def _judged(
         read=read,
         restricted=case.restricted,
         has_ticket=case.ticket is not None,
+        no_postmortem=why_no_postmortem(case, book),
         decision=decision,
         notices=notices,
         severity=severity.name,
@@ -168,9 +170,14 @@ ROUNDED_SECONDS = 1.0
 
 
 def news(
-    row: IncidentRecord, items: Sequence[ItemState], case: Case, decision: Decision, now: datetime
+    row: IncidentRecord,
+    items: Sequence[ItemState],
+    case: Case,
+    book: Rulebook,
+    decision: Decision,
+    now: datetime,
 ) -> bool:
-    """Return True if the decision changes a duty, an action item's facts, or the time of the next decision.
+    """Return True if the decision changes a duty, why none is owed, an item's facts, or when to decide again.
 
     `items` are the incident's action items as the case has them.
     """
@@ -179,6 +186,8 @@ def news(
         return True
     # the moment is computed from now, so it always differs by a little
     if again and row.due_at and abs((again - row.due_at).total_seconds()) > ROUNDED_SECONDS:
+        return True
+    if why_no_postmortem(case, book) != row.no_postmortem:
         return True
     for item in items:
         facts = decision.facts.get(item.issue_id, {})

@@ -63,13 +63,14 @@ class Judged:
     """A decision with the facts that are stored beside it.
 
     `read` is the incident as the decision saw it; `restricted` and `has_ticket` come from its case. The
-    incident has had its `severity` since `since` (UTC). `settled_fingerprint` describes the incident while
-    nothing is left to do for it.
+    incident has had its `severity` since `since` (UTC). `no_postmortem` is why it owes none.
+    `settled_fingerprint` describes the incident while nothing is left to do for it.
     """
 
     read: IncidentRecord
     restricted: bool
     has_ticket: bool
+    no_postmortem: str | None
     decision: Decision
     notices: tuple[ChangeNotice, ...]
     severity: str
@@ -321,6 +322,7 @@ def _keep_verdict(
         "assumed": judged.assumed,
         "dry_run_notes": list(decision.dry_run_notes),
         "noise_rule": decision.noise_rule,
+        "no_postmortem": judged.no_postmortem,
         "finished": over and not left,
         "severity_periods": with_severity(incident.severity_periods, judged.severity, judged.since),
         "due_at": None if again is None else now + timedelta(seconds=again),

@@ -69,9 +69,10 @@ class IncidentRow(SQLModel, table=True):
     `settled_fingerprint` describes it when nothing was left to do for it (`syncd.engine.runtime.brakes`).
     `acknowledged_at` is the first acknowledgement in the log. `log` holds the log entries as read at
     `log_read_seq`; `changed_seq` is when the snapshot last changed. `severity_periods` are its severities,
-    each with its start. At `due_at` the passing of time alone asks for another decision. `non_items` are
-    issues beside its ticket or postmortem that were read and are no action items. `postmortem_searched_for`
-    is the birth of the ledger that has searched for a postmortem of an earlier ledger.
+    each with its start. At `due_at` the passing of time alone asks for another decision. `no_postmortem` is
+    why it owes none. `non_items` are issues beside its ticket or postmortem that were read and are no action
+    items. `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
+    earlier ledger.
     """
 
     __tablename__ = "incident"
@@ -95,6 +96,7 @@ class IncidentRow(SQLModel, table=True):
     searched: bool = False
     finished: bool = Field(default=False, index=True)
     noise_rule: str | None = None
+    no_postmortem: str | None = None
     dry_run_notes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     merged_into: str | None = Field(default=None, index=True)
     restricted: bool = False

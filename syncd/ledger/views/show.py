@@ -70,6 +70,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         },
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, incident, now),
+        "no_postmortem": incident.no_postmortem,
         "action_items": items,
         "troubles": [
             trouble_data(trouble)

@@ -23,6 +23,7 @@ from syncd.policy.postmortem.owed import (
     might_owe,
     owing_times,
     qualifies,
+    severity_periods_of,
 )
 from syncd.policy.postmortem.resolved_periods import (
     Clock,
@@ -34,6 +35,7 @@ from syncd.policy.postmortem.resolved_periods import (
 )
 from syncd.policy.postmortem.verdict import JudgeContext, merged_words
 from syncd.policy.postmortem.waiver_labels import label_waivers
+from syncd.policy.rules_in_force import changed_since_resolve, rules_in_force
 
 
 def decide_duties(case: Case, book: Rulebook) -> Decision:
@@ -109,7 +111,37 @@ def _why_nothing(
         return merged_words(case)
     if owing or settles_at is not None:
         return None
-    return "by the rules in force for it, it needs no postmortem"
+    return _needs_none(case, book)
+
+
+def why_no_postmortem(case: Case, book: Rulebook) -> str | None:
+    """Return why the incident never owed a postmortem, None if it owed or owes one, or may owe one soon.
+
+    A duty on record tells its own reason.
+    """
+    book = rules_in_force(case, book)
+    if own_duties(case):
+        return None
+    if case.before_enforcement:
+        return f"it was resolved before the rules began (`enforce_from: {book.mapping.enforce_from}`)"
+    severity = severity_periods_of(case, book)[-1].severity
+    why: str | None = "the rule is off (`postmortem.mode`)"
+    if book.mapping.postmortem.mode is not Mode.OFF:
+        _owed, settles_at = qualifies(case, book)
+        why = _why_nothing(case, book, owing_times(case, book), settles_at)
+    changed = changed_since_resolve(case, book, severity)
+    if why is None or not changed or counts_for_another(case):
+        return why
+    return f"{why}, by the rules at its resolve: a change was loaded later ({', '.join(changed)})"
+
+
+def _needs_none(case: Case, book: Rulebook) -> str:
+    severity = severity_periods_of(case, book)[-1].severity
+    if not might_owe(case, book):
+        return f"{severity} incidents need no postmortem"
+    if book.mapping.postmortem.basis == "final":
+        return f"its severity was lowered to {severity}, which needs no postmortem"
+    return "it had no severity that needs a postmortem for 10 minutes or at the resolve"
 
 
 def written_before_merge(case: Case, book: Rulebook) -> bool:

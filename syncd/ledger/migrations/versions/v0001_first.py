@@ -76,6 +76,7 @@ def _incidents() -> None:
         sa.Column("searched", sa.Boolean, nullable=False),
         sa.Column("finished", sa.Boolean, nullable=False, index=True),
         sa.Column("noise_rule", sa.String),
+        sa.Column("no_postmortem", sa.String),
         sa.Column("dry_run_notes", sa.JSON, nullable=False),
         sa.Column("merged_into", sa.String, index=True),
         sa.Column("restricted", sa.Boolean, nullable=False),
