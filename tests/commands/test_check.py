@@ -527,6 +527,15 @@ def test_a_trial_that_ends_early_closes_its_ticket(first: House, method: str, st
     assert ticket["fields"]["status"]["name"] == "Done"
 
 
+def test_the_trial_tickets_of_two_teams_do_not_look_like_duplicates(first: House) -> None:
+    other = "syncd: 1\nteam: Web\nenforce_from: 2026-11-20\nservices: {Ordering API: {}}\n"
+    Path("m/web.yaml").write_text(f"{other}jira: {{project: OPS, resolution: [Done]}}\n")
+    first.syncd("check", "--probe", "--yes")
+    marks = [one.now.properties["syncd"] for one in first.world.jira.site.issues.values()]
+    assert [mark["kind"] for mark in marks] == ["probe", "probe"]
+    assert marks[0]["op"] != marks[1]["op"]
+
+
 def test_the_probe_asks_before(first: House) -> None:
     for answer in ("n\n", ""):
         first.monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
