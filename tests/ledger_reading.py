@@ -42,6 +42,7 @@ __all__ = [
     "DutyRow",
     "IncidentRow",
     "OperationRecord",
+    "OperationRow",
     "PersonRow",
     "PostmortemRow",
     "RequestRow",

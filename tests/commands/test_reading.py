@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 from commandline import CONTROLS, NO_DAEMON, House
-from ledger_reading import opened, put
+from ledger_reading import OperationRow, opened, put
 from rich.cells import cell_len
 
 from syncd.commands.shared.status_lines import incident_lines, needs_person
 from syncd.domain.mail import of_team
-from syncd.ledger.store.tables import OperationRow
 from syncd.sandbox import faults
 
 LEDGER = Path(".syncd/syncd.db")
