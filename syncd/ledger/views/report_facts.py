@@ -113,7 +113,6 @@ class ItemFact:
     summary: str
     status: str
     owner: str | None
-    owner_active: bool
     first_seen_at: datetime
     due_at: datetime | None
     done_at: datetime | None
@@ -259,7 +258,6 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
             summary=func.coalesce(func.json_extract(snapshot, "$.summary"), ""),
             status=func.coalesce(func.json_extract(snapshot, "$.status.name"), "not read yet"),
             owner=func.json_extract(snapshot, "$.assignee.name"),
-            owner_active=func.coalesce(func.json_extract(snapshot, "$.assignee.active"), 0) == 1,
             due_at=done.c.due_at,
             done_at=done.c.met_at,
             postponed=func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),

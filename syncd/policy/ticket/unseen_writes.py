@@ -8,7 +8,7 @@ id showed unchanged, and that nobody changed, had no effect: the rules then deci
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from syncd.domain.base import JsonValue
@@ -141,12 +141,11 @@ def field_of(place: str) -> str:
     return _HOLDS.get(field, field)
 
 
-Unseen = Mapping[str, bool]
-"""By object and field (`ticket:P1 assignee`): True where our write had no effect, False while none showed."""
-
-
 def unseen_of(rows: Iterable[tuple[str, str, bool]]) -> dict[str, bool]:
-    """Return what a case knows of written places, given object, place and if the write had no effect."""
+    """Return what a case knows of written places, given object, place and if the write had no effect.
+
+    By object and field (`ticket:P1 assignee`): True where our write had no effect, False while none showed.
+    """
     unseen: dict[str, bool] = {}
     for object_, place, no_effect in rows:
         name = f"{object_} {field_of(place)}"
