@@ -99,10 +99,15 @@ def stub_title(number: int) -> str:
 
 
 class Note(Value):
-    """A note on an incident. Since 2025-11-07 people can edit and delete notes in PagerDuty."""
+    """A note on an incident. Since 2025-11-07 people can edit and delete notes in PagerDuty.
+
+    `by_person` is False where the author is no user but a bot. In a case it is also False for syncd's own
+    user.
+    """
 
     id: str
     author: Responder | None = None
+    by_person: bool = True
     text: str
     created_at: UtcTime
     updated_at: UtcTime | None = None

@@ -254,7 +254,8 @@ class Case(Value):
 def judged_people(case: Case, nobodies: Container[str]) -> Case:
     """Return the case with these accounts marked as no persons: syncd's own and the team's robots.
 
-    Each rule asks only `Account.human`. This function is the only place that decides about it by account.
+    `nobodies` holds Jira accounts and users of PagerDuty. Each rule asks only `Account.human` or
+    `Note.by_person`. This function is the only place that decides about it by account.
     """
     ticket, postmortem, owner = case.ticket, case.postmortem, case.service_owner
     return case.model_copy(
@@ -263,6 +264,7 @@ def judged_people(case: Case, nobodies: Container[str]) -> Case:
             "ticket": _judged(ticket, nobodies) if ticket else None,
             "postmortem": _judged(postmortem, nobodies) if postmortem else None,
             "items": tuple(_judged(item, nobodies) for item in case.items),
+            "notes": case.notes and tuple(_note_judged(note, nobodies) for note in case.notes),
         }
     )
 
@@ -281,6 +283,12 @@ def _judged(state: State, nobodies: Container[str]) -> State:
     if isinstance(state, _DutyIssueState):
         update["changes"] = tuple(_author_judged(change, nobodies) for change in state.changes)
     return state.model_copy(update=update)
+
+
+def _note_judged(note: Note, nobodies: Container[str]) -> Note:
+    if note.author is None or not note.by_person or note.author.id not in nobodies:
+        return note
+    return note.model_copy(update={"by_person": False})
 
 
 Act = TypeVar("Act", Comment, Change)

@@ -10,7 +10,7 @@ from syncd.domain.incident import Incident, Note
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
-from syncd.engine.observe.accounts import nobodies_of, person_key
+from syncd.engine.observe.accounts import nobodies_of, our_users_on_record, person_key
 from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
 from syncd.engine.observe.issues import nameless
 from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
@@ -90,7 +90,8 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         unread=_unread(context, facts),
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
     )
-    return _with_addresses(context, judged_people(case, nobodies_of(context, book.mapping)))
+    nobodies = nobodies_of(context, book.mapping) | our_users_on_record(context)
+    return _with_addresses(context, judged_people(case, nobodies))
 
 
 def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:

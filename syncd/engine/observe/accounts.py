@@ -180,22 +180,30 @@ def our_accounts(context: EngineContext) -> frozenset[str]:
     return context.nobodies.keep(_OURS, frozenset(accounts_on_record(context.ledger)))
 
 
-def our_users(context: EngineContext) -> frozenset[str]:
+def our_users(context: EngineContext, *, patient: bool = True) -> frozenset[str]:
     """Return the ids of the PagerDuty users in whose names syncd writes and wrote.
 
-    Raises `RemoteError` while PagerDuty as a whole may be down.
+    With `patient` raise `RemoteError` while PagerDuty as a whole may be down.
     """
     at_hand = context.nobodies.get(_OUR_USERS)
     if at_hand is not None:
         return at_hand[0]
-    ids = get_value(context.ledger, _OUR_USERS).get("ids")
-    before = frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
+    before = our_users_on_record(context)
     # a token that may not list users writes notes all the same
-    sender = context.troubles.ask("PagerDuty", READ_USERS, context.services.pagerduty.sender, patient=True)
+    sender = context.troubles.ask("PagerDuty", READ_USERS, context.services.pagerduty.sender, patient=patient)
     ours = before if sender is None else before | {sender.id}
     if ours != before:
         set_value(context.ledger, _OUR_USERS, ids=sorted(ours))
     return context.nobodies.keep(_OUR_USERS, ours)
+
+
+def our_users_on_record(context: EngineContext) -> frozenset[str]:
+    """Return the same as `our_users` without a request, as far as the ledger has them."""
+    at_hand = context.nobodies.get(_OUR_USERS)
+    if at_hand is not None:
+        return at_hand[0]
+    ids = get_value(context.ledger, _OUR_USERS).get("ids")
+    return frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
 
 
 def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from syncd.domain.incident import Note
 from syncd.domain.ticket import Comment
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.accounts import our_users, our_users_on_record
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.troubles import READ_COMMENTS, READ_NOTES
 from syncd.ledger.records import IncidentRecord
@@ -24,6 +25,9 @@ def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | 
     notes = list_notes(context, incident.id)
     if notes is None:
         return
+    if any(note.by_person for note in notes) and not our_users_on_record(context):
+        # else a note of syncd's own user would count as a person's
+        our_users(context, patient=False)
     kept = rules.notes(notes, incident.team)
     if news is not None and [note.model_dump(mode="json") for note in kept] == (incident.notes or []):
         return

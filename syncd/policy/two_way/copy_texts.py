@@ -19,7 +19,7 @@ from syncd.domain.base import UtcTime, Value
 from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
 from syncd.domain.operation.keys import comment_key, copy_of_comment_key, copy_of_note_key, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
-from syncd.policy.marks import mark_in, was_forgotten
+from syncd.policy.lines import ForeignText, foreign_comments, foreign_notes
 
 MOST_TEXTS = 30
 """syncd copies so many texts of an incident at most within `WITHIN`."""
@@ -47,7 +47,9 @@ def decide_mirror(case: Case, book: Rulebook) -> Decision:
         return Decision()
     copied = {("note", pair.note_id) for pair in case.pairs}
     copied |= {("comment", pair.comment_id) for pair in case.pairs}
-    texts = [*_notes(case, book), *_comments(case, book)]
+    notes = foreign_notes(case) if book.mapping.two_way.notes else ()
+    comments = foreign_comments(case) if book.mapping.two_way.comments else ()
+    texts = [_text(text) for text in (*notes, *comments)]
     flood = _beyond(texts)
     new = [text for text in texts if (text.side, text.id) not in copied and text.key not in case.once]
     held = sorted((text for text in new if text.key in flood), key=_order)
@@ -55,27 +57,9 @@ def decide_mirror(case: Case, book: Rulebook) -> Decision:
     return Decision(operations=(*copies, *_notices(case, held)))
 
 
-def _notes(case: Case, book: Rulebook) -> Iterator[_Text]:
-    if not book.mapping.two_way.notes:
-        return
-    ours = {pair.note_id for pair in case.pairs if pair.origin != "note"}
-    for note in case.notes or ():
-        # A text that ends in a mark of any syncd is a copy already: two daemons would copy it for ever.
-        if note.id not in ours and not mark_in(note.text) and not was_forgotten(note.text, note.author):
-            author = note.author.name if note.author else ""
-            yield _Text(side="note", id=note.id, author=author, text=note.text, at=note.created_at)
-
-
-def _comments(case: Case, book: Rulebook) -> Iterator[_Text]:
-    issue = case.ticket.issue if case.ticket else None
-    if not book.mapping.two_way.comments or issue is None:
-        return
-    ours = {pair.comment_id for pair in case.pairs if pair.origin != "comment"}
-    for comment in issue.comments or ():
-        body, forgotten = comment.body, was_forgotten(comment.body, comment.author)
-        if comment.id not in ours and not comment.mark and not mark_in(body) and not forgotten:
-            author = comment.author.name if comment.author else ""
-            yield _Text(side="comment", id=comment.id, author=author, text=body, at=comment.created_at)
+def _text(text: ForeignText) -> _Text:
+    author = text.author.name if text.author else ""
+    return _Text(side=text.source, id=text.id, author=author, text=text.text, at=text.at)
 
 
 def _order(text: _Text) -> tuple[UtcTime, str]:

@@ -112,11 +112,16 @@ def log_entry(raw: Wire) -> LogEntry | None:
         at=moment(raw["created_at"]),
         incident_id=about["id"],
         agent=reference(raw.get("agent")),
-        by_person=(raw.get("agent") or {}).get("type") == "user_reference",
+        by_person=_is_user(raw.get("agent")),
         summary=raw.get("summary") or "",
         merged_into=target["id"] if isinstance(target, dict) and is_id(target.get("id")) else None,
         incident=_readable_incident(about),
     )
+
+
+def _is_user(agent: Wire | None) -> bool:
+    # bots have `bot_user_reference`, services and integrations their own types
+    return (agent or {}).get("type") == "user_reference"
 
 
 def log_entry_of(raw: Wire, incident_id: str) -> LogEntry | None:
@@ -138,6 +143,7 @@ def note(raw: Wire) -> Note:
     return Note(
         id=raw["id"],
         author=responder(author) if author and author.get("id") else None,
+        by_person=_is_user(author),
         text=raw.get("content") or "",
         created_at=moment(raw["created_at"]),
         updated_at=maybe_moment(raw.get("updated_at")),

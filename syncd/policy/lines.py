@@ -1,0 +1,138 @@
+"""Read people's texts, and the lines among them that tell syncd something: `update: traffic is rerouted`.
+
+A line is the first line of a note or comment; it begins with a keyword and a colon. Only people write lines:
+syncd's own texts, the copies that it made, apps, robots and texts with any syncd's mark never count. The
+ledger knows syncd's texts (`mirror_link`); of a note and its copy only the original counts. The texts were
+masked when syncd read them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from syncd.domain.base import UtcTime, Value
+from syncd.domain.incident import Responder
+from syncd.domain.ticket import Account, is_person
+from syncd.policy.case import Case
+from syncd.policy.marks import mark_in, was_forgotten
+
+LONGEST_KEYWORD = 40
+"""Characters before the colon; a longer beginning is a sentence."""
+_APPROVED = re.compile(r"approved(?: {1,3}#?(\d{1,6}))?[.!]?", re.IGNORECASE)
+
+Source = Literal["note", "comment"]
+
+
+class ForeignText(Value):
+    """A note or comment that syncd did not write; `by_person` is False where no person is known to have."""
+
+    source: Source
+    id: str
+    author: Responder | Account | None
+    by_person: bool
+    at: UtcTime
+    text: str
+
+
+class PersonLine(Value):
+    """A person's line: its keyword in lower case, the `rest` of that line, and the whole `text` after it.
+
+    `author` is a user of PagerDuty for a note, a Jira account for a comment. `at` is when they wrote it.
+    """
+
+    source: Source
+    id: str
+    author: Responder | Account
+    at: UtcTime
+    keyword: str
+    rest: str
+    text: str
+
+
+class Approval(Value):
+    """A person's comment that says `approved` and nothing else; `number` is the draft that it names."""
+
+    author: Account
+    at: UtcTime
+    number: int | None
+
+
+def foreign_notes(case: Case) -> Iterator[ForeignText]:
+    """Yield the notes that no syncd wrote, in PagerDuty's order; none where syncd lacks them."""
+    ours = {pair.note_id for pair in case.pairs if pair.origin != "note"}
+    for note in case.notes or ():
+        # A text that ends in a mark of any syncd is a copy already: two daemons would copy it for ever.
+        if note.id not in ours and not mark_in(note.text) and not was_forgotten(note.text, note.author):
+            yield ForeignText(
+                source="note",
+                id=note.id,
+                author=note.author,
+                by_person=note.author is not None and note.by_person,
+                at=note.created_at,
+                text=note.text,
+            )
+
+
+def foreign_comments(case: Case) -> Iterator[ForeignText]:
+    """Yield the ticket's comments that no syncd wrote, in Jira's order; none where syncd lacks them."""
+    issue = case.ticket.issue if case.ticket else None
+    ours = {pair.comment_id for pair in case.pairs if pair.origin != "comment"}
+    for comment in (issue.comments if issue else None) or ():
+        body, forgotten = comment.body, was_forgotten(comment.body, comment.author)
+        if comment.id not in ours and not comment.mark and not mark_in(body) and not forgotten:
+            yield ForeignText(
+                source="comment",
+                id=comment.id,
+                author=comment.author,
+                by_person=is_person(comment.author),
+                at=comment.created_at,
+                text=body,
+            )
+
+
+def texts_of_people(case: Case) -> tuple[ForeignText, ...]:
+    """Return the notes and comments that people wrote, oldest first."""
+    texts = (*foreign_notes(case), *foreign_comments(case))
+    return tuple(
+        sorted((text for text in texts if text.by_person), key=lambda text: (text.at, text.source, text.id))
+    )
+
+
+def lines_of(case: Case) -> tuple[PersonLine, ...]:
+    """Return the lines of people on an incident and its ticket, oldest first."""
+    return tuple(line for text in texts_of_people(case) if (line := _line(text)) is not None)
+
+
+def _line(text: ForeignText) -> PersonLine | None:
+    if text.author is None:
+        return None
+    words = text.text.strip()
+    # Only the beginning is searched for a colon: a hostile text has no say in how long that takes.
+    before, colon, _ = words[: LONGEST_KEYWORD + 1].partition(":")
+    keyword = " ".join(before.split()).casefold()
+    if not colon or not keyword or "\n" in before or "\r" in before:
+        return None
+    after = words[len(before) + 1 :].strip()
+    first = words[len(before) + 1 :].splitlines()[:1]
+    return PersonLine(
+        source=text.source,
+        id=text.id,
+        author=text.author,
+        at=text.at,
+        keyword=keyword,
+        rest=first[0].strip() if first else "",
+        text=after,
+    )
+
+
+def approvals_of(case: Case) -> tuple[Approval, ...]:
+    """Return the comments of people that say `approved` or `approved N` and nothing else, oldest first."""
+    approvals = []
+    for text in texts_of_people(case):
+        match = _APPROVED.fullmatch(text.text.strip()) if text.source == "comment" else None
+        if match is not None and isinstance(text.author, Account):
+            number = int(match[1]) if match[1] else None
+            approvals.append(Approval(author=text.author, at=text.at, number=number))
+    return tuple(approvals)
