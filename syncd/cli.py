@@ -45,6 +45,7 @@ COMMANDS = {
         "resync", "Compare the ledger with PagerDuty and Jira, list the differences, ask you, then repair."
     ),
     "check": Entry("check", "Check that PagerDuty and Jira have everything that the mappings need."),
+    "adopt": Entry("adopt", "Take an issue that a person made as the ticket of an incident."),
     "accept": Entry(
         "accept",
         "Allow a new ledger to create the tickets that wait for your consent (`syncd status` counts them).",

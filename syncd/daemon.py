@@ -270,7 +270,8 @@ class Daemon:
     def _arm_ticker(self) -> None:
         ticker, jobs = self._ticker, self.loop.jobs
         ticker.every(self._poll_seconds, self._cycle, at_once=True)
-        for job in (self.loop.tick, self._source.receiver.tick, jobs.run_jobs, self._reloads):
+        second = (self.loop.tick, self._source.receiver.tick, jobs.run_jobs, jobs.adoptions, self._reloads)
+        for job in second:
             ticker.every(1, self._unless_unwritable(job))
         ticker.every(REPORTS_EVERY, self._unless_unwritable(jobs.reports))
         ticker.every(SLOW_LOOK_EVERY, self._unless_unwritable(jobs.slow_if_due))

@@ -133,8 +133,9 @@ def _send(setup: Setup, arguments: dict[str, Any]) -> int:
     """Have the report mailed; return the exit code."""
     from syncd.commands.shared.ask_daemon import do_job
     from syncd.engine.jobs.requests import REPORT
+    from syncd.engine.once import once
 
-    result = do_job(setup, "syncd report --send", REPORT, arguments, parallel=0)
+    result = do_job(setup, "syncd report --send", REPORT, arguments, once)
     for line in result["lines"]:
         click.echo(line, err=bool(result["failed"]))
     return 1 if result["failed"] else 0

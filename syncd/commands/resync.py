@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -50,6 +51,7 @@ def resync(
         )
     from syncd.commands.shared.ask_daemon import do_job
     from syncd.engine.loop import WORKERS
+    from syncd.engine.once import once
 
     setup = Setup.load(ctx, usable=True)
     setup.start_log(quiet=True)
@@ -60,7 +62,8 @@ def resync(
         sys.exit(stopped)
     if not yes:
         click.confirm("Repair?", abort=True)
-    sys.exit(_show_result(do_job(setup, "syncd --resync", "resync", arguments, WORKERS)) or stopped)
+    result = do_job(setup, "syncd --resync", "resync", arguments, partial(once, parallel=WORKERS))
+    sys.exit(_show_result(result) or stopped)
 
 
 def _since(text: str | None) -> str | None:

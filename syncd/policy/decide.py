@@ -23,7 +23,7 @@ from syncd.policy.restricted import decide_level
 from syncd.policy.rules_in_force import rules_in_force
 from syncd.policy.ticket.auto_close import decide_closing
 from syncd.policy.ticket.close_gate import decide_gate
-from syncd.policy.ticket.create import decide_ticket
+from syncd.policy.ticket.create import decide_mark, decide_ticket
 from syncd.policy.ticket.fields import decide_arrived, decide_fields
 from syncd.policy.ticket.merge import decide_merge
 from syncd.policy.ticket.status import decide_status
@@ -34,6 +34,7 @@ from syncd.policy.two_way.update_copies import decide_mirror_changes
 
 RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_ticket,
+    decide_mark,
     decide_level,
     decide_merge,
     decide_status,

@@ -28,6 +28,11 @@ def incident_label(incident_id: str) -> str:
     return slug_label(f"pd-{incident_id}")
 
 
+def ticket_labels(incident_id: str) -> list[str]:
+    """Return the labels of each ticket: they are for people and decide nothing."""
+    return ["syncd", incident_label(incident_id)]
+
+
 def is_persons(comment: Comment) -> bool:
     """Return True if a person wrote a comment: not syncd, no app, no robot, no copy of a note."""
     # syncd empties only texts of people (`syncd forget`), with their names.

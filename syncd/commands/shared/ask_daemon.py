@@ -15,6 +15,7 @@ from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.domain.clock import Clock
+    from syncd.engine.loop import ControlLoop
     from syncd.ledger.database.connection import Database
 
 WAIT_SECONDS = 60.0
@@ -47,33 +48,42 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
             finally:
                 ledger.close()
         result = _answer(db, number, clock, lambda _words: None)
+    tell({**result, "daemon": daemon})
+
+
+def tell(result: dict[str, Any]) -> None:
+    """Print the answer to a request; exit 1 if it failed. Without a daemon, say what sends the writes."""
     for line in result.get("lines", []):
         click.echo(line)
-    if result.get("incidents") and not daemon:
+    if result.get("incidents") and not result.get("daemon"):
         click.echo(f"no daemon is running; the writes that follow leave when syncd runs: {how_to_start()}")
     if result.get("failed"):
         sys.exit(1)
 
 
-def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], parallel: int) -> dict[str, Any]:
-    """Have a job done by the running daemon, else here under the lock; return its answer.
+def do_job(
+    setup: Setup, command: str, kind: str, arguments: dict[str, Any], work: Callable[[ControlLoop], object]
+) -> dict[str, Any]:
+    """Have a job done by the running daemon, else by `work` here under the lock; return its answer.
 
-    The lock file shows `command` as its holder meanwhile.
+    The lock file shows `command` as its holder meanwhile. `daemon` in the answer: one is running.
     """
     from syncd.engine.jobs import requests
     from syncd.engine.loop import ControlLoop
-    from syncd.engine.once import once
     from syncd.ledger.errors import LedgerBusy
 
     user = typist().name
     try:
         context = setup.context(command)
     except LedgerBusy:
-        return ask_daemon(kind, arguments, user, lambda words: click.echo(words, err=True))
+        return {
+            **ask_daemon(kind, arguments, user, lambda words: click.echo(words, err=True)),
+            "daemon": True,
+        }
     try:
         number = requests.ask(context.ledger, kind, arguments, user, context.clock.now())
-        once(ControlLoop(context), parallel=parallel)
-        return requests.answer_of(context.ledger, number)
+        work(ControlLoop(context))
+        return {**requests.answer_of(context.ledger, number), "daemon": False}
     finally:
         context.ledger.close()
 

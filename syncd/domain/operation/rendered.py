@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.operation.base import Kind
-from syncd.domain.ticket import Status
+from syncd.domain.ticket import Mark, Status
 
 FieldValues = dict[str, JsonValue]
 """Values of an issue's fields, by field id."""
@@ -73,12 +73,16 @@ class RenderedCreate(Rendered):
 
 
 class RenderedEdit(Rendered):
-    """An edit: `fields` replaces, `update` adds and removes, `refused` are the fields that Jira refused."""
+    """An edit: `fields` replaces, `update` adds and removes, `refused` are the fields that Jira refused.
+
+    `mark` is the mark that the issue gets.
+    """
 
     issue: str
     fields: FieldValues = Field(default_factory=dict)
     update: FieldValues = Field(default_factory=dict)
     refused: tuple[str, ...] = ()
+    mark: Mark | None = None
 
 
 class RenderedTransition(Rendered):

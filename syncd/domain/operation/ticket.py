@@ -69,7 +69,8 @@ class MoveTicket(OperationBase):
 class EditTicket(RefusableFields):
     """Write fields of the ticket; `agree` holds the values that both sides agree on after it.
 
-    `before` holds hashes of the ticket's values before the edit, by aspect.
+    `before` holds hashes of the ticket's values before the edit, by aspect. `marks`: it also gives the ticket
+    the mark of a created one.
     """
 
     op_class: ClassVar = OperationClass.STATE
@@ -81,6 +82,7 @@ class EditTicket(RefusableFields):
     fields: dict[str, JsonValue]
     agree: dict[str, JsonValue]
     before: dict[str, str] = Field(default_factory=dict)
+    marks: bool = False
 
 
 class FillRestrictedStub(OperationBase):

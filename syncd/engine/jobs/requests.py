@@ -7,6 +7,7 @@ from syncd.engine.runtime.brakes import print_of
 from syncd.ledger.database.connection import Database
 from syncd.ledger.requests import answers
 from syncd.ledger.requests.answers import (
+    ADOPT,
     RELOAD,
     REPORT,
     RESYNC,
@@ -28,6 +29,7 @@ def serve(ledger: Database, clock: Clock) -> Served:
 
 
 __all__ = [
+    "ADOPT",
     "RELOAD",
     "REPORT",
     "RESYNC",

@@ -14,6 +14,7 @@ from typing import Any
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import duplicates, requests
+from syncd.engine.jobs.adopt import adopt
 from syncd.engine.jobs.nightly_verify import NightlyVerify
 from syncd.engine.jobs.reload import Reloader
 from syncd.engine.jobs.resync import Resync, Scope, state_in_words
@@ -89,6 +90,15 @@ class JobRunner:
             else:
                 requests.finish_job(context.ledger, row.id, result, context.clock)
         return any_done
+
+    def adoptions(self) -> None:
+        """Adopt the issues that operators named as tickets, and queue their incidents."""
+        while (
+            self.contacted() and (row := requests.take_job(self.context.ledger, requests.ADOPT)) is not None
+        ):
+            result = adopt(self.context.pinned(), row)
+            requests.finish_job(self.context.ledger, row.id, result, self.context.clock)
+            self.hand_out(result["incidents"])
 
     def reports(self) -> None:
         """Create the weekly reports that are due, and send the requested ones."""

@@ -201,8 +201,8 @@ _HANDLERS: dict[str, Callable[[Session, RequestRow, Clock], Result]] = {
 }
 
 
-RESYNC, RELOAD, REPORT = "resync", "reload", "report.send"
-JOBS = frozenset({RESYNC, RELOAD, REPORT})
+RESYNC, RELOAD, REPORT, ADOPT = "resync", "reload", "report.send", "adopt"
+JOBS = frozenset({RESYNC, RELOAD, REPORT, ADOPT})
 """Requests that the daemon works through outside any transaction, because they read the services."""
 NEW, RUNNING, DONE = "new", "running", "done"
 

@@ -16,14 +16,17 @@ from sqlalchemy import bindparam, or_
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import Kind, OperationState, ticket_key
+from syncd.domain.operation import OPEN_STATES, Kind, OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.holds import end_mass_if_gone
 from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.lookups import name_in
+from syncd.ledger.store.operation_states import finish
 from syncd.ledger.store.outbox import on_record
 from syncd.ledger.store.postmortems import duty_issues_by_id
 from syncd.ledger.store.restored import APART, note_succession, restored_at
@@ -147,6 +150,59 @@ def adopt_first(
         return free[0]
 
 
+def why_not_adopt(ledger: Transactions, incident_id: str, issue: Issue | None = None) -> str | None:
+    """Return why an incident cannot get a ticket, or not this issue, by the record; None if it can."""
+    with ledger.read() as session:
+        return _why_not_adopt(session, incident_id, issue)
+
+
+def _why_not_adopt(session: Session, incident_id: str, issue: Issue | None) -> str | None:
+    ticket, name = session.get(TicketRow, incident_id), name_in(session, incident_id)
+    if ticket is not None:
+        return f"incident {name} has the ticket {ticket.key}, and an incident has exactly one"
+    if session.connection().scalar(_STATE, {"op": op_of(ticket_key(incident_id))}) in _MAY_HAVE_MADE:
+        return (
+            f"syncd's own create for incident {name} is under way;"
+            " wait until `syncd outbox` no longer lists it"
+        )
+    if issue is None:
+        return None
+    other = session.exec(select(TicketRow).where(TicketRow.issue_id == issue.id)).first()
+    if other is not None:
+        return f"{issue.key} is the ticket of incident {name_in(session, other.incident_id)}"
+    paper = duty_issues_by_id(session, [issue.id]).get(issue.id)
+    if paper is not None:
+        kind = "the postmortem" if isinstance(paper, PostmortemRow) else "an action item"
+        return f"{issue.key} is {kind} of incident {name_in(session, paper.incident_id)}"
+    return None
+
+
+def adopt_named(
+    ledger: Own, rules: StorageRules, incident_id: str, issue: Issue, reading: Reading, *, typed_by: str
+) -> str | None:
+    """Adopt the issue that a system user named as an incident's ticket; return why not, None if it is done.
+
+    A create that waits is superseded.
+    """
+    with ledger.write() as session:
+        why_not = _why_not_adopt(session, incident_id, issue)
+        if why_not is not None:
+            return why_not
+        op = op_of(ticket_key(incident_id))
+        create = session.exec(select(OperationRow).where(OperationRow.op == op)).first()
+        if create is not None and create.state in OPEN_STATES:
+            why = f"{issue.key} was adopted"
+            finish(session, create, OperationState.SUPERSEDED, reading.now, why=why)
+            end_mass_if_gone(session)
+        row = session.get(IncidentRow, incident_id)
+        if row is not None:
+            row.searched = True
+            session.add(row)
+        _adopt(session, ledger, rules, incident_id, issue, reading, by="command", typed_by=typed_by)
+        notice_changes_in(session, [incident_id], reading.now, 0, "its ticket was adopted", notes=True)
+    return None
+
+
 def lost(ledger: Own, issues: Sequence[Issue]) -> list[Issue]:
     """Return the issues with this ledger's mark that it does not know, although it made them.
 
@@ -201,7 +257,8 @@ def adopt_lost(
     return taken
 
 
-_UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.UNKNOWN, OperationState.DONE)
+_MAY_HAVE_MADE = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+_UNDER_WAY = (*_MAY_HAVE_MADE, OperationState.DONE)
 _STATE = select(col(OperationRow.state)).where(col(OperationRow.op) == bindparam("op"))
 
 
@@ -215,8 +272,12 @@ def _adopt(
     *,
     by: str,
     agreed: dict[str, JsonValue] | None = None,
+    typed_by: str = "",
 ) -> None:
-    """Store an issue as an incident's ticket; `by` names the evidence in the audit event."""
+    """Store an issue as an incident's ticket; `by` names the evidence in the audit event.
+
+    `typed_by` is the system user who named the issue.
+    """
     ticket = TicketRow(
         incident_id=incident_id,
         issue_id=issue.id,
@@ -228,7 +289,7 @@ def _adopt(
     )
     store_issue_in(session, rules, ticket, issue, reading.read_seq, reading.now, reading.jira_now)
     _note_earlier_ledger(session, ledger, issue, reading.now)
-    _say_adopted(session, "ticket.adopted", incident_id, issue, by, reading.now)
+    _say_adopted(session, "ticket.adopted", incident_id, issue, by, reading.now, typed_by)
 
 
 def adopt_postmortem(
@@ -267,8 +328,12 @@ def adopt_postmortem(
         return choice
 
 
-def _say_adopted(session: Session, kind: str, incident_id: str, issue: Issue, by: str, now: datetime) -> None:
+def _say_adopted(
+    session: Session, kind: str, incident_id: str, issue: Issue, by: str, now: datetime, typed_by: str = ""
+) -> None:
     data: dict[str, JsonValue] = {"key": issue.key, "by": by}
+    if typed_by:
+        data["typed_by"] = audit.salted(session, typed_by)
     audit.append(session, now, kind, incident=incident_id, issue=issue.id, data=data)
 
 

@@ -2,7 +2,8 @@
 
 QRPay runbook, "Incident Tracking": all incidents are tracked in Jira. An incident that was resolved before
 the mapping's `enforce_from` gets no ticket, unless the mapping has `backfill: {tickets: all}`. With `coexist:
-adopt` syncd waits for the ticket of PagerDuty's Jira app and adopts it.
+adopt` syncd waits for the ticket of PagerDuty's Jira app and adopts it. An adopted ticket gets the mark and
+the labels of a created one.
 
 A mapping can name noise rules for incidents without a ticket. QRPay's mapping has none, because its runbook
 tracks all incidents.
@@ -13,16 +14,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.config.templates.text_limits import title_matches
+from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist, NoiseRule
 from syncd.domain.mapping.services import ServiceSection
-from syncd.domain.operation import CreateTicket, LinkNote, Operation
+from syncd.domain.operation import CreateTicket, EditTicket, LinkNote, Operation
 from syncd.domain.operation.keys import ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.marks import ticket_labels
 from syncd.policy.severity import owes_postmortem
 
 OTHER_TOOL_SECONDS = 60.0
 """The time after the trigger for which syncd waits for the other tool's ticket."""
+
+MARKED = "mark"
+"""In the agreed values of an adopted ticket: syncd has given it the mark and the labels."""
 
 
 def wait_for_other(incident: Incident, now: datetime) -> float:
@@ -67,6 +73,31 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
     if not case.before_enforcement and note.key not in case.once:
         operations.append(note)
     return Decision(operations=tuple(operations))
+
+
+def decide_mark(case: Case, book: Rulebook) -> Decision:
+    """Return the edit that gives an adopted ticket the mark and the labels of a created one, once.
+
+    By them a new ledger finds the ticket, and people find all issues of the incident.
+    """
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    if ticket is None or issue is None or ticket.origin != "adopted" or case.before_enforcement:
+        return Decision()
+    if issue.mark is not None or ticket.agreed.get(MARKED):
+        return Decision()
+    offered = book.project.offers("labels") and "labels" not in ticket.refused
+    missing: list[JsonValue] = [
+        label for label in ticket_labels(case.incident.id) if offered and label not in issue.labels
+    ]
+    edit = EditTicket(
+        incident=case.incident.id,
+        aspect=MARKED,
+        fields={"labels": {"add": missing, "remove": []}} if missing else {},
+        agree={MARKED: True},
+        marks=True,
+        reason="it was adopted as the incident's ticket",
+    )
+    return Decision(operations=(edit,))
 
 
 def _counts_for_another(case: Case, book: Rulebook) -> bool:

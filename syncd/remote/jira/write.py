@@ -34,13 +34,19 @@ class JiraWriting(JiraSession):
         issue_id: str,
         fields: dict[str, JsonValue],
         update: dict[str, JsonValue] | None = None,
+        mark: Mark | None = None,
     ) -> None:
-        """Edit fields in one request; `update` holds operations (`add`, `remove`) on other fields."""
+        """Edit fields in one request; `update` holds operations (`add`, `remove`) on other fields.
+
+        With a `mark` the issue gets it in the same request.
+        """
         body: dict[str, Any] = {}
         if fields:
             body["fields"] = fields
         if update:
             body["update"] = update
+        if mark is not None:
+            body["properties"] = [_property(mark)]
         self._put(self._issue_path(issue_id), body)
 
     def move(self, issue_id: str, transition_id: str, fields: dict[str, JsonValue] | None = None) -> None:

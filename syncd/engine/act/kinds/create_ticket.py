@@ -39,7 +39,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, NewTicket
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.marks import incident_label
+from syncd.policy.marks import ticket_labels
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
@@ -207,7 +207,7 @@ def _stub(
     context: EngineContext, incident: Incident, book: Rulebook, demanded: set[str]
 ) -> tuple[FieldValues, FieldValues]:
     """Return a ticket with the incident's number and link, and the fields that the screen demands."""
-    labels = ["syncd", incident_label(incident.id)]
+    labels = ticket_labels(incident.id)
     fields = _issue(book, stub_title(incident.number), stub_description(incident), labels)
     specs, screen = book.mapping.jira.fields, book.project.fields
     also = {screen[name].id for name, spec in specs.items() if spec.required and name in screen}
@@ -317,7 +317,7 @@ def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Inci
 
 def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
     """Return the labels for people and for finding candidates; they decide nothing."""
-    labels = ["syncd", incident_label(incident.id), *severity_labels(severity, book)]
+    labels = [*ticket_labels(incident.id), *severity_labels(severity, book)]
     if book.section.component and book.section.component not in book.project.components:
         labels.append(slug_label(book.section.component))
     labels.extend(slug_label(label) for label in book.mapping.jira.labels)

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import EditTicket
+from syncd.domain.operation import EditTicket, Kind, op_of, ticket_key
 from syncd.domain.operation.postmortem import DutyIssueEdit
 from syncd.domain.operation.rendered import FieldValues, RenderedEdit, assignee_in
-from syncd.domain.ticket import Issue
+from syncd.domain.ticket import Issue, Mark
 from syncd.engine.act.kind import BaseKind, Outcome, agreed_on, duty_issue_for, look_back, there, written
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
@@ -38,9 +38,9 @@ class EditKind(BaseKind[RenderedEdit]):
         A security level protects texts that leave next, so syncd looks at once if it is there.
         """
         fields, update = self.request(rendered)
-        if fields or update:
+        if fields or update or rendered.mark is not None:
             try:
-                context.services.jira.edit(rendered.issue, fields, update)
+                context.services.jira.edit(rendered.issue, fields, update, rendered.mark)
             except NotDone as error:
                 forget_refused_assignee(context, fields, error)
                 raise
@@ -67,7 +67,17 @@ class EditTicketKind(EditKind):
         """Return the decided fields without those that Jira refused."""
         edit = operation.typed(EditTicket)
         fields = _without(edit.fields, edit.refused)
-        return RenderedEdit(issue=there(basis.ticket).issue_id, fields=fields, refused=edit.refused)
+        issue_id = there(basis.ticket).issue_id
+        if not edit.marks:
+            return RenderedEdit(issue=issue_id, fields=fields, refused=edit.refused)
+        # the mark of the create that this ticket made needless: a new ledger finds the ticket by it
+        mark = Mark(
+            op=op_of(ticket_key(operation.incident_id)),
+            kind=Kind.CREATE_TICKET,
+            incident=operation.incident_id,
+            instance=context.ledger.instance,
+        )
+        return RenderedEdit(issue=issue_id, fields=fields, refused=edit.refused, mark=mark)
 
     def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
         """Return the fields to set, and the labels to add and remove."""
