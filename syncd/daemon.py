@@ -40,6 +40,7 @@ from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.loaded_rules import Loaded
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
+from syncd.remote.chat import ChatClient
 from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
@@ -133,6 +134,7 @@ def make_context(
         stop=stop,
         mailer=make_post(configuration, transport, clock),
         alarm_events=_alarm_events(settings, transport),
+        chat=_chat(settings, transport),
         expires=settings.expires,
         former_accounts=settings.former_accounts,
     )
@@ -155,6 +157,11 @@ def _alarm_events(settings: Settings, transport: Transport) -> EventsClient | No
     if settings.alarm_routing_key is None:
         return None
     return EventsClient(settings.alarm_url, settings.alarm_routing_key.get_secret_value(), transport)
+
+
+def _chat(settings: Settings, transport: Transport) -> ChatClient | None:
+    urls = {channel: url.get_secret_value() for channel, url in settings.chat_urls.items()}
+    return ChatClient(urls, transport) if urls else None
 
 
 def open_ledger(settings: Settings, holder: str, clock: Clock) -> Ledger:

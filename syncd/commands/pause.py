@@ -6,8 +6,8 @@ import click
 
 from syncd.commands.shared.ask_daemon import ask_and_tell
 
-TARGETS = ("jira", "pagerduty", "mail")
-"""What syncd writes to (`syncd.domain.operation.Target`), each to be paused alone; nothing writes to chat."""
+TARGETS = ("jira", "pagerduty", "mail", "chat")
+"""What syncd writes to (`syncd.domain.operation.Target`), each to be paused alone."""
 
 target_argument = click.argument(
     "target", metavar="WHAT", type=click.Choice([*TARGETS, "all"]), default="all"
@@ -18,7 +18,9 @@ def _targets(target: str) -> list[str]:
     return list(TARGETS) if target == "all" else [target]
 
 
-@click.command(help="Stop writes to WHAT (jira, pagerduty, mail or all), until `syncd resume`. Default: all.")
+@click.command(
+    help="Stop writes to WHAT (jira, pagerduty, mail, chat or all), until `syncd resume`. Default: all."
+)
 @target_argument
 @click.option("--reason", required=True, help="Why; syncd keeps it on record.")
 def command(target: str, reason: str) -> None:
@@ -28,7 +30,7 @@ def command(target: str, reason: str) -> None:
 
 @click.command(
     "resume",
-    help="End the pause of WHAT (jira, pagerduty, mail or all), and ask it again at once."
+    help="End the pause of WHAT (jira, pagerduty, mail, chat or all), and ask it again at once."
     " Waiting writes that are out of date are dropped.",
 )
 @target_argument

@@ -45,6 +45,7 @@ from syncd.remote.http.login import Login
 from syncd.remote.http.transport import Transport
 
 if TYPE_CHECKING:
+    from syncd.remote.chat import ChatClient
     from syncd.remote.jira.client import JiraClient
     from syncd.remote.pagerduty.client import PagerDutyClient
     from syncd.remote.pagerduty.events import EventsClient
@@ -103,8 +104,8 @@ class EngineContext:
     `skew` returns by how many seconds a service's clock differs from ours, `now_of` the present time by a
     service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's,
     `login` returns our login at a service. `alarm_events` takes alarms about syncd, None unless the operator
-    gave a routing key. `expires` holds the days on which the services' credentials end,
-    as far as they are known.
+    gave a routing key. `chat` posts to chat channels, None where none has a URL. `expires` holds the days on
+    which the services' credentials end, as far as they are known.
     """
 
     ledger: Ledger
@@ -138,6 +139,7 @@ class EngineContext:
     dry_run: bool
     mailer: Mailer | None
     alarm_events: EventsClient | None
+    chat: ChatClient | None
     expires: dict[str, date]
 
     @property
@@ -256,6 +258,7 @@ def build_context(
     stop: threading.Event | None = None,
     mailer: Mailer | None = None,
     alarm_events: EventsClient | None = None,
+    chat: ChatClient | None = None,
     expires: dict[str, date] | None = None,
     former_accounts: tuple[str, ...] = (),
 ) -> EngineContext:
@@ -299,6 +302,7 @@ def build_context(
         dry_run=dry_run,
         mailer=mailer,
         alarm_events=alarm_events,
+        chat=chat,
         expires=expires or {},
     )
 

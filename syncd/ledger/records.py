@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
-from syncd.domain.operation import Operation, OperationBase, parse_operation
+from syncd.domain.operation import Operation, OperationBase, PostChat, Target, parse_operation
 from syncd.domain.operation.rendered import Rendered, parse_rendered
 
 _Model = TypeVar("_Model", bound=OperationBase)
@@ -106,6 +106,12 @@ class OperationRecord:
             self.reason,
             self.meaning,
         )
+
+    @property
+    def service(self) -> str:
+        """The service whose health and budget the write needs: its target, or the channel of a post."""
+        operation = self.operation if self.target == Target.CHAT else None
+        return operation.service if isinstance(operation, PostChat) else self.target
 
     def changed_to(self, operation: OperationBase) -> OperationRecord:
         """Return the record with another decided write in place of its own."""

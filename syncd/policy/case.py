@@ -180,7 +180,9 @@ class Case(Value):
     - `attempted` holds, by aspect, the value of the latest write to the ticket if its outcome is unknown.
     - `unseen` holds the fields that syncd wrote and no read has shown (`ticket:P1 assignee`): True if the
       write had no effect, False while syncd waits for a read.
-    - `sent` holds the mails that left or may have left, by key, with the time; of merged incidents, too.
+    - `channels` are the names of the chat channels to which syncd can post.
+    - `sent` holds the mails and posts that left or may have left, by key, with the time; of merged
+      incidents, too.
     - `non_items` are the neighbours of ticket and postmortem at which syncd has looked already.
     - `earlier` holds the values (JSON) that keys of the mapping had at the resolve, if they changed later;
       None means that the key did not exist.
@@ -217,6 +219,7 @@ class Case(Value):
     merged_sources: tuple[MergedSource, ...] = ()
     approvers: frozenset[str] | None = None
     sent: dict[str, UtcTime] = Field(default_factory=dict)
+    channels: frozenset[str] = frozenset()
     addresses: dict[str, str] = Field(default_factory=dict)
     earlier: dict[str, str | None] = Field(default_factory=dict)
     switched: dict[str, UtcTime] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.follow_ups.judge import decide_follow_ups
 from syncd.policy.follow_ups.operations import act_on_follow_ups
+from syncd.policy.notify.chat import decide_posts
 from syncd.policy.notify.decisions import decide_decisions
 from syncd.policy.notify.duty_comments import comment_on_duties
 from syncd.policy.notify.notices import decide_notices
@@ -55,6 +56,7 @@ ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_notices,
     decide_reminders,
     decide_decisions,
+    decide_posts,
 )
 """Rules that comment, mail or move the ticket because of the duties' states."""
 

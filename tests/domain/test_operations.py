@@ -37,11 +37,13 @@ from syncd.domain.operation import (
     MoveTicket,
     Operation,
     OperationBase,
+    PostChat,
     RewriteComment,
     RewriteNote,
     SendMail,
     parse_operation,
 )
+from syncd.domain.operation.chat import PostKind
 from syncd.domain.operation.rendered import (
     Rendered,
     RenderedChange,
@@ -57,6 +59,7 @@ from syncd.domain.operation.rendered import (
 AT = "2026-11-16T06:03:00+00:00"
 COPY = {"author": "Ana", "text": "looking into it", "at": AT}
 REWRITTEN = {**COPY, "note": "N1", "comment": "20001", "version": "ab12"}
+POST = {"channel": "status", "moment": AT}
 DUPLICATE = {"older": "10001", "younger": "10002", "from": "3"}
 EDIT = {"issue": "10006", "fields": {"security": {"id": "77"}}, "update": {}, "agree": {"security": "77"}}
 LINK = {"issue": "10006", "other": "10001", "types": ["Relates"], "purpose": "link"}
@@ -198,6 +201,18 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
         SendMail,
         {"mail": "lead", "to": "lead@example.com", "why": "you are the lead", "reason": "it has no level"},
     ),
+    *(
+        (Kind.POST_CHAT, "chat:P1", PostChat, {**POST, **content})
+        for content in (
+            {"post": "ticket", "severity": "SEV0", "commander": "Ana"},
+            {"post": "severity", "severity": "SEV1", "before": "SEV0", "skip": "too old", "unsure": True},
+            {"post": "update", "source": "note:N1", "author": "Ana", "text": "rerouted"},
+            {"post": "resolved", "due": AT},
+            {"post": "resolved"},
+            {"post": "breach", "what": "scheduling the postmortem", "due": AT},
+            {"post": "owed_update", "since": AT, "who": "Ana"},
+        )
+    ),
     (
         Kind.SEND_MAIL,
         "mail:P1",
@@ -227,6 +242,7 @@ def test_every_model_and_every_kind_of_mail_has_an_example() -> None:
     models = set(get_args(get_args(Operation)[0]))
     assert {model for _, _, model, _ in MEANINGS} == models
     assert {kind for kind, _, _, _ in MEANINGS} == set(Kind)
+    assert {meaning["post"] for kind, _, _, meaning in MEANINGS if kind is Kind.POST_CHAT} == set(PostKind)
     assert {meaning["mail"] for kind, _, _, meaning in MEANINGS if kind is Kind.SEND_MAIL} == set(MailKind)
 
 

@@ -106,6 +106,7 @@ _DONE = {
     Kind.LINK_DUPLICATE: "linked a duplicate of {key} to it",
     Kind.CLOSE_DUPLICATE: "closed a duplicate of {key}",
     Kind.SEND_MAIL: "sent {to} a mail about {incident}",
+    Kind.POST_CHAT: "posted to the chat about {incident}",
 }
 
 

@@ -41,6 +41,7 @@ from syncd.config.problems import Problem
 from syncd.config.settings.installed import env_file_that_counts, find_installed, secrets_of
 from syncd.config.settings.values import (
     address,
+    as_chat_urls,
     as_day,
     as_duration,
     as_names,
@@ -54,6 +55,7 @@ from syncd.config.settings.values import (
     mail_sender,
     page_address,
     pagerduty_address,
+    secrets_in,
     upper,
     web_address,
 )
@@ -70,6 +72,7 @@ Folder = Annotated[Path, AfterValidator(folder)]
 Duration = Annotated[timedelta, BeforeValidator(as_duration)]
 Day = Annotated[date, BeforeValidator(as_day)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_names)]
+ChatUrls = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(as_chat_urls)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(as_secrets)]
 
 
@@ -198,6 +201,12 @@ class Settings(BaseSettings):
         "https://events.pagerduty.com",
         description="PagerDuty's Events API (`https://events.eu.pagerduty.com` in the EU).",
     )
+    chat_urls: ChatUrls = Field(
+        {},
+        description="URLs of the incoming webhooks of chat channels, as `NAME=URL`, one a line or separated"
+        " by blanks; NAME is a mapping's `chat.channel`.",
+        repr=False,
+    )
     http_listen: Annotated[str, AfterValidator(listen_address)] = Field(
         "127.0.0.1:8585", description="Where webhooks, health and metrics are served; empty: nowhere."
     )
@@ -301,7 +310,7 @@ class Settings(BaseSettings):
             self.smtp_password,
             self.alarm_routing_key,
         ]
-        secrets = {
+        secrets = {form for url in self.chat_urls.values() for form in secrets_in(url.get_secret_value())} | {
             secret.get_secret_value() for secret in (*given, *self.pagerduty_webhook_secrets) if secret
         }
         if self.jira_email and self.jira_token:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -184,6 +184,35 @@ def as_day(value: object) -> object:
 def as_duration(value: object) -> object:
     """Return the length of time of a text such as `14d`."""
     return duration(value) if isinstance(value, str) else value
+
+
+def as_chat_urls(value: object) -> object:
+    """Return the webhooks of a text of `NAME=URL` pairs by their names; raise `ValueError`."""
+    if not isinstance(value, str):
+        return value
+    urls: dict[str, SecretStr] = {}
+    for pair in value.split():
+        name, separator, url = pair.partition("=")
+        name = name.removeprefix("#")
+        try:
+            known = bool(name and separator and page_address(url))
+        except ValueError as error:
+            raise ValueError(f"the URL of {name or 'a channel'} is {error}") from None
+        if not known:
+            raise ValueError("not pairs such as status=https://hooks.slack.com/services/…")
+        if name in urls:
+            raise ValueError(f"two URLs of the channel {name}; keep one")
+        urls[name] = SecretStr(url)
+    return urls
+
+
+def secrets_in(url: str) -> tuple[str, ...]:
+    """Return the parts of a secret URL that nobody may see, as they stand there and decoded."""
+    parts = urlsplit(url)
+    path = parts.path.strip("/")
+    hidden = [url, path, parts.query, *path.split("/")]
+    # short words of a path (`services`, `hooks`) tell nothing
+    return tuple(dict.fromkeys(form for text in hidden if len(text) > 8 for form in (text, unquote(text))))
 
 
 def as_secrets(value: object) -> object:

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 
 from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
+from syncd.domain.mapping.chat import Chat
 from syncd.domain.mapping.jira_section import JiraSection
 from syncd.domain.mapping.services import PlaybookSection, ServiceSection, SeveritySection, default_severities
 from syncd.domain.mapping.value_types import Names, Text, ZoneName
@@ -244,6 +245,7 @@ class Mapping(Value):
         description="What happens when a person closes a ticket while duties are open.",
     )
     mails: Mails = Field(Mails(), description="E-mails other than the weekly report.")
+    chat: Chat = Field(Chat(), description="The team's chat channel.")
     report: Report = Field(Report(), description="The weekly compliance report.")
     zone: ZoneName = Field("UTC", description="The team's time zone, as `Europe/Berlin`.")
     holidays: tuple[dt.date, ...] = Field((), description="Days off, in addition to weekends.")

@@ -19,6 +19,7 @@ from syncd.domain.operation.base import (
     op_of,
     split_object,
 )
+from syncd.domain.operation.chat import PostChat, PostContent
 from syncd.domain.operation.incident import ChangeIncident, LinkNote, WantedAssignee
 from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.domain.operation.mail import MailContent, SendMail
@@ -79,6 +80,8 @@ __all__ = [
     "OperationBase",
     "OperationClass",
     "OperationState",
+    "PostChat",
+    "PostContent",
     "RewriteComment",
     "RewriteNote",
     "SendMail",
@@ -115,7 +118,8 @@ Operation = Annotated[
     | EditActionItem
     | CommentOnPostmortem
     | CommentOnActionItem
-    | SendMail,
+    | SendMail
+    | PostChat,
     Field(discriminator="kind"),
 ]
 """A decided write: its meaning and its reason, not the bytes of a request."""
@@ -123,9 +127,10 @@ Operation = Annotated[
 _OPERATION: TypeAdapter[Operation] = TypeAdapter(Operation, config=ConfigDict(hide_input_in_errors=True))
 _WITH_PARTS: dict[str, type[OperationBase]] = {
     Kind.SEND_MAIL: SendMail,
+    Kind.POST_CHAT: PostChat,
     Kind.CHANGE_INCIDENT: ChangeIncident,
 }
-"""The models that store the fields of a part (mail content, assignee) beside their own."""
+"""The models that store the fields of a part (content, assignee) beside their own."""
 
 
 def parse_operation(

@@ -88,6 +88,7 @@ class Kind(StrEnum):
     COMMENT_ON_POSTMORTEM = "comment_on_postmortem"
     COMMENT_ON_ACTION_ITEM = "comment_on_action_item"
     SEND_MAIL = "send_mail"
+    POST_CHAT = "post_chat"
 
 
 class ObjectKind(StrEnum):
@@ -101,6 +102,7 @@ class ObjectKind(StrEnum):
     COMMENT = "comment"
     NOTE = "note"
     MAIL = "mail"
+    CHAT = "chat"
 
 
 def object_of(kind: ObjectKind, ident: str) -> str:
@@ -174,6 +176,32 @@ class OperationBase(Value):
 
 
 _SHARED = set(OperationBase.model_fields)
+
+
+class WithContent(OperationBase):
+    """An operation with one model for the content of each kind of message.
+
+    The ledger stores the content's fields beside the others; `content_named` is the field that tells its
+    kind.
+    """
+
+    content_named: ClassVar[str]
+    content: Any
+
+    @property
+    def meaning(self) -> dict[str, JsonValue]:
+        """As in every operation, with the content's fields beside the others."""
+        stored, content = super().meaning, self.content
+        stored.pop("content")
+        kind = str(getattr(content, self.content_named))
+        return {self.content_named: kind, **stored, **content.model_dump(mode="json", exclude_defaults=True)}
+
+    @classmethod
+    def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the fields from a stored meaning, with the content's fields gathered in `content`."""
+        own = cls.model_fields.keys() - OperationBase.model_fields.keys()
+        shared = {name: value for name, value in meaning.items() if name in own}
+        return {**shared, "content": {name: value for name, value in meaning.items() if name not in shared}}
 
 
 class RefusableFields(OperationBase):

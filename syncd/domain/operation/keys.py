@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _NOTE, _COMMENT = "note/", "comment/"
+POSTS = "chat/"
+"""The prefix of the key of every post to a chat."""
 TICKET_FORM = "ticket/{incident}"
 POSTMORTEM_FORM = "postmortem/{incident}"
 
@@ -48,6 +50,11 @@ def comment_key(incident_id: str, *parts: str | int) -> str:
 def mention_key(incident_id: str, step: str, when: str) -> str:
     """Return the key of a comment that mentions the owner of an action item."""
     return f"mention/{incident_id}/{step}/{when}"
+
+
+def post_key(incident_id: str, step: str) -> str:
+    """Return the key of a post to the chat; `step` identifies it among the incident's posts."""
+    return f"{POSTS}{incident_id}/{step}"
 
 
 def overdue_key(incident_id: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from syncd.domain.base import JsonValue, Value
+from syncd.domain.base import Value
 from syncd.domain.mail import MailKind
-from syncd.domain.operation.base import IsoTime, Kind, ObjectKind, OperationBase, OperationClass, Target
+from syncd.domain.operation.base import IsoTime, Kind, ObjectKind, OperationClass, Target, WithContent
 
 
 class NoticeMail(Value):
@@ -118,7 +117,7 @@ MailContent = (
 )
 
 
-class SendMail(OperationBase):
+class SendMail(WithContent):
     """Send one mail to one person; `why` tells them why they get it.
 
     `moment` is the time at which the rule asked for it; syncd does not send a mail from before a restore of
@@ -130,6 +129,7 @@ class SendMail(OperationBase):
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.MAIL
     about: ClassVar = (ObjectKind.MAIL, "incident")
+    content_named: ClassVar = "mail"
     kind: Literal[Kind.SEND_MAIL] = Kind.SEND_MAIL
 
     key: str
@@ -140,17 +140,3 @@ class SendMail(OperationBase):
     skip: str | None = None
     unsure: bool = False
     bundled: bool = False
-
-    @property
-    def meaning(self) -> dict[str, JsonValue]:
-        """As in every operation; the ledger stores the content's fields beside the others."""
-        stored, mail = super().meaning, str(self.content.mail)
-        stored.pop("content")
-        return {"mail": mail, **stored, **self.content.model_dump(mode="json", exclude_defaults=True)}
-
-    @classmethod
-    def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return the fields from a stored meaning, with the content's fields gathered in `content`."""
-        own = cls.model_fields.keys() - OperationBase.model_fields.keys()
-        shared = {name: value for name, value in meaning.items() if name in own}
-        return {**shared, "content": {name: value for name, value in meaning.items() if name not in shared}}

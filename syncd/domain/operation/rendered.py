@@ -166,6 +166,13 @@ class RenderedMail(Rendered):
     told_by: str = ""
 
 
+class RenderedPost(Rendered):
+    """One post: its channel, and the JSON text of the request; the ledger removes that after the send."""
+
+    channel: str = ""
+    body: str = ""
+
+
 _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {
     RenderedCreate: (Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM),
     RenderedEdit: (
@@ -192,6 +199,7 @@ _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {
     RenderedNote: (Kind.LINK_NOTE, Kind.MIRROR_COMMENT, Kind.REWRITE_NOTE),
     RenderedChange: (Kind.CHANGE_INCIDENT,),
     RenderedMail: (Kind.SEND_MAIL,),
+    RenderedPost: (Kind.POST_CHAT,),
 }
 """The kinds of operations for each model. A move may also be rendered to a `RenderedStay`."""
 _MODELS: dict[str, type[Rendered]] = {kind: model for model, kinds in _KINDS.items() for kind in kinds}

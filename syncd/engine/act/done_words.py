@@ -37,6 +37,7 @@ _WORDS = {
     Kind.EDIT_TICKET: "ticket",
     Kind.COMMENT_ON_POSTMORTEM: "commented on the postmortem",
     Kind.COMMENT_ON_ACTION_ITEM: "commented on an action item",
+    Kind.POST_CHAT: "posted",
 }
 _MAILS = {
     MailKind.BREACH: "mail about a missed deadline sent",

@@ -86,7 +86,7 @@ class Executor:
             if kind.needs_probe_from and probe_from is None:
                 probe_from = highest_seen(context, _project(rendered))
             # the budget comes before the claim: a claimed operation must not wait for budget in flight
-            context.budgets.take(operation.target, issue=rendered.issue)
+            context.budgets.take(operation.service, issue=rendered.issue)
         except DecideAgain:
             return self._end(operation, "the facts that it was decided on have changed")
         except NotYet as early:
@@ -167,7 +167,7 @@ class Executor:
             unknown = shown(context, claimed, error)
             context.health.failed(error.service, unknown)
             return self._unknown(claimed, unknown)
-        context.health.succeeded(operation.target)
+        context.health.succeeded(operation.service)
         notes_refused.taken(context, claimed)
         self.confirm(kind, claimed, outcome, context.clock.boottime() - began)
         return Verdict.DONE
@@ -188,7 +188,7 @@ class Executor:
             outcome.remote_id,
             kind.confirmation(context, operation, outcome),
             context.clock.now(),
-            context.answered(operation.target, took),
+            context.answered(operation.service, took),
             _changed_at(context, operation, took),
         )
         # customers see our comment: commenting on that project stops with this transaction

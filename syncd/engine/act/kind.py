@@ -107,6 +107,10 @@ class OperationKind(Protocol[R]):
         """
         ...
 
+    def after_unknown(self, context: EngineContext, operation: OperationRecord) -> bool:
+        """Return True if an operation that nobody can look up leaves once more; else end it."""
+        ...
+
     def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
         """Return the outcome that an earlier ledger left with the same mark, None where the service shows
         none.
@@ -156,6 +160,10 @@ class BaseKind(Generic[R]):
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Raise `DecideAgain`: syncd decides a state operation anew instead of looking it up."""
         raise DecideAgain
+
+    def after_unknown(self, context: EngineContext, operation: OperationRecord) -> bool:
+        """Raise `LookupError`: syncd looks this operation up."""
+        raise LookupError(operation.kind)
 
     def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
         """Return what `find_outcome` shows; None for a create, whose search needs its `probe_from`."""

@@ -4,7 +4,7 @@ If syncd finds our mark, it adopts the issue or text at once. If it finds nothin
 the settle time has passed on the boot-time clock: Jira's search lags behind its writes. After the settle time
 syncd sends the operation again. A look that fails, or that does not prove our login, tells nothing. A reboot
 starts the settle time anew: the boot-time clock begins at zero, and the wall clock may be set. Nobody can
-look up a mail: its kind decides whether it leaves once more (`syncd.engine.act.kinds.send_mail`).
+look up a mail or a post: its kind decides whether it leaves once more (`after_unknown`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from syncd.domain.operation import OPEN_STATES, OperationClass, OperationState
 from syncd.engine.act.executor import Executor, Verdict, trouble_of
 from syncd.engine.act.kind import Outcome, look_up
 from syncd.engine.act.kinds import KINDS
-from syncd.engine.act.kinds.send_mail import after_unknown
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.engine.notify.mail_history import may_have_left
@@ -54,9 +53,10 @@ def resolve_unknown(
     if operation.op_class == OperationClass.STATE:
         why, look = "outcome unknown", "a write had an unknown outcome"
         return executor.decide_anew(operation, why, look, unknown=True, error=operation.error), 0.0
-    # nobody can look up a mail: its kind decides
+    # nobody can look up a mail or a post: its kind decides
     if not KINDS[operation.kind].findable:
-        return (Verdict.AGAIN if after_unknown(context, operation) else Verdict.ENDED), 0.0
+        again = KINDS[operation.kind].after_unknown(context, operation)
+        return (Verdict.AGAIN if again else Verdict.ENDED), 0.0
     wait = remaining(context, operation)
     try:
         outcome = look_up(context, KINDS[operation.kind], operation)
@@ -68,7 +68,7 @@ def resolve_unknown(
             context.health.failed(error.service, error)
         context.waits.store(operation, f"{awaited_after(error)}: only a look tells if it was done")
         return Verdict.WAIT, LOOK_EVERY
-    context.health.succeeded(operation.target)
+    context.health.succeeded(operation.service)
     if outcome is not None:
         name, action = display_name(context.ledger, operation.incident_id), operation.kind.replace("_", " ")
         log = log_about(context.ledger, operation.incident_id)

@@ -82,6 +82,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         merged_sources=merged_sources(context, facts.merged_sources),
         approvers=facts.approvers,
         sent=sent_in(facts.mails),
+        channels=context.chat.channels if context.chat is not None else frozenset(),
         earlier={} if over is None else values_before(facts.changed_rules, over),
         switched=modes_switched(facts.changed_rules),
         non_items=facts.near.union(row.non_items),
@@ -135,7 +136,7 @@ def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) ->
 
 
 def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:
-    """Return the keys of the mails that left or may have left, with the time (UTC)."""
+    """Return the keys of the mails and posts that left or may have left, with the time (UTC)."""
     return {
         mail.key: mail.claimed_at for mail in mails if mail.claimed_at is not None and may_have_left(mail)
     }

@@ -2,8 +2,8 @@
 
 Somebody may put an older file of the ledger back while syncd is stopped. Such a ledger does not know its
 latest writes. So after each start no create, comment or note leaves for a project before syncd has read what
-is new there (`syncd.engine.observe.earlier_ledger.proof`); mails about the time before the start wait, too.
-Notices of open incidents never wait: until then they say that they may be a repetition.
+is new there (`syncd.engine.observe.earlier_ledger.proof`); mails and posts about the time before the start
+wait, too. Notices of open incidents never wait: until then they say that they may be a repetition.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from threading import Lock
 
 from syncd.domain.clock import Clock
-from syncd.domain.operation import OperationClass, SendMail, Target
+from syncd.domain.operation import OperationClass, PostChat, SendMail, Target
 from syncd.ledger.open import Ledger
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.restored import is_open_notice, put_back_of
@@ -47,7 +47,7 @@ class LedgerAge:
         if operation.target in (Target.JIRA, Target.PAGERDUTY):
             return True
         mail = operation.operation
-        if not isinstance(mail, SendMail) or mail.moment is None or mail.moment >= self._since:
+        if not isinstance(mail, SendMail | PostChat) or mail.moment is None or mail.moment >= self._since:
             return False
         return not is_open_notice(mail, incident.status if incident is not None else None)
 

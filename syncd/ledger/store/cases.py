@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, exists, select
+from sqlalchemy import BindParameter, bindparam, exists, literal, select
 from sqlalchemy import select as columns
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, SQLModel, col
@@ -20,6 +20,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import KEYS
 from syncd.domain.operation import EditTicket, Kind, OperationClass
 from syncd.domain.operation.base import object_of_ticket
+from syncd.domain.operation.keys import POSTS
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox
@@ -69,8 +70,9 @@ class CaseFacts:
     """The facts of one incident when a decision is made.
 
     `operations` are the open ones, `once` the keys of all once-operations. `mails` are the operations that
-    sent or send mails, also those of merged incidents. `near` are the issues on record that the ticket and
-    the postmortem name. `approvers` is None if syncd has not looked up one of them. `unseen`: see `Case`.
+    sent or send mails or posts, also those of merged incidents. `near` are the issues on record that the
+    ticket and the postmortem name. `approvers` is None if syncd has not looked up one of them. `unseen`: see
+    `Case`.
     `changed_rules` are the changes of the team's rules, if the incident is resolved.
     """
 
@@ -226,8 +228,8 @@ def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecor
 def _mails(
     session: Session, incident_id: str, keys: Iterable[str], sources: tuple[IncidentRecord, ...]
 ) -> tuple[OperationRecord, ...]:
-    # most incidents have no mail: the keys tell that without another query
-    if not sources and not any(key.startswith(KEYS) for key in keys):
+    # most incidents have no mail or post: the keys tell that without another query
+    if not sources and not any(key.startswith((KEYS, POSTS)) for key in keys):
         return ()
     return tuple(
         load(
@@ -318,7 +320,7 @@ _MAILS = (
     select_records(OperationRecord)
     .where(
         col(OperationRow.incident_id).in_(bindparam("incidents", expanding=True)),
-        col(OperationRow.kind) == Kind.SEND_MAIL,
+        col(OperationRow.kind).in_([literal(str(kind)) for kind in (Kind.SEND_MAIL, Kind.POST_CHAT)]),
     )
     .order_by(col(OperationRow.id))
 )

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import MailKind
-from syncd.domain.operation import Operation, SendMail, Target
+from syncd.domain.operation import Operation, PostChat, SendMail, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import IncidentRow, TicketRow
@@ -107,19 +107,19 @@ def is_open_notice(op: Operation, status: str | None) -> bool:
 
 
 def why_not_sent(session: Session, op: Operation) -> str | None:
-    """Return why a mail is listed and not sent: it is about a moment before the beginning of this ledger.
+    """Return why a mail or a post is listed and not sent: its moment lies before this ledger's beginning.
 
     That is a restore, or the birth of a ledger that follows a lost one. The moment is the one from which the
     rule derived the key. None: it may leave.
     """
     at = _began(session)
-    if not isinstance(op, SendMail) or op.moment is None or at is None or op.moment >= at:
+    if not isinstance(op, SendMail | PostChat) or op.moment is None or at is None or op.moment >= at:
         return None
     if get_cursor_in(session, KEY).get("proof"):
         incident = session.get(IncidentRow, op.incident)
         # it may be a repetition and says so: better twice than never
         return None if is_open_notice(op, incident.status if incident is not None else None) else PUT_BACK
-    if op.content.mail is MailKind.NOTICE and restored_at(session) is None:
+    if isinstance(op, SendMail) and op.content.mail is MailKind.NOTICE and restored_at(session) is None:
         # if the lost ledger made no ticket for the incident, it did not send the notice either
         ticket = session.get(TicketRow, op.incident)
         if ticket is None or ticket.origin != "adopted":

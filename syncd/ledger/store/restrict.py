@@ -43,6 +43,7 @@ _TEXTS = (
     Kind.REWRITE_COMMENT,
     Kind.REWRITE_NOTE,
     Kind.COMMENT_ON_TICKET,
+    Kind.POST_CHAT,
 )
 _WAITING = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 _KEPT = ("project", "issuetype", "security")

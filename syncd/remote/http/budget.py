@@ -96,6 +96,11 @@ class Budget:
         self._limits: dict[tuple[str, str], _Limit] = {}
         self._wanted: dict[str, float] = {}
 
+    def add(self, service: str, rate: Rate) -> None:
+        """Limit the requests to a further service to this rate."""
+        with self._lock:
+            self._fast.setdefault(service, Bucket(rate, self._clock.boottime()))
+
     def take(self, service: str, *, issue: str = "", endpoint: str = "") -> None:
         """Wait for the right to send one request of this thread's class to the service, then return.
 
@@ -254,7 +259,7 @@ class Budget:
         places: list[Place] = []
         if service in self._fast:
             places.append(self._fast[service])
-            if asking().lane is Lane.SLOW:
+            if asking().lane is Lane.SLOW and service in self._slow:
                 places.append(self._slow[service])
         if service in self._windows:
             places.append(self._windows[service])

@@ -8,6 +8,7 @@ that lack an ability.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -47,6 +48,7 @@ TLS = "TLS: "
 _TLS_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 _PLAIN_TO_TLS = (b"HTTP request was sent to HTTPS port", b"plain HTTP to an SSL-enabled server port")
 """What nginx and Apache answer to http on their port for https."""
+_WORD = re.compile(rb"[a-z]+(?:_[a-z]+)+")
 _PLAIN = ("XSRF check failed",)
 """The only refusals that Jira writes as plain text: any proxy can write plain text, too."""
 
@@ -83,6 +85,9 @@ class Sorter:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
         message, field_errors = words(content)
+        # a chat's own word, such as `channel_is_archived`
+        if route.plain and _WORD.fullmatch(content.strip()[:MOST_LETTERS]):
+            message = content.decode().strip()
         if status == HTTPStatus.BAD_REQUEST and any(known in content for known in _PLAIN_TO_TLS):
             message = ONLY_TLS
         pause = None

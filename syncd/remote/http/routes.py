@@ -35,7 +35,7 @@ class Route(NamedTuple):
     """One request: `path` without its query, `pattern` without API root and with ids replaced.
 
     `reads`: a second time changes nothing. `silent`: an empty success is its documented answer.
-    `issue`: the Jira issue that a write touches, empty elsewhere.
+    `issue`: the Jira issue that a write touches, empty elsewhere. `plain`: its answer is a text, not JSON.
     """
 
     method: str
@@ -44,6 +44,7 @@ class Route(NamedTuple):
     reads: bool
     silent: bool
     issue: str
+    plain: bool = False
 
     @property
     def named(self) -> str:

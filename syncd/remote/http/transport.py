@@ -34,7 +34,7 @@ from syncd.remote.http.budget import Budget
 from syncd.remote.http.connection import POOLS
 from syncd.remote.http.counts import Asked, Counts
 from syncd.remote.http.deadline import Flight, Limits, read_body
-from syncd.remote.http.failures import HTML, Secrets, Sorter
+from syncd.remote.http.failures import HTML, MOST_LETTERS, Secrets, Sorter
 from syncd.remote.http.lanes import Lane, lane, use_prepaid
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
 from syncd.remote.http.retry_after import http_date, rate_of, window_of
@@ -127,14 +127,19 @@ class Transport:
         base_url: str,
         secrets: Iterable[str],
         question: Question | None = None,
+        *,
+        fixed: Route | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Make the session send through this transport, and only to `base_url`'s host.
 
         `secrets` are values that must not appear in an error. `question` is the read that asks for our
-        account; without it each answer counts. The environment's proxies are read once, here, and never used
-        for loopback; `~/.netrc` is never read.
+        account; without it each answer counts. `fixed` is the route of every request, where the path is a
+        secret; `limits` replace the transport's. The environment's proxies are read once, here, and never
+        used for loopback; `~/.netrc` is never read.
         """
         adapter = _Adapter(self, service, base_url, Secrets(secrets), self._ca_file, question)
+        adapter.fixed, adapter.limits = fixed, limits
         session.adapters.clear()
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -146,7 +151,10 @@ class Transport:
 
 
 class _Adapter(HTTPAdapter):
-    """Sends one client's requests to one service."""
+    """Sends one client's requests to one service; `fixed` and `limits`: see `Transport.mount`."""
+
+    fixed: Route | None = None
+    limits: Limits | None = None
 
     def __init__(
         self,
@@ -183,7 +191,7 @@ class _Adapter(HTTPAdapter):
 
         The library's `timeout`, `verify` and `cert` do not count: deadlines and trust are the transport's.
         """
-        asked = route(request.method or "GET", request.url or "")
+        asked = self.fixed or route(request.method or "GET", request.url or "")
         if _origin(request.url or "") != self._origin:
             raise ForeignHost(self._service, asked.named, Cause.REJECTED, "not the configured host")
         self._login.check(asked)
@@ -241,7 +249,7 @@ class _Adapter(HTTPAdapter):
     def _send(self, request: PreparedRequest, asked: Route, proxies: Any) -> Response | RemoteError:
         """Send one request within its deadline; learn from its answer about our login."""
         login, number, began = self._login, self._login.begin(), self._transport.clock.boottime()
-        with Flight(self._transport.limits) as flight:
+        with Flight(self.limits or self._transport.limits) as flight:
             result = self._try(request, asked, flight, proxies)
             # a service may close a kept connection: a read then goes out once more on a new one
             dead_connection = flight.sent and flight.reused and not flight.expired
@@ -306,6 +314,9 @@ class _Adapter(HTTPAdapter):
             return failure
         answer = Answer()
         answer.__dict__.update(response.__dict__)
+        if asked.plain:
+            answer.body = content[:MOST_LETTERS].decode("utf-8", "replace")
+            return answer
         if not content.strip():
             if response.status_code == NO_CONTENT or asked.silent:
                 return answer

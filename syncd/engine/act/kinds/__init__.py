@@ -15,6 +15,7 @@ from syncd.engine.act.kinds.edit_issue import EditDutyIssueKind, EditTicketKind
 from syncd.engine.act.kinds.fill_restricted_stub import FillRestrictedStubKind
 from syncd.engine.act.kinds.link_issues import LinkDuplicateKind, LinkDutyIssueKind, LinkTicketsKind
 from syncd.engine.act.kinds.move_ticket import MoveTicketKind
+from syncd.engine.act.kinds.post_chat import PostChatKind
 from syncd.engine.act.kinds.post_text import (
     CommentOnDutyIssueKind,
     CommentOnTicketKind,
@@ -48,5 +49,6 @@ KINDS: dict[str, OperationKind[Any]] = {
     Kind.LINK_DUPLICATE: LinkDuplicateKind(),
     Kind.CLOSE_DUPLICATE: CloseDuplicateKind(),
     Kind.SEND_MAIL: SendMailKind(),
+    Kind.POST_CHAT: PostChatKind(),
     Kind.CREATE_ACTION_ITEM: CreateActionItemKind(),
 }

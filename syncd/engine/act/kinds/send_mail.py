@@ -106,6 +106,21 @@ class SendMailKind(BaseKind[RenderedMail]):
             report = (content.team, content.week)
         return Confirmation(report=report, rendered=_without_body(operation))
 
+    def after_unknown(self, context: EngineContext, operation: OperationRecord) -> bool:
+        """Return True if a mail that may have arrived leaves once more; else end it with the reason."""
+        now, mail = context.clock.now(), operation.typed(SendMail)
+        unsure = mail.model_copy(update={"unsure": True})
+        if mail.content.mail not in AT_MOST_ONCE and not mail.unsure:
+            why = "it is not known whether the mail arrived, so it is sent a second time"
+            leaving.put_back(context.ledger, [operation], now, why, changed=unsure)
+            return True
+        why = "it is not known whether the mail arrived, and it is not sent again"
+        rendered = _without_body(operation)
+        leaving.end(
+            context.ledger, operation, OperationState.DROPPED, now, why, changed=unsure, rendered=rendered
+        )
+        return False
+
 
 def _without_body(operation: OperationRecord) -> RenderedMail:
     rendered = operation.rendered_as(RenderedMail)
@@ -126,19 +141,3 @@ def _body(
     except TemplateError as error:
         logger.error("mail to {}: its template fails, so it leaves as plain text: {}", mail.to, error)
         return without_template(letter, str(error), head)
-
-
-def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:
-    """Return True if a mail that may have arrived leaves once more; else end it with the reason."""
-    now, mail = context.clock.now(), operation.typed(SendMail)
-    unsure = mail.model_copy(update={"unsure": True})
-    if mail.content.mail not in AT_MOST_ONCE and not mail.unsure:
-        why = "it is not known whether the mail arrived, so it is sent a second time"
-        leaving.put_back(context.ledger, [operation], now, why, changed=unsure)
-        return True
-    why = "it is not known whether the mail arrived, and it is not sent again"
-    rendered = _without_body(operation)
-    leaving.end(
-        context.ledger, operation, OperationState.DROPPED, now, why, changed=unsure, rendered=rendered
-    )
-    return False

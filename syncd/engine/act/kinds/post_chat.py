@@ -1,0 +1,131 @@
+"""Post one message to a team's chat channel: at most once, because nobody can look up whether it arrived.
+
+syncd writes a post when it leaves, from the ledger alone, so no trouble of another service delays it. A post
+whose outcome is unknown ends as "perhaps posted". A refused one waits, and is dropped when it is too old to
+help anybody (`policy.notify.chat`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncd.config.templates.text_limits import cut
+from syncd.domain.operation import OperationState, PostChat
+from syncd.domain.operation.chat import (
+    BreachPost,
+    OwedUpdatePost,
+    PostContent,
+    ResolvedPost,
+    SeverityPost,
+    TicketPost,
+)
+from syncd.domain.operation.rendered import RenderedPost
+from syncd.domain.text.chat import ChatFormat, chat_bold, chat_link, escape_chat
+from syncd.engine.act.kind import BaseKind, Outcome
+from syncd.engine.context import EngineContext
+from syncd.engine.errors import CannotRender, DecideAgain
+from syncd.engine.notify.compose import about_of, mapping_of_mail
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import leaving
+from syncd.ledger.store.confirmation import Confirmation
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.views.postmortems import subject_of
+from syncd.policy.notify.chat import is_too_old
+from syncd.policy.time.time_words import at_words
+from syncd.remote.chat import body_of
+from syncd.report.mail.letters import About
+
+LONGEST = 3_000
+"""UTF-16 units of a message: Slack cuts a text after 4,000, older Mattermosts refuse a longer one."""
+LONGEST_TITLE, LONGEST_TEXT = 200, 1_000
+"""UTF-16 units of a title and of a person's words, before they are escaped."""
+PERHAPS = "perhaps posted: nobody knows whether the message arrived, and it is not posted again"
+NO_CHAT = "SYNCD_CHAT_URLS has no URL for the channel"
+
+
+class PostChatKind(BaseKind[RenderedPost]):
+    """One message to one channel."""
+
+    findable = False
+
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedPost:
+        """Return the message; raise `DecideAgain` for a restricted incident or a post that is too old."""
+        post = operation.typed(PostChat)
+        subject, mapping = (
+            subject_of(context.ledger, operation.incident_id),
+            mapping_of_mail(context, operation),
+        )
+        if subject is None or mapping is None or basis.restricted:
+            raise DecideAgain
+        if is_too_old(post, context.clock.now()):
+            raise DecideAgain
+        form, about = mapping.chat.format, about_of(subject, mapping)
+        text = "\n".join(_lines(post.content, about, form))
+        return RenderedPost(channel=post.channel, body=body_of(cut(text, LONGEST), form))
+
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedPost) -> Outcome:
+        """Post the message."""
+        mapping = mapping_of_mail(context, operation)
+        if context.chat is None or rendered.channel not in context.chat.channels or mapping is None:
+            raise CannotRender(f"{NO_CHAT} {rendered.channel}")
+        context.chat.post(rendered.channel, rendered.body, mapping.chat.format)
+        return Outcome(f"{rendered.channel}:{operation.op}")
+
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """Drop the message's text from the ledger: nothing needs it after the sending."""
+        return Confirmation(rendered=RenderedPost(channel=operation.typed(PostChat).channel))
+
+    def after_unknown(self, context: EngineContext, operation: OperationRecord) -> bool:
+        """End a post that may have arrived; return False: it never leaves again."""
+        post = operation.typed(PostChat)
+        leaving.end(
+            context.ledger,
+            operation,
+            OperationState.DROPPED,
+            context.clock.now(),
+            PERHAPS,
+            changed=post.model_copy(update={"unsure": True}),
+            rendered=RenderedPost(channel=post.channel),
+        )
+        return False
+
+
+def _lines(content: PostContent, about: About, form: ChatFormat) -> Iterator[str]:
+    """Yield the lines of a message, escaped for the chat."""
+    number, title = f"#{about.number}", escape_chat(cut(about.title, LONGEST_TITLE), form)
+    links = " · ".join(_links(about, form))
+    if isinstance(content, TicketPost):
+        yield f"{chat_bold(f'{about.severity} {number}', form)} {title}"
+        triggered = at_words(about.created_at, about.zone)
+        yield f"{links} · {escape_chat(about.service, form)} · triggered {triggered}"
+        yield f"Incident commander: {escape_chat(content.commander, form) or 'nobody yet'}"
+    elif isinstance(content, SeverityPost):
+        yield f"{chat_bold(f'{number} is {content.severity} now', form)}, before {content.before}: {title}"
+        yield links
+    elif isinstance(content, ResolvedPost):
+        yield f"{chat_bold(f'{number} is resolved', form)}: {title}"
+        yield links
+        if content.due is not None:
+            yield f"Postmortem due {at_words(content.due, about.zone)}: schedule it until then"
+    elif isinstance(content, BreachPost):
+        due = at_words(content.due, about.zone)
+        yield f"{chat_bold(f'{number}: {content.what} is overdue', form)} since {due}"
+        yield links
+    elif isinstance(content, OwedUpdatePost):
+        who = escape_chat(content.who, form)
+        since = at_words(content.since, about.zone)
+        yield f"{chat_bold(f'{number} needs an update', form)}: nobody wrote one since {since}"
+        yield f"{who or 'Whoever leads'}, write a note or comment that begins with update: · {links}"
+    else:
+        author = escape_chat(content.author, form) or "somebody"
+        yield f"{chat_bold(f'Update on {number}', form)} by {author}"
+        yield escape_chat(cut(content.text, LONGEST_TEXT), form)
+        yield links
+
+
+def _links(about: About, form: ChatFormat) -> Iterator[str]:
+    if about.ticket:
+        yield chat_link(about.ticket_url, about.ticket, form)
+    yield chat_link(about.url, f"PagerDuty #{about.number}", form)
