@@ -9,17 +9,26 @@ masked when syncd read them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.incident import Responder
-from syncd.domain.ticket import Account, is_person
+from syncd.domain.ticket import Account, Comment, is_person
 from syncd.policy.case import Case
-from syncd.policy.marks import mark_in, was_forgotten
+from syncd.policy.marks import is_persons, mark_in, was_forgotten
 
 LONGEST_KEYWORD = 40
 """Characters before the colon; a longer beginning is a sentence."""
+_WITHOUT_WORDS: dict[str, frozenset[str]] = {
+    "update": frozenset(),
+    "mitigation": frozenset(),
+    "impact": frozenset({"customers", "none"}),
+    "status page": frozenset({"posted"}),
+}
+"""The lines that the ledger knows of a restricted ticket, each with the words after it that it keeps."""
+_REFERENCE = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9./_-]{0,39}")
+"""The reference of a filing (`filed-gdpr: IC-2026-118`), which a restricted incident's ledger may keep."""
 _APPROVED = re.compile(r"approved(?: {1,3}#?(\d{1,6}))?[.!]?", re.IGNORECASE)
 
 Source = Literal["note", "comment"]
@@ -106,25 +115,31 @@ def lines_of(case: Case) -> tuple[PersonLine, ...]:
 
 
 def _line(text: ForeignText) -> PersonLine | None:
-    if text.author is None:
+    words = split_line(text.text)
+    if text.author is None or words is None:
         return None
-    words = text.text.strip()
-    # Only the beginning is searched for a colon: a hostile text has no say in how long that takes.
-    before, colon, _ = words[: LONGEST_KEYWORD + 1].partition(":")
-    keyword = " ".join(before.split()).casefold()
-    if not colon or not keyword or "\n" in before or "\r" in before:
-        return None
-    after = words[len(before) + 1 :].strip()
-    first = words[len(before) + 1 :].splitlines()[:1]
+    keyword, rest, after = words
     return PersonLine(
         source=text.source,
         id=text.id,
         author=text.author,
         at=text.at,
         keyword=keyword,
-        rest=first[0].strip() if first else "",
+        rest=rest,
         text=after,
     )
+
+
+def split_line(text: str) -> tuple[str, str, str] | None:
+    """Return a text's keyword, the rest of its first line, and all after the keyword; None: no keyword."""
+    text = text.strip()
+    # Only the beginning is searched for a colon: a hostile text has no say in how long that takes.
+    before, colon, _ = text[: LONGEST_KEYWORD + 1].partition(":")
+    keyword = " ".join(before.split()).casefold()
+    if not colon or not keyword or "\n" in before or "\r" in before:
+        return None
+    after = text[len(before) + 1 :]
+    return keyword, after.partition("\n")[0].strip(), after.strip()
 
 
 def approvals_of(case: Case) -> tuple[Approval, ...]:
@@ -136,3 +151,24 @@ def approvals_of(case: Case) -> tuple[Approval, ...]:
             number = int(match[1]) if match[1] else None
             approvals.append(Approval(author=text.author, at=text.at, number=number))
     return tuple(approvals)
+
+
+def comments_without_words(comments: Iterable[Comment]) -> tuple[Comment, ...]:
+    """Return the comments of a restricted ticket that are lines, without what people wrote of the incident.
+
+    The ledger keeps no text of a restricted incident, but what a person's line starts or ends must count.
+    """
+    kept = ((comment, _without_words(comment)) for comment in comments if is_persons(comment))
+    return tuple(comment.model_copy(update={"body": body}) for comment, body in kept if body)
+
+
+def _without_words(comment: Comment) -> str:
+    if _APPROVED.fullmatch(comment.body.strip()):
+        return comment.body.strip()
+    words = split_line(comment.body)
+    if words is None:
+        return ""
+    keyword, rest, _ = words
+    if keyword in _WITHOUT_WORDS:
+        return f"{keyword}: {rest.casefold() if rest.casefold() in _WITHOUT_WORDS[keyword] else ''}"
+    return f"{keyword}: {rest}" if keyword.startswith("filed") and _REFERENCE.fullmatch(rest) else ""

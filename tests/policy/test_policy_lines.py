@@ -9,7 +9,7 @@ from syncd.domain.incident import Note
 from syncd.domain.operation import op_of
 from syncd.domain.ticket import Account, Comment, Mark
 from syncd.policy.case import Case, MirrorPair, judged_people
-from syncd.policy.lines import approvals_of, lines_of, texts_of_people
+from syncd.policy.lines import approvals_of, comments_without_words, lines_of, texts_of_people
 from syncd.policy.marks import mark_line
 
 OURS = Mark(op=op_of("note/N9"), kind="mirror_note", incident="P1", instance="abcd")
@@ -93,3 +93,16 @@ def test_an_approval_says_nothing_else() -> None:
     ]
     approvals = approvals_of(of_texts(note("approved 7"), *comments))
     assert [(approval.author, approval.number) for approval in approvals] == [(SOMEBODY, 2), (SOMEBODY, None)]
+
+
+def test_of_a_restricted_ticket_only_lines_stay_without_their_words() -> None:
+    bodies = [
+        *("update: SECRET", "Impact: customers", "impact: SECRET", "status page: posted", "approved 3"),
+        *("filed-gdpr: IC-2026-118", "filed-gdpr: SECRET words", "SECRET: x", "SECRET", "commander: SECRET"),
+    ]
+    comments = [comment(body, number) for number, body in enumerate(bodies, start=1)]
+    kept = comments_without_words([*comments, comment("approved 4", 11, OURS)])
+    assert [(left.id, left.body) for left in kept] == [
+        *(("C1", "update: "), ("C2", "impact: customers"), ("C3", "impact: "), ("C4", "status page: posted")),
+        *(("C5", "approved 3"), ("C6", "filed-gdpr: IC-2026-118")),
+    ]

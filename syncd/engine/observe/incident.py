@@ -83,12 +83,11 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     wake = _know_merge_target(context, incident)
     needed_seq = max((notice.read_seq for notice in change_notices if notice.ticket), default=0)
     asked = ticket is not None and _read_ticket(context, incident, ticket, needed_seq)
-    two_way_comments = book.mapping.two_way.comments and not row.restricted
-    if two_way_comments and ticket is not None:
+    if ticket is not None:
         read_comments(context, ticket)
     fresh = row is stored.incident and not asked and not noted and not shared
     whole = ticket is None or ticket.issue is None or ticket.issue.comments is not None
-    return Seen(incident, book, row, stored if fresh and (whole or not two_way_comments) else None, wake)
+    return Seen(incident, book, row, stored if fresh and whole else None, wake)
 
 
 def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | None:

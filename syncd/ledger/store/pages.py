@@ -22,6 +22,7 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, restrict_known, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
+from syncd.ledger.store.restrict import ticket_texts_withheld
 from syncd.ledger.store.snapshots import (
     SUBJECTS,
     Ahead,
@@ -197,16 +198,19 @@ def store_notes(
 def store_comments(
     ledger: Transactions, rules: StorageRules, incident_id: str, comments: Iterable[Comment]
 ) -> None:
-    """Store a ticket's comments as listed if its snapshot lacks them; none of a restricted incident."""
+    """Store a ticket's comments as listed if its snapshot lacks them; of a restricted one only lines."""
     with ledger.write() as session:
         ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
-        if ticket is None or incident is None or incident.restricted or rules.stopped(incident.team):
+        if ticket is None or incident is None or rules.stopped(incident.team):
             return
         # a fresher read has brought the comments already
         if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
             return
         whole = Issue.model_validate(ticket.snapshot).model_copy(update={"comments": tuple(comments)})
-        ticket.snapshot = rules.issue(whole, incident.team).model_dump(mode="json")
+        dumped = rules.issue(whole, incident.team).model_dump(mode="json")
+        if incident.restricted:
+            dumped = {**dumped, **ticket_texts_withheld(incident.number, dumped)}
+        ticket.snapshot = dumped
         session.add(ticket)
 
 

@@ -16,6 +16,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Restriction, stub_title
 from syncd.domain.mail import KEYS, concerns_no_incident
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState
+from syncd.domain.ticket import Comment
 from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -26,6 +27,7 @@ from syncd.ledger.store.tables import (
     TicketRow,
     WaiverRow,
 )
+from syncd.policy.lines import comments_without_words
 
 AGAIN = "again"
 """A key in `rendered`: the operation must be rendered anew before it leaves."""
@@ -50,8 +52,18 @@ _KEPT = ("project", "issuetype", "security")
 
 
 def texts_withheld(number: int) -> dict[str, Any]:
-    """Return the values that replace the texts in a ticket's snapshot."""
+    """Return the values that replace the texts in the snapshot of a postmortem or an action item."""
     return {"summary": stub_title(number), "comments": []}
+
+
+def ticket_texts_withheld(number: int, snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that replace the texts in a ticket's snapshot: of its comments only lines stay."""
+    listed = snapshot.get("comments")
+    if listed is None:
+        return {**texts_withheld(number), "comments": None}
+    comments = [Comment.model_validate(comment) for comment in listed]
+    lines = [comment.model_dump(mode="json") for comment in comments_without_words(comments)]
+    return {**texts_withheld(number), "comments": lines}
 
 
 def restrict(session: Session, row: IncidentRow, why: Restriction, now: datetime) -> bool:
@@ -131,7 +143,7 @@ def _withhold_from_mails_of_several(session: Session) -> None:
 def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
     """Delete the texts from a ticket's row."""
     if ticket.snapshot is not None:
-        ticket.snapshot = {**ticket.snapshot, **texts_withheld(number)}
+        ticket.snapshot = {**ticket.snapshot, **ticket_texts_withheld(number, ticket.snapshot)}
     ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != "summary"}
     session.add(ticket)
 

@@ -24,7 +24,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.names import log_about_in, names_in
 from syncd.ledger.store.operation_states import free_parked
-from syncd.ledger.store.restrict import lift, restrict, texts_withheld
+from syncd.ledger.store.restrict import lift, restrict, texts_withheld, ticket_texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.ledger.store.unseen_writes import forget_shown, forget_shown_incident
 from syncd.policy.ticket.status import with_left
@@ -243,7 +243,9 @@ def save_issue(
     incident = session.get(IncidentRow, row.incident_id)
     # a restricted incident's texts are replaced before they enter the row
     if incident is not None and incident.restricted:
-        dumped = {**dumped, **texts_withheld(incident.number)}
+        number, of_ticket = incident.number, isinstance(row, TicketRow)
+        withheld = ticket_texts_withheld(number, dumped) if of_ticket else texts_withheld(number)
+        dumped = {**dumped, **withheld}
     changed, back = dumped != row.snapshot, row.out_of_sight_since
     row.read_seq = read_seq
     # syncd sees it, so a move took it to a project that syncd may read
