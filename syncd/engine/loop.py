@@ -185,6 +185,7 @@ class ControlLoop:
                 )
         finally:
             self._reading = False
+        self.context.ledger_age.tried()
         # until now nothing was judged: what is on record may be long out of date at a start
         if not self._judging and self._read_until() is not None:
             self._judging = True
@@ -227,7 +228,7 @@ class ControlLoop:
             if prove_age(self.context):
                 self.take_up()
         except RemoteError as error:
-            # the operations that wait for it say so, and the next cycle tries again
+            # the writes that wait for it say so, and the next cycle tries again
             self.context.health.failed(error.service, error)
             logger.debug("syncd could not prove the age of its ledger: {}", error)
 

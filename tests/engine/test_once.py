@@ -59,3 +59,15 @@ def test_a_service_that_no_run_could_read_for_15_minutes_is_told(make_rig: MakeR
     whole(house, 600)
     (subject,) = subjects(house)
     assert "PagerDuty" in subject
+
+
+def test_the_operator_hears_of_a_jira_that_no_run_could_read(make_rig: MakeRig) -> None:
+    house = make_rig(mappings=(mailing(),), mail=True)
+    house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    whole(house, 30)
+    house.world.faults.add(faults.error(503), service="jira", times=None)
+    whole(house, 1200)
+    (subject,) = subjects(house)
+    assert subject == "syncd: Jira could not be read for 15 minutes"
+    whole(house, 600)
+    assert len(subjects(house)) == 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.domain.incident import IncidentStatus
-from syncd.domain.mail import OF_DUTIES
+from syncd.domain.mail import OF_DUTIES, MailKind
 from syncd.domain.operation import Kind, Target
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -56,7 +56,7 @@ def lane_of(context: EngineContext, operation: OperationRecord, incident: Incide
 
 def tells_a_verdict(operation: OperationRecord) -> bool:
     """Return True if an operation follows from the verdict on a duty."""
-    return operation.kind in _JUDGED or mail_kind(operation) in OF_DUTIES
+    return operation.kind in _JUDGED or mail_kind(operation) in OF_DUTIES | {MailKind.DIGEST}
 
 
 def urgent_of(context: EngineContext, idents: Sequence[str]) -> set[str]:

@@ -2,8 +2,9 @@
 
 Somebody may put an older file of the ledger back while syncd is stopped. Such a ledger does not know its
 latest writes. So after each start no create, comment or note leaves for a project before syncd has read what
-is new there (`syncd.engine.observe.earlier_ledger.proof`); mails and posts about the time before the start
-wait, too. Notices of open incidents never wait: until then they say that they may be a repetition.
+is new there (`syncd.engine.observe.earlier_ledger.proof`); posts about the time before the start wait, too.
+Mails about it wait for the first try of that read, and never for a Jira that does not answer. Notices of open
+incidents do not wait: until the proof they say that they may be a repetition.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class LedgerAge:
         self._since = clock.now()
         self._all = proved
         self._projects: frozenset[str] = frozenset()
+        self._tried = False
         self._lock = Lock()
 
     def unproved(self, projects: set[str]) -> set[str]:
@@ -40,6 +42,10 @@ class LedgerAge:
         with self._lock:
             self._projects |= projects
 
+    def tried(self) -> None:
+        """Note that the first try of the read is over: from now on no mail waits for Jira."""
+        self._tried = True
+
     def holds(self, operation: OperationRecord, incident: IncidentRecord | None, projects: set[str]) -> bool:
         """Return True if an operation waits for the proof of its team's projects."""
         if operation.op_class != OperationClass.ONCE or not self.unproved(projects):
@@ -48,6 +54,8 @@ class LedgerAge:
             return True
         mail = operation.operation
         if not isinstance(mail, SendMail | PostChat) or mail.moment is None or mail.moment >= self._since:
+            return False
+        if self._tried and isinstance(mail, SendMail):
             return False
         return not is_open_notice(mail, incident.status if incident is not None else None)
 
