@@ -122,3 +122,17 @@ def test_a_conflict_is_shown_and_stands_in_the_audit_trail(house: Rig) -> None:
     assert [event["data"]["aspect"] for event in shown["events"] if event["kind"] == "conflict"] == [
         "summary"
     ]
+    house.world.jira.edit("OPS-1", "Ines Carvalho", summary="Latency 2")
+    house.settle(2)
+    assert status_data(house.ledger)["conflicts"] == []
+    house.world.pagerduty.set_title(made.id, "Latency 3", "Amara Osei")
+    house.settle(2)
+    assert len(status_data(house.ledger)["conflicts"]) == 1
+    house.world.jira.edit("OPS-1", "Ines Carvalho", summary="The bank is slow")
+    house.settle(2)
+    assert status_data(house.ledger)["conflicts"] == []
+    assert len(events(house)) == 1
+    house.world.pagerduty.set_title(made.id, "Latency 4", "Amara Osei")
+    house.settle(2)
+    assert issue_of(house)["fields"]["summary"] == "Latency 4"
+    nothing_more_is_written(house)

@@ -1,4 +1,4 @@
-"""What is changed back three times within a day is a conflict, and stays one."""
+"""What is changed back three times within a day is a conflict, until both sides agree or a person decides."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ from policy_cast import (
 
 from syncd.domain.operation import Kind
 from syncd.policy.decide import decide
-from syncd.policy.ticket.revert_counter import conflict_on, counted, print_of, remembered, too_often
+from syncd.policy.ticket.revert_counter import (
+    conflict_on,
+    counted,
+    in_conflict,
+    print_of,
+    remembered,
+    too_often,
+)
 from syncd.policy.two_way.conflicts import decide_conflicts
 
 
@@ -95,6 +102,35 @@ def test_a_field_in_conflict_is_left_and_the_others_follow() -> None:
     changed = incident(title="Payments have stopped", assignees=(BEN,))
     decision = decide(case(changed, ticket(agreed=agreed), now=NOW), book())
     assert list(edits(decision)) == ["assignee"]
+
+
+def follow(shows: Any, hours: float, agreed: dict[str, Any]) -> Any:
+    """Decide on an acknowledged incident whose ticket, in conflict about its status, shows a status."""
+    shown = ticket(issue(status=shows), agreed=agreed, placed_status="4")
+    return decide(case(incident(status="acknowledged"), shown, now=NOW + timedelta(hours=hours)), book())
+
+
+def test_a_conflict_is_over_when_both_sides_have_agreed_for_a_day() -> None:
+    agreed = {**AGREED, **conflict_on("status")}
+    agreed |= follow(TO_DO, 0, agreed).agreed
+    agrees = follow(IN_PROGRESS, 1, agreed)
+    assert agrees.again <= 24 * 3600
+    agreed |= agrees.agreed
+    assert left(follow(IN_PROGRESS, 24, agreed)) == []
+    over = follow(IN_PROGRESS, 25, agreed)
+    assert left(over) == [("conflict.over", "status: both sides have agreed for 24 hours")]
+    assert not in_conflict(over.agreed, "status")
+    assert not too_often(over.agreed)
+
+
+def test_a_conflict_is_over_when_the_ticket_gets_a_third_value_which_stays() -> None:
+    agreed = {**AGREED, **conflict_on("status")}
+    agreed |= follow(TO_DO, 0, agreed).agreed
+    assert follow(TO_DO, 100, agreed).remarks == ()
+    over = follow(DONE, 100, agreed)
+    assert left(over) == [("conflict.over", "status: somebody gave the ticket another value, which stays")]
+    assert of_kind(over, Kind.MOVE_TICKET) == []
+    assert of_kind(follow(DONE, 101, agreed | over.agreed), Kind.MOVE_TICKET) == []
 
 
 def test_what_is_kept_holds_no_text() -> None:

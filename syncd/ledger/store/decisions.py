@@ -28,7 +28,7 @@ from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
 from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
 from syncd.policy.restricted import LEFT
-from syncd.policy.ticket.revert_counter import CONFLICT
+from syncd.policy.ticket.revert_counter import CONFLICT, CONFLICT_OVER
 
 MailToLead = tuple[Operation, str]
 """A mail to the security lead, and the version of the rules that name the lead."""
@@ -223,7 +223,7 @@ def _keep_agreement(
             mail = rules.lead_mail(incident, remark.reason)
             tell_lead_in(session, incident.id, remark.reason, issue, mail, now)
             continue
-        kind = CONFLICT if remark.rule == CONFLICT else "left"
+        kind = remark.rule if remark.rule in (CONFLICT, CONFLICT_OVER) else "left"
         audit.append(session, now, kind, incident=incident.id, issue=issue, data=_spelled(session, remark))
     return ticket
 

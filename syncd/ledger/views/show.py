@@ -36,6 +36,7 @@ from syncd.ledger.views.status import incident_data, operation_data, trouble_dat
 from syncd.policy.duty_words import overridden
 from syncd.policy.restricted import UNJUDGED
 from syncd.policy.ticket.close_gate import OVERRIDES
+from syncd.policy.ticket.revert_counter import conflicts_in
 from syncd.policy.ticket.unseen_writes import field_of
 
 Data = dict[str, Any]
@@ -107,9 +108,7 @@ def _ticket_data(ticket: TicketRow) -> Data:
         "origin": ticket.origin,
         "agreed": ticket.agreed,
         "refused": ticket.refused,
-        "conflicts": sorted(
-            name.removeprefix("conflict:") for name in ticket.agreed if name.startswith("conflict:")
-        ),
+        "conflicts": sorted(conflicts_in(ticket.agreed)),
         "out_of_sight_since": iso(ticket.out_of_sight_since),
         "deleted_by": ticket.deleted_by,
         "moved_by": ticket.moved_by,

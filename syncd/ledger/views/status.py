@@ -24,6 +24,7 @@ from syncd.ledger.store.names import names_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 from syncd.ledger.store.troubles import Trouble, troubles_in
 from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
+from syncd.policy.ticket.revert_counter import CONFLICT, conflicts_in
 
 Data = dict[str, Any]
 
@@ -136,28 +137,33 @@ def _rivals(session: Session) -> list[Data]:
 
 
 def _conflicts(session: Session, limit: int, team: str | None) -> list[Data]:
-    """Return the conflicts, the latest first.
+    """Return the conflicts in which the two sides still differ, the latest first.
 
     In a conflict a value was changed back too often, or changed on both sides; syncd leaves it alone since.
     """
     query = (
         select(AuditEventRow, IncidentRow, TicketRow)
         .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id))
-        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
-        .where(AuditEventRow.kind == "conflict", _of_team(team))
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id))
+        .where(AuditEventRow.kind == CONFLICT, _of_team(team))
         .order_by(col(AuditEventRow.seq).desc())
-        .limit(limit)
     )
-    return [
-        {
+    conflicts: dict[tuple[str, str], Data] = {}
+    for event, row, ticket in session.exec(query):
+        data = audit.event_data(event.seq, event.text)
+        aspect = str(data.get("aspect"))
+        known = conflicts_in(ticket.agreed).get(aspect)
+        if known is None or known.get("agree_since") or (row.id, aspect) in conflicts:
+            continue
+        conflicts[row.id, aspect] = {
             "incident": row.id,
             "number": row.number,
-            "ticket": ticket.key if ticket else None,
+            "ticket": ticket.key,
             "since": iso(event.at),
-            **{name: audit.event_data(event.seq, event.text).get(name) for name in ("aspect", "reason")},
+            "aspect": aspect,
+            "reason": data.get("reason"),
         }
-        for event, row, ticket in session.exec(query).all()
-    ]
+    return list(conflicts.values())[:limit]
 
 
 def _dry_run_notes(session: Session, limit: int, team: str | None) -> list[Data]:

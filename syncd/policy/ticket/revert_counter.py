@@ -2,8 +2,9 @@
 
 A place is a field or the status of the ticket, or of the incident (`incident status`). The agreed values of
 the ticket keep a hash of the value before syncd's write; the value itself may be a text. Three reverts within
-24 hours are a conflict, whoever makes them, and a conflict stays one: otherwise syncd and another robot would
-overwrite each other for ever.
+24 hours are a conflict, whoever makes them: otherwise syncd and another robot would overwrite each other for
+ever. A conflict is over when both sides have agreed for 24 hours, or when somebody gives the ticket a third
+value: it stands until the incident changes again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from syncd.domain.incident import Incident
 
 CONFLICT = "conflict"
 """The rule of remarks about conflicts, and the kind of their audit event."""
+CONFLICT_OVER = "conflict.over"
+"""The rule of remarks about conflicts that are over, and the kind of their audit event."""
 TIMES = 3
 """So many reverts within `WITHIN` are a conflict."""
 WITHIN = timedelta(hours=24)
@@ -57,6 +60,49 @@ def in_conflict(agreed: Agreed, aspect: str) -> bool:
 def conflict_on(aspect: str) -> dict[str, JsonValue]:
     """Return the agreed value that marks an aspect as in conflict."""
     return {_CONFLICT + aspect: True}
+
+
+def conflicts_in(agreed: Agreed) -> dict[str, dict[str, JsonValue]]:
+    """Return what is known of each present conflict, by aspect.
+
+    `shown` is a hash of the ticket's value at its beginning, or of the last value on which both sides agreed;
+    they agree since `agree_since` (UTC).
+    """
+    return {
+        name.removeprefix(_CONFLICT): known if isinstance(known, dict) else {}
+        for name, known in agreed.items()
+        if name.startswith(_CONFLICT) and known
+    }
+
+
+def followed(
+    aspect: str, known: Mapping[str, JsonValue], showing: JsonValue, agree: bool, now: datetime
+) -> dict[str, JsonValue]:
+    """Return what is known of a conflict now; nothing if that is unchanged."""
+    since = known.get("agree_since") or now.isoformat() if agree else None
+    shown = print_of(showing) if agree else known.get("shown") or print_of(showing)
+    after: dict[str, JsonValue] = {"shown": shown, "agree_since": since}
+    return {} if after == known else {_CONFLICT + aspect: after}
+
+
+def seconds_left(known: Mapping[str, JsonValue], now: datetime) -> float:
+    """Return the seconds for which both sides must still agree before a conflict is over."""
+    since = known.get("agree_since")
+    begun = datetime.fromisoformat(str(since)) if since else now
+    return (begun + WITHIN - now).total_seconds()
+
+
+def is_over(known: Mapping[str, JsonValue], showing: JsonValue, agree: bool, now: datetime) -> str | None:
+    """Return why a conflict is over, None while it lasts."""
+    if agree:
+        return "both sides have agreed for 24 hours" if seconds_left(known, now) <= 0 else None
+    changed = known.get("shown") not in (None, print_of(showing))
+    return "somebody gave the ticket another value, which stays" if changed else None
+
+
+def conflict_over(aspect: str) -> dict[str, JsonValue]:
+    """Return the agreed values after the end of a conflict: the count begins anew on both sides."""
+    return {_CONFLICT + aspect: None, _BACK + aspect: None, _BACK + INCIDENT + aspect: None}
 
 
 def remembered(agreed: Agreed, place: str, before: str, *, further: bool = False) -> dict[str, JsonValue]:

@@ -1,12 +1,14 @@
 """Stop writing where a person or another tool changed back three times within 24 hours what syncd wrote.
 
 This rule runs before every other rule, for both sides, so that syncd does not answer the third revert. syncd
-records the conflict, comments on the ticket once, and leaves the place alone for ever.
+records the conflict, comments on the ticket once, and leaves the place alone until the conflict is over
+(`revert_counter`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 
 from syncd.domain.base import JsonValue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
@@ -14,23 +16,36 @@ from syncd.policy.restricted import is_stub
 from syncd.policy.ticket.fields import aspects_of, comment_about
 from syncd.policy.ticket.revert_counter import (
     CONFLICT,
+    CONFLICT_OVER,
     INCIDENT,
     TIMES,
     conflict_on,
+    conflict_over,
+    conflicts_in,
     counted,
+    followed,
     in_conflict,
     incident_value,
+    is_over,
+    seconds_left,
+    seen,
     too_often,
     watched,
 )
+from syncd.policy.ticket.status import wanted_word
 from syncd.policy.ticket.unseen_writes import on_incident, on_ticket
+
+Conflicts = Mapping[str, Mapping[str, JsonValue]]
+"""What is known of each present conflict, by aspect."""
 
 
 def decide_conflicts(case: Case, book: Rulebook) -> Decision:
-    """Return the new reverts and conflicts; nothing if the ticket was not read."""
-    ticket, decision = case.ticket, Decision()
+    """Return the new reverts, and which conflicts begin and end; nothing if the ticket was not read."""
+    ticket = case.ticket
     if case.now is None or ticket is None or ticket.issue is None:
-        return decision
+        return Decision()
+    decision = _follow(case, book, conflicts_in(ticket.agreed), case.now)
+    ticket = ticket.model_copy(update={"agreed": {**ticket.agreed, **decision.agreed}})
     places = set(watched(ticket.agreed))
     if not places:
         return decision
@@ -44,6 +59,42 @@ def decide_conflicts(case: Case, book: Rulebook) -> Decision:
         if too_often(change):
             decision = decision.plus(conflict(case, aspect, place))
     return decision
+
+
+def _follow(case: Case, book: Rulebook, conflicts: Conflicts, now: datetime) -> Decision:
+    """Return what is known of the present conflicts by now, and the end of those that are over."""
+    decision = Decision()
+    if not conflicts or case.ticket is None:
+        return decision
+    for aspect, showing, target, agreed in _sides(case, book):
+        known = conflicts.get(aspect)
+        if known is None or _unseen(case, aspect, (aspect,)):
+            continue
+        over = is_over(known, showing, showing == target, now)
+        if over is None:
+            decision = decision.plus(
+                Decision(
+                    agreed=followed(aspect, known, showing, showing == target, now),
+                    again=seconds_left(known, now) if showing == target else None,
+                )
+            )
+            continue
+        kept = {**conflict_over(aspect), **agreed, **seen(aspect, showing)}
+        remark = Remark(rule=CONFLICT_OVER, reason=f"{aspect}: {over}", aspect=aspect)
+        decision = decision.plus(Decision(agreed=kept, remarks=(remark,)))
+    return decision
+
+
+def _sides(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue, JsonValue, dict[str, JsonValue]]]:
+    """Return each aspect with the ticket's value, the incident's, and what agrees on the incident's."""
+    issue = case.ticket.issue if case.ticket else None
+    if issue is None:
+        return
+    target = book.project.statuses[wanted_word(case, book)].id
+    yield "status", issue.status.id, target, {"state": case.incident.state}
+    if not is_stub(case):
+        for aspect in aspects_of(case, book):
+            yield aspect.name, aspect.showing, aspect.target, {aspect.name: aspect.target}
 
 
 def with_agreed(case: Case, agreed: dict[str, JsonValue]) -> Case:
