@@ -23,7 +23,8 @@ from syncd.config.settings.access import on_loopback
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import Templates
-from syncd.config.templates.ticket import Subject, render_ticket, ticket_context
+from syncd.config.templates.ticket import Subject, cut_markup, render_ticket, ticket_context
+from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Story
@@ -82,6 +83,10 @@ class TicketRenderer:
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
         """Return summary and description of a new postmortem."""
         return render_postmortem(self._templates, _subject(incident, book), story)
+
+    def named(self, template: str, context: dict[str, JsonValue]) -> str:
+        """Return a description from a template by its name."""
+        return cut_markup(self._templates.render(template, context).strip())
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
         """Return the rendered text of a field's template."""

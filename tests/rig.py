@@ -79,6 +79,9 @@ class PlainRenderer:
     def mask(self, text: str, book: Rulebook) -> str:
         return text
 
+    def named(self, template: str, context: dict[str, Any]) -> str:
+        return escape_wiki(f"{template}: {context['name']}, due {context['due']}")
+
 
 SERVICES = {
     "Alipay Integration": {"component": "Alipay Integration", "owner": "amara.osei@qrpay.example"},

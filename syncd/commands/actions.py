@@ -1,4 +1,4 @@
-"""`syncd actions`: the action items that teams still have to do, the longest overdue first."""
+"""`syncd actions`: action items, GameDays and reviews to be done, the longest overdue first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from rich.text import Text
 
 from syncd.commands.shared.output import console, emit_json, json_option, plain, table
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
+from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, terminal
 
 
-@click.command(help="List open action items: owner, due date, and what is wrong.")
+@click.command(help="List open action items, GameDays and reviews: owner, due date, what is wrong.")
 @click.option("--overdue", is_flag=True, help="Only action items whose due date has passed.")
 @click.option("--unowned", is_flag=True, help="Only action items without an owner.")
 @json_option
@@ -53,7 +54,7 @@ def lines(data: list[dict[str, Any]], width: int) -> Iterator[str | None]:
         summary, room = terminal(item["summary"] or "syncd has not read its text yet"), max(20, width - 2)
         yield f"  {summary if len(summary) <= room else summary[: room - 1] + '…'}"
         incident = (
-            f"incident #{item['number']}" if item["number"] is not None else f"incident {item['incident']}"
+            f"incident #{item['number']}" if item["number"] is not None else name_for_people(item["incident"])
         )
         standing = f"{item['owner_words']}, {item['status'] or 'status not read yet'}, {incident}"
         yield f"  {terminal(standing)}"

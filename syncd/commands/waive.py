@@ -9,15 +9,19 @@ import click
 from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.options import Day, Moment
 
-DUTIES = ("scheduled", "completed", "owned", "done")
+DUTIES = ("scheduled", "completed", "owned", "done", "held")
 """The kinds of duties (`syncd.domain.duty.DutyKind`)."""
 
 of_argument = click.argument("of", metavar="ID")
-ID_HELP = " ID is an incident's id or number, or the key of a ticket, a postmortem or an action item."
+ID_HELP = (
+    " ID is an incident's id or number, or the key of a ticket, a postmortem, an action item, a GameDay or a"
+    " review."
+)
 duty_option = click.option(
     "--duty",
     type=click.Choice(DUTIES),
-    help="The duty. Default: both duties of a postmortem; `done` of an action item.",
+    help="The duty. Default: both duties of a postmortem; `done` of an action item; `held` of a GameDay or"
+    " review.",
 )
 reason_option = click.option("--reason", required=True, help="Why; syncd keeps it on record.")
 by_option = click.option(

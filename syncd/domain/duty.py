@@ -14,12 +14,13 @@ from syncd.domain.base import UtcTime, Value
 
 
 class DutyKind(StrEnum):
-    """The kinds of duties: the first two belong to an incident's postmortem, the others to an action item."""
+    """The kinds of duties: two of an incident's postmortem, two of an action item, one of what recurs."""
 
     SCHEDULED = "scheduled"
     COMPLETED = "completed"
     OWNED = "owned"
     DONE = "done"
+    HELD = "held"
 
 
 class DutyState(StrEnum):
@@ -92,10 +93,11 @@ TAKEN_BACK = "its breach was taken back, and nobody says that it was met"
 class Duty(Value):
     """One duty with one clock.
 
-    `subject` is the id of the incident, or the issue id of the action item. `clock` counts the clocks of a
-    subject from 1: an incident that is reopened before its duty is met gets a new clock at the next resolve.
-    `rule` is the version of the mapping under which the duty arose. `met_at` is the time of the act in
-    PagerDuty or Jira, `met_by` the person who acted. `breached_at` stays set, whatever happens later.
+    `subject` is the id of the incident, or the issue id of the action item or recurring issue. `clock` counts
+    the clocks of a subject from 1: an incident that is reopened before its duty is met gets a new clock at
+    the next resolve. `rule` is the version of the mapping under which the duty arose. `met_at` is the time of
+    the act in PagerDuty or Jira, `met_by` the person who acted. `breached_at` stays set, whatever happens
+    later.
     `corrected` is the reason for which `corrected_by`, an approver, took the breach back at `corrected_at`;
     `claimed_met_at` is when the duty was met by the approver's word, None if the duty is owed anew.
     `was_due_at` is the deadline before a waiver moved it, None where no waiver did. `remedy` tells people how

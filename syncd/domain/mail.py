@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from hashlib import sha256
 
+from syncd.domain.recurring import recurring_of
+
 OPERATOR = "operator"
 """The outbox stores this instead of an incident's id for mails to the operator."""
 _TEAM = "team/"
@@ -61,7 +63,13 @@ def of_team(team: str) -> str:
 
 
 def name_for_people(ident: str) -> str:
-    """Return "team QRPay" or "all teams" for the text that `of_team` made; return any other text as it is."""
+    """Return a name for a text that replaces an incident's id: "team QRPay", "all teams", "Review, 2027-Q1".
+
+    Return any other text as it is.
+    """
+    recurring = recurring_of(ident)
+    if recurring is not None:
+        return recurring.words
     if not ident.startswith(_TEAM):
         return ident
     team = ident.removeprefix(_TEAM)
@@ -69,5 +77,5 @@ def name_for_people(ident: str) -> str:
 
 
 def concerns_no_incident(ident: str) -> bool:
-    """Return True if this text replaces an incident's id: the mail is for the operator or about a team."""
-    return ident == OPERATOR or ident.startswith(_TEAM)
+    """Return True if this text replaces an incident's id: the operator, a team, or a recurring duty."""
+    return ident == OPERATOR or ident.startswith(_TEAM) or recurring_of(ident) is not None

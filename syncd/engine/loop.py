@@ -16,6 +16,7 @@ from loguru import logger
 from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import OperationState, Target
+from syncd.domain.recurring import recurring_of
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.lane_of import urgent_of
 from syncd.engine.bulk.create import BulkCreates
@@ -26,6 +27,7 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
 from syncd.engine.jobs.nightly_verify import NightlyVerify
+from syncd.engine.jobs.recurring import RecurringDuties
 from syncd.engine.jobs.reload import ourselves, record_rules
 from syncd.engine.jobs.runner import JobRunner
 from syncd.engine.jobs.weekly_report import WeeklyReports
@@ -96,6 +98,7 @@ class ControlLoop:
         self.ledger_watch = LedgerWatch(context.ledger)
         self.good: dict[str, datetime] = {}
         self.mail_schedule = MailSchedule(context, self.good)
+        self.recurring = RecurringDuties(context, self._reconciler.send_mails)
         self.jobs = JobRunner(
             context,
             self.work_queue,
@@ -137,6 +140,7 @@ class ControlLoop:
     def take_up(self) -> None:
         """Queue all incidents that rules may concern: open, held or unfinished."""
         self.work_queue.submit(change_queue.to_take_up(self.context.ledger))
+        self.recurring.take_up()
 
     def make_first_contact(self) -> None:
         """Ask both services who they are; see `syncd.engine.observe.first_contact`."""
@@ -200,7 +204,7 @@ class ControlLoop:
         if result.good and adopted:
             self.context.brakes.read_whole()
         self._state.store(self.pagerduty.unmapped, self.pagerduty.remarks())
-        self.work_queue.submit(self.mail_schedule.due(at_once=True))
+        self._submit_scheduled(at_once=True)
         return result
 
     def work_on_notices(self) -> None:
@@ -235,6 +239,8 @@ class ControlLoop:
     def _work(self, ident: str) -> Later:
         """Work on an incident, or send the mails that concern none."""
         with lane(Lane.CREATE, SHORT_WAIT):
+            if recurring_of(ident) is not None:
+                return self.recurring.work(ident)
             if not concerns_no_incident(ident):
                 return self._reconciler.work(ident)
             self.mail_schedule.drop_untrue(ident)
@@ -302,9 +308,14 @@ class ControlLoop:
         self._mind_clock()
         self.serve_requests()
         self.work_queue.submit(self._due())
-        self.work_queue.submit(self.mail_schedule.due())
+        self._submit_scheduled()
         self.work_queue.wake()
         self._judge()
+
+    def _submit_scheduled(self, *, at_once: bool = False) -> None:
+        """Queue what the calendar asks for: mails, GameDays and reviews."""
+        due = [*self.mail_schedule.due(at_once=at_once), *self.recurring.due(at_once=at_once)]
+        self.work_queue.submit(due)
 
     def _mind_clock(self) -> None:
         """Decide on all incidents anew if the clock was set: the old one gave them their due times."""

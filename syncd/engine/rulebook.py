@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import mapping_of_recurring
+from syncd.domain.mapping.services import ServiceSection
+from syncd.domain.recurring import RecurringName, recurring_of
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.lookups import ticket_project
@@ -100,6 +103,20 @@ def _apart(context: EngineContext, book: Rulebook) -> Rulebook | None:
     key = book.mapping.restricted.project
     project = context.facts.resolved_at(book.mapping, key) if key is not None else None
     return book.model_copy(update={"project": project}) if project is not None else None
+
+
+def recurring_book(context: EngineContext, ident: str) -> tuple[RecurringName, Rulebook] | None:
+    """Return the name and the rulebook of a recurring duty, None where no mapping has it any more.
+
+    Its section names the owner. Raise `MappingMismatch` where the mapping does not fit.
+    """
+    name = recurring_of(ident)
+    mapping = mapping_of_recurring(context.mappings, name) if name is not None else None
+    if name is None or mapping is None:
+        return None
+    entry = mapping.recurring.get(name.name)
+    section = ServiceSection(owner=entry.owner if entry is not None else None)
+    return name, Rulebook(mapping=mapping, section=section, project=context.facts.resolved(mapping))
 
 
 def projects_of(context: EngineContext, team: str | None) -> set[str]:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from syncd.domain.base import Reference
+from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, UnusableMapping, claim_of, mapping_of
@@ -32,6 +32,10 @@ class Renderer(Protocol):
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
         """Return summary and description of a postmortem, escaped and with room to write."""
+        ...
+
+    def named(self, template: str, context: dict[str, JsonValue]) -> str:
+        """Return a description from a template by its name, within Jira's limits."""
         ...
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:

@@ -14,13 +14,14 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.clock import IN_STEP, ClockSkew
-from syncd.domain.duty import Duty, Waiver
+from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import Operation
 from syncd.domain.project import ResolvedProject
+from syncd.domain.recurring import RecurringName, recurring_of
 from syncd.domain.ticket import Account, Comment, Issue
 
 
@@ -121,12 +122,25 @@ class PostmortemState(_DutyIssueState):
 
 
 class ItemState(_DutyIssueState):
-    """An action item of the incident; `source` says why it is one."""
+    """An action item of the incident; `source` says why it is one.
+
+    The issue of a recurring duty is one, too: `incident_id` holds its ident.
+    """
 
     source: str
     facts: dict[str, JsonValue] = Field(default_factory=dict)
     ended_at: UtcTime | None = None
     first_seen_at: UtcTime
+
+    @property
+    def recurring(self) -> RecurringName | None:
+        """The recurring duty whose issue it is, None for an action item of an incident."""
+        return recurring_of(self.incident_id)
+
+    @property
+    def usual_duty(self) -> DutyKind:
+        """The duty that a waiver without a named duty means."""
+        return DutyKind.DONE if self.recurring is None else DutyKind.HELD
 
 
 DutyIssueState = PostmortemState | ItemState

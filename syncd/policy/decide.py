@@ -20,6 +20,7 @@ from syncd.policy.notify.reminders import decide_reminders
 from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.waiver_comments import comment_on_waivers
+from syncd.policy.recurring.judge import decide_held
 from syncd.policy.restricted import decide_level
 from syncd.policy.rules_in_force import rules_in_force
 from syncd.policy.ticket.auto_close import decide_closing
@@ -79,6 +80,15 @@ def decide(case: Case, book: Rulebook) -> Decision:
     for rule in ACTING:
         decision = decision.plus(rule(case, book))
     return decision
+
+
+def decide_recurring(case: Case, book: Rulebook) -> Decision:
+    """Return what the issue of a GameDay or review needs now; the case is about that issue alone."""
+    judged = decide_held(case, book)
+    if judged.look:
+        return judged
+    case = with_duties(case, judged.duties)
+    return judged.plus(decide_reminders(case, book)).plus(decide_decisions(case, book))
 
 
 def judge_duties(case: Case, book: Rulebook) -> tuple[Case, Decision]:

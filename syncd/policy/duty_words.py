@@ -29,6 +29,7 @@ SUBJECTS = {
     DutyKind.COMPLETED: "Postmortem completed",
     DutyKind.OWNED: "Action item has an owner",
     DutyKind.DONE: "Action item done",
+    DutyKind.HELD: "Exercise or review held",
 }
 """What each kind of duty asks for."""
 

@@ -103,6 +103,7 @@ _DONE = {
     Kind.COMMENT_ON_POSTMORTEM: "wrote a comment on the postmortem of {incident}",
     Kind.COMMENT_ON_ACTION_ITEM: "wrote a comment on an action item of {incident}",
     Kind.CREATE_ACTION_ITEM: "created an action item for {incident}",
+    Kind.CREATE_RECURRING: "created the issue of {incident}",
     Kind.LINK_DUPLICATE: "linked a duplicate of {key} to it",
     Kind.CLOSE_DUPLICATE: "closed a duplicate of {key}",
     Kind.SEND_MAIL: "sent {to} a mail about {incident}",

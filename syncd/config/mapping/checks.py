@@ -169,6 +169,24 @@ def _restricted(data: JsonValue) -> Iterator[Finding]:
             yield ("restricted", "ordinary_levels"), message, "remove it"
 
 
+def _recurring(data: JsonValue) -> Iterator[Finding]:
+    """Check that what recurs names services and severities of the team, and has a name that is no path."""
+    names = list(section(data, "severities")) or list(default_severities())
+    for path, entry in at(data, ("recurring", "*")):
+        if not isinstance(entry, dict):
+            continue
+        if "/" in str(path[-1]):
+            # the ledger's name of each issue is a path of team, name and period
+            yield path, "has a slash in its name", "write the name without one"
+        yield from _foreign_services(data, entry, path)
+        for word in words(entry.get("after")):
+            if word not in names:
+                hint = did_you_mean(word, names) or f"the mapping has {listing(names)}"
+                yield (*path, "after"), f"no such severity: {word}", hint
+        if entry.get("kind") == "game_day" and entry.get("after"):
+            yield (*path, "after"), "asks for an exercise after an incident", "only a review has `after`"
+
+
 def _severity_names(data: JsonValue) -> Iterator[Finding]:
     names = list(section(data, "severities")) or list(default_severities())
     for path, value in at(data, ("services", "*", "severity")):
@@ -259,6 +277,7 @@ _CHECKS: tuple[_Check, ...] = (
     _texts(("redact.patterns.*",), _masking),
     _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
     _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
+    _texts(("recurring.*.owner",), _address),
     _texts(("report.to", "report.to.*", "report.over_all", "report.over_all.*"), _address),
     _texts(("severities.*.notify", "severities.*.notify.*"), _address_or_owner),
     _texts(("severities.*.overdue", "severities.*.overdue.*"), _address_or_owner),
@@ -269,6 +288,7 @@ _CHECKS: tuple[_Check, ...] = (
     _playbooks,
     _noise,
     _restricted,
+    _recurring,
     _severity_names,
     _severities,
     _fields,

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from syncd.config.mapping.checks import at
 from syncd.config.mapping.yaml_reader import Document, Path_
 from syncd.config.problems import Problem
 from syncd.config.templates.postmortem import render_postmortem
+from syncd.config.templates.recurring import recurring_context
 from syncd.config.templates.templates import TemplateError, Templates
 from syncd.config.templates.ticket import Subject, render_ticket, ticket_context
 from syncd.domain.base import Reference
@@ -20,6 +22,7 @@ from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
+from syncd.domain.recurring import RecurringName, after_incident
 
 
 def missing_template(document: Document, templates: Templates) -> list[Problem]:
@@ -28,6 +31,7 @@ def missing_template(document: Document, templates: Templates) -> list[Problem]:
     named: list[tuple[Path_, object]] = [(("template",), document.data.get("template"))]
     if isinstance(section, dict):
         named.append((("postmortem", "template"), section.get("template")))
+    named += at(document.data, ("recurring", "*", "template"))
     return [
         problem
         for path, name in named
@@ -51,6 +55,12 @@ def template_problems(mapping: Mapping, document: Document, templates: Templates
         for path, render in renderings(templates, subject, sample_story(mapping, rich=rich))
         for problem in _tried(document, path, render)
     ]
+    for name, entry in mapping.recurring.items():
+        for period in (f"{_MOMENT:%Y}-Q4", after_incident(1)):
+            ident = RecurringName(mapping.team, name, period)
+            variables = recurring_context(entry, mapping, ident, _MOMENT.date())
+            render = partial(templates.render, entry.template_name, variables)
+            problems += _tried(document, ("recurring", name, "template"), render)
     return list(dict.fromkeys(problems))
 
 

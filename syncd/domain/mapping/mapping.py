@@ -18,8 +18,10 @@ from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
 from syncd.domain.mapping.chat import Chat
 from syncd.domain.mapping.jira_section import JiraSection
+from syncd.domain.mapping.recurring import Recurring
 from syncd.domain.mapping.services import PlaybookSection, ServiceSection, SeveritySection, default_severities
 from syncd.domain.mapping.value_types import Names, Text, ZoneName
+from syncd.domain.recurring import RecurringName
 
 
 class Coexist(StrEnum):
@@ -244,6 +246,10 @@ class Mapping(Value):
         CloseGate(),
         description="What happens when a person closes a ticket while duties are open.",
     )
+    recurring: dict[Text, Recurring] = Field(
+        default_factory=dict,
+        description="GameDays and reviews by name: one Jira issue each period, and its deadline.",
+    )
     mails: Mails = Field(Mails(), description="E-mails other than the weekly report.")
     chat: Chat = Field(Chat(), description="The team's chat channel.")
     report: Report = Field(Report(), description="The weekly compliance report.")
@@ -330,6 +336,16 @@ def claim_of(mappings: Sequence[Mapping], service: Reference) -> tuple[Mapping, 
         if by_name is None and named is not None and named.id is None and not named.ids:
             by_name = mapping, named
     return by_name
+
+
+def mapping_of_recurring(mappings: Sequence[Mapping], name: RecurringName) -> Mapping | None:
+    """Return the mapping of a recurring duty's team, None if no mapping is loaded for it.
+
+    Where the team was renamed since, it is the only mapping that names the same duty.
+    """
+    own = mapping_of(mappings, name.team)
+    heirs = [mapping for mapping in mappings if name.name in mapping.recurring]
+    return own or (heirs[0] if len(heirs) == 1 else None)
 
 
 def mapping_of(mappings: Sequence[Mapping], team: str | None) -> Mapping | None:

@@ -28,6 +28,7 @@ from syncd.domain.operation.postmortem import (
     CommentOnPostmortem,
     CreateActionItem,
     CreatePostmortem,
+    CreateRecurring,
     EditActionItem,
     EditPostmortem,
     LinkActionItem,
@@ -60,6 +61,7 @@ __all__ = [
     "CommentOnTicket",
     "CreateActionItem",
     "CreatePostmortem",
+    "CreateRecurring",
     "CreateTicket",
     "EditActionItem",
     "EditPostmortem",
@@ -112,6 +114,7 @@ Operation = Annotated[
     | CloseDuplicate
     | CreatePostmortem
     | CreateActionItem
+    | CreateRecurring
     | LinkPostmortem
     | LinkActionItem
     | EditPostmortem

@@ -14,6 +14,7 @@ POSTS = "chat/"
 """The prefix of the key of every post to a chat."""
 TICKET_FORM = "ticket/{incident}"
 POSTMORTEM_FORM = "postmortem/{incident}"
+RECURRING_FORM = "create/{incident}"
 
 
 def ticket_key(incident_id: str) -> str:
@@ -24,6 +25,11 @@ def ticket_key(incident_id: str) -> str:
 def postmortem_key(incident_id: str) -> str:
     """Return the key of the create of an incident's postmortem; every write to the postmortem needs it."""
     return POSTMORTEM_FORM.format(incident=incident_id)
+
+
+def recurring_key(ident: str) -> str:
+    """Return the key of the create of a recurring duty's issue."""
+    return RECURRING_FORM.format(incident=ident)
 
 
 def incident_of_create(key: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation.base import (
+    IsoTime,
     Kind,
     ObjectKind,
     OperationBase,
@@ -19,7 +20,7 @@ from syncd.domain.operation.base import (
     Target,
     object_of,
 )
-from syncd.domain.operation.keys import POSTMORTEM_FORM
+from syncd.domain.operation.keys import POSTMORTEM_FORM, RECURRING_FORM
 
 
 class CreatePostmortem(RefusableFields):
@@ -58,6 +59,22 @@ class CreateActionItem(RefusableFields):
     text: str | None = None
     owner: str | None = None
     due: str | None = None
+
+
+class CreateRecurring(RefusableFields):
+    """Create the issue of a recurring duty (`incident` holds its ident), due at the end of the day `due`.
+
+    The rule asked for it at `since`: an earlier ledger may have made what is older than this one.
+    """
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.ISSUE, "incident")
+    key_form: ClassVar = RECURRING_FORM
+    kind: Literal[Kind.CREATE_RECURRING] = Kind.CREATE_RECURRING
+
+    due: str
+    since: IsoTime
 
 
 class DutyIssueEdit(RefusableFields):
@@ -112,7 +129,7 @@ class LinkActionItem(DutyIssueLink):
     """Link an action item to its postmortem."""
 
     about: ClassVar = (ObjectKind.ACTION_ITEM, "issue")
-    key_form: ClassVar = "item/{issue}/link"
+    key_form: ClassVar = "item/{issue}/{aspect}"
     kind: Literal[Kind.LINK_ACTION_ITEM] = Kind.LINK_ACTION_ITEM
 
 

@@ -174,7 +174,12 @@ class RenderedPost(Rendered):
 
 
 _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {
-    RenderedCreate: (Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM),
+    RenderedCreate: (
+        Kind.CREATE_TICKET,
+        Kind.CREATE_POSTMORTEM,
+        Kind.CREATE_ACTION_ITEM,
+        Kind.CREATE_RECURRING,
+    ),
     RenderedEdit: (
         Kind.EDIT_TICKET,
         Kind.EDIT_POSTMORTEM,

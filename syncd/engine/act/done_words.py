@@ -30,6 +30,7 @@ _WORDS = {
     Kind.CLOSE_DUPLICATE: "duplicate closed",
     Kind.CREATE_POSTMORTEM: "postmortem created",
     Kind.CREATE_ACTION_ITEM: "action item created",
+    Kind.CREATE_RECURRING: "issue created",
     Kind.LINK_POSTMORTEM: "postmortem linked",
     Kind.LINK_ACTION_ITEM: "action item linked",
     Kind.EDIT_POSTMORTEM: "postmortem",

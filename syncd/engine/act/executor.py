@@ -13,7 +13,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from syncd.config.masks import mask
-from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, SendMail, Target
+from syncd.domain.operation import (
+    CreateRecurring,
+    Kind,
+    OperationBase,
+    OperationClass,
+    OperationState,
+    SendMail,
+    Target,
+)
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act import notes_refused
@@ -123,11 +131,13 @@ class Executor:
         The same key derives the same mark in each ledger. Tickets and postmortems are adopted before syncd
         decides (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
         """
-        context, incident = self._context, basis.incident
+        context, incident, create = self._context, basis.incident, operation.operation
         # after a first attempt this ledger looks up its own outcome (`unknown_outcomes`)
         if operation.op_class != OperationClass.ONCE or operation.attempts:
             return None
-        if incident is None or not context.predates_ledger(incident.created_at):
+        began = incident.created_at if incident is not None else None
+        began = create.since if isinstance(create, CreateRecurring) else began
+        if began is None or not context.predates_ledger(began):
             return None
         outcome = kind.done_before(context, operation, rendered)
         if outcome is None and operation.target == Target.JIRA:

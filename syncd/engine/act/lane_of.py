@@ -17,7 +17,9 @@ from syncd.ledger.views.daemon_state import ranks
 from syncd.policy.restricted import ASPECT
 from syncd.remote.http.lanes import Lane
 
-_CREATES = frozenset({Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM})
+_CREATES = frozenset(
+    {Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM, Kind.CREATE_RECURRING}
+)
 _TEXTS = frozenset(
     {
         Kind.LINK_NOTE,

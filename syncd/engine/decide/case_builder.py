@@ -92,7 +92,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
     )
     nobodies = nobodies_of(context, book.mapping) | our_users_on_record(context)
-    return _with_addresses(context, judged_people(case, nobodies))
+    return with_addresses(context, judged_people(case, nobodies))
 
 
 def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:
@@ -142,7 +142,7 @@ def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:
     }
 
 
-def _with_addresses(context: EngineContext, case: Case) -> Case:
+def with_addresses(context: EngineContext, case: Case) -> Case:
     """Return the case with known addresses of owing accounts whose address Jira hides."""
     accounts = [account_of_duty(case, duty) for duty in case.duties]
     hidden = {account.id for account in accounts if account is not None and not account.email}

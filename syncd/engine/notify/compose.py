@@ -5,6 +5,7 @@ The weekly report is a mail of its own: its frozen figures and rows as HTML and 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from syncd.config.templates.templates import TemplateError
 from syncd.domain.duty import Duty
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, mapping_of_recurring
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import (
     BreachMail,
@@ -29,6 +30,7 @@ from syncd.domain.operation.mail import (
     ReminderMail,
     WeeklyReportMail,
 )
+from syncd.domain.recurring import recurring_of
 from syncd.domain.text import BYTE_ORDER_MARK
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
@@ -98,6 +100,9 @@ def reply_to_of(context: EngineContext, operation: OperationRecord) -> str | Non
 
 def mapping_of_mail(context: EngineContext, operation: OperationRecord) -> Mapping | None:
     """Return the mapping of the team that a mail concerns, None where it is no single team's."""
+    recurring = recurring_of(operation.incident_id)
+    if recurring is not None:
+        return mapping_of_recurring(context.mappings, recurring)
     if concerns_no_incident(operation.incident_id):
         team: str | None = operation.incident_id.partition("/")[2]
     else:
@@ -117,10 +122,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     if isinstance(content, DigestMail):
         return _digest(context, mail.to, content.at, mapping)
     if isinstance(content, NoticeMail | CorrectionMail | LeadMail | DecisionMail):
-        subject = subject_of(context.ledger, operation.incident_id)
-        if subject is None:
-            raise DecideAgain
-        return _of_incident(context, mail, content, subject, mapping)
+        return _of_incident(context, mail, content, mapping)
     owing_incident = owing_incident_of(context.ledger, operation.incident_id, context.clock.now())
     if owing_incident is None:
         raise DecideAgain
@@ -188,16 +190,18 @@ def _of_incident(
     context: EngineContext,
     mail: SendMail,
     content: NoticeMail | CorrectionMail | LeadMail | DecisionMail,
-    subject: MailSubject,
     mapping: Mapping,
 ) -> Letter:
+    name = recurring_of(mail.incident)
+    if name is not None and isinstance(content, DecisionMail):
+        return _given(mapping, name.words, content, name.ident, mail.why)
+    subject = subject_of(context.ledger, mail.incident)
+    if subject is None:
+        raise DecideAgain
     named = content.severity if isinstance(content, NoticeMail | CorrectionMail) else None
     about = about_of(subject, mapping, named)
     if isinstance(content, DecisionMail):
-        title = f"Given in your name for incident #{about.number}"
-        ends = "If you did not decide this, end it and tell the operator:"
-        paragraphs = (content.text, ends)
-        letter = letters.plain(mapping.team, title, paragraphs, (f"syncd show {about.number}",), mail.why)
+        letter = _given(mapping, f"incident #{about.number}", content, str(about.number), mail.why)
         return letters.with_links(letter, about)
     if isinstance(content, LeadMail):
         words = (
@@ -211,6 +215,13 @@ def _of_incident(
     late = is_late(content.since, context.clock.now(), bundled=mail.bundled)
     repeated = _may_be_repeated(context, mail, mapping)
     return letters.notice(about, content.since, late, mail.why, repeated=repeated)
+
+
+def _given(mapping: Mapping, about: str, content: DecisionMail, shown: str, why: str) -> Letter:
+    """Return the mail about what was given in the reader's name; `syncd show` takes `shown`."""
+    ends = "If you did not decide this, end it and tell the operator:"
+    title, command = f"Given in your name for {about}", f"syncd show {shlex.quote(shown)}"
+    return letters.plain(mapping.team, title, (content.text, ends), (command,), why)
 
 
 def _may_be_repeated(context: EngineContext, mail: SendMail, mapping: Mapping) -> bool:

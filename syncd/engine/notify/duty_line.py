@@ -13,6 +13,7 @@ from syncd.domain.duty import OWED, Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
+from syncd.domain.recurring import recurring_of
 from syncd.ledger.views.postmortems import OwingIncident
 from syncd.policy.case import Case, ItemState
 from syncd.policy.duty_words import BY_RULE, out_of_sight
@@ -28,7 +29,11 @@ _WONT_DO = "set the label wont-do on {key} and comment why"
 
 
 def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
-    """Return the mapping's section of an incident's service."""
+    """Return the mapping's section of an incident's service; of a recurring duty one that names its owner."""
+    name = recurring_of(incident.id)
+    entry = mapping.recurring.get(name.name) if name is not None else None
+    if entry is not None:
+        return ServiceSection(owner=entry.owner)
     return mapping.service(incident.service) or ServiceSection()
 
 
@@ -142,6 +147,8 @@ def _named(case: Case, item: ItemState | None) -> str:
 
 def _what(case: Case, duty: Duty) -> str:
     number = case.incident.number
+    if duty.kind is DutyKind.HELD:
+        return f"Hold {case.incident.title}"
     if duty.kind is DutyKind.SCHEDULED:
         return f"Schedule the postmortem of #{number}"
     if duty.kind is DutyKind.COMPLETED:
@@ -151,6 +158,10 @@ def _what(case: Case, duty: Duty) -> str:
 
 
 def _about(case: Case, mapping: Mapping, section: ServiceSection) -> str:
+    name = recurring_of(case.incident.id)
+    if name is not None:
+        entry = mapping.recurring.get(name.name)
+        return (entry.scenario or entry.document or name.words) if entry is not None else name.words
     severity = decide_severity(case.incident, mapping, section).name
     service = case.incident.service.name or case.incident.service.id
     return f"#{case.incident.number} {case.incident.title} ({severity}, {service})"
@@ -168,6 +179,8 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
         return f"Set owner and review date on {place}"
     if duty.kind is DutyKind.COMPLETED:
         return f"Finish {place} and move it to {mapping.postmortem.statuses[0]}"
+    if duty.kind is DutyKind.HELD:
+        return f"Hold it, fill in {place} and close it"
     if duty.kind is not DutyKind.OWNED:
         return f"Finish {place} and close it"
     item = _item(case, duty.subject)
@@ -181,13 +194,17 @@ def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ..
         if mapping.people.may_approve and key:
             ways_out.append(_LABEL.format(key=key))
         return tuple(ways_out)
+    if duty.kind is DutyKind.HELD:
+        ways = [_WAIVE.format(id=key, duty=duty.kind)]
+        return (*ways, *([_LABEL.format(key=key)] if mapping.people.may_approve else []))
     later = "set a later due date; syncd counts and shows each postponement"
     wont_do = _WONT_DO.format(key=key)
     return (wont_do,) if duty.kind is DutyKind.OWNED else (later, wont_do)
 
 
 def _next(case: Case, mapping: Mapping, section: ServiceSection, *, late: bool, owner: bool) -> str:
-    severity = decide_severity(case.incident, mapping, section).name
+    recurring = recurring_of(case.incident.id) is not None
+    severity = None if recurring else decide_severity(case.incident, mapping, section).name
     addresses = (contact.address for contact in contacts(mapping, section, severity))
     told = ", ".join(addresses) or "nobody by mail"
     if not late:

@@ -108,7 +108,7 @@ def _rules(
 ) -> RecordingRules:
     return RecordingRules(
         allowed=partial(_allowed, context, book, notices),
-        amendments=partial(_amendments, case),
+        amendments=partial(amendments, case),
         lead_mail=partial(mail_to_lead, context),
     )
 
@@ -212,7 +212,7 @@ def _up_to_date(case: Case, rows: Iterable[OperationRecord], decision: Decision)
     return not any(_gone(case, waiting, decision)) and not any(_changed(waiting, decision))
 
 
-def _amendments(case: Case, decision: Decision, operations: Sequence[OperationRecord]) -> Iterator[Amendment]:
+def amendments(case: Case, decision: Decision, operations: Sequence[OperationRecord]) -> Iterator[Amendment]:
     """Yield the drops and refreshes of pending operations that the decision contradicts.
 
     `operations` are the incident's operations after the decision was recorded.

@@ -40,12 +40,17 @@ from syncd.ledger.store.tables import (
 
 @dataclass(frozen=True)
 class Place:
-    """The incident, or the action item of an incident, that a request names."""
+    """The incident, the action item of an incident, or the recurring issue that a request names.
 
-    incident: IncidentRow
+    `ident` is the incident's id or the recurring duty's ident, `words` what people call it (`OPS-9`, or
+    `incident #12 OPS-7`), and `syncd show` takes `shown`.
+    """
+
+    ident: str
+    team: str
     item: ActionItemRow | None
     words: str
-    """The words by which people know it: `OPS-9`, or `incident #12 OPS-7`."""
+    shown: str
 
 
 class Refused(Exception):
@@ -74,20 +79,23 @@ def _answered(act: Any, session: Session, request: RequestRow, clock: Clock) -> 
         line = act(session, arguments, place, clock.now())
     except Refused as error:
         return {"lines": [str(error)], "incidents": [], "failed": True}
-    return {"lines": [line], "incidents": [place.incident.id], "failed": False}
+    return {"lines": [line], "incidents": [place.ident], "failed": False}
 
 
 def _place(session: Session, name: str) -> Place:
     item = session.exec(select(ActionItemRow).where(ActionItemRow.key == name.upper())).first()
     postmortem = session.exec(select(PostmortemRow).where(PostmortemRow.key == name.upper())).first()
     issue = item or postmortem
+    if item is not None and item.team is not None:
+        return Place(item.incident_id, item.team, item, item.key, item.key)
     incident = session.get(IncidentRow, issue.incident_id) if issue else find_incident_in(session, name)
     if incident is None:
         raise Refused(
-            f"{name} is no incident, number, ticket, postmortem or action item in this ledger;"
-            " see: syncd status --all"
+            f"{name} is no incident, number, ticket, postmortem, action item, GameDay or review in this"
+            " ledger; see: syncd status --all"
         )
-    return Place(incident, item, item.key if item else f"incident {name_in(session, incident.id)}")
+    words = item.key if item else f"incident {name_in(session, incident.id)}"
+    return Place(incident.id, incident.team or "", item, words, str(incident.number))
 
 
 def _last_day(end: datetime) -> date:
@@ -106,7 +114,7 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     duty = _duty_of(arguments, place)
     running = [row for row in _latest(session, place, duty) if row.state in RUNNING]
     if not running:
-        raise Refused(f"no such duty of {place.words} is owed; see: syncd show {place.incident.number}")
+        raise Refused(f"no such duty of {place.words} is owed; see: syncd show {place.shown}")
     _check_approver(session, place, by, "waives")
     and_by = arguments.get("and_by")
     if and_by is not None:
@@ -118,7 +126,7 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
             " a second approver must agree (--and-by)"
         )
     waiver = WaiverRow(
-        incident_id=place.incident.id,
+        incident_id=place.ident,
         duty=duty,
         subject=place.item.issue_id if place.item else None,
         until=until,
@@ -135,7 +143,7 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
 
 def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: datetime) -> str:
     query = select(WaiverRow).where(
-        WaiverRow.incident_id == place.incident.id,
+        WaiverRow.incident_id == place.ident,
         col(WaiverRow.ended_at).is_(None),
         col(WaiverRow.until) > now,
     )
@@ -195,16 +203,16 @@ def _duty_of(arguments: dict[str, Any], place: Place) -> str | None:
     named = arguments.get("duty")
     if place.item is not None:
         # an item's usual duty
-        return str(named or DutyKind.DONE)
-    if named in (DutyKind.OWNED, DutyKind.DONE):
-        raise Refused(f"{named} is a duty of an action item: name its key instead of {place.words}")
+        return str(named or (DutyKind.DONE if place.item.team is None else DutyKind.HELD))
+    if named in (DutyKind.OWNED, DutyKind.DONE, DutyKind.HELD):
+        raise Refused(f"{named} is a duty of an issue of its own: name its key instead of {place.words}")
     return str(named) if named else None
 
 
 def _latest(session: Session, place: Place, duty: str | None) -> list[DutyRow]:
     """Return the row of the latest clock of each duty that a request names."""
-    subject = place.item.issue_id if place.item else place.incident.id
-    query = select(DutyRow).where(DutyRow.incident_id == place.incident.id, DutyRow.subject == subject)
+    subject = place.item.issue_id if place.item else place.ident
+    query = select(DutyRow).where(DutyRow.incident_id == place.ident, DutyRow.subject == subject)
     latest: dict[str, DutyRow] = {}
     for row in session.exec(query.order_by(col(DutyRow.clock))).all():
         if duty is None or row.kind == duty:
@@ -215,7 +223,7 @@ def _latest(session: Session, place: Place, duty: str | None) -> list[DutyRow]:
 def _given_before(session: Session, place: Place, kinds: set[str]) -> int:
     """Return how often one of these duties was waived so far."""
     subject = place.item.issue_id if place.item else None
-    query = select(WaiverRow).where(WaiverRow.incident_id == place.incident.id)
+    query = select(WaiverRow).where(WaiverRow.incident_id == place.ident)
     rows = [row for row in session.exec(query).all() if row.subject == subject]
     return max((sum(row.duty in (None, kind) for row in rows) for kind in kinds), default=0)
 
@@ -228,17 +236,16 @@ def _check_approver(session: Session, place: Place, person: str, does: str) -> N
 
 
 def _check_may_approve(session: Session, place: Place, person: str) -> None:
-    team = place.incident.team or ""
-    if not may_approve(session, team, person):
+    if not may_approve(session, place.team, person):
         raise Refused(
-            f"{person} is no approver of {team or 'its team'}; name the address of one: people.approvers in"
-            " the mapping, and where it is empty people.process_owner"
+            f"{person} is no approver of {place.team or 'its team'}; name the address of one:"
+            " people.approvers in the mapping, and where it is empty people.process_owner"
         )
 
 
 def _is_owner(session: Session, place: Place, person: str) -> bool:
     """Return True if a person, by name, address or account id, owns the postmortem or action item."""
-    duty_issue = place.item or session.get(PostmortemRow, place.incident.id)
+    duty_issue = place.item or session.get(PostmortemRow, place.ident)
     owner = (duty_issue.snapshot or {}).get("assignee") if duty_issue else None
     if not owner:
         return False
@@ -261,7 +268,7 @@ def _audit(
     given = {name: str(arguments[key]) for name, key in words.items() if arguments.get(key)}
     event = {**data, **{name: audit.salted(session, value) for name, value in given.items()}}
     issue = place.item.issue_id if place.item else None
-    audit.append(session, now, kind, incident=place.incident.id, issue=issue, data=event)
+    audit.append(session, now, kind, incident=place.ident, issue=issue, data=event)
 
 
 Result = dict[str, Any]

@@ -41,12 +41,16 @@ class NewPostmortem:
 
 @dataclass(frozen=True)
 class NewActionItem:
-    """A new action item; a poll may have stored it before the answer to the create came."""
+    """A new action item; a poll may have stored it before the answer to the create came.
+
+    `team` is set for the issue of a recurring duty.
+    """
 
     issue_id: str
     key: str
     source: str
     facts: dict[str, JsonValue]
+    team: str | None = None
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,9 @@ def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: dat
         rows = outbox.open_of(session, incident.id)
         made = outbox.record(session, incident.id, operations, now, judged.version, hold=held, waiting=rows)
         rows = [*rows, *made]
-        _amend(session, rows, rules.amendments(decision, _records(rows)), now)
+        amend(session, rows, rules.amendments(decision, _records(rows)), now)
         ticket = _keep_agreement(session, incident, ticket, decision, rules, now)
-        _keep_duties(session, incident.id, ticket, decision, now)
+        keep_duties(session, incident.id, ticket, decision, now)
         if any(remark.rule == LEFT for remark in decision.remarks):
             # the mail to the security lead leaves with the others
             rows = outbox.open_of(session, incident.id)
@@ -160,7 +160,7 @@ def record_notices(
     with ledger.write() as session:
         outbox.add(session, operations, now, version)
         rows = outbox.open_of(session, incident_id)
-        _amend(session, rows, amendments(_records(rows)), now)
+        amend(session, rows, amendments(_records(rows)), now)
 
 
 def drop_notices(ledger: Transactions, notices: Iterable[ChangeNotice]) -> None:
@@ -193,9 +193,10 @@ def _records(rows: Iterable[OperationRow]) -> list[OperationRecord]:
     return [record_of(OperationRecord, row) for row in rows]
 
 
-def _amend(
+def amend(
     session: Session, rows: Sequence[OperationRow], amendments: Iterable[Amendment], now: datetime
 ) -> None:
+    """Drop or renew waiting operations among these rows."""
     by_id = {row.id: row for row in rows}
     for amendment in amendments:
         row = by_id[amendment.operation.id]
@@ -284,7 +285,7 @@ def _moved_there(session: Session, ticket: TicketState, status: str) -> bool:
     return isinstance(to, dict) and to.get("id") == status
 
 
-def _keep_duties(
+def keep_duties(
     session: Session, incident_id: str, ticket: TicketState | None, decision: Decision, now: datetime
 ) -> None:
     """Store a decision's duties, waivers and facts about action items."""

@@ -17,6 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import Kind, OperationState
+from syncd.domain.recurring import PREFIX, recurring_of
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
@@ -39,8 +40,8 @@ class FirstLoad(StrEnum):
 def holds(session: Session, incident_id: str) -> bool:
     """Return True if an incident began before the ledger's first start, so that a first load holds it."""
     if concerns_no_incident(incident_id):
-        # a mail to a whole team may tell of such incidents, a mail to the operator does not
-        return incident_id != OPERATOR
+        # a mail to a whole team may tell of such incidents; what tells of none is not held
+        return incident_id != OPERATOR and recurring_of(incident_id) is None
     created_at = session.connection().scalar(_CREATED_AT, {"incident": incident_id})
     # an incident that is not on record counts as old
     return created_at is None or created_at < _first_start(session)
@@ -101,6 +102,7 @@ def counts_by_kind(session: Session) -> dict[str, int]:
         .where(
             col(OperationRow.state).in_(states),
             OperationRow.incident_id != OPERATOR,
+            col(OperationRow.incident_id).not_like(f"{PREFIX}%"),
             or_(col(IncidentRow.created_at).is_(None), col(IncidentRow.created_at) < _first_start(session)),
         )
         .group_by(col(OperationRow.kind))

@@ -22,6 +22,7 @@ from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
 from syncd.ledger.store.snapshots import save_issue
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.policy.recurring.exercise import TIMES, exercise_times
 
 
 class StorageRules(Protocol):
@@ -112,10 +113,11 @@ def store_duty_issue_in(
 ) -> bool:
     """Store a postmortem or an action item as read; return True if that was news.
 
-    Of a description only the rows of its follow-up table are stored, and none of a restricted incident.
+    Of a description only the rows of its follow-up table are stored, and none of a restricted incident; of a
+    recurring issue only the times of an exercise.
     """
     incident = session.get(IncidentRow, row.incident_id)
-    team = incident.team if incident else None
+    team = incident.team if incident else row.team if isinstance(row, ActionItemRow) else None
     if rules.stopped(team):
         return False
     # a read without the description says nothing about the follow-up table
@@ -135,6 +137,8 @@ def store_duty_issue_in(
         if follow_ups != row.follow_ups:
             row.follow_ups, row.follow_ups_since = follow_ups, now
             news = True
+    if asked and isinstance(row, ActionItemRow) and row.team is not None and row.read_seq == read_seq:
+        row.facts = {**row.facts, TIMES: exercise_times(text if isinstance(text, str) else "")}
     return news
 
 

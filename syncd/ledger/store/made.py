@@ -88,6 +88,7 @@ def _store_item(session: Session, incident_id: str, new: NewActionItem, now: dat
             key=new.key,
             project=new.key.rpartition("-")[0],
             source=new.source,
+            team=new.team,
             first_seen_at=now,
         )
     item.facts = {**item.facts, **new.facts}

@@ -178,7 +178,8 @@ class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds findings that are kept: postponements, the person who took it, the person who assigned it.
-    `leaves`, `rebuilt_for`, `deleted_by` and `moved_by` as for a postmortem.
+    `leaves`, `rebuilt_for`, `deleted_by` and `moved_by` as for a postmortem. The issue of a recurring duty is
+    a row, too: `incident_id` holds its ident (`syncd.domain.recurring`), and `team`, else None, its team.
     """
 
     __tablename__ = "action_item"
@@ -188,6 +189,7 @@ class ActionItemRow(SQLModel, table=True):
     key: str = Field(index=True)
     project: str
     source: str
+    team: str | None = None
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     read_seq: int = 0

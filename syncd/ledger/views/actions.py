@@ -29,7 +29,7 @@ DAY_SECONDS = 86_400
 def actions_data(
     ledger: Transactions, now: datetime, *, overdue: bool = False, unowned: bool = False
 ) -> list[Data]:
-    """Return the action items that are still to be done, the longest overdue first, then by date.
+    """Return the action items and recurring issues to be done, the longest overdue first, then by date.
 
     An item that was closed against the rules is still to be done.
     """
@@ -78,7 +78,8 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
     issue, facts = row.snapshot or {}, row.facts
     owner = issue.get("assignee") or {}
     hidden = incident is not None and incident.restricted
-    owned, done = _latest(session, row, DutyKind.OWNED), _latest(session, row, DutyKind.DONE)
+    owned = _latest(session, row, DutyKind.OWNED)
+    done = _latest(session, row, DutyKind.DONE if row.team is None else DutyKind.HELD)
     late = _late(done, now)
     # the stored violations are of the last decision: sight and lateness are as of now
     violations = [*facts.get("violations", ())]

@@ -16,12 +16,14 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.duty import OF_POSTMORTEM, OWED, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.incident import Incident
+from syncd.domain.recurring import RecurringName, recurring_of, stand_in
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.identity import get_meta
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
+from syncd.ledger.store.recurring import recurring_items_in
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState
 from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived
@@ -196,10 +198,9 @@ def iso(at: datetime | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class MailSubject:
-    """An incident that a mail is about, with its ticket's key and Jira's address; each empty if unknown."""
+class Place:
+    """Jira's address and the key of the ticket that a mail is about; each empty if unknown."""
 
-    incident: IncidentRecord
     ticket: str
     jira: str
 
@@ -209,10 +210,20 @@ class MailSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class OwingIncident:
-    """An incident that a mail is about, with the case from which its duties are told."""
+class MailSubject(Place):
+    """An incident that a mail is about."""
 
-    subject: MailSubject
+    incident: IncidentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class OwingIncident:
+    """An incident that a mail is about, with the case from which its duties are told.
+
+    The issue of a recurring duty is such a case, too.
+    """
+
+    subject: Place
     case: Case
 
 
@@ -230,18 +241,23 @@ def subject_of(ledger: Transactions, incident_id: str) -> MailSubject | None:
 
 
 def owing_incident_of(ledger: Transactions, incident_id: str, now: datetime) -> OwingIncident | None:
-    """Return an incident with its duties, None if it is not on record."""
+    """Return an incident, or a recurring duty by its ident, with its duties; None if it is not on record."""
+    recurring = recurring_of(incident_id)
     with ledger.read() as session:
+        if recurring is not None:
+            return _owing_recurring(session, recurring, now)
         incident = get(session, IncidentRecord, incident_id)
         return _owing_incident(session, incident, now) if incident is not None else None
 
 
 def owing(ledger: Transactions, team: str, now: datetime) -> list[OwingIncident]:
-    """Return a team's incidents that have an owed duty, by number."""
+    """Return a team's incidents that have an owed duty, by number, and its recurring duties."""
     asked = {"team": team, "states": sorted(OWED)}
     with ledger.read() as session:
         incidents = load(session, IncidentRecord, _OWING, asked)
-        return [_owing_incident(session, incident, now) for incident in incidents]
+        found = [_owing_incident(session, incident, now) for incident in incidents]
+        names = [item.recurring for item in recurring_items_in(session, team)]
+        return [*found, *(_owing_recurring(session, name, now) for name in names if name is not None)]
 
 
 _OWING = (
@@ -258,9 +274,20 @@ _OWING = (
 )
 
 
+def _owing_recurring(session: Session, name: RecurringName, now: datetime) -> OwingIncident:
+    case = Case(
+        incident=stand_in(name),
+        items=items_in(session, name.ident),
+        duties=duties_of(session, name.ident),
+        now=now,
+    )
+    case = case.model_copy(update={"addresses": _addresses(session, case)})
+    return OwingIncident(Place("", _jira(session)), case)
+
+
 def _subject(session: Session, incident: IncidentRecord) -> MailSubject:
     key = session.connection().scalar(_TICKET, {"incident": incident.id})
-    return MailSubject(incident, key or "", _jira(session))
+    return MailSubject(key or "", _jira(session), incident)
 
 
 _TICKET = columns(col(TicketRow.key)).where(col(TicketRow.incident_id) == bindparam("incident"))

@@ -21,6 +21,7 @@ from syncd.policy.marks import is_persons
 
 WONT_DO_LABEL = "wont-do"
 NO_CHANGE_LABEL = "no-change-needed"
+NOT_HELD = "marked as won't do, which does not count as held"
 NO_REASON = "marked as won't do, and no person's comment says why"
 BY_NO_PERSON = "ended by an app or a robot; no person has changed or commented on it since"
 NO_LINK = "closed, but no comment links the change and the label no-change-needed with a comment is missing"
@@ -73,19 +74,31 @@ def end_of(
     statuses: Iterable[Status] = (),
     knowledge: bool,
     restricted: bool,
+    may_decline: bool = True,
 ) -> End:
     """Return the state of an item and the times in which it was ended.
 
-    `knowledge` marks the runbook item. `statuses` are those whose category is known. syncd keeps no comments
-    of a `restricted` incident, so it asks for none there.
+    `knowledge` marks the runbook item. Unless people `may_decline`, won't do is no end that counts.
+    `statuses` are those whose category is known. syncd keeps no comments of a `restricted` incident, so it
+    asks for none there.
     """
-    story = _Story(issue, changes, rules, statuses, knowledge=knowledge, restricted=restricted)
+    story = _Story(
+        issue,
+        changes,
+        rules,
+        statuses,
+        knowledge=knowledge,
+        restricted=restricted,
+        may_decline=may_decline,
+    )
     present, times = story.last(), story.times()
     if not present.ended:
         return End(times=times)
     stands = "won't do" if present.declined else "done"
     if times and times[-1].until is None:
         return End(stands=stands, times=times)
+    if present.declined and not may_decline:
+        return End(stands=stands, times=times, lacking=NOT_HELD)
     if present.declined and not story.explained(present):
         return End(stands=stands, times=times, lacking=NO_REASON)
     if not present.declined and not story.shows_something(present):
@@ -120,12 +133,13 @@ class _Story:
         *,
         knowledge: bool,
         restricted: bool,
+        may_decline: bool,
     ) -> None:
         self._issue = issue
         self._changes = sorted(changes, key=lambda change: change.at)
         self._wont_do = {name.casefold() for name in rules.wont_do}
         self._categories = {status.id: status.category for status in (*statuses, issue.status)}
-        self._knowledge = knowledge
+        self._knowledge, self._may_decline = knowledge, may_decline
         # syncd does not have the comments, so it takes for granted that they say what they must
         self._silent = restricted or issue.comments is None
         self._comments = sorted(by_people(issue.comments or ()), key=lambda comment: comment.created_at)
@@ -151,9 +165,11 @@ class _Story:
         return self._moment(None)
 
     def explained(self, moment: _Moment) -> bool:
-        """Return True unless the item is set aside and no person says why."""
-        if not moment.declined or self._silent:
+        """Return True unless the item is set aside and no person says why, or nobody may set it aside."""
+        if not moment.declined:
             return True
+        if self._silent or not self._may_decline:
+            return self._may_decline
         since = moment.since - BEFORE
         return any(since <= comment.created_at <= moment.at for comment in self._comments)
 

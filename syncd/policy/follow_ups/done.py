@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import partial
 
 from syncd.domain.base import Value
-from syncd.domain.duty import MET, Duty, DutyKind, DutyState
+from syncd.domain.duty import MET, Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
 from syncd.policy.follow_ups.completion import Ended
 from syncd.policy.follow_ups.duties import (
@@ -123,7 +123,7 @@ def _is_hidden(item: Item, ended: Ended | None, judging: JudgingRules, now: date
 def _made(item: Item, clock: _Clock, mapping: Mapping) -> Duty:
     if clock.anew is not None and clock.anew.started_at == item.starts:
         return clock.anew
-    first = first_clock(DutyKind.DONE, item, mapping, item.starts)
+    first = first_clock(item.kind, item, mapping, item.starts)
     renewed = clock.at == item.starts
     reason = clock.reason if renewed or clock.at is None else ""
     return first.model_copy(update={"clock": clock.number, "reason": reason or first.reason})
@@ -147,7 +147,7 @@ def _deadline(
         if due <= since or (since == item.starts and clock.at == since):
             # Working hours are left to an item that is opened again, or whose latest day is over already.
             due = max(due, owner_due(since, mapping))
-        over = judging.deadline(DutyKind.DONE, due, ended.since if ended else None)
+        over = judging.deadline(item.kind, due, ended.since if ended else None)
         if until is None or over < until or (ended is not None and ended.since <= until):
             break
     return due

@@ -42,7 +42,7 @@ class Item(Value):
     `latest_days` are the latest days by all severities that counted. `by_rule` is the account to which syncd
     assigned the item by rule. `ends` are the times in which an end counted. syncd has read the changelog up
     to `seen_until`. `leaves` are owners whose accounts syncd saw inactive, by account id. Jira does not show
-    the item since `hidden_since`, None while it does.
+    the item since `hidden_since`, None while it does. `kind` is the duty to end it: `done`, or `held`.
     """
 
     issue: Issue
@@ -56,6 +56,7 @@ class Item(Value):
     ends: tuple[Ended, ...] = ()
     leaves: dict[str, Leave] = Field(default_factory=dict)
     hidden_since: UtcTime | None = None
+    kind: DutyKind = DutyKind.DONE
 
     @property
     def closed(self) -> tuple[datetime, str] | None:
@@ -154,6 +155,7 @@ def first_clock(kind: DutyKind, item: Item, mapping: Mapping, due: datetime) -> 
     reason = {
         DutyKind.OWNED: f"it needs an owner within {mapping.follow_ups.owner_hours:g} working hours",
         DutyKind.DONE: "it must be done by its due date",
+        DutyKind.HELD: "it must be held by its due date",
     }[kind]
     return Duty(
         kind=kind,

@@ -126,13 +126,13 @@ def _look(case: Case) -> frozenset[str]:
     ):
         sources.add("postmortem")
     if not case.before_enforcement and (
-        "items" in case.rebuild or any(_stale(case, item) for item in case.items)
+        "items" in case.rebuild or any(stale(case, item) for item in case.items)
     ):
         sources.add("items")
     return frozenset(sources)
 
 
-def _stale(case: Case, item: ItemState) -> bool:
+def stale(case: Case, item: ItemState) -> bool:
     """Return True if syncd has to read an item: it changed, or a deadline passed after the last read."""
     if not item.in_sight or item.issue_id in case.unread:
         return False
@@ -185,7 +185,7 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     mapping, now = book.mapping, case.now
     records = {duty.place: duty for duty in case.duties if duty.subject == state.issue_id}
     clean = {
-        kind: [_without_unseen(duty, state) for duty in records.values() if duty.kind is kind]
+        kind: [without_unseen(duty, state) for duty in records.values() if duty.kind is kind]
         for kind in (DutyKind.DONE, DutyKind.OWNED)
     }
     duties = [*done(runs, clean[DutyKind.DONE], mapping, now, judging)]
@@ -203,9 +203,11 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
             now=now,
         )
         duties += clocks.judged()
-    duties = [_with_sight(duty, records.get(duty.place), state) for duty in duties]
+    duties = [with_sight(duty, records.get(duty.place), state) for duty in duties]
     # While the incident is open again its clocks stand still: the next resolve starts them anew.
-    moments = [left for duty in duties for left in _moments(duty, now, case.skew) if runs[-1].until is None]
+    moments = [
+        left for duty in duties for left in seconds_to_change(duty, now, case.skew) if runs[-1].until is None
+    ]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     # What is done is not met if nobody can see it when its deadline passes.
     judged_from = [case.skew.judged_from(duty.due_at) for duty in duties if not state.in_sight]
@@ -214,14 +216,14 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     return labels.plus(Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again))
 
 
-def _without_unseen(record: Duty, state: ItemState) -> Duty:
+def without_unseen(record: Duty, state: ItemState) -> Duty:
     """Return the duty without a breach that rests on an item that syncd could not see and sees again."""
     if record.state is DutyState.VOID or not record.unseen or not state.in_sight:
         return record
     return record.model_copy(update={"breached_at": None, "unseen": False, "state": DutyState.PENDING})
 
 
-def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
+def with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     """Return the duty with its mark if its breach is new and rests on an item that syncd cannot see."""
     is_new = record is None or record.breached_at is None or record.unseen
     if not state.in_sight and duty.breached_at is not None and is_new:
@@ -231,7 +233,7 @@ def _with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     return duty
 
 
-def _moments(duty: Duty, now: datetime, skew: ClockSkew) -> Iterator[float]:
+def seconds_to_change(duty: Duty, now: datetime, skew: ClockSkew) -> Iterator[float]:
     """Yield the seconds after which time alone changes a duty."""
     if duty.state not in RUNNING:
         return

@@ -58,7 +58,7 @@ def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operati
 
 
 def _waived(case: Case, waiver: Waiver) -> str:
-    if waiver.duty in (DutyKind.OWNED, DutyKind.DONE):
+    if waiver.duty in (DutyKind.OWNED, DutyKind.DONE, DutyKind.HELD):
         item = next((item.key for item in case.items if item.issue_id == waiver.subject), waiver.subject)
         return f"the duty {waiver.duty} of {item}"
     duties = "both duties" if waiver.duty is None else f"the duty {waiver.duty}"

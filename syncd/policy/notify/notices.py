@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from syncd.domain.duty import OF_POSTMORTEM
+from syncd.domain.duty import OF_POSTMORTEM, DutyKind
 from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
@@ -25,6 +25,7 @@ from syncd.domain.operation.mail import (
     PostponedMail,
     ReminderMail,
 )
+from syncd.domain.recurring import recurring_of
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.recipients import Recipient, notified
 from syncd.policy.rules_in_force import was_over_at_switch
@@ -89,10 +90,18 @@ def _was_over(case: Case, op: SendMail, at: datetime) -> bool:
         return False
     sections = ["mails"]
     if isinstance(content, BreachMail):
-        sections.append("postmortem" if content.duty in OF_POSTMORTEM else "follow_ups")
+        sections.append(section_of_duty(case, content.duty))
     if isinstance(content, PostponedMail):
         sections.append("follow_ups")
     return was_over_at_switch(case, tuple(sections), at)
+
+
+def section_of_duty(case: Case, kind: str) -> str:
+    """Return the section of the mapping whose mode decides about a kind of duty."""
+    if kind == DutyKind.HELD:
+        name = recurring_of(case.incident.id)
+        return f"recurring.{name.name}" if name is not None else "recurring"
+    return "postmortem" if kind in OF_POSTMORTEM else "follow_ups"
 
 
 def _skipped(op: Operation) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncd.domain.base import Value
-from syncd.domain.duty import Duty
+from syncd.domain.duty import Duty, DutyKind
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
@@ -18,6 +18,9 @@ from syncd.policy.follow_ups.membership import is_runbook_item
 
 OWNER = "owner"
 """The word in lists of addresses for the owner of the incident's service."""
+
+
+_NAMED_OWNER = "the mapping names you as its owner"
 
 
 class Recipient(Value):
@@ -45,15 +48,19 @@ def notified(case: Case, mapping: Mapping, section: ServiceSection, severity: st
     return _once(recipients)
 
 
-def contacts(mapping: Mapping, section: ServiceSection, severity: str) -> tuple[Recipient, ...]:
+def contacts(mapping: Mapping, section: ServiceSection, severity: str | None) -> tuple[Recipient, ...]:
     """Return the people who hear once of an overdue duty: `overdue` of the severity, else the owners.
 
-    The owners are the service's owner and the process owner.
+    The owners are the service's owner and the process owner. `severity` None: the duty is a recurring one,
+    and `section` names its owner.
     """
-    named = mapping.severities[severity].overdue
+    named = mapping.severities[severity].overdue if severity is not None else ()
     if named:
         return _once(_named(named, section, f"the mapping names you for overdue duties of {severity}"))
-    recipients = [*_named((OWNER,), section, "")]
+    if severity is None:
+        recipients = [Recipient(address=section.owner, why=_NAMED_OWNER)] if section.owner else []
+    else:
+        recipients = [*_named((OWNER,), section, "")]
     if mapping.people.process_owner:
         recipients.append(Recipient(address=mapping.people.process_owner, why="you own the incident process"))
     return _once(recipients)
@@ -93,14 +100,18 @@ def out_of_reach(case: Case, duty: Duty) -> Account | None:
 def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) -> Recipient | None:
     """Return the recipient of a duty's reminders, None if syncd knows no address.
 
-    A duty without an owner goes to the service's owner, who can assign it, else to the fallback.
+    A duty without an owner goes to the service's owner, who can assign it, else to the fallback; a recurring
+    one to the owner whom the mapping names for it.
     """
     account = account_of_duty(case, duty)
     if account is not None:
         address = account.email or case.addresses.get(account.id)
         return Recipient(address=address, why="it is assigned to you") if address else None
     for address, why in (
-        (section.owner, "nobody owns it yet, and you own the service"),
+        (
+            section.owner,
+            _NAMED_OWNER if duty.kind is DutyKind.HELD else "nobody owns it yet, and you own the service",
+        ),
         (mapping.people.fallback, "nobody owns it yet, and you are the fallback (people.fallback)"),
         (mapping.people.process_owner, "nobody owns it yet, and you own the incident process"),
     ):
@@ -111,6 +122,9 @@ def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) 
 
 def told_of(duty: Duty, mapping: Mapping) -> bool:
     """Return True if the section of a duty has the mode `enforce`, so that syncd tells people about it."""
+    # whether a recurring duty is told of is asked before it is judged
+    if duty.kind is DutyKind.HELD:
+        return True
     section = mapping.postmortem if duty.of_postmortem else mapping.follow_ups
     return section.mode is Mode.ENFORCE
 

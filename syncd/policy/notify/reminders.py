@@ -22,7 +22,7 @@ from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import TOO_OFTEN, postponed_at
-from syncd.policy.notify.notices import by_mode, mail
+from syncd.policy.notify.notices import by_mode, mail, section_of_duty
 from syncd.policy.notify.recipients import (
     Recipient,
     can_be_acted_on,
@@ -148,7 +148,8 @@ def _told_from(case: Case, duty: Duty) -> datetime:
 
 
 def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
-    severity = decide_severity(case.incident, book.mapping, book.section).name
+    recurring = duty.kind is DutyKind.HELD
+    severity = None if recurring else decide_severity(case.incident, book.mapping, book.section).name
     reason = f"{words_of(duty)} is overdue since {in_utc(duty.due_at)}"
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
     skip = "the deadline passed more than a week ago; the weekly report lists it" if old else None
@@ -165,7 +166,7 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     for contact in contacts(book.mapping, book.section, severity):
         yield mail(case, BreachMail(**_about(duty)), place_of(duty), contact, reason, at, skip)
     # The first day disturbs nobody: a breach from before `enforce_from` is listed only.
-    over = was_over_at_switch(case, ("mails", "postmortem" if duty.of_postmortem else "follow_ups"), at)
+    over = was_over_at_switch(case, ("mails", section_of_duty(case, duty.kind)), at)
     if not old and not over and at >= book.mapping.enforced_since and not duty.unseen:
         yield from _mention(case, book, duty, "overdue", reason)
 
@@ -176,7 +177,7 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
     severity = decide_severity(case.incident, book.mapping, book.section).name
     for item in case.items:
         over = item.issue is not None and item.issue.status.category == "done"
-        if over or postponements(item) < TOO_OFTEN:
+        if over or item.recurring or postponements(item) < TOO_OFTEN:
             continue
         for contact in contacts(book.mapping, book.section, severity):
             reason = f"the action item {item.key} was postponed for the third time"
@@ -224,6 +225,7 @@ def words_of(duty: Duty) -> str:
         DutyKind.COMPLETED: "completing the postmortem",
         DutyKind.OWNED: "an owner for the action item",
         DutyKind.DONE: "the action item",
+        DutyKind.HELD: "the exercise or review",
     }[duty.kind]
 
 

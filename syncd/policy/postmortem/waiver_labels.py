@@ -1,6 +1,7 @@
 """Read waivers that are given in Jira: the label `waived` on the issue, with an approver's comment.
 
-On the postmortem the label waives both of its duties, on an action item its usual duty: to be done. The
+On the postmortem the label waives both of its duties, on an action item its usual duty: to be done, of a
+recurring issue to be held. The
 owner of the issue cannot waive it. A waiver lasts until the day that the comment names, 30 days at
 most, and 14 days without one. It also ends when somebody removes the label. Once it is on record, a waiver
 stands as long as the label, whatever else changes.
@@ -81,7 +82,7 @@ def _given(
         recent = comment.created_at >= labelled_at - BEFORE_THE_LABEL
         if author is not None and author in (case.approvers or ()) and author != owner and recent:
             approved.setdefault(author, comment)
-    kinds = OF_POSTMORTEM if _subject(state) is None else (DutyKind.DONE,)
+    kinds = (state.usual_duty,) if isinstance(state, ItemState) else OF_POSTMORTEM
     needed = 1 if max(given_before(own, kind) for kind in kinds) < BY_ONE_APPROVER else 2
     comments = [*approved.values()][:needed]
     if len(comments) < needed:
@@ -91,7 +92,7 @@ def _given(
     reason = "see the comment" if case.restricted else " ".join(first.body.split())[:REASON_AT_MOST]
     people = [comment.author for comment in comments if comment.author is not None]
     return Waiver(
-        duty=None if _subject(state) is None else DutyKind.DONE,
+        duty=state.usual_duty if isinstance(state, ItemState) else None,
         subject=_subject(state),
         until=_until(first, at, book.mapping.zone),
         reason=reason,

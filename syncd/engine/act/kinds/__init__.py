@@ -10,6 +10,7 @@ from syncd.engine.act.kinds.change_incident import ChangeIncidentKind
 from syncd.engine.act.kinds.close_duplicate import CloseDuplicateKind
 from syncd.engine.act.kinds.create_action_item import CreateActionItemKind
 from syncd.engine.act.kinds.create_postmortem import CreatePostmortemKind
+from syncd.engine.act.kinds.create_recurring import CreateRecurringKind
 from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.act.kinds.edit_issue import EditDutyIssueKind, EditTicketKind
 from syncd.engine.act.kinds.fill_restricted_stub import FillRestrictedStubKind
@@ -51,4 +52,5 @@ KINDS: dict[str, OperationKind[Any]] = {
     Kind.SEND_MAIL: SendMailKind(),
     Kind.POST_CHAT: PostChatKind(),
     Kind.CREATE_ACTION_ITEM: CreateActionItemKind(),
+    Kind.CREATE_RECURRING: CreateRecurringKind(),
 }

@@ -14,6 +14,7 @@ from syncd.engine.act.kind import BaseKind, Outcome, agreed_on, book_of_basis, d
 from syncd.engine.act.kinds.close_duplicate import duplicate_event, younger_issue
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
+from syncd.engine.rulebook import recurring_book
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.leaving import Basis
@@ -82,7 +83,8 @@ class LinkDutyIssueKind(LinkKind):
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
         """Return both issues and the first of the operation's link types that the site has."""
         duty_issue, link = duty_issue_for(context, operation), operation.typed(DutyIssueLink)
-        _, book = book_of_basis(context, basis)
+        recurring = recurring_book(context, operation.incident_id)
+        _, book = recurring if recurring is not None else book_of_basis(context, basis)
         key = "postmortem.link_types" if link.kind == Kind.LINK_POSTMORTEM else "follow_ups.link_types"
         return RenderedLink(
             type=_link_type(book, link.types, key), issue=duty_issue.issue_id, other=link.other

@@ -155,6 +155,7 @@ def _postmortems_and_items() -> None:
         sa.Column("key", sa.String, nullable=False, index=True),
         sa.Column("project", sa.String, nullable=False),
         sa.Column("source", sa.String, nullable=False),
+        sa.Column("team", sa.String),
         sa.Column("facts", sa.JSON, nullable=False),
         sa.Column("snapshot", sa.JSON),
         sa.Column("read_seq", sa.Integer, nullable=False),

@@ -1,0 +1,1 @@
+"""What comes round: GameDays and reviews, their periods, their issues and their duty."""
