@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_reading import TicketRow, WaiverRow
+from ledger_reading import OperationRow, TicketRow, WaiverRow
 from report_cast import MAPPINGS, NOW, TEMPLATES, duty, incident, item, ledger, postmortem, put, quarter
 
 from syncd.ledger.open import Ledger
+from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import set_value
+from syncd.ledger.store.verifications import DIFFERS
 from syncd.ledger.store.weekly_reports import keep_in
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, frozen, make, run_of
@@ -156,6 +158,49 @@ def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path:
     )
     for secret in ("P77", "#77", "Secret service", "OPS-5077", "Alert on the age"):
         assert secret not in everything
+
+
+def test_no_report_quotes_a_service_about_a_restricted_incident(tmp_path: Path) -> None:
+    canary, mail = "KANARIENVOGEL", {"content": {"mail": "notice"}, "to": "lead@qrpay.example"}
+    with ledger(tmp_path) as made:
+        one, two = incident(77, restricted=True), incident(78)
+        put(
+            made, one, two, parked(1, one, canary), parked(2, one, canary, **mail), parked(3, two, "No field")
+        )
+        with made.write() as session:
+            for row in (one, two):
+                for kind in ("conflict", DIFFERS):
+                    said = {"rule": kind, "reason": f"{canary} {row.number}", "aspect": "summary"}
+                    audit.append(session, FRIDAY, kind, incident=row.id, data=said)
+        made_report = report(made)
+    everything = [formats.as_csv(made_report), formats.as_json(made_report)]
+    everything += [formats.written(made_report, form, TEMPLATES) for form in ("text", "html")]
+    for text in everything:
+        assert "#77" not in text
+        assert "P77" not in text
+        assert f"{canary} 78" in text
+        assert canary not in text.replace(f"{canary} 78", "")
+    (kept, mailed, quoted) = [row for row in table(made_report) if row["table"] == "parked"]
+    assert (kept["reason"], mailed["reason"]) == ("of a restricted incident",) * 2
+    assert (quoted["reason"], quoted["incident"]) == ("No field", "P78")
+
+
+def parked(number: int, of: Any, words: str, **meaning: Any) -> OperationRow:
+    """Return a parked operation of an incident, with the service's words."""
+    kind = "send_mail" if meaning else "edit_ticket"
+    names = {"key": f"key/{number}", "op": f"{number:016}", "kind": kind, "target": "jira"}
+    more: dict[str, Any] = {"object": f"ticket:{of.id}", "aspect": f"{number}", "op_class": "once"}
+    return OperationRow(
+        id=number,
+        state="parked",
+        incident_id=of.id,
+        decided_at=FRIDAY,
+        reason="why",
+        error=words,
+        meaning=meaning,
+        **names,
+        **more,
+    )
 
 
 def test_merged_incidents_are_in_no_mean_and_snoozed_time_counts(tmp_path: Path) -> None:

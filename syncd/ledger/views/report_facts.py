@@ -126,13 +126,14 @@ class ItemFact:
 
 @dataclass(frozen=True, slots=True)
 class EventFact:
-    """One event of the audit trail."""
+    """One event of the audit trail; `number`, `team` and `restricted` are its incident's."""
 
     at: datetime
     kind: str
     incident: str | None
     number: int | None
     team: str | None
+    restricted: bool
     data: dict[str, Any]
 
 
@@ -301,7 +302,11 @@ def events(
     """Return the events of these kinds in [since, until); an event of no incident belongs to every team."""
     query = (
         _columns(
-            EventFact, AuditEventRow, incident=col(AuditEventRow.incident_id), data=col(AuditEventRow.text)
+            EventFact,
+            AuditEventRow,
+            incident=col(AuditEventRow.incident_id),
+            restricted=func.coalesce(col(IncidentRow.restricted), False),
+            data=col(AuditEventRow.text),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id), isouter=True)
         .where(

@@ -127,16 +127,17 @@ def rows_of(facts: Facts) -> list[Row]:
     return rows
 
 
+_RESTRICTED = "of a restricted incident"
+"""The whole reason of a row that no report may tell of: its words may quote the incident."""
+
+
 def _parked_row(parked: ParkedFact, week: str) -> Row:
-    row: Row = {
-        "table": "parked",
-        "week": week,
-        "key": parked.id,
-        "duty": parked.kind,
-        "incident": parked.incident,
-    }
-    owner = {"owner": parked.to} if parked.kind == Kind.SEND_MAIL else {}
-    return {**row, **owner, "reason": parked_words(parked)}
+    row: Row = {"table": "parked", "week": week, "key": parked.id, "duty": parked.kind}
+    if parked.kind == Kind.SEND_MAIL:
+        row["owner"] = parked.to
+    if parked.restricted:
+        return {**row, "reason": _RESTRICTED}
+    return {**row, "incident": parked.incident, "reason": parked_words(parked)}
 
 
 def parked_words(parked: ParkedFact) -> str:
@@ -168,10 +169,11 @@ def _told(event: EventFact) -> bool:
 
 def _event_row(event: EventFact, week: str) -> Row:
     table = event.data.get("rule", "left") if event.kind == "left" else event.kind
+    row: Row = {"table": str(table), "week": week, "team": event.team}
+    if event.restricted:
+        return {**row, "started_at": event.at, "reason": _RESTRICTED}
     return {
-        "table": str(table),
-        "week": week,
-        "team": event.team,
+        **row,
         "incident": event.incident,
         "number": event.number,
         "started_at": event.at,
@@ -216,7 +218,7 @@ def figures(
         "rule_changes": _listed(rows, "rules.changed"),
         "differences": _listed(rows, DIFFERS),
         "parked": [
-            {"id": row["key"], "kind": row["duty"], "incident": row["incident"], "words": row["reason"]}
+            {"id": row["key"], "kind": row["duty"], "incident": row.get("incident"), "words": row["reason"]}
             for row in parked
         ],
         "unmailed": [
@@ -353,7 +355,7 @@ def _by_age(overdue: Iterable[Row]) -> dict[str, int]:
 
 def _listed(rows: Iterable[Row], table: str) -> list[dict[str, Any]]:
     return [
-        {"number": row["number"], "at": row["started_at"].isoformat(), "reason": row["reason"]}
+        {"number": row.get("number"), "at": row["started_at"].isoformat(), "reason": row["reason"]}
         for row in rows
         if row["table"] == table
     ]

@@ -333,17 +333,20 @@ def _remarks(figures: dict[str, Any], zone: str, names: bool) -> Iterator[Sectio
         for entry in figures["overrides"]
     ]
     lines += [
-        f"#{entry['number']}: verified anew, it differs: {one_line(entry['reason'])}"
+        f"{_named(entry)}: verified anew, it differs: {one_line(entry['reason'])}"
         for entry in figures["differences"]
     ]
-    lines += [
-        f"Conflict on #{entry['number']}: {one_line(entry['reason'])}" for entry in figures["conflicts"]
-    ]
+    lines += [f"Conflict on {_named(entry)}: {one_line(entry['reason'])}" for entry in figures["conflicts"]]
     lines += [f"Rules changed: {one_line(entry['reason'])}" for entry in figures["rule_changes"]]
     if figures["duplicates"]:
         lines.append(f"{counted(figures['duplicates'], 'duplicate ticket')} found by the nightly search")
     if lines:
         yield {"title": "On record", "lines": lines[:MOST_LINES]}
+
+
+def _named(entry: dict[str, Any]) -> str:
+    """Return the incident of an event, which has no number where it is restricted."""
+    return f"#{entry['number']}" if entry["number"] else "an incident"
 
 
 def _cell(words: str, key: str | None, browse: str) -> dict[str, str]:
