@@ -139,7 +139,7 @@ def make_context(
         stop=stop,
         mailer=make_post(configuration, transport, clock),
         alarm_events=_alarm_events(settings, transport),
-        chat=_chat(settings, transport),
+        chat=chat_client(settings, transport),
         expires=settings.expires,
         former_accounts=settings.former_accounts,
     )
@@ -164,7 +164,8 @@ def _alarm_events(settings: Settings, transport: Transport) -> EventsClient | No
     return EventsClient(settings.alarm_url, settings.alarm_routing_key.get_secret_value(), transport)
 
 
-def _chat(settings: Settings, transport: Transport) -> ChatClient | None:
+def chat_client(settings: Settings, transport: Transport) -> ChatClient | None:
+    """Return the client of the chat channels, None where none has a URL."""
     urls = {channel: url.get_secret_value() for channel, url in settings.chat_urls.items()}
     return ChatClient(urls, transport) if urls else None
 

@@ -25,12 +25,13 @@ from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.policy.case import Rulebook
+from syncd.remote.chat import ChatClient
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import jira_client
 from syncd.remote.mail import SmtpMail
 from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
+from syncd.sandbox.cast import BOT_EMAIL, CHANNEL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.mail import MailSandbox
 from syncd.sandbox.server import SandboxServer
@@ -126,6 +127,7 @@ class Rig:
     mail: MailSandbox | None = None
     renderer: Renderer = field(default_factory=PlainRenderer)
     sender: str = "amara.osei@qrpay.example"
+    chat: bool = False
     began: datetime = field(init=False)
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
@@ -156,10 +158,19 @@ class Rig:
             clients,
             self.transport,
             Rules(self.mappings, self.renderer),
-            **{"settle_seconds": self.settle_seconds, "mailer": self._mailer(), **settings},
+            **{
+                "settle_seconds": self.settle_seconds,
+                "mailer": self._mailer(),
+                "chat": self._chat(),
+                **settings,
+            },
         )
         self.loop = ControlLoop(self.context)
         self.loop.recover()
+
+    def _chat(self) -> ChatClient | None:
+        urls = {CHANNEL: self.world.chat.url(CHANNEL)}
+        return ChatClient(urls, self.transport) if self.chat else None
 
     def _mailer(self) -> Mailer | None:
         if self.mail is None:
@@ -210,13 +221,13 @@ class Rig:
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     """Yield a started rig.
 
-    `mappings`, `mail`, `renderer`, `sender` and `settle_seconds` go to the rig, `start` to the clock, all
-    other options to the default world. `preset` changes the world before the rig starts.
+    `mappings`, `mail`, `chat`, `renderer`, `sender` and `settle_seconds` go to the rig, `start` to the clock,
+    all other options to the default world. `preset` changes the world before the rig starts.
     """
     preset = options.pop("preset", lambda _world: None)
     mappings = options.pop("mappings", (mapping(),))
     settle_seconds = options.pop("settle_seconds", 600.0)
-    with_mail = options.pop("mail", False)
+    with_mail, with_chat = options.pop("mail", False), options.pop("chat", False)
     renderer = options.pop("renderer", PlainRenderer())
     more = {"sender": options.pop("sender")} if "sender" in options else {}
     clock = SandboxClock(options.pop("start", START))
@@ -233,6 +244,7 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
             settle_seconds,
             mail=mail,
             renderer=renderer,
+            chat=with_chat,
             **more,
         )
         started.start()

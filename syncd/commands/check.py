@@ -30,7 +30,8 @@ ACCOUNTS = ("PD01", "J01")
     "--probe",
     is_flag=True,
     help="Also create a trial ticket (label syncd-probe) in each project, move it through every mapped status"
-    " and leave it closed; and send a note to no incident, which shows if the PagerDuty key may write.",
+    " and leave it closed; post one trial message to each chat channel; and send a note to no incident, which"
+    " shows if the PagerDuty key may write.",
 )
 @click.option("--yes", is_flag=True, help="Create the trial tickets without asking first.")
 @click.option("--for-admin", is_flag=True, help="Print a page of Markdown for the Jira admin.")
@@ -75,11 +76,16 @@ def _tell(findings: list[Finding], as_json: bool) -> NoReturn:
 
 
 def _may_probe(setup: Setup, yes: bool) -> None:
+    from syncd.preflight.checks.chats import to_try
+
     if setup.configuration.settings.dry_run:
         raise click.UsageError("SYNCD_DRY_RUN forbids all writes: unset it to use --probe")
     if not yes:
         projects = ", ".join(_trials(setup))
         warning = f"This creates a ticket labelled syncd-probe in {projects}. Jira may notify people there."
+        channels = ", ".join(to_try(setup.configuration.mappings, setup.configuration.settings))
+        if channels:
+            warning += f" It also posts a trial message to the channel {channels}."
         click.confirm(f"{warning} Continue?", abort=True, err=True)
 
 
@@ -96,6 +102,8 @@ def _trials(setup: Setup) -> dict[str, Mapping]:
 
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
+    from syncd.daemon import chat_client
+    from syncd.preflight.checks.chats import to_try, trial_post
     from syncd.preflight.checks.finding import guarded
     from syncd.preflight.checks.pagerduty import key_may_write
     from syncd.preflight.checks.run import check_all
@@ -125,6 +133,10 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
         for mapping in _trials(setup).values():
             steps = list(_tried(setup, sight, mapping, loud))
             findings = [*_without_what_was_tried(findings, mapping, steps), *steps]
+    client = chat_client(configuration.settings, transport) if probe else None
+    if client is not None:
+        for channel, mapping in to_try(configuration.mappings, configuration.settings).items():
+            findings += trial_post(client, channel, mapping)
     yield from findings
 
 

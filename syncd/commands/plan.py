@@ -107,9 +107,11 @@ def summary(operations: Sequence[Mapping[str, Any]]) -> str:
         for op in operations
         if str(op["kind"]).startswith("create_")
     )
-    mails = Counter(terminal(op["to"]) for op in operations if op["to"])
-    others = len(operations) - creates.total() - mails.total()
+    mails = Counter(terminal(op["to"]) for op in operations if op["to"] and op["kind"] == "send_mail")
+    posts = Counter(terminal(op["to"]) for op in operations if op["kind"] == "post_chat")
+    others = len(operations) - creates.total() - mails.total() - posts.total()
     parts = [f"{counted(number, thing)} to create" for thing, number in creates.items()]
+    parts += [f"{counted(number, 'post')} to {channel}" for channel, number in posts.items()]
     if len(mails) > NAMED_AT_MOST:
         parts.append(f"{counted(mails.total(), 'mail')} to {len(mails)} people")
     else:

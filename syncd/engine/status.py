@@ -16,6 +16,7 @@ from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
 from syncd.policy.duty_words import NOTHING_OWED
+from syncd.policy.notify.chat import no_url
 from syncd.policy.notify.operator_alarms import clock_words
 
 
@@ -99,7 +100,7 @@ def stopped_teams(context: EngineContext) -> list[str]:
 
 
 def limits(context: EngineContext) -> list[str]:
-    """Return the limits of this run in words: wrong clocks, no mail server, a dry run, nothing owed."""
+    """Return the limits of this run: wrong clocks, no mail server, no chat, a dry run, nothing owed."""
     notes = [
         clock_words(service, seconds)
         for service in SERVICES
@@ -107,6 +108,12 @@ def limits(context: EngineContext) -> list[str]:
     ]
     if context.mailer is not None and context.mailer.nobody:
         notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, so syncd writes mails to files")
+    notes += [
+        f"{mapping.team}: {no_url(channel)}"
+        for mapping in context.mappings
+        if (channel := mapping.chat.posts_to)
+        and (context.chat is None or channel not in context.chat.channels)
+    ]
     if context.dry_run:
         notes.append("Dry run: syncd writes to neither service")
     notes += [

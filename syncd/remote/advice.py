@@ -25,11 +25,11 @@ _BY_WORDS = {
 
 def advice(service: str, cause: Cause | None, words: str) -> str:
     """Return the next step after a failure (`words` describe it), empty where there is none but to wait."""
-    setting = _URLS.get(service)
+    setting = "SYNCD_CHAT_URLS" if service.startswith("chat:") else _URLS.get(service)
     if setting is None:
         return ""
     if cause is Cause.CREDENTIALS:
-        return _TOKENS[service]
+        return _TOKENS.get(service, f"make a new webhook and put it into {setting}")
     if cause is Cause.REDIRECT:
         return f"set {setting} to the address to which the service points"
     # without the service's own words

@@ -32,6 +32,7 @@ START = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 
 PAGERDUTY_KEY = "pd-sandbox-key"
 JIRA_KEY = "jira-sandbox-key"
+CHANNEL = "status-qrpay"
 BOT_EMAIL = "syncd@qrpay.example"
 BOT_ACCOUNT = "712020:syncd-bot-000001"
 
@@ -97,6 +98,7 @@ def default_world(
     world = World(clock or SandboxClock(START), seed, limits=limits)
     fill_account(world.pagerduty.account)
     fill_site(world.jira.site, workflow or simple())
+    world.chat.add_webhook(CHANNEL)
     if data_center_edition:
         data_center(world)
     return world

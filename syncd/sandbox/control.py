@@ -191,8 +191,8 @@ class Control:
 
     def _options(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         call, params = asked
-        if params["service"] not in SERVICES:
-            raise LookupError(f"no service {params['service']!r}")
+        if params["service"] not in SERVICES or params["service"] == "chat":
+            raise LookupError(f"no options of {params['service']!r}")
         world = self.world
         options = (
             world.pagerduty.account.options if params["service"] == "pagerduty" else world.jira.site.options

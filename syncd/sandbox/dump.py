@@ -47,7 +47,11 @@ def jira(site: Site) -> Json:
 
 
 def whole(world: World) -> Json:
-    """Return the state of both services at one moment."""
+    """Return the state of all services at one moment."""
     # Both locks at once: no act may fall between the two halves.
     with world.pagerduty.lock, world.jira.lock:
-        return {"pagerduty": pagerduty(world.pagerduty.account), "jira": jira(world.jira.site)}
+        return {
+            "pagerduty": pagerduty(world.pagerduty.account),
+            "jira": jira(world.jira.site),
+            "chat": world.chat.dump(),
+        }

@@ -1,4 +1,4 @@
-"""Both services and the control port on loopback: HTTP/1.1 with keep-alive, one port each.
+"""Both services, the chat and the control port on loopback: HTTP/1.1 with keep-alive, one port each.
 
 One thread serves one connection and writes each answer at once (Nagle's algorithm is off). A "door" is a
 listening port: while it is closed, the machine refuses connections to it; it opens again on the same port.
@@ -174,6 +174,7 @@ class SandboxServer:
             self.open_door(name)
         self.world.pagerduty.account.base_url = self.url("pagerduty")
         self.world.jira.site.base_url = self.url("jira")
+        self.world.chat.base_url = self.url("chat")
         return self
 
     def stop(self) -> None:
@@ -190,11 +191,14 @@ class SandboxServer:
         self.stop()
 
     def url(self, name: str) -> str:
-        """Return the base URL of `pagerduty`, `jira` or `control`."""
+        """Return the base URL of `pagerduty`, `jira`, `chat` or `control`."""
         return f"http://{HOST}:{self._ports[name]}"
 
-    def environment(self, mail: MailSandbox | None = None) -> dict[str, str]:
-        """Return the settings of a daemon that works on the default world and sends its mails to `mail`."""
+    def environment(self, mail: MailSandbox | None = None, *, chat: bool = False) -> dict[str, str]:
+        """Return the settings of a daemon that works on the default world and sends its mails to `mail`.
+
+        `chat`: with the webhooks of the world's channels.
+        """
         settings = {
             "SYNCD_PAGERDUTY_URL": self.url("pagerduty"),
             "SYNCD_PAGERDUTY_TOKEN": PAGERDUTY_KEY,
@@ -205,6 +209,8 @@ class SandboxServer:
         # Cloud logs in by e-mail address and token, Data Center by the token alone.
         if self.world.jira.site.edition == "cloud":
             settings["SYNCD_JIRA_EMAIL"] = BOT_EMAIL
+        if chat:
+            settings["SYNCD_CHAT_URLS"] = self.world.chat.urls()
         if mail is not None:
             settings |= {
                 "SYNCD_SMTP_HOST": mail.host,

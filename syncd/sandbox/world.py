@@ -1,4 +1,4 @@
-"""A world: both services, their clock, the faults on the network between, and the journal of all requests.
+"""A world: both services, a chat, their clock, the faults on the network between, the journal of requests.
 
 Every HTTP request, over a socket or in process, enters through `World.answer`. It applies the faults and says
 how the answer travels. Faults happen here and in the server, never inside a service.
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from syncd.sandbox.chance import stream
+from syncd.sandbox.chat import ChatSandbox
 from syncd.sandbox.clock import Clock, SandboxClock
 from syncd.sandbox.faults import Faults, Strike
 from syncd.sandbox.jira.service import JiraSandbox
@@ -20,8 +21,8 @@ from syncd.sandbox.journal import Journal
 from syncd.sandbox.pagerduty.service import PagerDutySandbox
 from syncd.sandbox.wire import Call, Reply
 
-ServiceName = Literal["pagerduty", "jira"]
-SERVICES: tuple[ServiceName, ...] = ("pagerduty", "jira")
+ServiceName = Literal["pagerduty", "jira", "chat"]
+SERVICES: tuple[ServiceName, ...] = ("pagerduty", "jira", "chat")
 
 
 @dataclass(frozen=True)
@@ -37,29 +38,32 @@ class Delivery:
 
 
 class World:
-    """Both services over one clock."""
+    """Both services and a chat over one clock."""
 
     def __init__(
         self, clock: Clock, seed: int = 0, *, edition: Edition = "cloud", limits: bool = True
     ) -> None:
-        """Make two empty services. `limits` switches their rate limits, which count in sandbox time."""
+        """Make empty services. `limits` switches their rate limits, which count in sandbox time."""
         self.clock = clock
         self.seed = seed
         self.journal = Journal(clock)
         self.pagerduty = PagerDutySandbox(clock, self.journal, seed)
         self.jira = JiraSandbox(clock, self.journal, seed, edition)
+        self.chat = ChatSandbox(clock, self.journal)
         self.pagerduty.account.options.limits = limits
         self.jira.site.options.limits = limits
         self.faults = Faults(stream(seed, "faults"))
         self.dateless: set[str] = set()
         """The services whose answers have no `Date` header, as behind a proxy that removes it."""
 
-    def service(self, name: str) -> PagerDutySandbox | JiraSandbox:
+    def service(self, name: str) -> PagerDutySandbox | JiraSandbox | ChatSandbox:
         """Return a service by name. Raise LookupError for another name."""
         if name == "pagerduty":
             return self.pagerduty
         if name == "jira":
             return self.jira
+        if name == "chat":
+            return self.chat
         raise LookupError(f"no service {name!r}")
 
     def catch_up(self) -> None:
@@ -93,7 +97,9 @@ class World:
             # The service never sees the request, so the journal is written here. Status 0: no answer left.
             status = strike.reply.status if strike.reply else 0
             template = service.template(call)
-            self.journal.write(name, call.method, call.path, template, status, self.clock(), strike.way)
+            # the path of a webhook is a secret
+            path = template if name == "chat" else call.path
+            self.journal.write(name, call.method, path, template, status, self.clock(), strike.way)
         if strike.seconds and strike.after:
             sleep(strike.seconds)
         return _delivery(strike, reply)

@@ -103,12 +103,11 @@ def test_a_pause_holds_back_says_why_and_ends(house: House) -> None:
 def test_a_pause_of_all_is_a_pause_of_each(house: House) -> None:
     house.syncd("run", "--once")
     house.syncd("pause", "--reason", "quiet")
-    assert sorted(house.syncd("status", "--json").json["paused"]) == ["jira", "mail", "pagerduty"]
+    assert sorted(house.syncd("status", "--json").json["paused"]) == ["chat", "jira", "mail", "pagerduty"]
 
 
-@pytest.mark.parametrize("target", ["fax", "chat"])
-def test_a_pause_of_what_syncd_does_not_write_to_is_refused(house: House, target: str) -> None:
-    assert house.syncd("pause", target, "--reason", "quiet").code == 2
+def test_a_pause_of_what_syncd_does_not_write_to_is_refused(house: House) -> None:
+    assert house.syncd("pause", "fax", "--reason", "quiet").code == 2
 
 
 def test_a_hostile_reason_moves_no_cursor_and_is_no_markup(house: House) -> None:

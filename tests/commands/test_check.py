@@ -694,3 +694,45 @@ def test_a_probe_shows_a_key_that_may_only_read(first: House) -> None:
     # no incident got a note
     incidents = dump.whole(first.world)["pagerduty"]["incidents"]
     assert all(one["notes"] == [] for one in incidents)
+
+
+def with_chat(house: House, **more: str) -> None:
+    chat = {"mode": "enforce", "channel": "status-qrpay", **more}
+    Path("m/qrpay.yaml").write_text(f"{FIRST}chat: {chat}\n".replace("'", '"'))
+
+
+def test_a_channel_without_a_url_is_named_and_on_a_real_site_it_is_wrong(first: House) -> None:
+    with_chat(first)
+    (finding,) = of(found(first, "--offline"), "C13", "ok")
+    assert finding["message"].startswith("SYNCD_CHAT_URLS has no URL for the channel status-qrpay")
+    first.set("SYNCD_JIRA_URL", "https://qrpay.atlassian.net")
+    (finding,) = of(found(first, "--offline"), "C13", "wrong")
+    assert "SYNCD_CHAT_URLS" in finding["hint"]
+
+
+def test_a_webhook_of_another_chat_is_wrong_and_no_finding_shows_it(first: House) -> None:
+    with_chat(first, format="mattermost")
+    first.set(
+        "SYNCD_CHAT_URLS",
+        "status-qrpay=https://hooks.slack.com/services/T1/B1/s3cret #ops=https://x.example/y",
+    )
+    said = first.syncd("check", "--offline", "--json")
+    messages = [one["message"] for one in said.json["findings"] if one["code"] == "C13"]
+    assert messages == [
+        "the URL of status-qrpay is one of slack, but `chat.format` is mattermost",
+        "no mapping names the channel ops",
+    ]
+    assert "s3cret" not in said.out + said.err
+
+
+def test_only_a_probe_posts_and_it_says_so_before(first: House) -> None:
+    with_chat(first)
+    first.set("SYNCD_CHAT_URLS", first.world.chat.urls())
+    assert of(found(first), "T02", "ok") == []
+    assert first.world.chat.posts == []
+    assert [one["message"] for one in of(found(first, "--probe", "--yes"), "T02", "ok")] == [
+        "the trial post is in the channel status-qrpay"
+    ]
+    assert [one.text for one in first.world.chat.posts] == [
+        "syncd check: a trial post. No incident is behind it."
+    ]

@@ -107,6 +107,10 @@ def test_the_journal_and_the_counts_are_read(server: Any, control: Any) -> None:
     (line, _) = control("/journal")["lines"]
     assert (line["service"], line["pattern"], line["status"]) == ("jira", "/rest/api/2/serverInfo", 200)
     counts = control("/counts")
-    assert (counts["totals"], counts["writes"], counts["offences"]) == ({"pagerduty": 0, "jira": 2}, 1, 1)
+    assert (counts["totals"], counts["writes"], counts["offences"]) == (
+        {"pagerduty": 0, "jira": 2, "chat": 0},
+        1,
+        1,
+    )
     control("/journal/clear", {})
     assert control("/counts")["counts"] == []

@@ -37,3 +37,8 @@ class Chat(Value):
         description="Pattern of the channel that PagerDuty's own integration makes for each incident, such"
         " as `#inc-{number}` or an address with `{number}`; the ticket names it.",
     )
+
+    @property
+    def posts_to(self) -> str | None:
+        """Return the channel to which syncd posts, None if it posts nothing."""
+        return self.channel if self.mode is Mode.ENFORCE else None

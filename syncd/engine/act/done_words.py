@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncd.domain.mail import MailKind
-from syncd.domain.operation import Kind, SendMail
+from syncd.domain.operation import Kind, PostChat, SendMail
 from syncd.domain.operation.rendered import (
     Rendered,
     RenderedChange,
@@ -38,7 +38,6 @@ _WORDS = {
     Kind.EDIT_TICKET: "ticket",
     Kind.COMMENT_ON_POSTMORTEM: "commented on the postmortem",
     Kind.COMMENT_ON_ACTION_ITEM: "commented on an action item",
-    Kind.POST_CHAT: "posted",
 }
 _MAILS = {
     MailKind.BREACH: "mail about a missed deadline sent",
@@ -59,6 +58,9 @@ def done_words(operation: OperationRecord, made: str = "") -> str:
     if operation.kind == Kind.SEND_MAIL:
         mail = operation.typed(SendMail).content.mail
         return _MAILS.get(mail, f"{mail.replace('_', ' ')} mailed")
+    if operation.kind == Kind.POST_CHAT:
+        post = operation.typed(PostChat)
+        return f"{post.content.post.replace('_', ' ')} posted to #{post.channel}"
     words = _rendered_words(operation, operation.rendering) or _WORDS[Kind(operation.kind)]
     # the ticket's own key begins the line already
     return f"{words}: {made}" if made and operation.kind != Kind.CREATE_TICKET else words

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import OF_DUTIES, MailKind
-from syncd.domain.operation import Kind, Target
+from syncd.domain.operation import Kind, PostChat, Target
+from syncd.domain.operation.chat import BreachPost
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.mails import mail_kind
@@ -58,6 +59,9 @@ def lane_of(context: EngineContext, operation: OperationRecord, incident: Incide
 
 def tells_a_verdict(operation: OperationRecord) -> bool:
     """Return True if an operation follows from the verdict on a duty."""
+    decided = operation.operation
+    if isinstance(decided, PostChat):
+        return isinstance(decided.content, BreachPost)
     return operation.kind in _JUDGED or mail_kind(operation) in OF_DUTIES | {MailKind.DIGEST}
 
 

@@ -301,7 +301,7 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
         "incident": row.incident_id,
         "kind": row.kind,
         "target": row.target,
-        "to": row.meaning.get("to") if row.kind == Kind.SEND_MAIL else None,
+        "to": _to(row),
         "state": row.state,
         "reason": row.reason,
         "attempts": row.attempts,
@@ -314,6 +314,13 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
         "decided_at": iso(row.decided_at),
         "finished_at": iso(row.finished_at),
     }
+
+
+def _to(row: OperationRow | OperationRecord) -> str | None:
+    """Return to whom a mail goes, or to which channel a post; None for any other operation."""
+    if row.kind == Kind.POST_CHAT:
+        return f"#{row.meaning.get('channel')}"
+    return row.meaning.get("to") if row.kind == Kind.SEND_MAIL else None
 
 
 _AWAITED = {

@@ -111,6 +111,11 @@ def useful_for(op: PostChat) -> timedelta:
     return REMINDS_FOR if isinstance(op.content, OwedUpdatePost) else USEFUL_FOR
 
 
+def no_url(channel: str) -> str:
+    """Return what `status` and `check` say of a channel without a URL."""
+    return f"SYNCD_CHAT_URLS has no URL for the channel {channel}, so nothing is posted"
+
+
 def is_too_old(op: PostChat, now: datetime) -> bool:
     """Return True if a post helps nobody any more."""
     return now >= op.moment + useful_for(op)

@@ -217,6 +217,10 @@ def _ends(service: str) -> str:
     if service == MAIL:
         right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd is restarted"
         return f"syncd mails nobody until {right}."
+    if service.startswith("chat:"):
+        return (
+            "syncd posts nothing there until SYNCD_CHAT_URLS has a webhook that works and syncd is restarted."
+        )
     return (
         "syncd reads and writes nothing there until the account may log in again; after renewing the token,"
         " restart syncd."

@@ -1,4 +1,4 @@
-"""Checks that ask no service: settings, mail and templates."""
+"""Checks that ask no service: settings, mail, chat and templates."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.text import counted
 from syncd.policy.duty_words import NOTHING_OWED
 from syncd.policy.severity import decide_severity
+from syncd.preflight.checks.chats import chats
 from syncd.preflight.checks.finding import Finding, ok, unknown, wrong
 from syncd.preflight.checks.mails import mails
 
@@ -51,6 +52,7 @@ def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
     yield from _mail(configuration.settings)
     yield from _alarms(configuration.settings)
     yield from _encrypted(configuration.settings)
+    yield from chats(configuration.mappings, configuration.settings)
     for mapping in configuration.mappings:
         yield from templates(mapping, configuration.templates)
         yield from patterns(mapping)
