@@ -21,7 +21,11 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import Operation
 from syncd.domain.project import ResolvedProject
+<<<<<<< HEAD
 from syncd.domain.recurring import RecurringName, recurring_of
+=======
+from syncd.domain.role import RoleFacts
+>>>>>>> 935149e (Name the roles of an incident in the mapping)
 from syncd.domain.ticket import Account, Comment, Issue
 
 
@@ -187,6 +191,7 @@ class Case(Value):
       if no account is assignable.
     - `approvers` are the Jira accounts that may waive, None before the look-up. Only a label causes it.
     - `addresses` are the addresses that syncd has of Jira accounts, by account id.
+    - `roles`: what syncd read about the people of the incident (`syncd.policy.roles`).
 
     The record:
 
@@ -243,6 +248,7 @@ class Case(Value):
     rebuild: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
     read_until: UtcTime | None = None
+    roles: RoleFacts = RoleFacts()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """Return the duty of a kind with the latest clock; without a `subject`, that of the postmortem."""

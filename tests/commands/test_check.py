@@ -626,10 +626,10 @@ def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong
 def test_the_commanders_schedule_is_looked_for(first: House) -> None:
     for name, schedule in (("Alipay", "QRPay incident commanders"), ("BluBank", "Nobody's")):
         component = f'component: "{name} Integration"'
-        remap(first, component, f'{component}, commander: "{schedule}"')
+        remap(first, component, f'{component}, roles: {{commander: {{schedule: "{schedule}"}}}}')
     said = found(first)
-    assert [one["where"] for one in of(said, "PD09", "ok")] == ["QRPay, commander QRPay incident commanders"]
-    assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, commander Nobody's"]
+    assert [one["where"] for one in of(said, "PD09", "ok")] == ["QRPay, schedule QRPay incident commanders"]
+    assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, schedule Nobody's"]
 
 
 def test_the_routing_key_of_a_mapped_service_is_wrong_because_alarms_would_become_tickets(

@@ -135,7 +135,7 @@ def test_a_teams_services_and_their_components_are_read_and_pass_the_check(bare:
     assert "  Alipay Integration:\n    component: Alipay Integration " in text
     # the first schedule and the first person of the escalation policy
     assert "  Yoomonea Service:\n    owner: " in text
-    assert text.count("commander: QRPay incident commanders") == 4
+    assert text.count("QRPay incident commanders") == 4
     assert text.count('owner: "priya.raman@qrpay.example"') == 4
     assert "Dispatch" not in text
     assert "\n  statuses" not in text

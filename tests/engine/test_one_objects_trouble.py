@@ -272,7 +272,8 @@ ENRICHMENTS = {
 
 @pytest.mark.parametrize(("what", "way"), list(zip(ENRICHMENTS, cycle(["404", "502-page"]), strict=False)))
 def test_a_postmortem_is_made_without_what_cannot_be_read(make_rig: Any, what: str, way: str) -> None:
-    services = {**OWNED, ALIPAY: {**OWNED[ALIPAY], "commander": "QRPay incident commanders"}}
+    roles = {"commander": {"schedule": "QRPay incident commanders"}}
+    services = {**OWNED, ALIPAY: {**OWNED[ALIPAY], "roles": roles}}
     rig = on(make_rig, services=services)
     live(rig)
     where = {"service": "pagerduty", "method": "GET", "path": ENRICHMENTS[what]}

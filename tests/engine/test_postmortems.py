@@ -264,7 +264,7 @@ def owner(rig: Rig) -> Any:
 
 
 def test_the_commander_of_the_schedule_at_the_resolve_owns_it(make_rig: Any) -> None:
-    services = {**SERVICES, ALIPAY: {"commander": COMMANDERS}}
+    services = {**SERVICES, ALIPAY: {"roles": {"commander": {"schedule": COMMANDERS}}}}
     rig = on(make_rig, services=services)
     live(rig, assignees=["Priya Raman"])
     later(rig)
@@ -281,7 +281,7 @@ def test_else_whoever_has_the_ticket_owns_it(make_rig: Any) -> None:
 
 
 def test_else_the_service_s_owner_and_else_the_fallback(make_rig: Any) -> None:
-    services = {**SERVICES, "Core QRPay Web": {"commander": "no such schedule"}}
+    services = {**SERVICES, "Core QRPay Web": {"roles": {"commander": {"schedule": "no such schedule"}}}}
     rig = on(make_rig, services=services)
     live(rig, BLUBANK, assignees=["Jonas Lindqvist"])
     later(rig)

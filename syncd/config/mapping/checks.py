@@ -278,6 +278,7 @@ _CHECKS: tuple[_Check, ...] = (
     _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
     _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
     _texts(("recurring.*.owner",), _address),
+    _texts(("roles.*.address", "services.*.roles.*.address"), _address),
     _texts(("report.to", "report.to.*", "report.over_all", "report.over_all.*"), _address),
     _texts(("severities.*.notify", "severities.*.notify.*"), _address_or_owner),
     _texts(("severities.*.overdue", "severities.*.overdue.*"), _address_or_owner),

@@ -21,7 +21,7 @@ WORTH_KNOWING = frozenset(
     {
         "services.NAME.component",
         "services.NAME.owner",
-        "services.NAME.commander",
+        "services.NAME.roles.NAME.schedule",
         "severities.NAME.notify",
         "severities.NAME.overdue",
         "severities.NAME.follow_up_days",

@@ -17,6 +17,7 @@ from syncd.config.mapping.commented import Written, commented
 from syncd.config.shipped import shipped
 from syncd.domain.base import Value
 from syncd.domain.mapping.services import default_severities
+from syncd.domain.role import Role
 
 EXAMPLES = ("qrpay", "ramen")
 
@@ -174,9 +175,13 @@ def _service(name: str, choice: Choice) -> dict[str, Any]:
     values = {
         "component": choice.components.get(name),
         "owner": choice.owners.get(name),
-        "commander": choice.commanders.get(name),
+        "roles": _roles(choice.commanders.get(name)),
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _roles(commanders: str | None) -> dict[str, Any] | None:
+    return {str(Role.COMMANDER): {"schedule": commanders}} if commanders is not None else None
 
 
 def _severity(severity: FirstSeverity) -> dict[str, Any]:

@@ -19,9 +19,16 @@ from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, M
 from syncd.domain.mapping.chat import Chat
 from syncd.domain.mapping.jira_section import JiraSection
 from syncd.domain.mapping.recurring import Recurring
-from syncd.domain.mapping.services import PlaybookSection, ServiceSection, SeveritySection, default_severities
+from syncd.domain.mapping.services import (
+    PlaybookSection,
+    RoleSection,
+    ServiceSection,
+    SeveritySection,
+    default_severities,
+)
 from syncd.domain.mapping.value_types import Names, Text, ZoneName
 from syncd.domain.recurring import RecurringName
+from syncd.domain.role import Role
 
 
 class Coexist(StrEnum):
@@ -207,6 +214,13 @@ class Mapping(Value):
         description="Name of the PagerDuty custom field that holds the severity; used if no priority"
         " decides.",
     )
+    roles: dict[Role, RoleSection] = Field(
+        default_factory=dict,
+        description="The roles of an incident, which its ticket shows, of `commander`, `communications_lead`,"
+        " `expert`, `scribe`, `primary`, `secondary` and `escalation`. Who has one: whom a line such as"
+        " `commander: Mei Tanaka` in a note or comment names, for the commander then who acknowledged first,"
+        " else `schedule`, else `address`.",
+    )
     links: dict[Text, str] = Field(
         default_factory=dict, description="Named links on every ticket of the team, as `name: URL`."
     )
@@ -281,6 +295,10 @@ class Mapping(Value):
     def owes_postmortem(self, severity: str, section: ServiceSection) -> bool:
         """Return True if an incident of this severity and service owes a postmortem."""
         return section.postmortem or self.severities[severity].postmortem
+
+    def roles_of(self, section: ServiceSection) -> dict[Role, RoleSection]:
+        """Return the roles of a service's incidents, in the order of the mapping: the service's own win."""
+        return {**self.roles, **section.roles}
 
     @property
     def asks_for_postmortems(self) -> bool:

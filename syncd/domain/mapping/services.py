@@ -9,6 +9,23 @@ from pydantic import Field
 
 from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.value_types import Names, Text
+from syncd.domain.role import Role
+
+
+class RoleSection(Value):
+    """Who fills a role until a person's line on the incident or its ticket names somebody else.
+
+    An empty section (`scribe: {}`) is a role that only such a line fills.
+    """
+
+    schedule: Text | None = Field(
+        None,
+        description="PagerDuty schedule, by name or id: the person on it at the trigger has the role. The"
+        " commander's schedule also tells who owns the postmortem: the person on it at the resolve.",
+    )
+    address: str | None = Field(
+        None, description="E-mail address of the person who has the role if no line or schedule names one."
+    )
 
 
 class PlaybookSection(Value):
@@ -58,10 +75,9 @@ class ServiceSection(Value):
     postmortem: bool = Field(
         False, description="`true`: every incident of the service needs a postmortem, whatever its severity."
     )
-    commander: Text | None = Field(
-        None,
-        description="PagerDuty schedule, by name or id, of the incident commanders: the person on it at"
-        " the resolve owns the postmortem.",
+    roles: dict[Role, RoleSection] = Field(
+        default_factory=dict,
+        description="As the team's `roles`, for incidents of this service; a role here replaces the team's.",
     )
     notify: Names = Field(
         (),
@@ -105,6 +121,12 @@ class SeveritySection(Value):
         (),
         description="E-mail addresses that are told at once when an incident first reaches the severity;"
         " `owner` is the owner of its service.",
+    )
+    roles_required: tuple[Role, ...] = Field(
+        (),
+        description="Roles that must be filled, of `commander`, `communications_lead`, `expert`, `scribe`,"
+        " `primary`, `secondary` and `escalation`. One that is missing is told once, to the commander, else"
+        " to `notify`.",
     )
     overdue: Names = Field(
         (),

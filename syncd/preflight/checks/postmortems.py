@@ -55,12 +55,15 @@ def _unfilled(
 
 
 def commanders(sight: Sight) -> Iterator[Finding]:
-    """Check that PagerDuty has the schedules of the mappings' commanders, each schedule once."""
+    """Check that PagerDuty has the schedules of the mappings' roles, each schedule once."""
     for mapping in sight.mappings:
         for name in dict.fromkeys(
-            section.commander for section in mapping.services.values() if section.commander
+            role.schedule
+            for section in mapping.services.values()
+            for role in mapping.roles_of(section).values()
+            if role.schedule
         ):
-            where = f"{mapping.team}, commander {name}"
+            where = f"{mapping.team}, schedule {name}"
             schedules = [
                 section for section in sight.schedules.values() if name in (section.id, section.name)
             ]
@@ -68,5 +71,5 @@ def commanders(sight: Sight) -> Iterator[Finding]:
                 yield ok("PD09", where, "is a PagerDuty schedule")
             else:
                 message = "PagerDuty shows our token no schedule with this name or id"
-                hint = "name an existing schedule; without it, the ticket's assignee owns the postmortem"
+                hint = "name an existing schedule; without it, a role's `address` or nobody has the role"
                 yield wrong("PD09", where, message, hint)

@@ -12,6 +12,7 @@ from datetime import datetime
 from loguru import logger
 
 from syncd.domain.incident import Responder
+from syncd.domain.role import Role
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
@@ -25,7 +26,8 @@ def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> t
     A schedule that syncd cannot read holds up no postmortem: the next candidate owns it. Raise `RemoteError`
     while PagerDuty as a whole may be down.
     """
-    name = book.section.commander
+    commander = book.mapping.roles_of(book.section).get(Role.COMMANDER)
+    name = commander.schedule if commander is not None else None
     if name is None:
         return ()
 
