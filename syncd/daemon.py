@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
@@ -31,7 +32,7 @@ from syncd.domain.postmortem import Story
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.jobs.reload import Reloader, system_user, with_last_claims
 from syncd.engine.loop import WORKERS, ControlLoop
-from syncd.engine.rules import Rules
+from syncd.engine.rules import Roles, Rules
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
@@ -76,9 +77,9 @@ class TicketRenderer:
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 
-    def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
+    def ticket(self, incident: Incident, book: Rulebook, roles: Roles) -> tuple[str, str]:
         """Return summary and description of a new ticket."""
-        return render_ticket(self._templates, _subject(incident, book))
+        return render_ticket(self._templates, replace(_subject(incident, book), roles=roles))
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
         """Return summary and description of a new postmortem."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.domain.base import Value
+from syncd.domain.base import UtcTime, Value
 
 
 class EscalationPolicy(Value):
@@ -20,6 +20,14 @@ class Schedule(Value):
     id: str
     name: str
     users: tuple[str, ...] | None = None
+
+
+class Shift(Value):
+    """The time for which a person is on a schedule."""
+
+    start: UtcTime
+    end: UtcTime
+    person: str
 
 
 class OtherTool(Value):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import StrEnum
 
 from pydantic import Field
 
-from syncd.domain.base import Value
+from syncd.domain.base import UtcTime, Value
 from syncd.domain.incident import Responder
 
 
@@ -64,10 +65,18 @@ class RoleHolder(Value):
 class RoleFacts(Value):
     """What syncd read about the people of one incident; each part is read once, so that it does not change.
 
-    `acknowledged` is the first person who acknowledged. `on_call` holds who was on a schedule at the trigger,
-    by the schedule's name in the mapping. `named` holds whom the words of a person's line mean.
+    `acknowledged` is the first person who acknowledged, at `acknowledged_at`. `on_call` holds who was on a
+    schedule at the trigger, by the schedule's name in the mapping. `named` holds whom the words of a person's
+    line mean.
     """
 
     acknowledged: Responder | None = None
+    acknowledged_at: UtcTime | None = None
     on_call: dict[str, tuple[Responder, ...]] = Field(default_factory=dict)
     named: dict[str, RoleHolder] = Field(default_factory=dict)
+
+    def without(self, nobodies: Container[str]) -> RoleFacts:
+        """Return the facts without an acknowledgement by a user who is no person."""
+        if self.acknowledged is None or self.acknowledged.id not in nobodies:
+            return self
+        return self.model_copy(update={"acknowledged": None})

@@ -33,6 +33,7 @@ from syncd.engine.notify.bundle import carrier_of, freed, told_with
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
 from syncd.engine.observe.looks import LOOKS, look_at
+from syncd.engine.observe.roles import with_roles
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.rulebook import projects_of
 from syncd.engine.runtime.brakes import settled_fingerprint
@@ -186,10 +187,9 @@ class Reconciler:
         if facts is None:
             return True
         row, operations, now = facts.incident, facts.operations, context.clock.now()
-        read_until = self._read_until()
-        case = case_of(context, facts, book, people).model_copy(update={"read_until": read_until})
+        case = with_roles(context, case_of(context, facts, book, people, self._read_until()), book)
         book = rules_in_force(case, book)
-        if read_until is None:
+        if case.read_until is None:
             # the loop takes the incident up again after the first good read of both services
             seen.operations = operations
             if operations or facts.notices:

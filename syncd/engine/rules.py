@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping as Holders
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, UnusableMapping, claim_of, mapping_of
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
+from syncd.domain.role import Role, RoleHolder
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import service_bindings
 from syncd.policy.case import Rulebook
@@ -19,6 +21,8 @@ from syncd.policy.case import Rulebook
 GRAVE = 2
 """The number of a mapping's first severities whose tickets go alone, at once."""
 
+Roles = Holders[Role, RoleHolder]
+"""Who fills the roles of an incident."""
 Claim = tuple[Mapping, ServiceSection]
 """The mapping that claims a service, and its section about that service."""
 
@@ -26,8 +30,8 @@ Claim = tuple[Mapping, ServiceSection]
 class Renderer(Protocol):
     """Turns an incident into the text of its ticket and its postmortem."""
 
-    def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
-        """Return summary and description, escaped and within Jira's limits."""
+    def ticket(self, incident: Incident, book: Rulebook, roles: Roles) -> tuple[str, str]:
+        """Return summary and description, escaped and within Jira's limits; `roles` are their holders."""
         ...
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:

@@ -31,6 +31,7 @@ class IncidentRecord:
     status: str
     created_at: datetime
     acknowledged_at: datetime | None
+    roles: dict[str, Any]
     resolved_at: datetime | None
     first_seen_at: datetime
     snapshot: dict[str, Any]

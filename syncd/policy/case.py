@@ -21,11 +21,8 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import Operation
 from syncd.domain.project import ResolvedProject
-<<<<<<< HEAD
 from syncd.domain.recurring import RecurringName, recurring_of
-=======
 from syncd.domain.role import RoleFacts
->>>>>>> 935149e (Name the roles of an incident in the mapping)
 from syncd.domain.ticket import Account, Comment, Issue
 
 
@@ -287,6 +284,7 @@ def judged_people(case: Case, nobodies: Container[str]) -> Case:
             "ticket": _judged(ticket, nobodies) if ticket else None,
             "postmortem": _judged(postmortem, nobodies) if postmortem else None,
             "items": tuple(_judged(item, nobodies) for item in case.items),
+            "roles": case.roles.without(nobodies),
             "notes": case.notes and tuple(_note_judged(note, nobodies) for note in case.notes),
         }
     )

@@ -28,6 +28,7 @@ from syncd.policy.ticket.close_gate import decide_gate
 from syncd.policy.ticket.create import decide_mark, decide_ticket
 from syncd.policy.ticket.fields import decide_arrived, decide_fields
 from syncd.policy.ticket.merge import decide_merge
+from syncd.policy.ticket.roles import decide_roles
 from syncd.policy.ticket.status import decide_status
 from syncd.policy.two_way.conflicts import decide_conflicts, with_agreed
 from syncd.policy.two_way.copy_texts import decide_mirror
@@ -41,6 +42,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_merge,
     decide_status,
     decide_fields,
+    decide_roles,
     decide_mirror,
     decide_mirror_changes,
     decide_postmortem,

@@ -20,6 +20,7 @@ from syncd.domain.operation import EditTicket, FillRestrictedStub
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.roles import role_holders
 from syncd.policy.severity import decide_severity, title_word
 
 LABEL = "restricted"
@@ -133,7 +134,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
         return Decision()
     if not case.restricted:
         why = "the incident is not restricted, so syncd adds its texts"
-        return _fill(case, why) if ticket.agreed.get(STUB) is True else Decision()
+        return _fill(case, book, why) if ticket.agreed.get(STUB) is True else Decision()
     if case.provisional:
         return Decision() if ticket.agreed.get(STUB) else _remark_once(case, PROVISIONAL)
     # A project that only a few people see protects the ticket without a level.
@@ -143,7 +144,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     # The level was set once, so a person who removed it since has the last word.
     if ASPECT in ticket.agreed:
         why = "the ticket has its security level now, so syncd adds its texts"
-        return _fill(case, why) if secured and ticket.agreed.get(STUB) is True else Decision()
+        return _fill(case, book, why) if secured and ticket.agreed.get(STUB) is True else Decision()
     if secured and issue.security_level is not None:
         return Decision(agreed={ASPECT: issue.security_level.id})
     level = level_of(book.mapping, book.project)
@@ -164,8 +165,10 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     )
 
 
-def _fill(case: Case, why: str) -> Decision:
-    return Decision(operations=(FillRestrictedStub(incident=case.incident.id, aspect=STUB, reason=why),))
+def _fill(case: Case, book: Rulebook, why: str) -> Decision:
+    roles = role_holders(case, book)
+    fill = FillRestrictedStub(incident=case.incident.id, aspect=STUB, roles=roles, reason=why)
+    return Decision(operations=(fill,))
 
 
 def _remark_once(case: Case, why: str) -> Decision:

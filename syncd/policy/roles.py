@@ -10,6 +10,18 @@ from syncd.domain.incident import Responder
 from syncd.domain.mapping.services import RoleSection
 from syncd.domain.role import FilledBy, Role, RoleHolder
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.lines import PersonLine, lines_of
+
+LONGEST_NAME = 100
+"""Characters of a line that are looked up as a name."""
+_KEYWORDS = {
+    **{role.value.replace("_", " "): role for role in Role},
+    **{role.words: role for role in Role},
+    "ic": Role.COMMANDER,
+    "comms lead": Role.COMMUNICATIONS_LEAD,
+    "sme": Role.EXPERT,
+}
+"""The keywords of a line that names the holder of a role; a hyphen or an underscore counts as a space."""
 
 
 def role_holders(case: Case, book: Rulebook) -> dict[Role, RoleHolder]:
@@ -17,13 +29,58 @@ def role_holders(case: Case, book: Rulebook) -> dict[Role, RoleHolder]:
 
     The commander is told, too, where the mapping does not name the role: somebody may have acknowledged.
     """
-    sections = book.mapping.roles_of(book.section)
-    roles = dict.fromkeys((*sections, Role.COMMANDER))
-    holders = {role: _holder(case, role, sections.get(role, RoleSection())) for role in roles}
-    return {role: holder for role, holder in holders.items() if holder is not None}
+    sections, lines, holders = book.mapping.roles_of(book.section), _lines(case, book), {}
+    for role in (*sections, *({Role.COMMANDER} - sections.keys())):
+        if role in lines:
+            holder: RoleHolder | None = _named(case, lines[role])
+        else:
+            holder = _unnamed(case, role, sections.get(role, RoleSection()))
+        if holder is not None:
+            holders[role] = holder
+    return holders
 
 
-def _holder(case: Case, role: Role, section: RoleSection) -> RoleHolder | None:
+def _lines(case: Case, book: Rulebook) -> dict[Role, PersonLine]:
+    """Return the latest line about each role; one without a name takes the earlier ones back."""
+    known = {*book.mapping.roles_of(book.section), Role.COMMANDER}
+    latest: dict[Role, PersonLine] = {}
+    for line in lines_of(case):
+        role = _KEYWORDS.get(" ".join(line.keyword.replace("_", " ").replace("-", " ").split()))
+        # "escalation: we called the provider" names nobody where the mapping has no such role
+        if role in known:
+            latest[role] = line
+    return {role: line for role, line in latest.items() if line.rest}
+
+
+def names_to_look_up(case: Case, book: Rulebook) -> tuple[str, ...]:
+    """Return the words that name holders of roles and that syncd has not looked up yet."""
+    words = dict.fromkeys(_name(line) for line in _lines(case, book).values())
+    return tuple(word for word in words if word not in case.roles.named)
+
+
+def _name(line: PersonLine) -> str:
+    return line.rest[:LONGEST_NAME]
+
+
+def schedules_to_read(case: Case, book: Rulebook) -> tuple[str, ...]:
+    """Return the schedules of roles of which syncd has not read who was on them at the trigger."""
+    # A role matters while people work on the incident, and on the ticket's first description.
+    if case.before_enforcement or (not case.incident.open and case.ticket is not None):
+        return ()
+    names = (section.schedule for section in book.mapping.roles_of(book.section).values())
+    return tuple(name for name in dict.fromkeys(names) if name and name not in case.roles.on_call)
+
+
+def _named(case: Case, line: PersonLine) -> RoleHolder:
+    how = f"named by {line.author.name or line.author.id}"
+    holder = case.roles.named.get(_name(line))
+    if holder is None:
+        unclear = "syncd has not found out yet whom that means"
+        holder = RoleHolder(name=_name(line), by=FilledBy.LINE, how=how, unclear=unclear)
+    return holder.model_copy(update={"how": how, "line": f"{line.source}:{line.id}"})
+
+
+def _unnamed(case: Case, role: Role, section: RoleSection) -> RoleHolder | None:
     acknowledged = case.roles.acknowledged
     if role is Role.COMMANDER and acknowledged is not None:
         return _responder(acknowledged, FilledBy.ACKNOWLEDGED, "acknowledged first")

@@ -104,6 +104,7 @@ def _incident(
         "searched": True,
         "finished": True,
         "dry_run_notes": [],
+        "roles": {},
         "restricted": False,
         "provisional": False,
         "log_read_seq": 0,

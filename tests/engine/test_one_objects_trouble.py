@@ -265,7 +265,7 @@ ENRICHMENTS = {
     "alerts": r"/alerts$",
     "notes": r"/notes$",
     "schedules": r"/schedules$",
-    "on call": r"/oncalls$",
+    "on call": r"/schedules/[^/]+/users$",
     "users": r"/users$",
 }
 

@@ -55,6 +55,7 @@ _0001: Rows = {
         "noise_rule": None,
         "no_postmortem": None,
         "dry_run_notes": "[]",
+        "roles": "{}",
         "merged_into": "P2",
         "restricted": 0,
         "restricted_since": None,

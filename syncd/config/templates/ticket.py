@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Section
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from syncd.config.masks import mask
@@ -20,6 +20,7 @@ from syncd.domain.clock import in_utc
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import PlaybookSection, ServiceSection
+from syncd.domain.role import Role, RoleHolder
 from syncd.domain.text import one_line, utf16_len
 
 LONGEST_TITLE = 1024
@@ -28,13 +29,14 @@ LONGEST_TITLE = 1024
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject of a ticket or postmortem: an incident, its team's mapping and its severity."""
+    """The subject of a ticket or postmortem: an incident, its team's mapping, severity and roles' holders."""
 
     incident: Incident
     mapping: Mapping
     section: ServiceSection
     severity: str
     assumed: bool
+    roles: Section[Role, RoleHolder] = field(default_factory=dict)
 
 
 def ticket_context(subject: Subject) -> dict[str, JsonValue]:
@@ -46,6 +48,8 @@ def ticket_context(subject: Subject) -> dict[str, JsonValue]:
       `escalation_policy` (name or None), `fields` (custom fields by name)
     - `service`: `name`, `component` and `owner` (None where the mapping has none)
     - `severity`: `name`, `assumed`, `definition`, `postmortem`
+    - `roles`: a list of the mapping's roles, each with its name as `role`, who has it as `holder` (None while
+      nobody has it), and `how` they got it
     - `links`: a list of `name` and `url`: the incident, the service's, the team's
     - `playbook`: the chosen sections, each with `name`, `detect`, `actions`, `recovered_when`
     """
@@ -65,6 +69,7 @@ def ticket_context(subject: Subject) -> dict[str, JsonValue]:
             "definition": mapping.severities[subject.severity].definition,
             "postmortem": mapping.owes_postmortem(subject.severity, section),
         },
+        "roles": [_role(role, subject.roles.get(role)) for role in mapping.roles_of(section)],
         "links": _links(incident, mapping, section),
         "playbook": [
             {
@@ -115,6 +120,13 @@ def _incident(incident: Incident, patterns: Section[str, str]) -> dict[str, Json
             if value is None or isinstance(value, (str, int, float))
         },
     }
+
+
+def _role(role: Role, holder: RoleHolder | None) -> JsonValue:
+    if holder is None:
+        return {"role": role.words.capitalize(), "holder": None, "how": ""}
+    how = "; ".join(filter(None, (holder.how, holder.unclear)))
+    return {"role": role.words.capitalize(), "holder": cut(one_line(holder.name), 255), "how": cut(how, 255)}
 
 
 def _links(incident: Incident, mapping: Mapping, section: ServiceSection) -> list[JsonValue]:

@@ -17,10 +17,14 @@ from syncd.domain.operation.base import (
     Target,
 )
 from syncd.domain.operation.keys import TICKET_FORM
+from syncd.domain.role import Role, RoleHolder
 
 
 class CreateTicket(RefusableFields):
-    """Create the ticket. syncd reads a `restricted` incident's texts when it leaves, and stores none."""
+    """Create the ticket. syncd reads a `restricted` incident's texts when it leaves, and stores none.
+
+    `roles` are the people whom the description names.
+    """
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
@@ -29,6 +33,7 @@ class CreateTicket(RefusableFields):
     kind: Literal[Kind.CREATE_TICKET] = Kind.CREATE_TICKET
 
     restricted: bool = False
+    roles: dict[Role, RoleHolder] = Field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
@@ -86,13 +91,15 @@ class EditTicket(RefusableFields):
 
 
 class FillRestrictedStub(OperationBase):
-    """Write the texts of a restricted ticket once it has its security level."""
+    """Write the texts of a restricted ticket once it has its security level; `roles` as in `CreateTicket`."""
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
     about: ClassVar = (ObjectKind.TICKET, "incident")
     key_form: ClassVar = "fill/{incident}"
     kind: Literal[Kind.FILL_RESTRICTED_STUB] = Kind.FILL_RESTRICTED_STUB
+
+    roles: dict[Role, RoleHolder] = Field(default_factory=dict)
 
 
 class LinkTickets(OperationBase):

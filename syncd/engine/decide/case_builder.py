@@ -7,6 +7,7 @@ from datetime import datetime
 
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident, Note
+from syncd.domain.role import RoleFacts
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
@@ -51,8 +52,14 @@ def facts_of(
     return load_case(context.ledger, incident_id, parts, at_hand)
 
 
-def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: People) -> Case:
-    """Return the case that these facts make."""
+def case_of(
+    context: EngineContext,
+    facts: CaseFacts,
+    book: Rulebook,
+    people: People,
+    read_until: datetime | None = None,
+) -> Case:
+    """Return the case that these facts make; both services were read up to `read_until`."""
     row = facts.incident
     incident = Incident.model_validate(row.snapshot)
     over = incident.over_since
@@ -90,6 +97,8 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         owner_known=facts.owner_known,
         unread=_unread(context, facts),
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
+        roles=RoleFacts.model_validate(row.roles),
+        read_until=read_until,
     )
     nobodies = nobodies_of(context, book.mapping) | our_users_on_record(context)
     return with_addresses(context, judged_people(case, nobodies))

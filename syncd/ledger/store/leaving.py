@@ -303,7 +303,7 @@ def waiting_creates(ledger: Transactions, limit: int) -> list[Waiting]:
         Waiting(number, incident, team, severity)
         for number, incident, meaning, team, severity in rows
         # a create of a restricted incident, or one with refused fields, goes singly
-        if not meaning
+        if meaning.keys() <= {"roles"}
     ]
 
 

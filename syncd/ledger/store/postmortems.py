@@ -6,7 +6,7 @@ deadline and its reason.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyState, Waiver
 from syncd.domain.history import Change, SeverityPeriod
-from syncd.domain.incident import Incident, LogEntry
+from syncd.domain.incident import Incident, LogEntry, Responder
+from syncd.domain.role import RoleHolder
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
@@ -93,9 +94,37 @@ def save_close(
 
 
 def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
-    """Store when an incident was first acknowledged, which ends its time to acknowledge."""
+    """Store when an incident was first acknowledged, which ends its time to acknowledge, and by whom."""
     if entry.kind == "acknowledge" and (row.acknowledged_at is None or entry.at < row.acknowledged_at):
         row.acknowledged_at = entry.at
+    if entry.kind != "acknowledge" or entry.agent is None or not entry.by_person:
+        return
+    at, roles = entry.at.isoformat(), row.roles
+    if "acknowledged" not in roles or at < roles.get("acknowledged_at", at):
+        first = Responder(id=entry.agent.id, name=entry.agent.name).model_dump(mode="json")
+        row.roles = {**roles, "acknowledged": first, "acknowledged_at": at}
+
+
+def store_roles(
+    ledger: Transactions,
+    incident_id: str,
+    on_call: Mapping[str, Sequence[Responder]],
+    named: Mapping[str, RoleHolder],
+) -> None:
+    """Store who was on schedules at the trigger and whom words mean; what is stored already stays."""
+    with ledger.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        if row is None:
+            return
+        shifts = {name: [person.model_dump(mode="json") for person in on_call[name]] for name in on_call}
+        # the words are a person's text
+        people = {} if row.restricted else {words: named[words].model_dump(mode="json") for words in named}
+        row.roles = {
+            **row.roles,
+            "on_call": {**shifts, **row.roles.get("on_call", {})},
+            "named": {**people, **row.roles.get("named", {})},
+        }
+        session.add(row)
 
 
 def _entry(entry: LogEntry, restricted: bool, ours: Container[str]) -> dict[str, Any]:

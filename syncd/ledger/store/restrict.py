@@ -101,6 +101,8 @@ def lift(session: Session, row: IncidentRow, now: datetime) -> None:
 
 def _withhold_all(session: Session, row: IncidentRow, now: datetime) -> None:
     row.notes = None
+    # whom the words of people's lines mean
+    row.roles = {name: value for name, value in row.roles.items() if name != "named"}
     session.add(row)
     session.flush()
     ticket = session.get(TicketRow, row.id)
@@ -180,6 +182,7 @@ def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
             meaning[part] = {name: value for name, value in meaning[part].items() if name != "summary"}
     if row.kind in (Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM):
         meaning[PRIVATE] = True
+        meaning.pop("roles", None)
     row.meaning = meaning
     if row.rendered is not None:
         row.rendered = _rendered(row.rendered)

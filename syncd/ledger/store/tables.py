@@ -67,7 +67,8 @@ class IncidentRow(SQLModel, table=True):
     A `restricted` incident stays restricted, and no row holds its title or texts
     (`syncd.ledger.store.restrict`); while that is `provisional`, a later judgement may end it.
     `settled_fingerprint` describes it when nothing was left to do for it (`syncd.engine.runtime.brakes`).
-    `acknowledged_at` is the first acknowledgement in the log. `log` holds the log entries as read at
+    `acknowledged_at` is the first acknowledgement in the log. `roles` holds what syncd read about the
+    incident's people (`syncd.domain.role.RoleFacts`). `log` holds the log entries as read at
     `log_read_seq`; `changed_seq` is when the snapshot last changed. `severity_periods` are its severities,
     each with its start. At `due_at` the passing of time alone asks for another decision. `no_postmortem` is
     why it owes none. `non_items` are issues beside its ticket or postmortem that were read and are no action
@@ -86,6 +87,7 @@ class IncidentRow(SQLModel, table=True):
     status: str = Field(index=True)
     created_at: datetime = Field(index=True)
     acknowledged_at: datetime | None = None
+    roles: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     resolved_at: datetime | None = Field(default=None, index=True)
     first_seen_at: datetime
     snapshot: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

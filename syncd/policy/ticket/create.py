@@ -22,6 +22,7 @@ from syncd.domain.operation import CreateTicket, EditTicket, LinkNote, Operation
 from syncd.domain.operation.keys import ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import ticket_labels
+from syncd.policy.roles import role_holders
 from syncd.policy.severity import owes_postmortem
 
 OTHER_TOOL_SECONDS = 60.0
@@ -61,6 +62,7 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
             CreateTicket(
                 incident=incident.id,
                 restricted=case.restricted,
+                roles=role_holders(case, book),
                 reason=f"incident of {incident.service.name or incident.service.id} had no ticket",
             )
         )

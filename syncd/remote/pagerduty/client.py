@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -127,22 +127,6 @@ class PagerDutyClient(PagerDutyDirectory):
     def alerts(self, incident_id: str) -> tuple[Alert, ...]:
         """Return the alerts of an incident; PagerDuty keeps at most 1,000."""
         return self._all("alerts", wire.alert, path=f"incidents/{identifier(SERVICE, incident_id)}/alerts")
-
-    def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
-        """Return the people on a schedule (its id) at a time, with their addresses."""
-        moment = wire.z(at)
-        until = wire.z(at + timedelta(seconds=1))
-        params: Params = {
-            "schedule_ids[]": [schedule],
-            "since": moment,
-            "until": until,
-            "include[]": ["users"],
-            **page(0),
-        }
-        body = self._get("/oncalls", params)
-        with reading(SERVICE, "GET /oncalls"):
-            people = each(body, "oncalls", lambda raw: wire.responder(raw["user"]))
-            return tuple({person.id: person for person in people}.values())
 
     def open_incidents(self, services: Sequence[str], offset: int) -> IncidentPage:
         """Return 100 triggered or acknowledged incidents of any age of these services, oldest first."""

@@ -7,10 +7,11 @@ under `/integration-jira-cloud`, which its REST specification does not name but 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from syncd.domain.base import Reference
-from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
+from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule, Shift
 from syncd.domain.incident import Responder
 from syncd.remote.errors import Cause, NotDone
 from syncd.remote.http.wire import UnreadableError, Wire, each, identifier, reading
@@ -35,9 +36,9 @@ class PagerDutyDirectory:
         """Return all teams."""
         return tuple(team for team in self._all("teams", wire.reference) if team)
 
-    def users(self) -> tuple[Responder, ...]:
-        """Return all users with their addresses."""
-        return self._all("users", wire.responder)
+    def users(self, query: str = "") -> tuple[Responder, ...]:
+        """Return all users with their addresses, or those whose name or address contains the query."""
+        return self._all("users", wire.responder, {"query": query} if query else None)
 
     def escalation_policies(self) -> tuple[EscalationPolicy, ...]:
         """Return all escalation policies with the users and schedules that they call."""
@@ -46,6 +47,23 @@ class PagerDutyDirectory:
     def schedules(self) -> tuple[Schedule, ...]:
         """Return all schedules with the people on them."""
         return self._all("schedules", _schedule)
+
+    def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
+        """Return the people on a schedule (its id) at a time, with their addresses.
+
+        `/oncalls` tells only of schedules that an escalation policy calls.
+        """
+        path = f"/schedules/{identifier(SERVICE, schedule)}/users"
+        body = self._get(path, {"since": wire.z(at), "until": wire.z(at + timedelta(seconds=1))})
+        with reading(SERVICE, f"GET {path}"):
+            return tuple(each(body, "users", wire.responder))
+
+    def shifts(self, schedule: str, since: datetime, until: datetime) -> tuple[Shift, ...]:
+        """Return who is on a schedule (its id) from a time until another, in order."""
+        path = f"/schedules/{identifier(SERVICE, schedule)}"
+        body = self._get(path, {"since": wire.z(since), "until": wire.z(until)})
+        with reading(SERVICE, f"GET {path}"):
+            return tuple(each(body["schedule"]["final_schedule"], "rendered_schedule_entries", _shift))
 
     def routing_keys(self) -> dict[str, str]:
         """Return the ids of services by the routing keys of their integrations that our token may see."""
@@ -109,6 +127,11 @@ def _schedule(raw: Wire) -> Schedule:
     users = raw.get("users")
     on_it = tuple(user["id"] for user in users) if isinstance(users, list) else None
     return Schedule(id=raw["id"], name=raw.get("name") or raw.get("summary") or "", users=on_it)
+
+
+def _shift(raw: Wire) -> Shift:
+    user = wire.responder(raw["user"])
+    return Shift(start=raw["start"], end=raw["end"], person=user.name or user.id)
 
 
 def _routing_keys(raw: Wire) -> tuple[str, tuple[str, ...]]:

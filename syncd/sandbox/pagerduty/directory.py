@@ -1,7 +1,7 @@
 """Reading what changes rarely: services, users, policies, schedules, priorities, teams, people on call."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.sandbox.pagerduty import directory_json
@@ -37,8 +37,8 @@ def _register(plural: str, kind: str) -> None:
         rows = _filtered(ask, records(ask).values())
         return page(ask, plural, rows, lambda row: _with_included(ask, kind, row.id))
 
-    # PagerDuty has no endpoint for a single priority.
-    if kind == "priority":
+    # PagerDuty has no endpoint for a single priority; a single schedule tells its shifts, too.
+    if kind in ("priority", "schedule"):
         return
 
     @routes.on("GET", f"/{plural}/{{id}}")
@@ -120,16 +120,42 @@ def on_calls(ask: Ask) -> Reply:
     return page(ask, "oncalls", rows, lambda row: row)
 
 
+@routes.on("GET", "/schedules/{id}/users")
+def users_on_call(ask: Ask) -> Reply:
+    """Answer with the people on a schedule from `since` until `until`."""
+    shifts = _asked_shifts(ask)
+    users = dict.fromkeys(user for user, _start, _end in shifts)
+    return Reply.of({"users": [directory_json.user(ask.account, user) for user in users]})
+
+
+@routes.on("GET", "/schedules/{id}")
+def schedule(ask: Ask) -> Reply:
+    """Answer with a schedule and who is on it from `since` until `until`; a week without them."""
+    account = ask.account
+    entries = [
+        {"start": utc(start), "end": utc(end), "user": ref(account, "user", user)}
+        for user, start, end in _asked_shifts(ask)
+    ]
+    final = {"name": "Final Schedule", "rendered_schedule_entries": entries}
+    return Reply.of(
+        {"schedule": {**directory_json.schedule(account, ask.params["id"]), "final_schedule": final}}
+    )
+
+
+def _asked_shifts(ask: Ask) -> list[tuple[str, datetime, datetime]]:
+    if ask.params["id"] not in ask.account.schedules:
+        raise not_found()
+    asked = [ask.call.value(name) for name in ("since", "until")]
+    since, until = (datetime.fromisoformat(word) if word else None for word in asked)
+    since = since or ask.now
+    return ask.account.schedules[ask.params["id"]].shifts(since, until or since + timedelta(days=7))
+
+
 def _on_call(ask: Ask, policy_id: str, level: int, schedule: str | None, target: str) -> Json:
     account = ask.account
     user, start, end = target, None, None
     if schedule:
-        rota = account.schedules[schedule].user_ids
-        # Day 1 of the calendar was a Monday, so this counts weeks that begin on Mondays.
-        weeks = (ask.now.date().toordinal() - 1) // 7
-        user = rota[weeks % len(rota)]
-        start = datetime.fromordinal(weeks * 7 + 1).replace(tzinfo=UTC)
-        end = start + timedelta(days=7)
+        user, start, end = account.schedules[schedule].week(ask.now)
     return {
         "user": directory_json.shown_as(account, "user", user, "users" in ask.include),
         "schedule": ref(account, "schedule", schedule) if schedule else None,

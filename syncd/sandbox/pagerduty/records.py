@@ -5,7 +5,7 @@ cut to whole seconds as PagerDuty shows them.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from syncd.sandbox.wire import Json
@@ -56,6 +56,26 @@ class Schedule:
     name: str
     user_ids: tuple[str, ...]
     time_zone: str = "Etc/UTC"
+    free: tuple[tuple[datetime, datetime], ...] = ()
+
+    def week(self, at: datetime) -> tuple[str, datetime, datetime]:
+        """Return who is on the schedule in the week of a time, with its beginning and end."""
+        # Day 1 of the calendar was a Monday, so this counts weeks that begin on Mondays.
+        number = (at.astimezone(UTC).date().toordinal() - 1) // 7
+        start = datetime.fromordinal(number * 7 + 1).replace(tzinfo=UTC)
+        return self.user_ids[number % len(self.user_ids)], start, start + timedelta(days=7)
+
+    def shifts(self, since: datetime, until: datetime) -> list[tuple[str, datetime, datetime]]:
+        """Return the shifts from a time until another, cut to it; nobody is on it in the `free` times."""
+        shifts = []
+        while since < until:
+            user, _, end = self.week(since)
+            gaps = [gap for gap in self.free if gap[0] < min(end, until) and gap[1] > since]
+            begin, stop = since, min([end, until, *(gap[0] for gap in gaps)])
+            if begin < stop:
+                shifts.append((user, begin, stop))
+            since = max([stop, *(gap[1] for gap in gaps if gap[0] <= stop)])
+        return shifts
 
 
 @dataclass

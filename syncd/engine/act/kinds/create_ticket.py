@@ -35,6 +35,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.rulebook import placement_for
+from syncd.engine.rules import Roles
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, NewTicket
 from syncd.ledger.store.leaving import Basis
@@ -45,6 +46,7 @@ from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.ticket.field_values import Unfit, shown_text
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
+from syncd.policy.ticket.roles import ROLES, agreed_roles
 
 BACKFILL_LABEL = "syncd-backfill"
 """The label on tickets of incidents that were resolved before `enforce_from`."""
@@ -82,7 +84,8 @@ class CreateTicketKind(CreateKind):
         if placement is not None and placement.stub:
             fields, agree = _stub(context, incident, book, demanded)
         else:
-            fields, agree = _fields(context, incident, book)
+            fields, agree = _fields(context, incident, book, create.roles)
+            agree[ROLES] = agreed_roles(create.roles, book)
             refused |= _fill(context, fields, agree, incident, book, demanded)
             _keep_backfill_quiet(fields, agree, incident, book)
         if placement is not None and placement.level is not None:
@@ -120,7 +123,8 @@ class CreateTicketKind(CreateKind):
         _, book = incident_and_book(context, operation)
         own = {"summary", "description", *_templated(book)}
         kept = {name: value for name, value in rendered.fields.items() if name not in own}
-        whole = own_texts(context, incident, book, frozenset(rendered.needed))
+        roles = operation.typed(CreateTicket).roles
+        whole = own_texts(context, incident, book, roles, frozenset(rendered.needed))
         offered = {name: value for name, value in whole.items() if name in rendered.fields}
         return rendered.model_copy(update={"fields": kept | offered})
 
@@ -168,25 +172,29 @@ def _needed(book: Rulebook, fields: FieldValues) -> Iterator[str]:
             yield facts.id
 
 
-def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[str, str]:
+def texts_of(context: EngineContext, incident: Incident, book: Rulebook, roles: Roles) -> tuple[str, str]:
     """Return summary and description.
 
     Raise `CannotRender` without the template engine's words, which may quote the incident.
     """
     try:
-        return context.renderer.ticket(incident, book)
+        return context.renderer.ticket(incident, book, roles)
     except TemplateError as error:
         raise template_fails("ticket", error) from None
 
 
 def own_texts(
-    context: EngineContext, incident: Incident, book: Rulebook, needed: frozenset[str] = frozenset()
+    context: EngineContext,
+    incident: Incident,
+    book: Rulebook,
+    roles: Roles,
+    needed: frozenset[str] = frozenset(),
 ) -> FieldValues:
     """Return all fields of a ticket that hold the incident's own text: a stub has none of them.
 
     `needed` are the fields, by id, that Jira or the mapping demands. Raise `CannotRender`.
     """
-    summary, description = texts_of(context, incident, book)
+    summary, description = texts_of(context, incident, book, roles)
     fields: FieldValues = {"summary": summary, "description": description}
     for ident, (spec, facts) in _templated(book).items():
         _fill_one(context, fields, spec, facts, incident, book, needed=ident in needed)
@@ -228,9 +236,11 @@ def _issue(book: Rulebook, summary: str, description: str, labels: list[str]) ->
     return fields
 
 
-def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
+def _fields(
+    context: EngineContext, incident: Incident, book: Rulebook, roles: Roles
+) -> tuple[FieldValues, FieldValues]:
     severity = decide_severity(incident, book.mapping, book.section)
-    summary, description = texts_of(context, incident, book)
+    summary, description = texts_of(context, incident, book, roles)
     fields = _issue(book, summary, description, _labels(incident, book, severity))
     agree: FieldValues = {"summary": summary}
     if book.project.offers("labels"):

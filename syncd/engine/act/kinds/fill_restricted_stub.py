@@ -13,6 +13,7 @@ from functools import partial
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, stub_title
+from syncd.domain.operation import FillRestrictedStub
 from syncd.domain.operation.rendered import RenderedEdit
 from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, is_restricted, look_back, there
 from syncd.engine.act.kinds.create_issue import stub_description
@@ -55,7 +56,8 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
             incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to syncd")
-        return rendered.model_copy(update={"fields": own_texts(context, incident, book)})
+        roles = operation.typed(FillRestrictedStub).roles
+        return rendered.model_copy(update={"fields": own_texts(context, incident, book, roles)})
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
         """Send one edit, and look if it arrived: the ledger keeps none of its texts to compare later."""

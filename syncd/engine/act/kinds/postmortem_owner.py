@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from loguru import logger
-
 from syncd.domain.incident import Responder
 from syncd.domain.role import Role
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
+from syncd.engine.observe.roles import on_call_at
 from syncd.policy.case import Case, Rulebook
 
 
@@ -30,16 +29,7 @@ def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> t
     name = commander.schedule if commander is not None else None
     if name is None:
         return ()
-
-    def ask() -> tuple[Responder, ...]:
-        schedules = context.services.pagerduty.schedules()
-        schedule = next((schedule for schedule in schedules if name in (schedule.id, schedule.name)), None)
-        if schedule is None:
-            logger.warning("{}: PagerDuty does not show schedule {} to us", book.mapping.team, name)
-            return ()
-        return context.services.pagerduty.on_call(schedule.id, moment)
-
-    return context.troubles.ask(book.mapping.team, f"read schedule {name}", ask, patient=True) or ()
+    return on_call_at(context, book.mapping.team, name, moment, patient=True) or ()
 
 
 def owner_of(

@@ -66,6 +66,7 @@ def _incidents() -> None:
         sa.Column("status", sa.String, nullable=False, index=True),
         sa.Column("created_at", sa.DateTime, nullable=False, index=True),
         sa.Column("acknowledged_at", sa.DateTime),
+        sa.Column("roles", sa.JSON, nullable=False),
         sa.Column("resolved_at", sa.DateTime, index=True),
         sa.Column("first_seen_at", sa.DateTime, nullable=False),
         sa.Column("snapshot", sa.JSON, nullable=False),
