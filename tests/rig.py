@@ -1,4 +1,8 @@
-"""The real engine on the sandbox, under one clock that a test moves: the base of most end-to-end tests."""
+"""The real engine on the sandbox, under one clock that a test moves: the base of most end-to-end tests.
+
+Engine and sandbox share a process and no socket: requests and answers are bytes that the real transport sends
+and reads. Tests of the transport, of the commands, of the daemon and of crashes use real sockets.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any
 
 from cheap_ledgers import put_empty_ledger, share_statements
 from ledger_reading import operations
+from simulation.wire import NearServices, WireTransport
 
 from syncd.config.templates.templates import Templates
 from syncd.domain.incident import Incident
@@ -26,7 +31,6 @@ from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.policy.case import Rulebook
 from syncd.remote.chat import ChatClient
-from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import jira_client
 from syncd.remote.mail import SmtpMail
@@ -34,7 +38,6 @@ from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox.cast import BOT_EMAIL, CHANNEL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.mail import MailSandbox
-from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
 
 share_statements()
@@ -115,11 +118,11 @@ def mapping(**changes: Any) -> Mapping:
 
 @dataclass
 class Rig:
-    """A world, its server, and an engine on a ledger in `folder`."""
+    """A world, the line to its services, and an engine on a ledger in `folder`."""
 
     folder: Path
     world: World
-    server: SandboxServer
+    server: NearServices
     mappings: tuple[Mapping, ...]
     clock: RigClock
     settle_seconds: float = 600.0
@@ -144,7 +147,7 @@ class Rig:
         """
         put_empty_ledger(self.folder / self.name)
         self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
-        self.transport = Transport(self.clock, budget=Budget(self.clock))
+        self.transport = WireTransport(self.clock, self.server)
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
         clients = (
             lambda: pagerduty_client(
@@ -233,12 +236,12 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     clock = SandboxClock(options.pop("start", START))
     world = default_world(clock, **options)
     preset(world)
-    with SandboxServer(world) as server, ExitStack() as stack:
+    with ExitStack() as stack:
         mail = stack.enter_context(MailSandbox(clock.now)) if with_mail else None
         started = Rig(
             folder,
             world,
-            server,
+            NearServices(world),
             mappings,
             RigClock(clock),
             settle_seconds,

@@ -16,24 +16,18 @@ from ledger_reading import look_at_everything
 from rig import PlainRenderer, RigClock, mapping
 
 from simulation.play import watched_ledger
-from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
+from simulation.wire import Killed, NearServices, WatchedLedger, WireTransport
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import build_context
 from syncd.engine.loop import ControlLoop
 from syncd.engine.rules import Rules
 from syncd.ledger.open import open_for_work
-from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
 from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox import dump
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
-from syncd.sandbox.wire import Call
-from syncd.sandbox.world import Delivery
 
-PAGERDUTY, JIRA = "http://127.0.0.1:1", "http://127.0.0.1:2"
-WHOLE = 30.0
-"""Seconds that a request may take."""
 POLL = 30.0
 """Seconds between two cycles."""
 SETTLE = 60.0
@@ -43,7 +37,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 """The time of a text, as its copy shows it: it differs where an end of the daemon delays the text."""
 
 
-class House:
+class House(NearServices):
     """A world, and a daemon in it that ends at step `die_at` (0: never)."""
 
     def __init__(
@@ -55,8 +49,7 @@ class House:
         data_center: bool = False,
     ) -> None:
         clock = SandboxClock(START)
-        self.world = default_world(clock, 1, limits=False, data_center_edition=data_center)
-        self.world.pagerduty.account.base_url, self.world.jira.site.base_url = PAGERDUTY, JIRA
+        super().__init__(default_world(clock, 1, limits=False, data_center_edition=data_center))
         for service in self.world.pagerduty.account.services.values():
             # PagerDuty must change nothing by itself: every end is compared with the one without a crash.
             service.acknowledgement_timeout = None
@@ -71,25 +64,11 @@ class House:
         self.ledger: WatchedLedger | None = None
         self.loop: ControlLoop | None = None
 
-    def open(self, service: str) -> bool:
-        return True
-
-    def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
-        slept: list[float] = []
-        delivery = self.world.answer(service, call, slept.append)
-        self.world.advance(min(WHOLE, sum(slept)))
-        if delivery.manner == "trickle" or sum(slept) > WHOLE:
-            raise TimedOut
-        return delivery
-
     def step(self, kind: str) -> None:
         if self.dead:
             raise Killed
         if kind == "after a commit of the outbox":
             self._count()
-
-    def now(self) -> float:
-        return (self.world.clock() - START).total_seconds()
 
     def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
         lines = self.world.journal.writes()
@@ -113,9 +92,11 @@ class House:
         opened = open_for_work(f"sqlite:///{self.file}", "house", self.clock.now())
         self.ledger = WatchedLedger(opened, self.step)
         transport = WireTransport(self.clock, self)
-        pagerduty = pagerduty_client(PAGERDUTY, PAGERDUTY_KEY, "amara.osei@qrpay.example", transport)
+        pagerduty = pagerduty_client(
+            self.url("pagerduty"), PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
+        )
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
-        jira = jira_client(JIRA, JIRA_KEY, transport, email=email)
+        jira = jira_client(self.url("jira"), JIRA_KEY, transport, email=email)
         clients = (lambda: pagerduty, lambda: jira)
         rules = Rules(self.mappings, PlainRenderer())
         self.loop = ControlLoop(

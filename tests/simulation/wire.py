@@ -27,10 +27,12 @@ from syncd.domain.clock import Clock
 from syncd.ledger.open import Ledger
 from syncd.remote.errors import RemoteError
 from syncd.remote.http.budget import Budget
-from syncd.remote.http.deadline import Flight, current
+from syncd.remote.http.deadline import Flight, Limits, current
 from syncd.remote.http.failures import Secrets
 from syncd.remote.http.login import Question
+from syncd.remote.http.routes import Route
 from syncd.remote.http.transport import Transport, _Adapter
+from syncd.sandbox.cast import START
 from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery, World
 
@@ -71,6 +73,62 @@ class Line(Protocol):
         ...
 
 
+URLS = {"pagerduty": "http://127.0.0.1:1", "jira": "http://127.0.0.1:2", "chat": "http://127.0.0.1:3"}
+"""Where the services of a world say that they are; nothing listens there."""
+
+
+class NearServices:
+    """A line to the services of a world; a service whose door is closed refuses connections."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._closed: set[str] = set()
+        world.pagerduty.account.base_url, world.jira.site.base_url = URLS["pagerduty"], URLS["jira"]
+        world.chat.base_url = URLS["chat"]
+
+    def url(self, name: str) -> str:
+        """Return the base URL of `pagerduty`, `jira` or `chat`."""
+        return URLS[name]
+
+    def close_door(self, name: str) -> None:
+        """Refuse connections to a service from now on, and end the open ones."""
+        self._closed.add(name)
+
+    def open_door(self, name: str) -> None:
+        """Take connections to a service again."""
+        self._closed.discard(name)
+
+    def open(self, service: str) -> bool:
+        return _server_of(service) not in self._closed
+
+    def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
+        if not self.open(service):
+            return Delivery(None, "reset")
+        slept: list[float] = []
+        delivery = self.world.answer(_server_of(service), call, slept.append)
+        patience = flight.limits.whole
+        if slept:
+            self.world.advance(min(patience, sum(slept)))
+        if delivery.manner == "trickle" or sum(slept) > patience:
+            raise TimedOut
+        return delivery
+
+    def step(self, kind: str) -> None:
+        """Let the daemon live."""
+
+    def now(self) -> float:
+        return (self.world.clock() - START).total_seconds()
+
+    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
+        """Record nothing: the world's journal has every request."""
+
+
+def _server_of(service: str) -> str:
+    """Return which of the world's services answers what the transport calls by this name."""
+    # PagerDuty takes events at its own address, and each channel of the chat has a budget of its own
+    return {"events": "pagerduty"}.get(service, service.partition(":")[0])
+
+
 class WireTransport(Transport):
     """The transport of one daemon, on a line."""
 
@@ -85,10 +143,14 @@ class WireTransport(Transport):
         base_url: str,
         secrets: Iterable[str],
         question: Question | None = None,
+        *,
+        fixed: Route | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Mount as the real transport does, but with an adapter without sockets."""
-        super().mount(session, service, base_url, secrets, question)
+        super().mount(session, service, base_url, secrets, question, fixed=fixed, limits=limits)
         adapter = _WireAdapter(self, service, base_url, Secrets(secrets), self._ca_file, question)
+        adapter.fixed, adapter.limits = fixed, limits
         adapter.line, adapter.kept = self.line, False
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -126,8 +188,10 @@ class _LastYard(HTTPAdapter):
         assert reply
         response = Response()
         response.status_code, response.url, response.request = reply.status, request.url or "", request
-        date = format_datetime(self.line.world.clock(), usegmt=True)
-        response.headers = CaseInsensitiveDict({"Date": date, **reply.headers})
+        world, headers = self.line.world, dict(reply.headers)
+        if self._service not in world.dateless:
+            headers.setdefault("Date", format_datetime(world.clock(), usegmt=True))
+        response.headers = CaseInsensitiveDict(headers)
         response._content, response._content_consumed = reply.body, True  # type: ignore[attr-defined]
         return response
 
