@@ -1,28 +1,51 @@
-"""A mapping whose templates were tried out in this test process is not tried out with them again."""
+"""What is expensive about a mapping is done once in a test process: parsing it, trying its templates."""
 
 from __future__ import annotations
 
-from syncd.config.mapping import load
+from copy import deepcopy
+from dataclasses import replace
+
+from syncd.config.mapping import load, yaml_reader
 from syncd.config.mapping.template_trial import template_problems
-from syncd.config.mapping.yaml_reader import Document
+from syncd.config.mapping.yaml_reader import Document, parse_yaml
 from syncd.config.problems import Problem
 from syncd.config.templates.templates import Templates
 from syncd.domain.mapping.mapping import Mapping
 
+_PARSED: dict[str, Document] = {}
+"""The documents of texts without problems."""
 _FINE: set[str] = set()
-"""Versions (hashes of the files) of mappings that fit the shipped templates."""
+"""Mappings, as JSON, that fit the shipped templates."""
+_NO_MATTER = {"version", "file", "enforce_from"}
+"""What no template sees."""
 
 
-def try_templates_once() -> None:
-    """Try a mapping out with the shipped templates once, and with any others every time."""
+def read_mappings_once() -> None:
+    """Parse a text once; try a mapping out with the shipped templates once, with others every time."""
+    yaml_reader.parse_yaml = _parsed
     load.template_problems = _problems
 
 
+def _parsed(text: str, file: str) -> Document:
+    document = _PARSED.get(text)
+    if document is None:
+        document = _PARSED[text] = parse_yaml(text, file)
+    return Document(
+        file,
+        deepcopy(document.data),
+        {path: replace(place, file=file) for path, place in document.keys.items()},
+        {path: replace(place, file=file) for path, place in document.values.items()},
+        set(document.sections),
+    )
+
+
 def _problems(mapping: Mapping, document: Document, templates: Templates) -> list[Problem]:
-    shipped_alone = len(templates.folders) == 1
-    if shipped_alone and mapping.version in _FINE:
+    if len(templates.folders) > 1:
+        return template_problems(mapping, document, templates)
+    content = mapping.model_dump_json(exclude=_NO_MATTER)
+    if content in _FINE:
         return []
     problems = template_problems(mapping, document, templates)
-    if shipped_alone and not problems:
-        _FINE.add(mapping.version)
+    if not problems:
+        _FINE.add(content)
     return problems

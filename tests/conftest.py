@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 from cheap_ledgers import memory
-from cheap_mappings import try_templates_once
+from cheap_mappings import read_mappings_once
 from hypothesis import settings
 from loguru import logger
 from moments import MOMENTS, in_turn
@@ -22,7 +22,7 @@ from syncd.sandbox.cast import START
 
 settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's matter
 settings.load_profile("suite")
-try_templates_once()
+read_mappings_once()
 # the machine's own service, if it has one, is none of the tests' business
 installed.FOLDER = Path("/nonexistent/syncd")
 

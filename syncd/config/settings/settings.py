@@ -28,10 +28,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -92,15 +92,23 @@ def _host_and_port(listen: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if listen else None
 
 
-class _FromFiles(EnvSettingsSource):
-    """Variables that syncd read from files by itself: credentials, and the installed service's settings."""
+class _Variables(PydanticBaseSettingsSource):
+    """The settings among the variables of one place.
 
-    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
-        self._values = {name.lower(): value for name, value in values.items()}
+    The library's own source derives the variable of each field from the field's type at each load, which took
+    longer than all else that a short command does. Here each field is one variable and each value a text.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str | None]) -> None:
         super().__init__(settings_cls)
+        self._values = {name.lower(): value for name, value in values.items()}
 
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._values
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._values.get(variable(field_name).lower()), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self._values.get(variable(name).lower()) for name in self.settings_cls.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -262,13 +270,13 @@ class Settings(BaseSettings):
         env_file = getattr(dotenv_settings, "env_file", None)
         installed = find_installed(env_file)
         env_file = env_file_that_counts(env_file, installed)
-        return (
-            init_settings,
-            env_settings,
-            _FromFiles(settings_cls, secrets_of(installed)),
-            DotEnvSettingsSource(settings_cls, env_file=env_file, dotenv_filtering="only_existing"),
-            _FromFiles(settings_cls, installed.values if installed is not None else {}),
+        places: tuple[Mapping[str, str | None], ...] = (
+            os.environ,
+            secrets_of(installed),
+            DotEnvSettingsSource(settings_cls, env_file=env_file).env_vars,
+            installed.values if installed is not None else {},
         )
+        return init_settings, *(_Variables(settings_cls, values) for values in places)
 
     @property
     def listen(self) -> tuple[str, int] | None:
