@@ -35,7 +35,8 @@ BASIC = base64.b64encode(f"{BOT_EMAIL}:{JIRA_TOKEN}".encode()).decode()
 WEBHOOKS = "CANARY-webhooks-77aa"
 HEARTBEAT = "CANARY-heartbeat-0b1c"
 ROUTING_KEY = "CANARY-routing-key-5a7e"
-SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC, WEBHOOKS, HEARTBEAT, ROUTING_KEY)
+CHAT = "CANARY-chat-webhook-3c1f"
+SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC, WEBHOOKS, HEARTBEAT, ROUTING_KEY, CHAT)
 READING = (
     ("status",),
     ("status", "--json"),
@@ -62,6 +63,7 @@ def canary(
     world = default_world(SandboxClock(clock.now), limits=False)
     world.pagerduty.account.tokens = {PAGERDUTY_TOKEN: None}
     world.jira.site.tokens = {(BOT_EMAIL, JIRA_TOKEN): BOT_ACCOUNT}
+    world.chat.add_webhook("ramen-status", secret=CHAT)
     with SandboxServer(world) as server:
         house = House(world, server, tmp_path, clock, monkeypatch, capsys)
         for name, value in {
@@ -79,6 +81,7 @@ def canary(
             "HEARTBEAT_URL": f"http://127.0.0.1:9/{HEARTBEAT}",
             "ALARM_URL": server.url("pagerduty"),
             "ALARM_ROUTING_KEY": ROUTING_KEY,
+            "CHAT_URLS": world.chat.urls(),
             "POLL_SECONDS": "0.5",
             "SETTLE_SECONDS": "1",
             "MAPPINGS_DIR": "mappings",
@@ -87,7 +90,8 @@ def canary(
         assert house.syncd("init", "mappings", "--example", "ramen").code == 0
         rules = Path("mappings/ramen.yaml")
         at_once = "postmortem:\n  after_minutes: 0\n  remind_hours: [48.0, 47.0]"
-        rules.write_text(re.sub(r"^postmortem:.*$", at_once, rules.read_text(), flags=re.MULTILINE))
+        text = re.sub(r"^postmortem:.*$", at_once, rules.read_text(), flags=re.MULTILINE)
+        rules.write_text(f"{text}\nchat:\n  mode: enforce\n  channel: ramen-status\n")
         yield house
 
 
@@ -117,6 +121,7 @@ def break_things(house: House) -> None:
     add(faults.cut(), service="jira", path="/search", times=1, skip=3)
     add(faults.html(), service="pagerduty", method="GET", path="/log_entries", times=1, skip=1)
     add(faults.lose_answer(), service="pagerduty", method="POST", path="/notes", times=1)
+    add(faults.error(404, body=f"no webhook {CHAT}".encode()), service="chat", times=1)
 
 
 def done(house: House, made: dict[str, str]) -> bool:
@@ -191,6 +196,7 @@ def searched(house: House, made: dict[str, str], log: str) -> dict[str, str]:
     ours = {mark["incident"]: row for mark, row in marks if mark["kind"] == "create_ticket"}
     for name in ("plain", "other"):
         texts[f"ticket of {name}"] = json.dumps(ours[made[name]])
+    texts["chat"] = json.dumps([post.body for post in house.world.chat.posts])
     for row in dump.whole(house.world)["pagerduty"]["incidents"]:
         notes = [note["content"] for note in row["notes"] if not note["content"].startswith("it was")]
         texts[f"notes of {row['id']}"] = json.dumps(notes)
@@ -230,6 +236,7 @@ def test_neither_words_nor_tokens_turn_up_where_they_do_not_belong(canary: House
     log = house.err("run") + house.syncd("--debug", "run", "--once").err
     afterwards = searched(house, made, log)
     assert log.count("\n") > 10
+    assert [post.text for post in house.world.chat.posts if "Couriers" in post.text or "Queue" in post.text]
     leaks = {
         where: [word for word in (WORDS, *SECRETS) if word in text]
         for where, text in {**while_running, **{f"after: {k}": v for k, v in afterwards.items()}}.items()

@@ -265,3 +265,21 @@ def test_a_description_that_is_too_long_says_where_the_rest_is(tmp_path: Path) -
     assert utf16_len(text) <= DESCRIPTION_LIMIT
     assert text.endswith(SHORTENED)
     assert "step 20 " in text and JOINER not in text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [
+        ("#inc-{number}", "* Channel #inc-7"),
+        ("https://chat.example/c/inc-{number}", "* [Channel of the incident|https://chat.example/c/inc-7]"),
+    ],
+)
+def test_the_ticket_names_the_channel_that_pagerduty_makes_for_the_incident(pattern: str, line: str) -> None:
+    team = mapping(chat={"incident_channel": pattern})
+    subject = Subject(incident(number=7), team, team.services["Payments"], next(iter(team.severities)), False)
+    assert line in render_ticket(TEMPLATES, subject).description.splitlines()
+
+
+def test_a_pattern_without_the_incidents_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a pattern such as `#inc-"):
+        mapping(chat={"incident_channel": "#incidents"})

@@ -133,6 +133,11 @@ def _links(incident: Incident, mapping: Mapping, section: ServiceSection) -> lis
     own: dict[str, str] = {}
     if incident.html_url:
         own[f"PagerDuty incident #{incident.number}"] = one_line(incident.html_url)
+    channel = mapping.chat.channel_of(incident.number)
+    if channel.startswith("#"):
+        own[f"Channel {channel}"] = ""
+    elif channel:
+        own["Channel of the incident"] = channel
     return [{"name": name, "url": url} for name, url in (own | section.links | mapping.links).items()]
 
 
