@@ -24,6 +24,8 @@ class MailKind(StrEnum):
 
     NOTICE = "notice"
     CORRECTION = "correction"
+    UNACKNOWLEDGED = "unacknowledged"
+    MISSING_ROLES = "missing_roles"
     REMINDER = "reminder"
     BREACH = "breach"
     POSTPONED = "postponed"
@@ -36,14 +38,15 @@ class MailKind(StrEnum):
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
 """syncd never sends these a second time after an unknown outcome. It sends all other kinds once more."""
-WITHOUT_MAIL_RATE = frozenset(
-    {MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
-)
-"""The hourly limit on mails does not count these. Notices must not wait, and mails to the security lead are
-notices. The weekly report is one mail. The operator gets one mail for each cause and day."""
+AT_ONCE = frozenset({MailKind.NOTICE, MailKind.CORRECTION, MailKind.UNACKNOWLEDGED, MailKind.MISSING_ROLES})
+"""The mails while people work on an incident."""
+WITHOUT_MAIL_RATE = AT_ONCE | {MailKind.LEAD, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
+"""The hourly limit on mails does not count these. What concerns people at work must not wait, and mails to
+the security lead are notices. The weekly report is one mail. The operator gets one mail for each cause and
+day."""
 OF_DUTIES = frozenset({MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED})
 """The mails of an incident that follow from the verdict on a duty."""
-DECIDED = OF_DUTIES | {MailKind.NOTICE, MailKind.CORRECTION, MailKind.DECISION}
+DECIDED = OF_DUTIES | AT_ONCE | {MailKind.DECISION}
 """The policy decides these for an incident. syncd drops a pending one that a newer decision omits."""
 
 

@@ -17,6 +17,7 @@ from syncd.policy.notify.decisions import decide_decisions
 from syncd.policy.notify.duty_comments import comment_on_duties
 from syncd.policy.notify.notices import decide_notices
 from syncd.policy.notify.reminders import decide_reminders
+from syncd.policy.notify.unanswered import decide_missing_roles, decide_unacknowledged
 from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.waiver_comments import comment_on_waivers
@@ -57,6 +58,8 @@ ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_gate,
     decide_closing,
     decide_notices,
+    decide_unacknowledged,
+    decide_missing_roles,
     decide_reminders,
     decide_decisions,
     decide_posts,

@@ -83,7 +83,7 @@ def _named(case: Case, line: PersonLine) -> RoleHolder:
 def _unnamed(case: Case, role: Role, section: RoleSection) -> RoleHolder | None:
     acknowledged = case.roles.acknowledged
     if role is Role.COMMANDER and acknowledged is not None:
-        return _responder(acknowledged, FilledBy.ACKNOWLEDGED, "acknowledged first")
+        return _responder(_addressed(case, acknowledged), FilledBy.ACKNOWLEDGED, "acknowledged first")
     on_call = case.roles.on_call.get(section.schedule or "")
     if on_call:
         return _responder(on_call[0], FilledBy.SCHEDULE, f"on {section.schedule} at the trigger")
@@ -91,6 +91,13 @@ def _unnamed(case: Case, role: Role, section: RoleSection) -> RoleHolder | None:
         return None
     address = section.address
     return RoleHolder(name=address, by=FilledBy.MAPPING, how="by the mapping", address=address)
+
+
+def _addressed(case: Case, person: Responder) -> Responder:
+    """Return the person with their address, which PagerDuty's log does not tell."""
+    on_call = (user for users in case.roles.on_call.values() for user in users)
+    seen = (user for user in (*case.incident.assignees, *on_call) if user.id == person.id and user.email)
+    return next(seen, person)
 
 
 def _responder(person: Responder, by: FilledBy, how: str) -> RoleHolder:

@@ -6,9 +6,11 @@ from typing import Any
 
 from rig import Rig, mapping
 
+from engine.mail_rig import DIRECTOR, letters, mailing, subjects, text_of
 from engine.test_lifecycle import issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
+from syncd.sandbox import faults
 from syncd.sandbox.cast import BOT_EMAIL
 
 ALIPAY = "Alipay Integration"
@@ -53,11 +55,51 @@ def test_the_ticket_names_who_was_on_the_schedule_and_a_comment_each_change(make
 
 def test_a_schedule_that_cannot_be_read_holds_up_no_ticket(make_rig: Any) -> None:
     rig = on(make_rig)
-    rig.world.faults.add("http-403", times=None, service="pagerduty", path=r"/schedules")
+    rig.world.faults.add(faults.error(403), times=None, service="pagerduty", path=r"/schedules")
     rig.world.pagerduty.trigger(ALIPAY, "Latency above 2 s", priority="P2")
     rig.cycle()
     assert "* Incident commander: nobody yet" in description(rig)
     rig.world.faults.clear()
     rig.cycle(3600.0)
     rig.settle(2)
+    nothing_more_is_written(rig)
+
+
+def alarming() -> Any:
+    sev1 = {"pagerduty": "P2", "urgency": "high", "priority": "High", "notify": [DIRECTOR]}
+    asked = {"alarm": True, "acknowledge_minutes": 5, "roles_required": ["communications_lead"]}
+    severities = {"SEV1": {**sev1, **asked}, "SEV3": {"pagerduty": "P4", "urgency": "low", "priority": "Low"}}
+    return mailing(severities=severities, roles=ROLES)
+
+
+def test_the_contacts_hear_once_that_nobody_acknowledged(make_rig: Any) -> None:
+    rig: Rig = make_rig(mappings=(alarming(),), mail=True)
+    rig.cycle()
+    rig.world.pagerduty.trigger(ALIPAY, "Latency above 2 s", priority="P2")
+    rig.settle(2)
+    assert subjects(rig) == ["SEV1: Latency above 2 s (#1)"]
+    rig.cycle(310.0)
+    assert subjects(rig, DIRECTOR)[1:] == ["Nobody acknowledged SEV1: Latency above 2 s (#1)"]
+    rig.cycle(3600.0)
+    nothing_more_is_written(rig)
+    assert len(letters(rig)) == 2
+
+
+def test_an_alarm_is_read_again_before_it_leaves(make_rig: Any) -> None:
+    rig: Rig = make_rig(mappings=(alarming(),), mail=True)
+    rig.cycle()
+    made = rig.world.pagerduty.trigger(ALIPAY, "Latency above 2 s", priority="P2")
+    rig.settle(2)
+    # the poll does not see the acknowledge
+    for path in (r"/log_entries$", r"/incidents$"):
+        rig.world.faults.add(faults.error(500), times=1, service="pagerduty", method="GET", path=path)
+    rig.world.advance(310.0)
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.cycle()
+    rig.settle(3)
+    assert subjects(rig) == ["SEV1: Latency above 2 s (#1)"]
+    # the commander hears that nobody leads the communications
+    rig.cycle(310.0)
+    assert subjects(rig, "amara.osei@qrpay.example") == ["No communications lead: Latency above 2 s (#1)"]
+    assert "`communications lead: NAME`" in text_of(letters(rig)[-1])
     nothing_more_is_written(rig)

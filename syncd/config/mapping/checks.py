@@ -215,6 +215,23 @@ def _severities(data: JsonValue) -> Iterator[Finding]:
             yield ("severities", *path), f"urgency {urgency} already means {claims[0][0]}", "remove one"
 
 
+def _alarms(data: JsonValue) -> Iterator[Finding]:
+    """Check that an alarm has a time and contacts, and that a required role can be filled."""
+    for name, value in section(data, "severities").items():
+        if not isinstance(value, dict):
+            continue
+        for key in ("acknowledge_minutes", "notify"):
+            if value.get("alarm") is True and not value.get(key):
+                yield ("severities", name, "alarm"), f"nobody hears of it without `{key}`", f"give `{key}`"
+        services = section(data, "services").values()
+        known = {*section(data, "roles")}
+        known.update(*(section(service, "roles") for service in services))
+        for role in words(value.get("roles_required")):
+            if role not in known:
+                hint = f"name it there, as `{role}: {{}}` if only people's lines fill it"
+                yield ("severities", name, "roles_required"), f"`roles` does not name {role}", hint
+
+
 def _told_twice(severities: dict[str, JsonValue], key: str, thing: str) -> Iterator[Finding]:
     claims: dict[str, str] = {}
     for path, value in at(severities, ("*", key)):
@@ -292,6 +309,7 @@ _CHECKS: tuple[_Check, ...] = (
     _recurring,
     _severity_names,
     _severities,
+    _alarms,
     _fields,
     _services,
     _link_purposes,

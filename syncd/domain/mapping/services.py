@@ -125,8 +125,8 @@ class SeveritySection(Value):
     roles_required: tuple[Role, ...] = Field(
         (),
         description="Roles that must be filled, of `commander`, `communications_lead`, `expert`, `scribe`,"
-        " `primary`, `secondary` and `escalation`. One that is missing is told once, to the commander, else"
-        " to `notify`.",
+        " `primary`, `secondary` and `escalation`. One that is missing five minutes after the first"
+        " acknowledgement is told once, to the commander, else to `notify`.",
     )
     overdue: Names = Field(
         (),
@@ -141,6 +141,11 @@ class SeveritySection(Value):
     )
     acknowledge_minutes: float | None = Field(
         None, gt=0, description="Target for the time to acknowledge, in minutes."
+    )
+    alarm: bool = Field(
+        False,
+        description="`true`: if nobody has acknowledged an incident within `acknowledge_minutes`, `notify` is"
+        " told once, while it is still triggered.",
     )
     resolve_minutes: float | None = Field(
         None, gt=0, description="Target for the time to resolve, in minutes."

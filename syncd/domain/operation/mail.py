@@ -9,6 +9,7 @@ from pydantic import Field
 from syncd.domain.base import Value
 from syncd.domain.mail import MailKind
 from syncd.domain.operation.base import IsoTime, Kind, ObjectKind, OperationClass, Target, WithContent
+from syncd.domain.role import Role
 
 
 class NoticeMail(Value):
@@ -27,6 +28,23 @@ class CorrectionMail(Value):
     before: str
     since: IsoTime
     notice: str
+
+
+class UnacknowledgedMail(Value):
+    """Nobody acknowledged the incident, which is triggered since `triggered`, until `since`."""
+
+    mail: Literal[MailKind.UNACKNOWLEDGED] = MailKind.UNACKNOWLEDGED
+    severity: str
+    triggered: IsoTime
+    since: IsoTime
+
+
+class MissingRolesMail(Value):
+    """Nobody has these roles, which the severity requires."""
+
+    mail: Literal[MailKind.MISSING_ROLES] = MailKind.MISSING_ROLES
+    severity: str
+    roles: tuple[Role, ...]
 
 
 class _DutyMail(Value):
@@ -106,6 +124,8 @@ class DecisionMail(Value):
 MailContent = (
     NoticeMail
     | CorrectionMail
+    | UnacknowledgedMail
+    | MissingRolesMail
     | ReminderMail
     | BreachMail
     | PostponedMail

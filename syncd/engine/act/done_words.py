@@ -40,6 +40,8 @@ _WORDS = {
     Kind.COMMENT_ON_ACTION_ITEM: "commented on an action item",
 }
 _MAILS = {
+    MailKind.UNACKNOWLEDGED: "mail that nobody acknowledged sent",
+    MailKind.MISSING_ROLES: "mail about an empty role sent",
     MailKind.BREACH: "mail about a missed deadline sent",
     MailKind.POSTPONED: "mail about a postponed deadline sent",
     MailKind.OPERATOR: "alarm mailed",

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
+from syncd.domain.role import RoleFacts
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import merged_sources, sent_in
 from syncd.engine.notify.mail_history import undecided, untrue
+from syncd.engine.observe.accounts import our_users_on_record
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
@@ -22,9 +24,10 @@ from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.outbox import keys_on_record
 from syncd.policy.case import Case
 from syncd.policy.notify.notices import notices
+from syncd.policy.notify.unanswered import unacknowledged
 from syncd.policy.ticket.before_enforcement import was_over_before
 
-_OURS = (MailKind.NOTICE, MailKind.CORRECTION)
+_OURS = (MailKind.NOTICE, MailKind.CORRECTION, MailKind.UNACKNOWLEDGED)
 
 
 def notify_without_jira(context: EngineContext, incident_id: str) -> None:
@@ -39,7 +42,8 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     mapping, section = claim
     case = _case(context, facts, incident)
     before_enforcement = was_over_before(incident, mapping)
-    decision = notices(case.model_copy(update={"before_enforcement": before_enforcement}), mapping, section)
+    case = case.model_copy(update={"before_enforcement": before_enforcement})
+    decision = notices(case, mapping, section).plus(unacknowledged(case, mapping, section))
     news = [op for op in decision.operations if op.key not in case.once]
     recorded = keys_on_record(context.ledger, [op.key for op in news])
     news = [op for op in news if op.key not in recorded]
@@ -68,4 +72,5 @@ def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Cas
             for severity_period in facts.incident.severity_periods
         ),
         sent=sent_in(facts.mails),
+        roles=RoleFacts.model_validate(facts.incident.roles).without(our_users_on_record(context)),
     )

@@ -24,10 +24,12 @@ from syncd.domain.operation.mail import (
     DigestMail,
     LeadMail,
     MailContent,
+    MissingRolesMail,
     NoticeMail,
     OperatorMail,
     PostponedMail,
     ReminderMail,
+    UnacknowledgedMail,
     WeeklyReportMail,
 )
 from syncd.domain.recurring import recurring_of
@@ -49,6 +51,7 @@ from syncd.ledger.views.postmortems import (
     subject_of,
 )
 from syncd.policy.notify.notices import is_late
+from syncd.policy.notify.recipients import hears_next
 from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
@@ -61,6 +64,8 @@ from syncd.report.weekly.report import Weekly, frozen, zone_of
 from syncd.report.weekly.week import Week
 from syncd.report.weekly.words import report_context
 
+OfIncident = NoticeMail | CorrectionMail | UnacknowledgedMail | MissingRolesMail | LeadMail | DecisionMail
+"""The mails about one incident that need no duty."""
 LARGEST = 6_000_000
 """The most characters of an attached CSV; many servers refuse a mail of more than ten megabytes."""
 
@@ -121,7 +126,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
         raise DecideAgain
     if isinstance(content, DigestMail):
         return _digest(context, mail.to, content.at, mapping)
-    if isinstance(content, NoticeMail | CorrectionMail | LeadMail | DecisionMail):
+    if isinstance(content, OfIncident):
         return _of_incident(context, mail, content, mapping)
     owing_incident = owing_incident_of(context.ledger, operation.incident_id, context.clock.now())
     if owing_incident is None:
@@ -189,7 +194,7 @@ def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapp
 def _of_incident(
     context: EngineContext,
     mail: SendMail,
-    content: NoticeMail | CorrectionMail | LeadMail | DecisionMail,
+    content: OfIncident,
     mapping: Mapping,
 ) -> Letter:
     name = recurring_of(mail.incident)
@@ -198,7 +203,7 @@ def _of_incident(
     subject = subject_of(context.ledger, mail.incident)
     if subject is None:
         raise DecideAgain
-    named = content.severity if isinstance(content, NoticeMail | CorrectionMail) else None
+    named = None if isinstance(content, LeadMail | DecisionMail) else content.severity
     about = about_of(subject, mapping, named)
     if isinstance(content, DecisionMail):
         letter = _given(mapping, f"incident #{about.number}", content, str(about.number), mail.why)
@@ -212,8 +217,12 @@ def _of_incident(
         return letters.with_links(letters.plain(mapping.team, title, (words,), (), mail.why), about)
     if isinstance(content, CorrectionMail):
         return letters.correction(about, content.before, content.since, mail.why)
+    if isinstance(content, MissingRolesMail):
+        return letters.missing_roles(about, [role.words for role in content.roles], mail.why)
     late = is_late(content.since, context.clock.now(), bundled=mail.bundled)
     repeated = _may_be_repeated(context, mail, mapping)
+    if isinstance(content, UnacknowledgedMail):
+        return letters.unacknowledged(about, content.triggered, late, mail.why, repeated=repeated)
     return letters.notice(about, content.since, late, mail.why, repeated=repeated)
 
 
@@ -284,6 +293,7 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
         url=incident.html_url,
         ticket=subject.ticket,
         ticket_url=subject.browse(subject.ticket),
+        next=hears_next(mapping, section_of(mapping, incident)),
         responders=()
         if subject.incident.restricted
         else tuple(person.name for person in incident.assignees if person.name),

@@ -103,7 +103,11 @@ LONGEST_LAG = timedelta(days=1)
 def is_open_notice(op: Operation, status: str | None) -> bool:
     """Return True for a notice of an incident that has this status and is still open."""
     still_open = status is not None and status != IncidentStatus.RESOLVED
-    return still_open and isinstance(op, SendMail) and op.content.mail is MailKind.NOTICE
+    return (
+        still_open
+        and isinstance(op, SendMail)
+        and op.content.mail in (MailKind.NOTICE, MailKind.UNACKNOWLEDGED)
+    )
 
 
 def why_not_sent(session: Session, op: Operation) -> str | None:

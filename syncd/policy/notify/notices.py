@@ -21,9 +21,11 @@ from syncd.domain.operation.mail import (
     BreachMail,
     CorrectionMail,
     MailContent,
+    MissingRolesMail,
     NoticeMail,
     PostponedMail,
     ReminderMail,
+    UnacknowledgedMail,
 )
 from syncd.domain.recurring import recurring_of
 from syncd.policy.case import Case, Decision, Rulebook
@@ -56,7 +58,7 @@ def decide_notices(case: Case, book: Rulebook) -> Decision:
 
 def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
     """Return the same as `decide_notices`; it needs no Jira project."""
-    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None or _exercise(case):
+    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None or is_exercise(case):
         return Decision()
     return by_mode(case, mapping, (*_notices(case, mapping, section), *_corrections(case, mapping, section)))
 
@@ -86,7 +88,7 @@ def _was_over(case: Case, op: SendMail, at: datetime) -> bool:
     if isinstance(content, ReminderMail):
         return False
     # People still act on an open incident: its notice leaves, marked late.
-    if isinstance(content, NoticeMail) and case.incident.open:
+    if isinstance(content, NoticeMail | UnacknowledgedMail | MissingRolesMail) and case.incident.open:
         return False
     sections = ["mails"]
     if isinstance(content, BreachMail):
@@ -145,7 +147,8 @@ def is_late(since: datetime, now: datetime, *, bundled: bool) -> bool:
     return now - since > LATE + on_purpose
 
 
-def _exercise(case: Case) -> bool:
+def is_exercise(case: Case) -> bool:
+    """Return True if a person marked the incident's ticket as an exercise."""
     issue = case.ticket.issue if case.ticket else None
     return issue is not None and EXERCISE in {label.casefold() for label in issue.labels}
 

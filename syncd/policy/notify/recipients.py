@@ -12,6 +12,7 @@ from syncd.domain.duty import Duty, DutyKind
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
+from syncd.domain.role import Role
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, DutyIssueState, ItemState
 from syncd.policy.follow_ups.membership import is_runbook_item
@@ -64,6 +65,14 @@ def contacts(mapping: Mapping, section: ServiceSection, severity: str | None) ->
     if mapping.people.process_owner:
         recipients.append(Recipient(address=mapping.people.process_owner, why="you own the incident process"))
     return _once(recipients)
+
+
+def hears_next(mapping: Mapping, section: ServiceSection) -> str:
+    """Return in words whom people call next: the secondary and the escalation, as the mapping names them."""
+    roles = mapping.roles_of(section)
+    called = {role: roles[role] for role in (Role.SECONDARY, Role.ESCALATION) if role in roles}
+    named = {role: called[role].address or called[role].schedule for role in called}
+    return ", then ".join(f"{role.words} {who}" for role, who in named.items() if who)
 
 
 def issue_of(case: Case, duty: Duty) -> DutyIssueState | None:

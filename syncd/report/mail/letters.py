@@ -8,7 +8,7 @@ reaches this module.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
@@ -42,7 +42,7 @@ class Letter(Value):
 
 
 class About(Value):
-    """The incident of a mail; a URL is empty if there is nothing to link to."""
+    """The incident of a mail; a URL is empty if there is nothing to link to. `next` is who hears next."""
 
     team: str
     zone: str
@@ -58,6 +58,7 @@ class About(Value):
     ticket: str = ""
     ticket_url: str = ""
     responders: tuple[str, ...] = ()
+    next: str = ""
 
 
 class ToldNotice(Value):
@@ -117,6 +118,44 @@ def notice(about: About, since: datetime, late: bool, why: str, *, repeated: boo
             "notes": _plain(notes),
             "links": _links(about),
             "definition": about.definition,
+        },
+    )
+
+
+def unacknowledged(about: About, since: datetime, late: bool, why: str, *, repeated: bool = False) -> Letter:
+    """Return the mail that nobody has acknowledged an incident, which is triggered `since`."""
+    mark = "LATE: " if late else ""
+    notes = ["This mail is late: syncd could not send it in time."] if late else []
+    notes += [REPEATED] if repeated else []
+    lead = f"Nobody has acknowledged #{about.number} of {about.service}, which still pages people."
+    return Letter(
+        subject=f"{mark}Nobody acknowledged {about.severity}: {_titled(about)}",
+        template="mail/notice",
+        context={
+            **_frame(about.team, f"{mark}Nobody acknowledged {about.severity}", lead, RED, why),
+            "facts": _facts(about, f"triggered since {format_time(since, about.zone)}"),
+            "notes": _plain(notes),
+            "links": _links(about),
+            "definition": about.definition,
+        },
+    )
+
+
+def missing_roles(about: About, roles: Sequence[str], why: str) -> Letter:
+    """Return the mail that nobody has these roles of an incident."""
+    words = " or ".join(roles)
+    lead = f"Nobody is {words} of #{about.number}, an incident of {about.severity}."
+    lines = " or ".join(f"`{role}: NAME`" for role in roles)
+    note = f"To name somebody, begin a note in PagerDuty or a comment on the ticket with {lines}."
+    return Letter(
+        subject=f"No {words}: {_titled(about)}",
+        template="mail/notice",
+        context={
+            **_frame(about.team, f"No {words}", lead, AMBER, why),
+            "facts": [],
+            "notes": _plain([note]),
+            "links": _links(about),
+            "definition": "",
         },
     )
 
@@ -275,6 +314,7 @@ def _facts(about: About, severity: str) -> list[JsonValue]:
         ("Began", format_time(about.created_at, about.zone)),
         ("Ended", format_time(about.resolved_at, about.zone) if about.resolved_at else ""),
         ("Responders", ", ".join(about.responders)),
+        ("Called next", about.next),
         ("Team", about.team),
     ]
     return [{"name": name, "value": value} for name, value in rows if value]

@@ -11,21 +11,27 @@ from __future__ import annotations
 from loguru import logger
 
 from syncd.config.templates.templates import TemplateError
+from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import AT_MOST_ONCE
 from syncd.domain.operation import OperationState, SendMail, op_of
-from syncd.domain.operation.mail import CorrectionMail, WeeklyReportMail
+from syncd.domain.operation.mail import CorrectionMail, UnacknowledgedMail, WeeklyReportMail
 from syncd.domain.operation.rendered import RenderedMail
+from syncd.domain.role import RoleFacts
 from syncd.domain.trail.chain import spelled
 from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import CannotRender
+from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.bundle import told_with
 from syncd.engine.notify.compose import bundle_letter, letter_of, reply_to_of, report_body, told_notice
+from syncd.engine.observe.accounts import our_users
+from syncd.engine.observe.incident import read_incident
+from syncd.engine.observe.issues import read_log
 from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis, Leaving
+from syncd.ledger.store.lookups import find_incident
 from syncd.ledger.views.audit_trail import head as chain_head
 from syncd.report.mail.letters import ToldNotice, without_template
 from syncd.report.mail.letters import rendered as body_of
@@ -51,6 +57,8 @@ class SendMailKind(BaseKind[RenderedMail]):
                 f"{mail.to} is an example address: write the right one into the mapping, then drop this mail"
                 " (syncd outbox drop ID --reason …)"
             )
+        if isinstance(mail.content, UnacknowledgedMail):
+            _read_again(context, operation)
         answers = mail.content.notice if isinstance(mail.content, CorrectionMail) else None
         others = [
             (other.id, notice)
@@ -120,6 +128,23 @@ class SendMailKind(BaseKind[RenderedMail]):
             context.ledger, operation, OperationState.DROPPED, now, why, changed=unsure, rendered=rendered
         )
         return False
+
+
+def _read_again(context: EngineContext, operation: OperationRecord) -> None:
+    """Read the incident and its log; raise `DecideAgain` where somebody has acknowledged or ended it.
+
+    A false alarm takes people away from other work. Raise `RemoteError` where PagerDuty cannot tell.
+    """
+    record = read_incident(context, operation.incident_id)
+    if record is not None:
+        read_log(context, operation.incident_id, record.team)
+        record = find_incident(context.ledger, operation.incident_id).incident
+    # PagerDuty does not show the incident: the ledger has no better answer than before
+    if record is None:
+        return
+    acknowledged = RoleFacts.model_validate(record.roles).without(our_users(context)).acknowledged
+    if record.status != IncidentStatus.TRIGGERED or acknowledged is not None:
+        raise DecideAgain
 
 
 def _without_body(operation: OperationRecord) -> RenderedMail:
