@@ -23,6 +23,7 @@ from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.alarm_events import AlarmEvents
 from syncd.engine.notify.compose import mail_to
 from syncd.engine.runtime.refusals import Refusal
+from syncd.ledger.database.connection import OneView, one_view
 from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.key_values import clocks_apart, service_bindings, store_clocks_apart
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
@@ -119,7 +120,11 @@ class OperatorAlarms:
 
     def _alarms(self) -> list[Alarm]:
         context = self._context
-        held = holds.mass_held(context.ledger)
+        clocks = tuple(self._clocks())
+        with one_view(context.ledger) as view:
+            held, first = holds.mass_held(view), first_load.held(view)
+            put_back = put_back_of(view)
+            concerns = (*clocks, *_missing_services(context, view), *_unseen(view), *_differing(view))
         since = datetime.fromisoformat(str(held["since"])) if held is not None and held["since"] else None
         stopped = [refusal for refusal in context.refusals.all() if refusal.teams]
         # where all teams are stopped, these alarms say why syncd reads nothing of Jira
@@ -135,12 +140,12 @@ class OperatorAlarms:
             captcha={side: words for side in SERVICES if (words := context.login(side).captcha)},
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
-            first_load=first_load.held(context.ledger),
+            first_load=first,
             # the mail tells what was found and not sent: known when the wait for the index is over
-            put_back=None if context.search_index.awaited else put_back_of(context.ledger),
+            put_back=None if context.search_index.awaited else put_back,
             stopped=tuple(_stopped(refusal) for refusal in stopped),
             waiting=tuple(_stopped(refusal) for refusal in context.refusals.all() if refusal.tell),
-            concerns=(*self._clocks(), *_missing_services(context), *_unseen(context), *_differing(context)),
+            concerns=concerns,
         )
         return alarms_of(trouble, context.clock.now())
 
@@ -178,14 +183,14 @@ class OperatorAlarms:
         return (mail,)
 
 
-def _missing_services(context: EngineContext) -> Iterator[Concern]:
-    for name, since, words in missing(context.mappings, service_bindings(context.ledger)):
+def _missing_services(context: EngineContext, view: OneView) -> Iterator[Concern]:
+    for name, since, words in missing(context.mappings, service_bindings(view)):
         yield Concern(name=f"service/{name}", since=since, text=words)
 
 
-def _unseen(context: EngineContext) -> Iterator[Concern]:
+def _unseen(view: OneView) -> Iterator[Concern]:
     """Yield the postmortems and action items that syncd could not see at a deadline."""
-    for key, number, since, deleted_by, moved_by in unseen_issues(context.ledger):
+    for key, number, since, deleted_by, moved_by in unseen_issues(view):
         lost = out_of_sight(f"{key} of #{number}", deleted_by, moved_by)
         text = (
             f"{lost} Its deadline has passed, so it counts as {NOT_VISIBLE}. Give syncd's account access to"
@@ -194,10 +199,10 @@ def _unseen(context: EngineContext) -> Iterator[Concern]:
         yield Concern(name=f"unseen/{key}", since=since, text=text)
 
 
-def _differing(context: EngineContext) -> Iterator[Concern]:
+def _differing(view: OneView) -> Iterator[Concern]:
     """Yield for each team and week what the nightly verification found."""
     weeks: dict[tuple[str, str], list[Difference]] = {}
-    for difference in verification(context.ledger).differences:
+    for difference in verification(view).differences:
         weeks.setdefault((difference.team, difference.week), []).append(difference)
     for (team, week), differences in weeks.items():
         named = "; ".join(f"{difference.name} {difference.words}" for difference in differences[:SHOWN])
