@@ -7,6 +7,7 @@ SEEDS=…` plays many or any other seeds.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from simulation.play import played
 ROOT = Path(__file__).parents[2]
 RING = 1_000
 """Seeds from 1 on. Each was played once and passed."""
-OTHERS = 5
+OTHERS = 3
 """So many seeds of a run move around the ring."""
 FIRST = int(os.environ.get("SEED") or turn(RING // OTHERS) * OTHERS + 1)
 SHARES = 2
@@ -34,12 +35,15 @@ SHARES = 2
 
 @cache
 def covering() -> tuple[int, ...]:
-    """Return seeds of the ring whose plans together hold whatever any plan of the ring holds."""
-    kinds = {seed: make_plan(seed).kinds for seed in range(1, RING + 1)}
+    """Return short histories of the ring whose plans together hold whatever any plan of the ring holds."""
+    plans = {seed: make_plan(seed) for seed in range(1, RING + 1)}
+    kinds = {seed: plan.kinds for seed, plan in plans.items()}
+    # what a history costs: its cycles, and what people do
+    costs = {seed: plan.calm / plan.poll + len(plan.acts) for seed, plan in plans.items()}
     lacking = set().union(*kinds.values())
     chosen = []
     while lacking:
-        chosen.append(max(kinds, key=lambda seed: len(kinds[seed] & lacking)))
+        chosen.append(max(kinds, key=lambda seed: len(kinds[seed] & lacking) / costs[seed]))
         lacking -= kinds[chosen[-1]]
     return tuple(chosen)
 
@@ -64,15 +68,20 @@ def test_whatever_happens_every_promise_is_kept(share: int, capsys: pytest.Captu
     assert total.seeds == len(seeds)
 
 
-@pytest.mark.parametrize("seed", [3, 119])
-def test_a_seed_replays_to_the_last_byte(seed: int) -> None:
-    plan = make_plan(seed)
-    with played(plan) as ending:
-        here = ending.trace
+def traces(*seeds: int) -> list[str]:
+    """Play seeds and return what happened in each."""
+    played_traces = []
+    for seed in seeds:
+        with played(make_plan(seed)) as ending:
+            played_traces.append(ending.trace)
+    return played_traces
+
+
+def test_seeds_replay_to_the_last_byte() -> None:
+    seeds = (44, 883)
     code = (
-        "from loguru import logger; logger.remove();"
-        "from simulation.plan import CLAIMED, Plan, make_plan; from simulation.play import played\n"
-        f"with played(make_plan({seed})) as ending: print(ending.trace)"
+        "import json; from loguru import logger; logger.remove();"
+        f"from simulation.test_simulation import traces; print(json.dumps(traces{seeds}))"
     )
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(
@@ -83,7 +92,7 @@ def test_a_seed_replays_to_the_last_byte(seed: int) -> None:
         timeout=100,
         check=True,
     )
-    assert done.stdout.strip() == here
+    assert json.loads(done.stdout) == traces(*seeds)
 
 
 def test_a_service_is_renamed_back_only_after_its_first_renaming_which_waits_for_the_daemon() -> None:
@@ -100,8 +109,8 @@ CAUGHT = {
     "settles_at_once": (133, 332, 172),
     "ignores_pauses": (648, 881, 555),
     "asks_inside_a_transaction": (1,),
-    "forgets_agreements": (3, 4),
-    "overlooks_action_items": (102,),
+    "forgets_agreements": (988, 632, 219),
+    "overlooks_action_items": (957, 399),
 }
 """By mutation, seeds of which at least one catches it; without a mutation each of them passes."""
 
