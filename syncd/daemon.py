@@ -24,6 +24,7 @@ from syncd.config.settings.access import on_loopback
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import Templates
+from syncd.config.templates.texts import TextValues
 from syncd.config.templates.ticket import Subject, cut_markup, render_ticket, ticket_context
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
@@ -92,6 +93,10 @@ class TicketRenderer:
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
         """Return the rendered text of a field's template."""
         return self._templates.inline(text, ticket_context(_subject(incident, book)))
+
+    def text(self, template: str, values: TextValues) -> str:
+        """Return the text for the chat or for customers that a template makes of these values."""
+        return self._templates.render(template, dict(values._asdict())).strip()
 
     def mask(self, text: str, book: Rulebook) -> str:
         """Return a text without card numbers, tokens and keys."""

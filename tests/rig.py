@@ -19,6 +19,7 @@ from ledger_reading import operations
 from simulation.wire import NearServices, WireTransport
 
 from syncd.config.templates.templates import Templates
+from syncd.config.templates.texts import TextValues
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
@@ -79,6 +80,9 @@ class PlainRenderer:
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
         return text.replace("{{ incident.id }}", incident.id)
+
+    def text(self, template: str, values: TextValues) -> str:
+        return f"{template}: {values.update} / {values.mitigation} / {values.next_update}"
 
     def mask(self, text: str, book: Rulebook) -> str:
         return text

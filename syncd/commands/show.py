@@ -74,6 +74,7 @@ def _show(data: dict[str, Any], *, events: bool) -> None:
     for wait in data["waits"]:
         until = f" (until {second(wait['until'])})" if wait["until"] else ""
         plain(out, f"Waits: {wait['why']}{until}")
+    _updates(out, data["updates"], data["texts"])
     _postmortem(out, data["postmortem"])
     if data["no_postmortem"]:
         plain(out, f"No postmortem is owed: {data['no_postmortem']}")
@@ -120,6 +121,17 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
     _out_of_sight(out, ticket)
     for override in ticket["overrides"]:
         plain(out, override["words"])
+
+
+def _updates(out: Console, updates: dict[str, Any] | None, texts: list[dict[str, Any]]) -> None:
+    """Print when people last wrote an update and when the next one is owed, and the texts for customers."""
+    if updates is not None:
+        last = minute(updates["last_at"]) if updates["last_at"] else "none yet"
+        owed = f"next owed {minute(updates['next_at'])}" if updates["next_at"] else "none owed now"
+        gap = f"longest gap {updates['longest'] // 60} min, {updates['on_time']} of {updates['of']} in time"
+        plain(out, f"Updates: last {last}, {owed}; {gap}")
+    for text in texts:
+        plain(out, f"Text {text['name']} of {minute(text['at'])}: {text['state']}")
 
 
 def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:

@@ -8,14 +8,17 @@ from typing import Literal
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.ticket import Account
 
-StateChangeKind = Literal["triggered", "acknowledged", "unacknowledged", "resolved", "reopened", "worked_on"]
+StateChangeKind = Literal[
+    "triggered", "acknowledged", "unacknowledged", "resolved", "reopened", "snoozed", "worked_on"
+]
 
 
 class StateChange(Value):
     """A change of an incident's state, by PagerDuty's clock; `agent` is the user or tool that made it.
 
-    `worked_on` changes no state: an alert, an acknowledgement or a person's note after a reopening shows that
-    the reopening was meant. `merged_into` is the id of the incident into which a merge resolved this one.
+    `snoozed` and `worked_on` change no state. `snoozed`: nobody is paged for a while. `worked_on`: an alert,
+    an acknowledgement or a person's note after a reopening shows that the reopening was meant. `merged_into`
+    is the id of the incident into which a merge resolved this one.
     """
 
     kind: StateChangeKind

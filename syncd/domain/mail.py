@@ -34,11 +34,17 @@ class MailKind(StrEnum):
     OPERATOR = "operator"
     LEAD = "lead"
     DECISION = "decision"
+    IMPACT = "impact"
 
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
 """syncd never sends these a second time after an unknown outcome. It sends all other kinds once more."""
-AT_ONCE = frozenset({MailKind.NOTICE, MailKind.CORRECTION, MailKind.UNACKNOWLEDGED, MailKind.MISSING_ROLES})
+AT_ONCE = frozenset(
+    {
+        *(MailKind.NOTICE, MailKind.CORRECTION, MailKind.UNACKNOWLEDGED, MailKind.MISSING_ROLES),
+        MailKind.IMPACT,
+    }
+)
 """The mails while people work on an incident."""
 WITHOUT_MAIL_RATE = AT_ONCE | {MailKind.LEAD, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
 """The hourly limit on mails does not count these. What concerns people at work must not wait, and mails to

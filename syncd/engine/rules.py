@@ -7,6 +7,7 @@ from collections.abc import Mapping as Holders
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from syncd.config.templates.texts import TextValues
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.bindings import bound
@@ -44,6 +45,10 @@ class Renderer(Protocol):
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
         """Return the value of a mapping's field template."""
+        ...
+
+    def text(self, template: str, values: TextValues) -> str:
+        """Return the text for the chat or for customers that a template makes of these values."""
         ...
 
     def mask(self, text: str, book: Rulebook) -> str:

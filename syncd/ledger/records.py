@@ -54,6 +54,8 @@ class IncidentRecord:
     changed_seq: int
     severity_periods: list[dict[str, Any]]
     due_at: datetime | None
+    status_updates: list[str]
+    cadence: dict[str, Any] | None
     non_items: list[str]
     postmortem_searched_for: datetime | None
 

@@ -187,11 +187,15 @@ class Case(Value):
     - `service_owner` is the Jira account of the service's owner, None before the look-up (`owner_known`) or
       if no account is assignable.
     - `approvers` are the Jira accounts that may waive, None before the look-up. Only a label causes it.
+    - `customer_approvers` are the Jira accounts of those who may have to approve texts for customers, by
+      address, None for a person without an account; empty before the look-up. Only made texts cause it.
     - `addresses` are the addresses that syncd has of Jira accounts, by account id.
     - `roles`: what syncd read about the people of the incident (`syncd.policy.roles`).
 
     The record:
 
+    - `status_updates` are the times of people's status updates, of which only PagerDuty's webhook tells;
+      `hears_status_updates` is True once that webhook has told of one, of any incident.
     - `once` holds the keys of all once-operations on record.
     - `attempted` holds, by aspect, the value of the latest write to the ticket if its outcome is unknown.
     - `unseen` holds the fields that syncd wrote and no read has shown (`ticket:P1 assignee`): True if the
@@ -234,6 +238,7 @@ class Case(Value):
     skew: ClockSkew = IN_STEP
     merged_sources: tuple[MergedSource, ...] = ()
     approvers: frozenset[str] | None = None
+    customer_approvers: dict[str, Account | None] = Field(default_factory=dict)
     sent: dict[str, UtcTime] = Field(default_factory=dict)
     channels: frozenset[str] = frozenset()
     addresses: dict[str, str] = Field(default_factory=dict)
@@ -246,6 +251,8 @@ class Case(Value):
     unread: frozenset[str] = frozenset()
     read_until: UtcTime | None = None
     roles: RoleFacts = RoleFacts()
+    status_updates: tuple[UtcTime, ...] = ()
+    hears_status_updates: bool = False
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """Return the duty of a kind with the latest clock; without a `subject`, that of the postmortem."""
@@ -357,7 +364,8 @@ class Decision(Value):
     - `duties` are the duties that differ from the case's.
     - `waivers` are the waivers that a label in Jira gave or ended.
     - `look` names the sources that syncd must read before it can decide: `log` (the incident's);
-      `postmortem`, `items` or `ticket` (with their changelogs); `approvers` or `owner` (Jira accounts).
+      `postmortem`, `items` or `ticket` (with their changelogs); `approvers`, `customer_approvers` or
+      `owner` (Jira accounts).
       `hand_over`: its action items are judged up to its merge and count for the target from now on.
     - `facts` are stored with an action item, by issue id.
     """

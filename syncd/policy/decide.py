@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable
 
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.communications.cadence import decide_owed_updates
+from syncd.policy.communications.impact import decide_impact
+from syncd.policy.communications.texts import decide_texts
 from syncd.policy.follow_ups.judge import decide_follow_ups
 from syncd.policy.follow_ups.operations import act_on_follow_ups
 from syncd.policy.notify.chat import decide_posts
@@ -46,6 +49,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_roles,
     decide_mirror,
     decide_mirror_changes,
+    decide_texts,
     decide_postmortem,
 )
 
@@ -63,6 +67,8 @@ ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_reminders,
     decide_decisions,
     decide_posts,
+    decide_owed_updates,
+    decide_impact,
 )
 """Rules that comment, mail or move the ticket because of the duties' states."""
 

@@ -1,7 +1,7 @@
 """Read from a webhook which incident or issue may have changed.
 
-A webhook is only a hint to read the service again: syncd stores no value of its body but
-the person who deleted or moved an issue: where syncd cannot read it any more, nothing else tells. A body
+A webhook is only a hint to read the service again: syncd stores no value of its body but the time of a
+status update and the person who deleted or moved an issue, of which nothing else tells. A body
 without the documented form gives no event and no error, because three refused webhooks end a PagerDuty
 subscription.
 """
@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from syncd.domain.base import JsonValue
 
 DELETED = "jira:issue_deleted"
 UPDATED = "jira:issue_updated"
+STATUS_UPDATE = "incident.status_update_published"
 _ID = re.compile(r"[A-Za-z0-9]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _EVENT = re.compile(r"[a-z][a-z0-9_:.]{0,60}")
@@ -26,13 +28,24 @@ _ACCOUNT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}")
 
 @dataclass(frozen=True)
 class IncidentEvent:
-    """One PagerDuty event; the service is empty if the webhook only refers to the incident."""
+    """One PagerDuty event; the service is empty if the webhook only refers to the incident.
+
+    `at` is when it happened (UTC), None if the webhook does not tell. `person` is the id of the user whose
+    act it was, empty if no user acted.
+    """
 
     id: str
     kind: str
     incident: str
     service_id: str = ""
     service_name: str = ""
+    at: datetime | None = None
+    person: str = ""
+
+    @property
+    def status_update(self) -> bool:
+        """True if somebody published a status update, of which no other answer of PagerDuty tells."""
+        return self.kind == STATUS_UPDATE
 
     @property
     def notes(self) -> bool:
@@ -67,7 +80,7 @@ def pagerduty_event(body: bytes) -> IncidentEvent | None:
     incident = _text(_at(data, "id") if own else _at(data, "incident", "id"), _ID)
     if not kind or not incident:
         return None
-    service = _at(data, "service")
+    service, agent = _at(data, "service"), _at(event, "agent")
     name = _at(service, "summary")
     return IncidentEvent(
         _text(_at(event, "id"), _ID),
@@ -75,7 +88,17 @@ def pagerduty_event(body: bytes) -> IncidentEvent | None:
         incident,
         _text(_at(service, "id"), _ID),
         name if isinstance(name, str) else "",
+        _moment(_at(event, "occurred_at")),
+        _text(_at(agent, "id"), _ID) if _at(agent, "type") == "user_reference" else "",
     )
+
+
+def _moment(value: JsonValue) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
 
 
 def jira_event(body: bytes) -> IssueEvent | None:

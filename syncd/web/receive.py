@@ -1,4 +1,4 @@
-"""The webhook receivers: a signed body becomes a change notice, and nothing else.
+"""The webhook receivers: a signed body becomes a change notice; of a status update its time is stored, too.
 
 syncd answers within five seconds, else the sender tries again. It accepts and ignores bodies that it cannot
 use, because three refused webhooks in a row end a PagerDuty subscription for a day. The polls find everything
@@ -16,6 +16,7 @@ from loguru import logger
 
 from syncd.domain.base import Reference
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.accounts import our_users_on_record
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.pages import Loss, store_loss
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
@@ -56,6 +57,10 @@ class Receiver:
         if concerns_us:
             now, read_seq = context.clock.now(), context.ledger.logical_clock.next()
             why = f"PagerDuty sent {event.kind}"
+            if event.status_update:
+                ours = event.person in our_users_on_record(context)
+                at = event.at or now if event.person and not ours else None
+                change_queue.store_status_update(context.ledger, event.incident, at, now)
             change_queue.notice_changes(
                 context.ledger, [event.incident], now, read_seq, why, notes=event.notes
             )

@@ -66,6 +66,8 @@ _0001: Rows = {
         "changed_seq": 1000000005,
         "severity_periods": '[{"severity": "SEV1", "since": "2026-11-22T09:00:00Z"}]',
         "due_at": _AT,
+        "status_updates": "[]",
+        "cadence": None,
         "non_items": '["10011"]',
         "postmortem_searched_for": _AT,
     },

@@ -91,6 +91,8 @@ _DONE = {
     Kind.LINK_TICKETS: "linked {key}",
     Kind.MIRROR_NOTE: "copied a note of {incident} to {key} as a comment",
     Kind.MIRROR_COMMENT: "copied a comment on {key} to {incident} as a note",
+    Kind.POST_READY_TEXTS: "wrote texts to copy on {key}",
+    Kind.REWRITE_READY_TEXTS: "updated the texts to copy on {key}",
     Kind.REWRITE_COMMENT: "updated the copy of a note of {incident} on {key}",
     Kind.REWRITE_NOTE: "updated the copy of a comment on {key} on {incident}",
     Kind.CHANGE_INCIDENT: "changed {incident} as a person changed {key}",

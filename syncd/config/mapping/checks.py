@@ -293,6 +293,7 @@ _CHECKS: tuple[_Check, ...] = (
     ),
     _texts(("redact.patterns.*",), _masking),
     _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
+    _texts(("restricted.approve", "severities.*.approve"), _address),
     _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
     _texts(("recurring.*.owner",), _address),
     _texts(("roles.*.address", "services.*.roles.*.address"), _address),

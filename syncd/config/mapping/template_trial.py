@@ -16,6 +16,7 @@ from syncd.config.problems import Problem
 from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.recurring import recurring_context
 from syncd.config.templates.templates import TemplateError, Templates
+from syncd.config.templates.texts import SAMPLES
 from syncd.config.templates.ticket import Subject, render_ticket, ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
@@ -32,6 +33,7 @@ def missing_template(document: Document, templates: Templates) -> list[Problem]:
     if isinstance(section, dict):
         named.append((("postmortem", "template"), section.get("template")))
     named += at(document.data, ("recurring", "*", "template"))
+    named += at(document.data, ("texts", "*", "template"))
     return [
         problem
         for path, name in named
@@ -71,6 +73,10 @@ def renderings(
     mapping, context = subject.mapping, ticket_context(subject)
     yield ("template",), partial(render_ticket, templates, subject)
     yield ("postmortem", "template"), partial(render_postmortem, templates, subject, story)
+    for name, text in mapping.texts.items():
+        for values in SAMPLES:
+            filled = partial(templates.render, text.template, dict(values._asdict()))
+            yield ("texts", name, "template"), filled
     for name, field in mapping.jira.fields.items():
         if field.template is not None:
             yield ("jira", "fields", name, "template"), partial(templates.inline, field.template, context)

@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
 from syncd.domain.mapping.chat import Chat
+from syncd.domain.mapping.communications import StatusPage, TextSection
 from syncd.domain.mapping.jira_section import JiraSection
 from syncd.domain.mapping.recurring import Recurring
 from syncd.domain.mapping.services import (
@@ -72,6 +73,11 @@ class Restricted(Value):
         None,
         description="E-mail address of the security lead, who is told if the level is missing, and of"
         " restricted incidents whose severity has a `notify`.",
+    )
+    approve: str | None = Field(
+        None,
+        description="E-mail address of the person who approves texts for customers about restricted"
+        " incidents; not set: the severity's `approve`, else `lead`.",
     )
 
 
@@ -266,6 +272,12 @@ class Mapping(Value):
     )
     mails: Mails = Field(Mails(), description="E-mails other than the weekly report.")
     chat: Chat = Field(Chat(), description="The team's chat channel.")
+    texts: dict[Text, TextSection] = Field(
+        default_factory=dict,
+        description="Texts for the chat and for customers by name, which a person's line `update:` or"
+        " `mitigation:` in a note or comment makes.",
+    )
+    status_page: StatusPage = Field(StatusPage(), description="The status page that customers read.")
     report: Report = Field(Report(), description="The weekly compliance report.")
     zone: ZoneName = Field("UTC", description="The team's time zone, as `Europe/Berlin`.")
     holidays: tuple[dt.date, ...] = Field((), description="Days off, in addition to weekends.")
@@ -299,6 +311,13 @@ class Mapping(Value):
     def roles_of(self, section: ServiceSection) -> dict[Role, RoleSection]:
         """Return the roles of a service's incidents, in the order of the mapping: the service's own win."""
         return {**self.roles, **section.roles}
+
+    @property
+    def customer_approvers(self) -> tuple[str, ...]:
+        """Return the addresses of everybody who may have to approve a text for customers."""
+        severities = (section.approve for section in self.severities.values())
+        addresses = (self.restricted.approve, self.restricted.lead, *severities)
+        return tuple(dict.fromkeys(address for address in addresses if address))
 
     @property
     def asks_for_postmortems(self) -> bool:

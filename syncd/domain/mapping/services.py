@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from syncd.domain.base import Reference, Value
+from syncd.domain.mapping.communications import Communications
 from syncd.domain.mapping.value_types import Names, Text
 from syncd.domain.role import Role
 
@@ -149,6 +150,16 @@ class SeveritySection(Value):
     )
     resolve_minutes: float | None = Field(
         None, gt=0, description="Target for the time to resolve, in minutes."
+    )
+    communications: Communications | None = Field(
+        None,
+        description="When updates are owed while an incident is open and not snoozed: a person's note,"
+        " comment or status update. Not set: never. A late one is reminded of in the team's channel.",
+    )
+    approve: str | None = Field(
+        None,
+        description="E-mail address of the person who approves texts for customers; until their comment"
+        " `approved` a text is only a draft.",
     )
 
 

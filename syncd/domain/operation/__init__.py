@@ -38,8 +38,10 @@ from syncd.domain.operation.texts import (
     CommentOnTicket,
     MirrorComment,
     MirrorNote,
+    PostReadyTexts,
     RewriteComment,
     RewriteNote,
+    RewriteReadyTexts,
 )
 from syncd.domain.operation.ticket import (
     CloseDuplicate,
@@ -84,8 +86,10 @@ __all__ = [
     "OperationState",
     "PostChat",
     "PostContent",
+    "PostReadyTexts",
     "RewriteComment",
     "RewriteNote",
+    "RewriteReadyTexts",
     "SendMail",
     "StatusBefore",
     "Target",
@@ -110,6 +114,8 @@ Operation = Annotated[
     | RewriteNote
     | ChangeIncident
     | CommentOnTicket
+    | PostReadyTexts
+    | RewriteReadyTexts
     | LinkDuplicate
     | CloseDuplicate
     | CreatePostmortem

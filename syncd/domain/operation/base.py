@@ -77,6 +77,8 @@ class Kind(StrEnum):
     REWRITE_NOTE = "rewrite_note"
     CHANGE_INCIDENT = "change_incident"
     COMMENT_ON_TICKET = "comment_on_ticket"
+    POST_READY_TEXTS = "post_ready_texts"
+    REWRITE_READY_TEXTS = "rewrite_ready_texts"
     LINK_DUPLICATE = "link_duplicate"
     CLOSE_DUPLICATE = "close_duplicate"
     CREATE_POSTMORTEM = "create_postmortem"

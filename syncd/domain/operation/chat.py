@@ -49,13 +49,16 @@ class SeverityPost(Value):
 class UpdatePost(Value):
     """A person wrote an update or a mitigation; the template (a file's name) turns it into the post's text.
 
-    `source` is the note or comment (`note:ID`). `author` and `text` are the person's name and words.
+    `source` is the note or comment (`note:ID`), `author` the person's name. `text` are the words of the
+    latest update, `mitigation` those of the latest mitigation. `next_at` is when the next update is owed.
     """
 
     post: Literal[PostKind.UPDATE] = PostKind.UPDATE
     source: str
     author: str
     text: str
+    mitigation: str = ""
+    next_at: IsoTimeOrBlank = None
     template: str = ""
 
 

@@ -121,6 +121,14 @@ class DecisionMail(Value):
     text: str
 
 
+class ImpactMail(Value):
+    """Customers are impacted since a time, and nobody said that the status page (its name) tells of it."""
+
+    mail: Literal[MailKind.IMPACT] = MailKind.IMPACT
+    since: IsoTime
+    page: str
+
+
 MailContent = (
     NoticeMail
     | CorrectionMail
@@ -134,6 +142,7 @@ MailContent = (
     | OperatorMail
     | LeadMail
     | DecisionMail
+    | ImpactMail
 )
 
 

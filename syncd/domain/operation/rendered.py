@@ -198,6 +198,8 @@ _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {
         Kind.MIRROR_NOTE,
         Kind.REWRITE_COMMENT,
         Kind.COMMENT_ON_TICKET,
+        Kind.POST_READY_TEXTS,
+        Kind.REWRITE_READY_TEXTS,
         Kind.COMMENT_ON_POSTMORTEM,
         Kind.COMMENT_ON_ACTION_ITEM,
     ),

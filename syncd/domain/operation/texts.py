@@ -96,3 +96,32 @@ class RewriteNote(Rewrite):
     target: ClassVar = Target.PAGERDUTY
     about: ClassVar = (ObjectKind.NOTE, "note")
     kind: Literal[Kind.REWRITE_NOTE] = Kind.REWRITE_NOTE
+
+
+class PostReadyTexts(OperationBase):
+    """Comment on the ticket with the texts that people copy for customers (`policy.communications.texts`).
+
+    The ledger holds the texts beside the ticket; `number` counts the comments: a second one follows where a
+    person changed or deleted the first.
+    """
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "comment/{incident}/texts/{number}"
+    kind: Literal[Kind.POST_READY_TEXTS] = Kind.POST_READY_TEXTS
+
+    number: int
+
+
+class RewriteReadyTexts(OperationBase):
+    """Edit that comment (its id): `version` is a hash of what the texts are and who approved them."""
+
+    op_class: ClassVar = OperationClass.STATE
+    target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "texts/{incident}"
+    kind: Literal[Kind.REWRITE_READY_TEXTS] = Kind.REWRITE_READY_TEXTS
+
+    comment: str
+    version: str

@@ -26,6 +26,8 @@ _WORDS = {
     Kind.REWRITE_COMMENT: "copy of a note updated on the ticket",
     Kind.REWRITE_NOTE: "copy of a comment updated on the incident",
     Kind.COMMENT_ON_TICKET: "commented on the ticket",
+    Kind.POST_READY_TEXTS: "texts to copy written on the ticket",
+    Kind.REWRITE_READY_TEXTS: "texts to copy updated on the ticket",
     Kind.LINK_DUPLICATE: "duplicate linked",
     Kind.CLOSE_DUPLICATE: "duplicate closed",
     Kind.CREATE_POSTMORTEM: "postmortem created",
@@ -46,6 +48,7 @@ _MAILS = {
     MailKind.POSTPONED: "mail about a postponed deadline sent",
     MailKind.OPERATOR: "alarm mailed",
     MailKind.LEAD: "message to the security lead mailed",
+    MailKind.IMPACT: "mail about impacted customers sent",
     MailKind.DECISION: "mail about a decision in an approver's name sent",
 }
 _LABELS = "labels"

@@ -29,6 +29,8 @@ _TEXTS = frozenset(
         Kind.REWRITE_NOTE,
         Kind.REWRITE_COMMENT,
         Kind.COMMENT_ON_TICKET,
+        Kind.POST_READY_TEXTS,
+        Kind.REWRITE_READY_TEXTS,
         Kind.COMMENT_ON_POSTMORTEM,
         Kind.COMMENT_ON_ACTION_ITEM,
     }

@@ -47,7 +47,9 @@ def facts_of(
         team=book.mapping.team,
         two_way=travels(book.mapping.two_way),
         approvers=tuple(person_key(email, book) for email in book.mapping.people.may_approve),
+        customer_approvers=tuple(person_key(email, book) for email in book.mapping.customer_approvers),
         owner=person_key(owner, book) if owner is not None else None,
+        hears=book.mapping.chat.channel is not None,
     )
     return load_case(context.ledger, incident_id, parts, at_hand)
 
@@ -88,6 +90,7 @@ def case_of(
         skew=context.clock_skew(),
         merged_sources=merged_sources(context, facts.merged_sources),
         approvers=facts.approvers,
+        customer_approvers=_customer_approvers(facts, book),
         sent=sent_in(facts.mails),
         channels=context.chat.channels if context.chat is not None else frozenset(),
         earlier={} if over is None else values_before(facts.changed_rules, over),
@@ -96,12 +99,24 @@ def case_of(
         service_owner=Account.model_validate(facts.owner) if facts.owner else None,
         owner_known=facts.owner_known,
         unread=_unread(context, facts),
+        status_updates=tuple(datetime.fromisoformat(at) for at in row.status_updates),
+        hears_status_updates=facts.hears_status_updates,
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
         roles=RoleFacts.model_validate(row.roles),
         read_until=read_until,
     )
     nobodies = nobodies_of(context, book.mapping) | our_users_on_record(context)
     return with_addresses(context, judged_people(case, nobodies))
+
+
+def _customer_approvers(facts: CaseFacts, book: Rulebook) -> dict[str, Account | None]:
+    """Return the accounts by the addresses of the mapping."""
+    return {
+        email: Account.model_validate(account) if account else None
+        for email in book.mapping.customer_approvers
+        if (address := person_key(email, book)[0]) in facts.customer_approvers
+        for account in (facts.customer_approvers[address],)
+    }
 
 
 def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:

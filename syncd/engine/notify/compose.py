@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from loguru import logger
 
 from syncd.config.templates.templates import TemplateError
+from syncd.config.templates.texts import TextValues
 from syncd.domain.duty import Duty
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
@@ -22,6 +23,7 @@ from syncd.domain.operation.mail import (
     CorrectionMail,
     DecisionMail,
     DigestMail,
+    ImpactMail,
     LeadMail,
     MailContent,
     MissingRolesMail,
@@ -54,6 +56,7 @@ from syncd.policy.notify.notices import is_late
 from syncd.policy.notify.recipients import hears_next
 from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.policy.severity import decide_severity
+from syncd.policy.time.time_words import at_words, long_words
 from syncd.report.mail import letters
 from syncd.report.mail.calendar import invitation
 from syncd.report.mail.letters import About, Letter, ToldNotice
@@ -64,7 +67,9 @@ from syncd.report.weekly.report import Weekly, frozen, zone_of
 from syncd.report.weekly.week import Week
 from syncd.report.weekly.words import report_context
 
-OfIncident = NoticeMail | CorrectionMail | UnacknowledgedMail | MissingRolesMail | LeadMail | DecisionMail
+OfIncident = (
+    NoticeMail | CorrectionMail | UnacknowledgedMail | MissingRolesMail | ImpactMail | LeadMail | DecisionMail
+)
 """The mails about one incident that need no duty."""
 LARGEST = 6_000_000
 """The most characters of an attached CSV; many servers refuse a mail of more than ten megabytes."""
@@ -203,11 +208,21 @@ def _of_incident(
     subject = subject_of(context.ledger, mail.incident)
     if subject is None:
         raise DecideAgain
-    named = None if isinstance(content, LeadMail | DecisionMail) else content.severity
+    named = None if isinstance(content, LeadMail | DecisionMail | ImpactMail) else content.severity
     about = about_of(subject, mapping, named)
     if isinstance(content, DecisionMail):
         letter = _given(mapping, f"incident #{about.number}", content, str(about.number), mail.why)
         return letters.with_links(letter, about)
+    if isinstance(content, ImpactMail):
+        since = at_words(content.since, about.zone)
+        paragraphs = (
+            f"Customers are impacted since {since}, and no line `status page: posted` says that"
+            f" {content.page} tells of it.",
+            "Publish the text that stands on the ticket, or your own, and then write on the ticket or the"
+            " incident the line `status page: posted`. If customers are fine again, write `impact: none`.",
+        )
+        title = f"Customers are impacted: incident #{about.number}"
+        return letters.with_links(letters.plain(mapping.team, title, paragraphs, (), mail.why), about)
     if isinstance(content, LeadMail):
         words = (
             f"The restricted incident #{about.number} is not protected as the mapping demands:"
@@ -297,6 +312,24 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
         responders=()
         if subject.incident.restricted
         else tuple(person.name for person in incident.assignees if person.name),
+    )
+
+
+def text_values(
+    about: About, mapping: Mapping, update: str, mitigation: str, next_at: datetime | None
+) -> TextValues:
+    """Return the variables of a text for the chat or for customers; the words are people's, not escaped."""
+    owed = mapping.severities[about.severity].communications if about.severity in mapping.severities else None
+    return TextValues(
+        team=about.team,
+        number=str(about.number),
+        link=about.ticket_url or about.url,
+        service=about.service,
+        severity=about.severity,
+        update=update,
+        mitigation=mitigation,
+        next_update=at_words(next_at, about.zone) if next_at is not None else "",
+        every=long_words(timedelta(minutes=owed.every_minutes)) if owed is not None else "",
     )
 
 

@@ -17,6 +17,7 @@ from syncd.remote.errors import RemoteError
 
 LOOKS = {
     "approvers": "look up the approvers",
+    "customer_approvers": "look up who approves texts for customers",
     "log": "read its log",
     "ticket": "read who moved its ticket",
     "owner": "look up the owner of its service",
@@ -50,10 +51,11 @@ def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: Set[
 
 
 def _read_part(context: EngineContext, incident_id: str, book: Rulebook, part: str) -> None:
-    if part == "approvers":
-        for email in book.mapping.people.may_approve:
-            account_of(context, email, book)
-    elif part == "log":
+    mapping = book.mapping
+    people = {"approvers": mapping.people.may_approve, "customer_approvers": mapping.customer_approvers}
+    for email in people.get(part, ()):
+        account_of(context, email, book)
+    if part == "log":
         read_log(context, incident_id, book.mapping.team)
     elif part == "ticket":
         read_close(context, incident_id, book)

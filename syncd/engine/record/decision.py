@@ -28,6 +28,7 @@ from syncd.ledger.store import decisions, outbox
 from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import Amendment, Judged, Recorded, RecordingRules
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
+from syncd.policy.communications.cadence import cadence_of
 from syncd.policy.decide import decide_unseen
 from syncd.policy.postmortem.duties import why_no_postmortem
 from syncd.policy.restricted import LEFT
@@ -93,6 +94,7 @@ def _judged(
         restricted=case.restricted,
         has_ticket=case.ticket is not None,
         no_postmortem=why_no_postmortem(case, book),
+        cadence=_cadence(read, case, book),
         decision=decision,
         notices=notices,
         severity=severity.name,
@@ -101,6 +103,14 @@ def _judged(
         settled_fingerprint=fingerprint,
         version=book.mapping.version,
     )
+
+
+def _cadence(row: IncidentRecord, case: Case, book: Rulebook) -> dict[str, JsonValue] | None:
+    """Return the updates of an incident as judged; as on record while its times are not known."""
+    cadence = cadence_of(case, book)
+    if cadence is None:
+        return row.cadence if case.state_changes is None and not case.restricted else None
+    return cadence.model_dump(mode="json")
 
 
 def _rules(
@@ -187,7 +197,7 @@ def news(
     # the moment is computed from now, so it always differs by a little
     if again and row.due_at and abs((again - row.due_at).total_seconds()) > ROUNDED_SECONDS:
         return True
-    if why_no_postmortem(case, book) != row.no_postmortem:
+    if why_no_postmortem(case, book) != row.no_postmortem or _cadence(row, case, book) != row.cadence:
         return True
     for item in items:
         facts = decision.facts.get(item.issue_id, {})

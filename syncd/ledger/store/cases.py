@@ -25,6 +25,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
+from syncd.ledger.store.key_values import hears_status_updates_in
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
 from syncd.ledger.store.lookups import IncidentOnRecord, incident_and_ticket_in, items_in, open_operations_in
@@ -45,6 +46,7 @@ from syncd.ledger.store.tables import (
 )
 from syncd.ledger.store.unseen_writes import unseen_in
 from syncd.policy.case import IssueState, ItemState, MergeTarget, MirrorPair, PostmortemState, TicketState
+from syncd.policy.communications.texts import ready_texts
 from syncd.policy.postmortem.waiver_labels import LABEL
 from syncd.policy.ticket.unseen_writes import unseen_of
 
@@ -56,13 +58,16 @@ Person = tuple[str, str]
 class Wanted:
     """The facts that a team's rules need beyond the incident itself.
 
-    `two_way`: syncd also takes changes over from Jira, so writes of unknown outcome always matter.
+    `two_way`: syncd also takes changes over from Jira, so writes of unknown outcome always matter. `hears`:
+    the team has a chat channel, so it matters if the webhook tells of status updates.
     """
 
     team: str
     two_way: bool
     approvers: tuple[Person, ...] = ()
+    customer_approvers: tuple[Person, ...] = ()
     owner: Person | None = None
+    hears: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,12 @@ class CaseFacts:
     mails: tuple[OperationRecord, ...]
     near: frozenset[str]
     approvers: frozenset[str] | None
+    customer_approvers: dict[str, dict[str, Any] | None]
     owner_known: bool
     owner: dict[str, Any] | None
     unseen: dict[str, bool]
     changed_rules: dict[str, object]
+    hears_status_updates: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +202,11 @@ def _facts(
         mails=_mails(session, ident, once, all_sources),
         near=_near(session, (ticket, postmortem)),
         approvers=_approvers(session, wanted.approvers, postmortem),
+        customer_approvers=_customer_approvers(session, wanted.customer_approvers, ticket),
         owner_known=owner is not None,
         owner=owner[0] if owner is not None else None,
         unseen=unseen_of(unseen_in(session, ident)) if UnseenWriteRow in tables else {},
+        hears_status_updates=wanted.hears and hears_status_updates_in(session),
         changed_rules=(
             changed_rules(session, wanted.team) if incident.status == IncidentStatus.RESOLVED else {}
         ),
@@ -301,6 +310,19 @@ def _approvers(
     if any(account is None for account in accounts):
         return None
     return frozenset(str(account[0]["id"]) for account in accounts if account and account[0])
+
+
+def _customer_approvers(
+    session: Session, people: tuple[Person, ...], ticket: TicketState | None
+) -> dict[str, dict[str, Any] | None]:
+    """Return the accounts of those who approve texts, by address; empty before all were looked up."""
+    # without a text nobody has to approve one, so no account is needed
+    if ticket is None or not ready_texts(ticket.agreed).made:
+        return {}
+    accounts = {person[0]: _account(session, person) for person in people}
+    if any(account is None for account in accounts.values()):
+        return {}
+    return {address: account[0] for address, account in accounts.items() if account}
 
 
 def _account(session: Session, person: Person | None) -> tuple[dict[str, Any] | None] | None:

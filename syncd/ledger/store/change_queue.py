@@ -17,6 +17,7 @@ from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import outbox
+from syncd.ledger.store.key_values import hear_status_updates_in
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.snapshots import (
     still_open_in,
@@ -24,7 +25,7 @@ from syncd.ledger.store.snapshots import (
     unfinished_in,
     waiting_in_report_in,
 )
-from syncd.ledger.store.tables import ChangeNoticeRow
+from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
 from syncd.policy.case import TicketState
 
 
@@ -140,6 +141,19 @@ def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:
     with ledger.read() as session:
         incident = get(session, IncidentRecord, incident_id)
         return incident.team if incident else None
+
+
+def store_status_update(ledger: Transactions, incident_id: str, at: datetime | None, now: datetime) -> None:
+    """Store when a person published a status update (UTC), and that the webhook tells of them.
+
+    `at` None: no person did. PagerDuty lists status updates nowhere, so this is their only record.
+    """
+    with ledger.write() as session:
+        hear_status_updates_in(session, now)
+        row = session.get(IncidentRow, incident_id)
+        if row is not None and at is not None and at.isoformat() not in row.status_updates:
+            row.status_updates = sorted([*row.status_updates, at.isoformat()])
+            session.add(row)
 
 
 def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketState | None:

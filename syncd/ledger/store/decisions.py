@@ -63,14 +63,15 @@ class Judged:
     """A decision with the facts that are stored beside it.
 
     `read` is the incident as the decision saw it; `restricted` and `has_ticket` come from its case. The
-    incident has had its `severity` since `since` (UTC). `no_postmortem` is why it owes none.
-    `settled_fingerprint` describes the incident while nothing is left to do for it.
+    incident has had its `severity` since `since` (UTC). `no_postmortem` is why it owes none, `cadence` are
+    its updates as judged. `settled_fingerprint` describes the incident while nothing is left to do for it.
     """
 
     read: IncidentRecord
     restricted: bool
     has_ticket: bool
     no_postmortem: str | None
+    cadence: dict[str, JsonValue] | None
     decision: Decision
     notices: tuple[ChangeNotice, ...]
     severity: str
@@ -324,6 +325,7 @@ def _keep_verdict(
         "dry_run_notes": list(decision.dry_run_notes),
         "noise_rule": decision.noise_rule,
         "no_postmortem": judged.no_postmortem,
+        "cadence": judged.cadence,
         "finished": over and not left,
         "severity_periods": with_severity(incident.severity_periods, judged.severity, judged.since),
         "due_at": None if again is None else now + timedelta(seconds=again),

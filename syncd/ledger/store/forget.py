@@ -61,7 +61,7 @@ PrintOf = Callable[[IncidentRecord], str]
 """Given an incident, return the fingerprint that tells whether the incident changed."""
 
 _AUTHORS = ("author", "agent")
-_TEXTS = ("text", "body", "summary", "note")
+_TEXTS = ("text", "body", "summary", "note", "mitigation")
 _RENDERED = ("text", "body")
 _ANSWERED = "done"
 """The state of an answered request; a request in another state still needs its arguments."""

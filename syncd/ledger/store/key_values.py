@@ -205,6 +205,20 @@ def _status_at_birth(session: Session, place: str) -> str | None:
     return None if status is None else str(status)
 
 
+def hears_status_updates_in(session: Session) -> bool:
+    """Return True if PagerDuty's webhook has told of a status update of any incident."""
+    return bool(get_cursor_in(session, _STATUS_UPDATES).get("heard"))
+
+
+def hear_status_updates_in(session: Session, now: datetime) -> None:
+    """Store that PagerDuty's webhook tells of status updates: they are in its subscription."""
+    if not hears_status_updates_in(session):
+        set_cursor_in(session, _STATUS_UPDATES, heard=now.isoformat())
+
+
+_STATUS_UPDATES = "status_updates"
+
+
 def comments_stopped(ledger: Transactions, project: str) -> dict[str, object]:
     """Return the comment that stopped comments on a project (`at`, `comment`, `key`), empty if none did."""
     return get_value(ledger, _stop(project))

@@ -27,6 +27,7 @@ from syncd.ledger.store.tables import (
     TicketRow,
     WaiverRow,
 )
+from syncd.policy.communications.texts import without_words
 from syncd.policy.lines import comments_without_words
 
 AGAIN = "again"
@@ -146,7 +147,8 @@ def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
     """Delete the texts from a ticket's row."""
     if ticket.snapshot is not None:
         ticket.snapshot = {**ticket.snapshot, **ticket_texts_withheld(number, ticket.snapshot)}
-    ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != "summary"}
+    agreed = {name: value for name, value in ticket.agreed.items() if name != "summary"}
+    ticket.agreed = without_words(agreed)
     session.add(ticket)
 
 
@@ -175,7 +177,7 @@ def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
         operation_states.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # our own comments on postmortems and items hold no text of the incident, so their text may stay
     ours = row.kind in (Kind.COMMENT_ON_POSTMORTEM, Kind.COMMENT_ON_ACTION_ITEM)
-    blanked = ("value", "said") if ours else ("text", "value", "owner", "due")
+    blanked = ("value", "said") if ours else ("text", "mitigation", "value", "owner", "due")
     meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
     for part in ("fields", "agree"):
         if isinstance(meaning.get(part), dict):

@@ -72,7 +72,9 @@ class IncidentRow(SQLModel, table=True):
     `log_read_seq`; `changed_seq` is when the snapshot last changed. `severity_periods` are its severities,
     each with its start. At `due_at` the passing of time alone asks for another decision. `no_postmortem` is
     why it owes none. `non_items` are issues beside its ticket or postmortem that were read and are no action
-    items. `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
+    items. `status_updates` are the times of people's status updates, as PagerDuty's webhooks told them;
+    `cadence` are the updates as judged (`syncd.policy.communications.cadence`).
+    `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
     earlier ledger.
     """
 
@@ -112,6 +114,8 @@ class IncidentRow(SQLModel, table=True):
         default_factory=list, sa_column=Column(JSON, nullable=False)
     )
     due_at: datetime | None = Field(default=None, index=True)
+    status_updates: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    cadence: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     non_items: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     postmortem_searched_for: datetime | None = None
 

@@ -35,7 +35,11 @@ Fact = TypeVar("Fact")
 
 @dataclass(frozen=True, slots=True)
 class IncidentFact:
-    """One incident of a mapped service; times in UTC."""
+    """One incident of a mapped service; times in UTC.
+
+    `longest_gap` (seconds), `updates_in_time` and `updates_owed` are its updates as recorded, None where none
+    was owed.
+    """
 
     id: str
     number: int
@@ -51,6 +55,9 @@ class IncidentFact:
     noise_rule: str | None
     restricted: bool
     ticket: str | None
+    longest_gap: int | None = None
+    updates_in_time: int | None = None
+    updates_owed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,9 @@ def incidents(
             IncidentRow,
             service=func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
             ticket=col(TicketRow.key),
+            longest_gap=func.json_extract(col(IncidentRow.cadence), "$.longest"),
+            updates_in_time=func.json_extract(col(IncidentRow.cadence), "$.on_time"),
+            updates_owed=func.json_extract(col(IncidentRow.cadence), "$.of"),
         )
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team))

@@ -33,6 +33,7 @@ from syncd.ledger.store.troubles import troubles_in
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
+from syncd.policy.communications.texts import ready_texts
 from syncd.policy.duty_words import overridden
 from syncd.policy.restricted import UNJUDGED
 from syncd.policy.ticket.close_gate import OVERRIDES
@@ -72,6 +73,8 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, incident, now),
         "no_postmortem": incident.no_postmortem,
+        "updates": incident.cadence,
+        "texts": _texts(ticket) if ticket else [],
         "action_items": items,
         "troubles": [
             trouble_data(trouble)
@@ -117,6 +120,20 @@ def _ticket_data(ticket: TicketRow) -> Data:
         ],
         "snapshot": ticket.snapshot,
     }
+
+
+def _texts(ticket: TicketRow) -> list[Data]:
+    """Return the texts that people's lines made, without their words: they stand on the ticket."""
+    return [
+        {
+            "name": text.name,
+            "number": text.number,
+            "at": iso(text.at),
+            "state": text.state,
+            "approved_at": iso(text.approved_at),
+        }
+        for text in ready_texts(ticket.agreed).made
+    ]
 
 
 def _override_words(override: Data) -> str:

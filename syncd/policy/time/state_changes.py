@@ -19,6 +19,7 @@ _KINDS: dict[str, StateChangeKind] = {
     "acknowledge": "acknowledged",
     "unacknowledge": "unacknowledged",
     "resolve": "resolved",
+    "snooze": "snoozed",
 }
 _ONLY_WHEN_OPEN = frozenset(
     {
@@ -77,7 +78,7 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
         state_changes += [
             StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent)
             for entry in since_resolve
-            if entry.kind in ("acknowledge", "unacknowledge")
+            if entry.kind in ("acknowledge", "unacknowledge", "snooze")
         ]
     return _with_the_end(state_changes, incident)
 

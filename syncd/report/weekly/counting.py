@@ -56,7 +56,7 @@ def minutes(since: datetime, until: datetime | None) -> float | None:
 
 _OF_AN_INCIDENT = (
     *("number", "service", "severity", "assumed", "status", "ticket"),
-    *("created_at", "acknowledged_at", "resolved_at", "merged_into"),
+    *("created_at", "acknowledged_at", "resolved_at", "merged_into", "updates_in_time", "updates_owed"),
 )
 """The columns of an incident's row that the fact has under the same name."""
 
@@ -76,6 +76,7 @@ def incident_row(incident: IncidentFact, week: str) -> Row:
         "why_no_ticket": None if incident.ticket else _why_none(incident),
         "minutes_to_acknowledge": minutes(incident.created_at, incident.acknowledged_at) if counts else None,
         "minutes_to_resolve": minutes(incident.created_at, incident.resolved_at) if counts else None,
+        "longest_gap_minutes": None if incident.longest_gap is None else incident.longest_gap / 60,
     }
 
 

@@ -206,6 +206,7 @@ def figures(
             row["acknowledged_at"] is None and row["merged_into"] is None and row["resolved_at"] is not None
             for row in incidents
         ),
+        "updates": _updates(incidents),
         "duties": _duties(rows),
         "missed": [_short_duty(row) for row in late],
         "not_judged": [{**_short_duty(row), "why": row["why_not_judged"]} for row in unjudged_of(rows)],
@@ -301,6 +302,14 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 {"duty": kind, "words": words, "of": sum(verdicts.count(word) for word in OF_ALL), **counts}
             )
     return lines
+
+
+def _updates(incidents: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the incidents that owed updates, the longest gap first."""
+    columns = ("number", "severity", "ticket", "longest_gap_minutes", "updates_in_time", "updates_owed")
+    owed = [row for row in incidents if row["longest_gap_minutes"] is not None]
+    owed.sort(key=lambda row: (-row["longest_gap_minutes"], str(row["number"])))
+    return [{name: row[name] for name in columns} for row in owed]
 
 
 def _short_duty(row: Row) -> dict[str, Any]:

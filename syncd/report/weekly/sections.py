@@ -34,6 +34,7 @@ def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) 
     yield from _needed(figures, zone, names, browse)
     yield from _incidents(figures)
     yield from _times(figures)
+    yield from _updates(figures, browse)
     yield from _duties(figures)
     yield from _missed(figures, zone, names, browse)
     yield from _not_judged(figures, zone, browse)
@@ -162,6 +163,23 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
         lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
         if rows or lines:
             yield {"title": words, "table": _table(head, rows), "lines": lines}
+
+
+def _updates(figures: dict[str, Any], browse: str) -> Iterator[Section]:
+    """Yield the gaps between updates as recorded; the week's number leaves them out."""
+    head = ["Incident", "Longest gap", "In time"]
+    rows: list[list[Any]] = [
+        [
+            _cell(f"#{entry['number']} {entry['severity']}", entry["ticket"], browse),
+            _minutes(entry["longest_gap_minutes"]),
+            f"{entry['updates_in_time']} of {entry['updates_owed']}"
+            if entry["updates_owed"]
+            else "none owed",
+        ]
+        for entry in figures["updates"]
+    ]
+    if rows:
+        yield {"title": "Updates as recorded", "table": _table(head, rows)}
 
 
 def _duties(figures: dict[str, Any]) -> Iterator[Section]:

@@ -24,6 +24,7 @@ from syncd.engine.act.kinds.post_text import (
     MirrorCommentKind,
     MirrorNoteKind,
 )
+from syncd.engine.act.kinds.ready_texts import PostReadyTextsKind, RewriteReadyTextsKind
 from syncd.engine.act.kinds.rewrite_copy import RewriteCommentKind, RewriteNoteKind
 from syncd.engine.act.kinds.send_mail import SendMailKind
 
@@ -40,6 +41,8 @@ KINDS: dict[str, OperationKind[Any]] = {
     Kind.REWRITE_NOTE: RewriteNoteKind(),
     Kind.CHANGE_INCIDENT: ChangeIncidentKind(),
     Kind.COMMENT_ON_TICKET: CommentOnTicketKind(),
+    Kind.POST_READY_TEXTS: PostReadyTextsKind(),
+    Kind.REWRITE_READY_TEXTS: RewriteReadyTextsKind(),
     Kind.CREATE_POSTMORTEM: CreatePostmortemKind(),
     Kind.LINK_POSTMORTEM: LinkDutyIssueKind(),
     Kind.LINK_ACTION_ITEM: LinkDutyIssueKind(),

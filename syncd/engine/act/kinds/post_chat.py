@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import cut
+from syncd.config.templates.texts import TextValues
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import OperationState, PostChat
 from syncd.domain.operation.chat import (
     BreachPost,
@@ -18,13 +21,14 @@ from syncd.domain.operation.chat import (
     ResolvedPost,
     SeverityPost,
     TicketPost,
+    UpdatePost,
 )
 from syncd.domain.operation.rendered import RenderedPost
 from syncd.domain.text.chat import ChatFormat, chat_bold, chat_link, escape_chat
 from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.notify.compose import about_of, mapping_of_mail
+from syncd.engine.notify.compose import about_of, mapping_of_mail, text_values
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirmation import Confirmation
@@ -60,7 +64,10 @@ class PostChatKind(BaseKind[RenderedPost]):
         if is_too_old(post, context.clock.now()):
             raise DecideAgain
         form, about = mapping.chat.format, about_of(subject, mapping)
-        text = "\n".join(_lines(post.content, about, form))
+        if isinstance(post.content, UpdatePost) and post.content.template:
+            text = _filled(context, post.content, about, mapping)
+        else:
+            text = "\n".join(_lines(post.content, about, form))
         return RenderedPost(channel=post.channel, body=body_of(cut(text, LONGEST), form))
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedPost) -> Outcome:
@@ -90,6 +97,18 @@ class PostChatKind(BaseKind[RenderedPost]):
             rendered=RenderedPost(channel=post.channel),
         )
         return False
+
+
+def _filled(context: EngineContext, content: UpdatePost, about: About, mapping: Mapping) -> str:
+    """Return the text of the mapping's template; its values are escaped, its own markup stays."""
+    values = text_values(about, mapping, content.text, content.mitigation, content.next_at)
+    form = mapping.chat.format
+    escaped = {name: escape_chat(cut(value, LONGEST_TEXT), form) for name, value in values._asdict().items()}
+    escaped["link"] = chat_link(values.link, about.ticket or f"#{about.number}", form)
+    try:
+        return context.renderer.text(content.template, TextValues(**escaped))
+    except TemplateError as error:
+        raise CannotRender(str(error)) from error
 
 
 def _lines(content: PostContent, about: About, form: ChatFormat) -> Iterator[str]:

@@ -89,6 +89,8 @@ def _incidents() -> None:
         sa.Column("changed_seq", sa.Integer, nullable=False),
         sa.Column("severity_periods", sa.JSON, nullable=False),
         sa.Column("due_at", sa.DateTime, index=True),
+        sa.Column("status_updates", sa.JSON, nullable=False),
+        sa.Column("cadence", sa.JSON),
         sa.Column("non_items", sa.JSON, nullable=False),
         sa.Column("postmortem_searched_for", sa.DateTime),
     )

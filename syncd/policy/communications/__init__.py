@@ -1,0 +1,1 @@
+"""What people are told while an incident is open: owed updates, texts for chat and customers, the impact."""
