@@ -628,8 +628,20 @@ def test_the_commanders_schedule_is_looked_for(first: House) -> None:
         component = f'component: "{name} Integration"'
         remap(first, component, f'{component}, roles: {{commander: {{schedule: "{schedule}"}}}}')
     said = found(first)
-    assert [one["where"] for one in of(said, "PD09", "ok")] == ["QRPay, schedule QRPay incident commanders"]
+    (ahead,) = of(said, "PD09", "ok")
+    assert ahead["where"] == "QRPay, schedule QRPay incident commanders"
+    assert all(name in ahead["message"] for name in ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka"))
     assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, schedule Nobody's"]
+
+
+def test_a_gap_in_a_roles_schedule_is_shown(first: House) -> None:
+    component = 'component: "Alipay Integration"'
+    schedule = "{commander: {schedule: QRPay incident commanders}}"
+    remap(first, component, f"{component}, roles: {schedule}")
+    account, now = first.world.pagerduty.account, first.world.clock.now()
+    account.schedules["PSCHED1"].free = ((now + timedelta(days=2), now + timedelta(days=3)),)
+    _, gap = of(found(first), "PD09", "ok")
+    assert gap["message"].startswith("nobody is on it from ")
 
 
 def test_the_routing_key_of_a_mapped_service_is_wrong_because_alarms_would_become_tickets(

@@ -1,4 +1,4 @@
-"""Checks for postmortems: their issue type and screen in Jira, the commanders' schedules in PagerDuty."""
+"""Checks for postmortems: their issue type and screen in Jira."""
 
 from __future__ import annotations
 
@@ -52,24 +52,3 @@ def _unfilled(
         misfit = misfits(sight, mapping, field, spec_for(mapping, field)) if field.demanded else ""
         if misfit:
             yield wrong("J15", where, f"{kind}: {misfit}", "add the value in Jira, or change it")
-
-
-def commanders(sight: Sight) -> Iterator[Finding]:
-    """Check that PagerDuty has the schedules of the mappings' roles, each schedule once."""
-    for mapping in sight.mappings:
-        for name in dict.fromkeys(
-            role.schedule
-            for section in mapping.services.values()
-            for role in mapping.roles_of(section).values()
-            if role.schedule
-        ):
-            where = f"{mapping.team}, schedule {name}"
-            schedules = [
-                section for section in sight.schedules.values() if name in (section.id, section.name)
-            ]
-            if schedules:
-                yield ok("PD09", where, "is a PagerDuty schedule")
-            else:
-                message = "PagerDuty shows our token no schedule with this name or id"
-                hint = "name an existing schedule; without it, a role's `address` or nobody has the role"
-                yield wrong("PD09", where, message, hint)

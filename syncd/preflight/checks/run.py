@@ -7,7 +7,17 @@ from functools import partial
 
 from syncd.domain.base import SERVICE_NAMES
 from syncd.engine.context import MOST_SKEW_SECONDS
-from syncd.preflight.checks import fields, jira, other_tools, pagerduty, people, postmortems, rights, workflow
+from syncd.preflight.checks import (
+    fields,
+    jira,
+    other_tools,
+    pagerduty,
+    people,
+    postmortems,
+    rights,
+    roles,
+    workflow,
+)
 from syncd.preflight.checks.finding import Finding, Level, guarded, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
 
@@ -58,7 +68,7 @@ def _of_pagerduty(sight: Sight) -> list[_Check]:
         ("PD03", "PagerDuty", partial(pagerduty.priorities, sight)),
         ("PD06", "PagerDuty", partial(pagerduty.on_call, sight)),
         ("PD07", "PagerDuty", partial(pagerduty.aliases, sight)),
-        ("PD09", "PagerDuty", partial(postmortems.commanders, sight)),
+        ("PD09", "PagerDuty", partial(roles.role_schedules, sight)),
         ("PD10", "SYNCD_ALARM_ROUTING_KEY", partial(pagerduty.alarms, sight)),
     ]
 

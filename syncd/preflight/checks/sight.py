@@ -67,6 +67,8 @@ class Sight:
         """The security levels that our account may set in a project."""
         self.user = cache(lambda words: user_meant(jira, words))
         """The active user whom an address, an account or a name means."""
+        self.shifts = cache(lambda schedule, ahead: pagerduty.shifts(schedule, now, now + ahead))
+        """Who is on a schedule (its id) from now until so much later."""
         self.assignable = cache(lambda email, key: jira.assignable(email, key))
         """The accounts that match an address and can be assigned in a project."""
 
