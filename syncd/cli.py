@@ -68,7 +68,7 @@ COMMANDS = {
     "init": Entry("init", "Write a first mapping, or copy one of the shipped examples."),
     "schema": Entry("schema", "Print the JSON Schema of a mapping, for editors."),
     "demo": Entry("demo", "Play a story on the embedded sandbox with the real daemon."),
-    "sandbox": Entry("sandbox", "Serve the embedded PagerDuty and Jira on loopback."),
+    "sandbox": Entry("sandbox", "Serve the embedded PagerDuty, Jira and chat on loopback."),
 }
 
 

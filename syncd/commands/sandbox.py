@@ -1,4 +1,4 @@
-"""`syncd sandbox`: serve the embedded PagerDuty and Jira on loopback until the operator stops it."""
+"""`syncd sandbox`: serve the embedded PagerDuty, Jira and chat on loopback until the operator stops it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 from syncd.commands.shared.setup import command_clock
 
 
-@click.command(help="Serve the embedded PagerDuty and Jira on loopback.")
+@click.command(help="Serve the embedded PagerDuty, Jira and chat on loopback.")
 @click.option("--seed", type=int, default=0, help="The seed of all random choices.")
 def command(seed: int) -> None:
     """Print the settings that a daemon needs, then serve until Ctrl-C or SIGTERM."""
-    from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
+    from syncd.sandbox.cast import default_world
     from syncd.sandbox.clock import SandboxClock
     from syncd.sandbox.server import SandboxServer
 
@@ -23,14 +23,7 @@ def command(seed: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with SandboxServer(world) as server:
-        settings = {
-            "SYNCD_PAGERDUTY_URL": server.url("pagerduty"),
-            "SYNCD_PAGERDUTY_TOKEN": PAGERDUTY_KEY,
-            "SYNCD_PAGERDUTY_FROM": BOT_EMAIL,
-            "SYNCD_JIRA_URL": server.url("jira"),
-            "SYNCD_JIRA_EMAIL": BOT_EMAIL,
-            "SYNCD_JIRA_TOKEN": JIRA_KEY,
-        }
+        settings = server.environment(chat=True)
         for name, value in settings.items():
             click.echo(f"export {name}={value}")
         _say_how(server.url("control"))
@@ -50,6 +43,7 @@ def _say_how(control: str) -> None:
         """  curl -d '{"service": "Alipay Integration", "title": "Callbacks time out"}' \\""",
         f"    {control}/_sandbox/acts/pagerduty/trigger",
         f"  curl {control}/_sandbox   lists the other actions",
+        f"  curl {control}/_sandbox/state/chat   shows what was posted to #status-qrpay",
         "Ctrl-C stops the sandbox; it keeps nothing.",
     )
     for line in lines:

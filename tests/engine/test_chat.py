@@ -9,10 +9,12 @@ from ledger_reading import events
 from rig import Rig, mapping
 
 from engine.mail_rig import MakeRig
-from engine.test_brakes import standing
+from engine.test_brakes import ask, standing
 from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_pause import pause, resume
+from engine.test_restore import back_up_rig, restore_rig
 from syncd.domain.mapping.mapping import Mapping
+from syncd.ledger.store.restored import WHY
 from syncd.sandbox import faults
 from syncd.sandbox.cast import CHANNEL
 
@@ -181,3 +183,28 @@ def test_what_waits_is_dropped_when_its_incident_becomes_restricted(make_rig: Ma
     rig.settle(3)
     assert rig.world.chat.posts == []
     assert not_sent(rig) == ["the incident is restricted"]
+
+
+def test_after_a_restore_nothing_from_before_it_is_posted_again(post: Rig) -> None:
+    post.world.pagerduty.trigger("Alipay Integration", "Latency")
+    copy = back_up_rig(post)
+    post.settle(2)
+    assert len(post.world.chat.posts) == 1
+    restore_rig(post, copy)
+    post.settle(14, 60.0)
+    assert len(post.world.chat.posts) == 1
+    assert not_sent(post) == [WHY]
+
+
+def test_forgetting_a_person_empties_the_posts_that_name_them(post: Rig) -> None:
+    made = post.world.pagerduty.trigger("Core QRPay Web", "Latency", priority="P4")
+    post.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    post.settle(2)
+    assert any("Amara Osei" in posted.text for posted in post.world.chat.posts)
+    post.world.pagerduty.resolve(made.id)
+    post.settle(6)
+    assert "Amara Osei" in str([row.meaning for row in post.operations()])
+    ask(post, "forget", address="amara.osei@qrpay.example", names=[])
+    left = [row.meaning for row in post.operations() if row.kind == "post_chat"]
+    assert "somebody" in str(left)
+    assert "Amara" not in str(left)

@@ -11,7 +11,7 @@ from policy_cast import NOW, book, incident
 
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.operation import PostChat
-from syncd.domain.operation.chat import ResolvedPost
+from syncd.domain.operation.chat import ResolvedPost, TicketPost
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.chat import BEFORE, BEFORE_SWITCH, LATER_STEP, TOO_OLD, decide_posts
 
@@ -121,3 +121,10 @@ def test_the_resolve_tells_the_deadline_and_a_breach_is_a_post_of_its_own() -> N
     assert post.content == ResolvedPost(due=DUE)
     breaches = [post.reason for post in posts_at(life, DUE + 10 * MINUTE)]
     assert breaches == ["scheduling the postmortem (OPS-9) is overdue"]
+
+
+def test_the_post_about_the_ticket_names_the_incident_commander() -> None:
+    roles = {"commander": {"address": "ana@qrpay.example"}}
+    (post,) = decide_posts(case(), rules(roles=roles)).operations
+    assert isinstance(post, PostChat)
+    assert post.content == TicketPost(severity="SEV2", commander="ana@qrpay.example")

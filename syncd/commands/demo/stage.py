@@ -31,7 +31,7 @@ from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import open_for_work
 from syncd.ledger.views.daemon_state import next_due
-from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
+from syncd.sandbox.cast import BOT_EMAIL, CHANNEL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
@@ -243,5 +243,6 @@ def _configure(folder: Path, server: SandboxServer) -> Configuration:
         pagerduty_from=BOT_EMAIL,
         jira_url=server.url("jira"),
         jira_email=BOT_EMAIL,
+        chat_urls={CHANNEL: SecretStr(server.world.chat.url(CHANNEL))},
     )
     return Configuration(settings, load_mappings(mappings, templates), templates, live=live)

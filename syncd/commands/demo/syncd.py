@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncd.commands.demo.lines import Line
 from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping.mapping import Mapping
-from syncd.domain.operation import Kind, MoveTicket, SendMail
+from syncd.domain.operation import Kind, MoveTicket, PostChat, SendMail
 from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
@@ -46,7 +46,7 @@ class SyncdFeed:
         incident, key = f"#{event.number}", event.ticket or "its ticket"
         data, operation = event.data, event.operation
         if event.kind == "operation.done" and operation is not None:
-            to = operation.typed(SendMail).to if operation.kind == Kind.SEND_MAIL else ""
+            to = _recipient(operation)
             text = done_words(operation.kind, incident, key, self._status_name(operation), to)
             return Line(event.at, "syncd", text, operation.reason)
         if event.kind in _FAILURES and operation is not None:
@@ -69,6 +69,14 @@ class SyncdFeed:
         move = record.typed(MoveTicket)
         statuses = self._context.facts.resolved(self._mapping).statuses.values()
         return next((status.name for status in statuses if status.id == move.status), "")
+
+
+def _recipient(operation: OperationRecord) -> str:
+    """Return the address of a mail or the channel of a post, empty for any other operation."""
+    decided = operation.operation
+    if isinstance(decided, PostChat):
+        return f"#{decided.channel}"
+    return decided.to if isinstance(decided, SendMail) else ""
 
 
 def _weekly_report(event: TrailEvent) -> Line | None:
@@ -109,7 +117,7 @@ _DONE = {
     Kind.LINK_DUPLICATE: "linked a duplicate of {key} to it",
     Kind.CLOSE_DUPLICATE: "closed a duplicate of {key}",
     Kind.SEND_MAIL: "sent {to} a mail about {incident}",
-    Kind.POST_CHAT: "posted to the chat about {incident}",
+    Kind.POST_CHAT: "posted to {to} about {incident}",
 }
 
 

@@ -24,9 +24,11 @@ from syncd.domain.operation.chat import (
     UpdatePost,
 )
 from syncd.domain.operation.keys import post_key, ticket_key
+from syncd.domain.role import Role
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.recipients import can_be_acted_on, issue_of, told_of
 from syncd.policy.notify.reminders import missed_at, place_of, words_of
+from syncd.policy.roles import role_holders
 from syncd.policy.rules_in_force import was_over_at_switch
 from syncd.policy.severity import decide_severity
 
@@ -137,7 +139,9 @@ def _states(case: Case, book: Rulebook) -> Iterator[PostChat]:
     severity = decide_severity(incident, book.mapping, book.section).name
     needs = (ticket_key(incident.id),)
     made = f"the ticket of a {severity} incident is made"
-    yield post(case, book, TicketPost(severity=severity), "ticket", made, incident.created_at, needs=needs)
+    commander = role_holders(case, book).get(Role.COMMANDER)
+    content = TicketPost(severity=severity, commander=commander.name if commander is not None else "")
+    yield post(case, book, content, "ticket", made, incident.created_at, needs=needs)
     yield from _severities(case, book, severity)
     over = incident.over_since
     if over is None or incident.merged_into is not None:
