@@ -136,6 +136,19 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write where the documents are, also those of an installed wheel."""
+        from syncd.config.shipped import shipped
+
+        with formatter.section("Documents"):
+            formatter.write_dl(
+                [
+                    (str(shipped("systemd") / "README.md"), "install, run, watch, upgrade, restore"),
+                    (str(shipped("mappings") / "README.md"), "what syncd does to people; every key"),
+                    (str(shipped("templates") / "README.md"), "the texts of tickets, postmortems, mails"),
+                ]
+            )
+
 
 @click.group(
     cls=LazyGroup,

@@ -21,6 +21,7 @@ from loguru import logger
 from shifted_clock import ShiftedClock
 
 from syncd import cli
+from syncd.commands.shared import owner
 from syncd.config.settings import installed
 from syncd.sandbox.cast import START
 
@@ -75,6 +76,8 @@ def main(home: Path) -> None:
     installed.FOLDER = home / "etc"
     file, clock = installed.FOLDER / "syncd.env", ShiftedClock(START)
     settings = file.read_text()
+    # the modules are loaded in the first round
+    owner.NEEDED.pop("its Python")
     warm, state = home / "warm", home / "state"
     for folder in (warm, state):
         folder.mkdir(mode=0o700)
@@ -89,6 +92,9 @@ def main(home: Path) -> None:
             cli.main(clock)
     file.write_text(f"{settings}SYNCD_STATE_DIR={state}\n")
     installed._READ.clear()
+    # root types commands in its own home, and nobody else may enter that
+    (home / "root").mkdir(mode=0o700)
+    os.chdir(home / "root")
     for path in (state, state / "syncd.db"):
         os.chown(path, OTHER, OTHER)
     rounds = [typed(clock, *args) for args in ROUND]

@@ -25,6 +25,7 @@ from syncd.config.settings.access import load_settings
 
 WITHOUT_LEDGER = {"init", "schema", "demo", "sandbox"}
 MORE = {
+    "adopt": ("1", "OPS-1"),
     "show": ("1",),
     "pause": ("--reason", "x"),
     "waive": ("1", "--until", "2026-12-01", "--reason", "x", "--by", "a@b.example"),

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import syncd
+
 if TYPE_CHECKING:
     from syncd.config.settings.settings import Settings
 
@@ -29,6 +31,8 @@ class Typist:
     name: str
 
 
+NEEDED = {"syncd": (syncd.__file__, sys.prefix), "its Python": (os.__file__, sys.base_prefix)}
+"""What the owner has to read to run a command: a file of each, and where it is installed."""
 _BEFORE: list[Typist] = []
 """Who typed the command, once the process has changed its user: that cannot be undone, nor asked again."""
 
@@ -166,8 +170,6 @@ def _typist() -> Typist:
 
 def _change_to(uid: int, folder: Path) -> None:
     """Give up root for good, and continue as the user `uid` with that user's groups."""
-    import syncd
-
     _BEFORE[:] = [_typist()]
     try:
         user = pwd.getpwuid(uid)
@@ -179,8 +181,13 @@ def _change_to(uid: int, folder: Path) -> None:
     os.setresgid(group, group, group)
     os.setresuid(uid, uid, uid)
     os.environ.update(HOME=home, USER=name, LOGNAME=name)
-    if not os.access(syncd.__file__, os.R_OK):
-        raise NotTheOwner(
-            f"syncd is installed in {sys.prefix}, which {user_name(uid)}, the owner of {folder}, cannot read",
-            "install it where every user can read it, for example below /opt",
-        )
+    # root types commands in its home, which the owner may not enter: no file of it may stop the command
+    if not os.access(".", os.X_OK):
+        os.chdir("/")
+    for what, (file, place) in NEEDED.items():
+        if not os.access(file, os.R_OK):
+            raise NotTheOwner(
+                f"{what} is installed in {place}, which {name}, the owner of {folder}, cannot read",
+                "install syncd where every user can read it, with an interpreter that every user can read,"
+                " for example: /usr/bin/python3 -m venv /opt/syncd",
+            )

@@ -86,6 +86,7 @@ def settings_without(env_file: Path | None, wrong: Iterable[str]) -> Settings:
 
 
 def _read(env_file: Path | None, given: dict[str, Any]) -> Settings:
+    env_file = env_file if _is_there(env_file) else None
     try:
         return Settings(_env_file=env_file, _env_file_encoding="utf-8", **given)
     except (OSError, UnicodeDecodeError, SettingsError) as error:
@@ -93,6 +94,11 @@ def _read(env_file: Path | None, given: dict[str, Any]) -> Settings:
         where = getattr(error, "filename", None) or "credentials or .env"
         reason = getattr(error, "strerror", None) or "not a readable text file"
         raise ConfigError([Problem(str(where), "", str(reason), "make it readable for syncd")]) from None
+
+
+def _is_there(env_file: Path | None) -> bool:
+    # in a folder that this user may not enter, `Path.is_file` would raise
+    return env_file is not None and os.path.isfile(env_file)  # noqa: PTH113 - never raises
 
 
 def _problems(error: ValidationError) -> dict[str, Problem]:
@@ -128,7 +134,7 @@ def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
     named = [("environment", name) for name in os.environ if name.startswith(PREFIX)]
     installed = find_installed(env_file)
     env_file = env_file_that_counts(env_file, installed)
-    if env_file is not None and env_file.is_file():
+    if env_file is not None and _is_there(env_file):
         from dotenv import dotenv_values
 
         named += [
