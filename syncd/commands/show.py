@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command(
     help="Show everything that syncd knows and did about one incident, with reasons."
-    " ID is the incident's id or number, or the key of its ticket."
+    " ID is the incident's id or number, or the key of its ticket, postmortem or action item."
 )
 @click.argument("incident", metavar="ID")
 @click.option("--events", is_flag=True, help="Also show the events of the audit trail.")
@@ -45,7 +45,8 @@ def command(ctx: click.Context, incident: str, as_json: bool, events: bool, rest
         record = incident_named(view, incident)
         data = show_data(view, record, command_clock().now()) if record else None
     if data is None:
-        click.echo(f"{incident} is not the id, number or ticket key of an incident in this ledger", err=True)
+        kinds = "no incident, number, ticket, postmortem or action item"
+        click.echo(f"{incident} is {kinds} in this ledger", err=True)
         click.echo("syncd status --all lists all incidents", err=True)
         sys.exit(1)
     if restricted:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,12 +85,25 @@ def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...],
     assert said in answer.err
 
 
+def let_begin(house: House, born: str) -> None:
+    """Let the house's ledger begin at another time (UTC), and its mapping's rules with it."""
+    with closing(sqlite3.connect(house.folder / ".syncd/syncd.db")) as database, database:
+        database.execute("UPDATE meta SET value = ? WHERE key = 'born'", (born,))
+    mapping = house.folder / "mappings/qrpay.yaml"
+    mapping.write_text(re.sub(r"(?m)^enforce_from: \S+", f"enforce_from: {born[:10]}", mapping.read_text()))
+
+
 @pytest.mark.any_day(SUNDAY, YEARS_END)
 def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) -> None:
     last = week(reported, 1)
+    let_begin(reported, "2020-01-01T00:00:00+00:00")
     # the only team need not be named
     said = reported.syncd("report", "--send", "--week", last)
-    assert (said.code, said.out) == (0, "sent to priya.raman@qrpay.example\n")
+    address = "priya.raman@qrpay.example"
+    # the house has no mail server
+    assert said.code == 0
+    why = "written to the state folder's `mail`, because SYNCD_SMTP_HOST is not set"
+    assert said.out == f"{address} receives nothing: {why}\n"
     assert reported.syncd("report", "--send", "--team", "QRPay", "--week", last).code == 0
     files = (reported.folder / ".syncd" / "mail").glob("*.eml")
     assert sum(f"[QRPay] {last}" in one.read_text() for one in files) == 1
@@ -106,6 +122,20 @@ def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], sai
     assert said in answer.err
 
 
+def test_a_week_before_the_ledger_or_before_the_rules_is_not_sent_as_a_good_one(reported: House) -> None:
+    last = week(reported, 1)
+    answer = reported.syncd("report", "--send", "--week", last)
+    assert answer.code == 1
+    assert f"not sent: syncd knows nothing of {last}: its ledger begins " in answer.err
+    let_begin(reported, "2020-01-01T00:00:00+00:00")
+    mapping = reported.folder / "mappings/qrpay.yaml"
+    mapping.write_text(mapping.read_text().replace("2020-01-01", "2999-01-01"))
+    assert (
+        f"not sent: {last} was over before the rules began ("
+        in reported.syncd("report", "--send", "--week", last).err
+    )
+
+
 def test_without_a_team_of_several_the_report_over_all_is_sent(reported: House) -> None:
     assert reported.syncd("init", "more", "--example", "ramen").code == 0
     Path("more/ramen.yaml").rename("mappings/ramen.yaml")
@@ -119,6 +149,7 @@ def test_a_report_that_was_made_is_verified_against_both_services(reported: Hous
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
     figures = f"{last} (no report was sent: the figures of now)"
     assert answer.out == f"{figures}: 0 duties, 0 the same, 0 DIFFERENT, 0 not verifiable\n"
+    let_begin(reported, "2020-01-01T00:00:00+00:00")
     reported.syncd("report", "--send", "--team", "QRPay", "--week", last)
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
     assert (answer.code, answer.out) == (

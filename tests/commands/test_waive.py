@@ -19,6 +19,8 @@ from ledger_reading import (
     rows,
 )
 
+from syncd.ledger.store.lookups import incident_named
+
 AMARA = {"id": "acc-1", "name": "Amara Osei", "email": "amara.osei@qrpay.example"}
 WHY = ("--reason", "The bank is closed", "--by", "priya.raman@qrpay.example")
 
@@ -31,6 +33,13 @@ def put(house: House, *given: Any) -> None:
 def waivers(house: House) -> list[WaiverRow]:
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         return rows(ledger, WaiverRow)
+
+
+def number_of(house: House, key: str) -> int | None:
+    """Return the number of the incident to which an issue belongs."""
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        incident = incident_named(ledger, key)
+        return incident.number if incident is not None else None
 
 
 def events(house: House, kind: str) -> list[str]:
@@ -101,12 +110,14 @@ def test_without_a_duty_both_of_the_postmortem_rest_and_any_key_of_the_incident_
 ) -> None:
     house, _ = owing
     assert "completed and scheduled" in house.syncd("waive", "OPS-899", "--until", day(house, 3), *WHY).out
+    assert number_of(house, "OPS-899") == 1
     assert waivers(house)[0].duty is None
 
 
 def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
     house, _ = owing
     assert "waived for OPS-900" in house.syncd("waive", "ops-900", "--until", day(house, 3), *WHY).out
+    assert number_of(house, "ops-900") == 1
     (waiver,) = waivers(house)
     assert (waiver.duty, waiver.subject) == ("done", "10900")
 

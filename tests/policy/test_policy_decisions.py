@@ -32,6 +32,11 @@ def test_each_approver_of_a_waiver_is_mailed_what_was_given_in_their_name() -> N
     assert set(texts(life, RESOLVED + 2 * HOUR)) == {
         "syncd waive: the duty scheduled of the postmortem is waived until 2026-11-25 09:00 UTC."
     }
+    ways_out = [op.content.ends for op in decision.operations if isinstance(op.content, DecisionMail)]
+    number = life.case(RESOLVED).incident.number
+    assert ways_out == [
+        f'syncd unwaive {number} --duty scheduled --reason "…" --by {who}' for who in (BOSS, OTHER)
+    ]
 
 
 def test_an_approver_who_set_the_label_in_jira_needs_no_mail() -> None:

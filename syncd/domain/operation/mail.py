@@ -115,10 +115,14 @@ class LeadMail(Value):
 
 
 class DecisionMail(Value):
-    """A waiver or a correction was given in the recipient's name by a command; `text` says which and why."""
+    """A waiver or a correction was given in the recipient's name by a command; `text` says which and why.
+
+    `ends` is the command that ends it, None if no command does.
+    """
 
     mail: Literal[MailKind.DECISION] = MailKind.DECISION
     text: str
+    ends: str | None = None
 
 
 class ImpactMail(Value):

@@ -51,6 +51,8 @@ _MAILS = {
     MailKind.IMPACT: "mail about impacted customers sent",
     MailKind.DECISION: "mail about a decision in an approver's name sent",
 }
+AS_A_FILE = "written to the state folder's `mail`, because SYNCD_SMTP_HOST is not set"
+"""What becomes of a mail where no mail server is set."""
 _LABELS = "labels"
 _VERBS = {"add": "added to", "remove": "removed from"}
 

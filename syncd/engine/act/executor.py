@@ -25,7 +25,7 @@ from syncd.domain.operation import (
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act import notes_refused
-from syncd.engine.act.done_words import done_words
+from syncd.engine.act.done_words import AS_A_FILE, done_words
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, look_up, shown, was_unknown
@@ -86,7 +86,7 @@ class Executor:
                 else self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
             )
             if earlier is not None:
-                self.confirm(kind, sought, earlier, 0.0)
+                self.confirm(kind, sought, earlier, 0.0, written=False)
                 return Verdict.DONE
             # the texts of a restricted incident are added here: they are sent and never stored
             whole = kind.complete(context, operation, rendered)
@@ -183,10 +183,17 @@ class Executor:
         return Verdict.DONE
 
     def confirm(
-        self, kind: OperationKind[Any], operation: OperationRecord, outcome: Outcome, took: float
+        self,
+        kind: OperationKind[Any],
+        operation: OperationRecord,
+        outcome: Outcome,
+        took: float,
+        *,
+        written: bool = True,
     ) -> None:
         """End an operation that was carried out, and log it; `took` is the request's time in seconds.
 
+        `written` is False if a look found that it was carried out before.
         Result, remote id and audit event stand in one transaction.
         """
         context = self._context
@@ -205,6 +212,10 @@ class Executor:
         if shown_on is not None:
             warn_of_shown(shown_on, outcome.remote_id)
         issue, words = outcome.key or _issue(operation), done_words(operation, outcome.key)
+        words = words if written else f"found, not written again: {words}"
+        mailer = context.mailer
+        if operation.kind == Kind.SEND_MAIL and mailer is not None and mailer.nobody:
+            words = f"{words} ({AS_A_FILE})"
         to = self._recipient(operation)
         self._log(operation, issue=issue, to=to, duration_ms=round(took * 1000)).info(
             "{}: {}{} ({})", self._name(operation), words, f" to {to}" if to else "", operation.reason

@@ -73,7 +73,7 @@ def resolve_unknown(
         name, action = display_name(context.ledger, operation.incident_id), operation.kind.replace("_", " ")
         log = log_about(context.ledger, operation.incident_id)
         log.info("{}: {} was done after all: syncd found {}", name, action, outcome.remote_id)
-        executor.confirm(KINDS[operation.kind], operation, outcome, 0.0)
+        executor.confirm(KINDS[operation.kind], operation, outcome, 0.0, written=False)
         return Verdict.DONE, 0.0
     # Jira's index may still lag behind the create
     if wait > 0:

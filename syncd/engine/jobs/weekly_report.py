@@ -24,6 +24,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, OperationState, SendMail
 from syncd.domain.operation.mail import WeeklyReportMail
+from syncd.engine.act.done_words import AS_A_FILE
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.compose import mail_to
 from syncd.engine.observe.issues import read_log
@@ -36,6 +37,7 @@ from syncd.ledger.store.weekly_reports import Outgoing, last_sent
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
+from syncd.policy.time.time_words import at_words
 from syncd.remote.errors import RemoteError
 from syncd.remote.http.lanes import slow_lane
 from syncd.report.weekly.report import Weekly, frozen, leading, make, names_shown, run_of, zone_of
@@ -272,9 +274,14 @@ def _unread_note(unread: int) -> str:
     return f"syncd could not read whether {unread} of the incidents were acknowledged"
 
 
-def outcome(row: OperationRecord) -> tuple[str, bool]:
-    """Return the result of one recipient's mail in words, and True if it was sent."""
+def outcome(row: OperationRecord, *, nobody: bool = False) -> tuple[str, bool]:
+    """Return the result of one recipient's mail in words, and True if it was sent.
+
+    `nobody`: mails become files that nobody receives.
+    """
     to = row.typed(SendMail).to
+    if row.state == OperationState.DONE and nobody:
+        return f"{to} receives nothing: {AS_A_FILE}", True
     if row.state == OperationState.DONE:
         return f"sent to {to}", True
     if row.state == OperationState.PARKED:
@@ -289,9 +296,9 @@ def outcome(row: OperationRecord) -> tuple[str, bool]:
     return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see syncd status", False
 
 
-def outcomes(rows: Iterable[OperationRecord]) -> Result:
-    """Return the results of the mails as the answer to a request."""
-    results = [outcome(row) for row in rows]
+def outcomes(rows: Iterable[OperationRecord], *, nobody: bool = False) -> Result:
+    """Return the results of the mails as the answer to a request; `nobody` as for `outcome`."""
+    results = [outcome(row, nobody=nobody) for row in rows]
     return {
         "lines": [words for words, _ in results],
         "failed": not all(sent for _, sent in results),
@@ -312,23 +319,32 @@ def send_report(
         return _refused(f"no mapping has the team {team}")
     named = request.arguments.get("week")
     week = Week.named(str(named)) if named else Week.of(now, edition.zone).back(1)
-    why_not = _why_not(edition, week, week.bounds(edition.zone)[1] <= now)
+    born = weekly_reports.decided(context.ledger, team or "").born
+    why_not = _why_not(edition, week, now, born)
     if why_not is not None:
         return _refused(why_not)
     unread = weekly.read_logs(edition, week)
     report = weekly.report(edition, week, notes=[_unread_note(unread)] if unread else [])
     keys = weekly.send(edition, week, report, now, str(request.id))
     work_on([edition.about])
-    return outcomes(of_keys(context.ledger, keys))
+    return outcomes(of_keys(context.ledger, keys), nobody=context.mailer is None or context.mailer.nobody)
 
 
-def _why_not(edition: Edition, week: Week, over: bool) -> str | None:
+def _why_not(edition: Edition, week: Week, now: datetime, born: datetime) -> str | None:
     if edition.mode is Mode.OFF:
         return "report.mode is off"
     if not edition.to:
         key = "report.to" if edition.team else "report.over_all"
         return f"{key} names nobody"
-    return None if over else f"{week.name} is not over; leave out --send to read its figures so far"
+    ends = week.bounds(edition.zone)[1]
+    if ends > now:
+        return f"{week.name} is not over; leave out --send to read its figures so far"
+    # its figures would say that all was well
+    if ends <= born:
+        return f"syncd knows nothing of {week.name}: its ledger begins {at_words(born, edition.zone)}"
+    if ends <= edition.since:
+        return f"{week.name} was over before the rules began ({at_words(edition.since, edition.zone)})"
+    return None
 
 
 def _refused(why: str) -> Result:

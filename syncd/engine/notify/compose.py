@@ -243,9 +243,11 @@ def _of_incident(
 
 def _given(mapping: Mapping, about: str, content: DecisionMail, shown: str, why: str) -> Letter:
     """Return the mail about what was given in the reader's name; `syncd show` takes `shown`."""
-    ends = "If you did not decide this, end it and tell the operator:"
-    title, command = f"Given in your name for {about}", f"syncd show {shlex.quote(shown)}"
-    return letters.plain(mapping.team, title, (content.text, ends), (command,), why)
+    ends = "end it with the first command, and " if content.ends else ""
+    title = f"Given in your name for {about}"
+    paragraph = f"If you did not decide this, {ends}tell the operator:"
+    commands = (*([content.ends] if content.ends else []), f"syncd show {shlex.quote(shown)}")
+    return letters.plain(mapping.team, title, (content.text, paragraph), commands, why)
 
 
 def _may_be_repeated(context: EngineContext, mail: SendMail, mapping: Mapping) -> bool:

@@ -30,7 +30,6 @@ from syncd.ledger.store.lookups import find_incident_in, name_in
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
-    IncidentRow,
     PersonRow,
     PostmortemRow,
     RequestRow,
@@ -84,11 +83,9 @@ def _answered(act: Any, session: Session, request: RequestRow, clock: Clock) -> 
 
 def _place(session: Session, name: str) -> Place:
     item = session.exec(select(ActionItemRow).where(ActionItemRow.key == name.upper())).first()
-    postmortem = session.exec(select(PostmortemRow).where(PostmortemRow.key == name.upper())).first()
-    issue = item or postmortem
     if item is not None and item.team is not None:
         return Place(item.incident_id, item.team, item, item.key, item.key)
-    incident = session.get(IncidentRow, issue.incident_id) if issue else find_incident_in(session, name)
+    incident = find_incident_in(session, name)
     if incident is None:
         raise Refused(
             f"{name} is no incident, number, ticket, postmortem, action item, GameDay or review in this"

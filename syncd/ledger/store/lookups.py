@@ -186,14 +186,17 @@ _PEOPLE = columns(col(PersonRow.email), col(PersonRow.account)).order_by(
 
 
 def incident_named(ledger: Transactions, name: str) -> IncidentRecord | None:
-    """Return the incident of an id, a number (`#12`, `12`) or a ticket's key; None if there is none."""
+    """Return the incident that `find_incident_in` finds; None if there is none."""
     with ledger.read() as session:
         row = find_incident_in(session, name)
         return record_of(IncidentRecord, row) if row is not None else None
 
 
 def find_incident_in(session: Session, name: str) -> IncidentRow | None:
-    """Return the incident of an id, a number (`#12`, `12`) or a ticket's key; None if there is none."""
+    """Return the incident of an id, a number (`#12`, `12`) or the key of one of its issues; None without one.
+
+    Its issues are its ticket, its postmortem and its action items.
+    """
     row = session.get(IncidentRow, name)
     if row is not None:
         return row
@@ -201,8 +204,11 @@ def find_incident_in(session: Session, name: str) -> IncidentRow | None:
     # SQLite's integers have at most 19 digits, and the driver refuses a larger one
     if number.isdecimal() and len(number) < 19:
         return session.exec(select(IncidentRow).where(IncidentRow.number == int(number))).first()
-    ticket = session.exec(select(TicketRow).where(TicketRow.key == name.upper())).first()
-    return session.get(IncidentRow, ticket.incident_id) if ticket else None
+    for table in (TicketRow, PostmortemRow, ActionItemRow):
+        whose = session.exec(select(table.incident_id).where(table.key == name.upper())).first()
+        if whose is not None:
+            return session.get(IncidentRow, whose)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def _of_waiver(case: Case, mapping: Mapping, waiver: Waiver) -> Iterator[Operati
     moment = f"waiver:{waiver.subject or ''}:{waiver.duty or ''}:{waiver.at:%Y%m%dT%H%M%S%f}"
     for address in waiver.by.split(AND):
         who = Recipient(address=address, why=_WHY)
-        yield mail(case, DecisionMail(text=text), moment, who, reason, waiver.at)
+        content = DecisionMail(text=text, ends=_unwaive(case, waiver, address))
+        yield mail(case, content, moment, who, reason, waiver.at)
 
 
 def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
@@ -57,9 +58,19 @@ def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operati
     yield mail(case, DecisionMail(text=text), f"correction:{place_of(duty)}", who, reason, duty.corrected_at)
 
 
+def _unwaive(case: Case, waiver: Waiver, by: str) -> str:
+    """Return the command that ends a waiver."""
+    of = _item(case, waiver) if waiver.subject else str(case.incident.number)
+    duty = f" --duty {waiver.duty}" if waiver.duty else ""
+    return f'syncd unwaive {of}{duty} --reason "…" --by {by}'
+
+
+def _item(case: Case, waiver: Waiver) -> str:
+    return next((item.key for item in case.items if item.issue_id == waiver.subject), str(waiver.subject))
+
+
 def _waived(case: Case, waiver: Waiver) -> str:
     if waiver.duty in (DutyKind.OWNED, DutyKind.DONE, DutyKind.HELD):
-        item = next((item.key for item in case.items if item.issue_id == waiver.subject), waiver.subject)
-        return f"the duty {waiver.duty} of {item}"
+        return f"the duty {waiver.duty} of {_item(case, waiver)}"
     duties = "both duties" if waiver.duty is None else f"the duty {waiver.duty}"
     return f"{duties} of the postmortem"
