@@ -27,8 +27,9 @@ from syncd.ledger.views.status import status_data, trouble_data
 from syncd.policy.duty_words import SUBJECTS
 from syncd.policy.time.time_words import long_words
 from syncd.report.state_words import brake_lines, service_lines, trouble_line, wait_line
+from syncd.report.weekly.counting import trend_bars
 from syncd.report.weekly.figures import parked_words
-from syncd.report.weekly.report import WEEKS_BEFORE, Weekly, make, names_shown, zone_of
+from syncd.report.weekly.report import Weekly, make, names_shown, zone_of
 from syncd.report.weekly.sections import DECIDED, SOON_HOURS, decided_rows, owed_row
 from syncd.report.weekly.week import Week
 from syncd.report.weekly.words import FORMULA, tone, verdict
@@ -243,27 +244,12 @@ def _expiring(figures: Data) -> Iterator[str]:
 def _number(report: Weekly) -> Data:
     """Return the week's number so far, and the twelve weeks before as bars, the latest first."""
     figures = report.figures
-    now = {"week": report.week.name, "met": figures["met"], "of": figures["of"]}
-    before = {trend["week"]: trend for trend in figures["before"]}
-    names = [report.week.back(count).name for count in range(1, WEEKS_BEFORE + 1)]
-    while names and names[-1] not in before:
-        # the ledger knows nothing of the weeks before its first
-        names.pop()
-    weeks = [now, *(before.get(name, {"week": name, "met": 0, "of": 0}) for name in names)]
     sentence = verdict(figures)
     return {
         "verdict": sentence[0].upper() + sentence[1:],
         "tone": tone(figures),
         "formula": FORMULA,
-        "bars": [
-            {
-                "label": week["week"] + (" so far" if week is now else ""),
-                "text": f"{week['met']} of {week['of']}" if week["of"] else "nothing due",
-                "share": round(100 * week["met"] / week["of"]) if week["of"] else 0,
-                "none": not week["of"],
-            }
-            for week in weeks
-        ],
+        "bars": trend_bars(figures, " so far"),
     }
 
 

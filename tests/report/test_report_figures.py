@@ -420,6 +420,24 @@ def test_a_follow_up_is_due_on_the_day_that_its_owner_sees(tmp_path: Path) -> No
     assert section["table"]["rows"][0][1]["text"] == "07 Dec 2026"
 
 
+def test_the_mail_has_the_week_and_the_twelve_before_as_bars_with_their_numbers(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        quarter(made, 4)
+        made_report = report(made)
+        before = {week: report(made, week=WEEK.back(week)).figures for week in range(13)}
+    (trend,) = [part for part in report_context(made_report)["sections"] if "Week by week" in part["title"]]
+    assert [bar["label"] for bar in trend["bars"]] == [WEEK.back(week).name for week in range(13)]
+    for week, bar in enumerate(trend["bars"]):
+        met, of = before[week]["met"], before[week]["of"]
+        assert bar["text"] == (f"{met} of {of}" if of else "nothing due")
+        assert bar["share"] == (round(100 * met / of) if of else 0)
+    html = formats.written(made_report, "html", TEMPLATES)
+    assert "<img" not in html
+    assert "<svg" not in html
+    lines = formats.written(made_report, "text", TEMPLATES).splitlines()
+    assert f"  {trend['bars'][0]['text']}  {WEEK.name}" in lines
+
+
 def test_a_week_that_is_not_over_says_so(tmp_path: Path) -> None:
     said = "This week is not over yet; these are the figures so far."
     with ledger(tmp_path) as made:

@@ -20,8 +20,12 @@ from syncd.domain.history import Leave
 from syncd.ledger.views.report_facts import DutyFact, DutyMark, IncidentFact, ItemFact
 from syncd.policy.duty_words import out_of_sight, owner_note
 from syncd.policy.postmortem.explain import why_not_judged
+from syncd.report.weekly.week import Week
 
 Row = dict[str, Any]
+
+WEEKS_BEFORE = 12
+"""Weeks before its own whose numbers a report has."""
 
 MET, LATE, MISSED = str(DutyState.MET), str(DutyState.MET_LATE), str(DutyState.BREACHED)
 WAIVED, CANCELLED, VOID = str(DutyState.WAIVED), str(DutyState.CANCELLED), str(DutyState.VOID)
@@ -245,4 +249,27 @@ def by_target(rows: Iterable[Row], column: str, target: Callable[[str, str], flo
         for (team, goal), by_severity in sorted(
             groups.items(), key=lambda pair: (pair[0][0], pair[0][1] or math.inf)
         )
+    ]
+
+
+def trend_bars(figures: dict[str, Any], present: str = "") -> list[dict[str, Any]]:
+    """Return a report's week and the twelve weeks before as bars, the latest first.
+
+    `present` follows the name of the report's week. Weeks before the first on record are left out. `share` is
+    in percent; `none` is True where nothing was due.
+    """
+    before = {trend["week"]: trend for trend in figures["before"]}
+    week = Week.named(figures["week"])
+    names = [week.back(count).name for count in range(1, WEEKS_BEFORE + 1)]
+    while names and names[-1] not in before:
+        names.pop()
+    weeks = [figures, *(before.get(name, {"week": name, "met": 0, "of": 0}) for name in names)]
+    return [
+        {
+            "label": trend["week"] + (present if trend is figures else ""),
+            "text": f"{trend['met']} of {trend['of']}" if trend["of"] else "nothing due",
+            "share": round(100 * trend["met"] / trend["of"]) if trend["of"] else 0,
+            "none": not trend["of"],
+        }
+        for trend in weeks
     ]

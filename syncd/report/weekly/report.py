@@ -25,6 +25,7 @@ from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
 from syncd.report.weekly.counting import (
     MET,
     OF_ALL,
+    WEEKS_BEFORE,
     Row,
     Sight,
     met_of,
@@ -38,8 +39,6 @@ from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
 
 NOT_ON_RECORD = "not on record"
-WEEKS_BEFORE = 12
-"""Weeks that the report's trend shows."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from syncd.domain.duty import NOT_VISIBLE, DutyKind, Waiver
 from syncd.domain.text import counted, one_line
 from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived
 from syncd.policy.time.time_words import at_words, long_words
-from syncd.report.weekly.counting import JUDGED, WAIVED, verdict_words
+from syncd.report.weekly.counting import JUDGED, WAIVED, trend_bars, verdict_words
 
 Section = dict[str, Any]
 
@@ -32,6 +32,7 @@ def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) 
     """Yield the sections of a report; without `names` they leave people out."""
     zone = ZoneInfo(zone_name)
     yield from _needed(figures, zone, names, browse)
+    yield from _weeks(figures)
     yield from _incidents(figures)
     yield from _times(figures)
     yield from _updates(figures, browse)
@@ -41,21 +42,13 @@ def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) 
     yield _decisions(figures, zone_name, names, browse)
     yield from _remarks(figures, zone_name, names)
     yield _follow_ups(figures, names, browse)
-    yield from _weeks(figures)
 
 
 def _weeks(figures: dict[str, Any]) -> Iterator[Section]:
-    """Yield the weeks before as bars: the share of duties that were met."""
-    bars = [
-        {
-            "label": trend["week"],
-            "text": f"{trend['met']} of {trend['of']}",
-            "share": round(100 * trend["met"] / trend["of"]) if trend["of"] else 0,
-        }
-        for trend in figures["before"]
-    ]
-    if bars:
-        yield {"title": "The weeks before: duties met", "bars": bars}
+    """Yield the week and the twelve weeks before as bars: the share of duties that were met."""
+    bars = trend_bars(figures)
+    if len(bars) > 1:
+        yield {"title": "Week by week: duties met in time", "bars": bars}
 
 
 def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
