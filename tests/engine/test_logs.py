@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from loguru import logger
@@ -121,7 +122,7 @@ def test_a_line_names_incident_and_ticket_and_says_what_was_done_and_why(
     house.settle(2)
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.settle(2)
-    shown = [line[20:] for line in lines()]
+    shown = [line[21:] for line in lines()]
     assert "INFO    #1 OPS-1: moved to In Progress (the incident is acknowledged)" in shown
     assert "INFO    #1 OPS-1: ticket created (incident of Alipay Integration had no ticket)" in shown
 
@@ -142,7 +143,7 @@ def test_a_line_about_a_mail_says_what_it_is_about_and_names_the_team(
     lines = start_log_at("text", "INFO")
     owed.set("breached", at(0, 6, 6))
     until(rig, at(0, 9, 1))
-    shown = {line[28:] for line in lines()}
+    shown = {line[29:] for line in lines()}
     digest = "team QRPay: digest mailed to [person]@qrpay.example"
     assert f"{digest} (one person's open tasks on 2026-11-16)" in shown
     assert any(line.startswith("#1 OPS-1: mail about a missed deadline sent to ") for line in shown)
@@ -184,3 +185,14 @@ def test_a_json_line_always_has_incident_number_and_ticket(start_log_at: Start) 
     assert {name: data[name] for name in ("incident", "number", "ticket")} == dict.fromkeys(
         ("incident", "number", "ticket")
     )
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_each_line_has_its_time_in_utc(start_log_at: Start, style: str) -> None:
+    lines = start_log_at(style)
+    east = timezone(timedelta(hours=5, minutes=30))
+    at = datetime(2026, 11, 30, 2, 15, 7, 80, tzinfo=east)
+    logger.patch(lambda record: record.update(time=at)).info("moved")
+    (line,) = lines()
+    when = json.loads(line)["at"] if style == "json" else line.split(" ")[0]
+    assert when == ("2026-11-29T20:45:07.000080Z" if style == "json" else "2026-11-29T20:45:07Z")

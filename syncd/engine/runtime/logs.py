@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from datetime import UTC
 from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
@@ -58,12 +59,17 @@ class Cleaner:
 
 
 def _text_line(record: Record, clean: Cleaner) -> str:
-    return f"{record['time']:%Y-%m-%d %H:%M:%S} {record['level'].name:<7} {clean(record['message'])}"
+    return f"{_moment(record, 'seconds')} {record['level'].name:<7} {clean(record['message'])}"
+
+
+def _moment(record: Record, to: str) -> str:
+    """Return the time of a line in UTC, as `2026-11-30T23:10:05Z`."""
+    return record["time"].astimezone(UTC).replace(tzinfo=None).isoformat(timespec=to) + "Z"
 
 
 def _json_line(record: Record, clean: Cleaner) -> str:
     data = {
-        "at": record["time"].isoformat(),
+        "at": _moment(record, "microseconds"),
         "level": record["level"].name.lower(),
         "message": clean(record["message"]),
     }
