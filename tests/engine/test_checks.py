@@ -200,6 +200,13 @@ def test_an_account_that_wrote_to_more_than_twenty_issues_in_an_hour_is_named(
         assert of(found, "J16", Level.OK)
 
 
+def test_a_robot_whose_address_jira_hides_is_named_with_what_to_write(house: Rig) -> None:
+    listed = mapping(people={"robots": ["robot@qrpay.example", "7000:robot"]})
+    (hidden,) = of(findings(house, listed), "J16", Level.UNKNOWN)
+    assert "no account for robot@qrpay.example" in hidden.message
+    assert "write the robot's account id in place of robot@qrpay.example" in str(hidden.hint)
+
+
 def test_apps_and_our_own_account_are_no_candidates(house: Rig) -> None:
     house.world.jira.site.people["app"] = Person("app", "Builds", "builds@qrpay.example", account_type="app")
     for number in range(25):

@@ -130,6 +130,11 @@ def _look_up_robots(context: EngineContext, book: Rulebook) -> None:
             logger.warning("people.robots: syncd cannot look up {}: {}", robot, error.describe())
         else:
             if account is None:
-                logger.warning("people.robots: no Jira account is known for {}: give its id", robot)
+                logger.warning(
+                    "people.robots of {}: Jira shows no account for {}, so syncd takes its acts for a"
+                    " person's; write its account id instead",
+                    book.mapping.team,
+                    robot,
+                )
     # what was kept of them so far knows the addresses alone
     context.nobodies.clear()

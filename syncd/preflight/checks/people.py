@@ -79,11 +79,15 @@ def on_call(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
 
 
 def robots(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Report accounts that write faster than people do and that `people.robots` does not list."""
+    """Report robots whose account Jira hides, and accounts of others that write faster than people do."""
     where = f"{mapping.team}, people.robots"
     jql = f'project = "{mapping.jira.project}" AND updated >= -{RECENT_DAYS}d ORDER BY updated DESC'
     changes = sight.jira.changelogs(jql, MOST_ISSUES)
-    listed = _listed_robots(sight, mapping)
+    listed, hidden = _listed_robots(sight, mapping)
+    for entry in hidden:
+        message = f"Jira shows no account for {entry}, so syncd takes its acts for a person's"
+        hint = f"write the robot's account id in place of {entry} (Data Center: its user name)"
+        yield unknown("J16", where, message, hint)
     fast = [
         (account, count)
         for account, count in _busiest_hours(changes)
@@ -93,21 +97,23 @@ def robots(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
         message = f"{account.name or account.id} ({account.id}) wrote to {count} issues within one hour"
         hint = f"if no person acts with this account, add {account.id} to people.robots; else leave it"
         yield unknown("J16", where, message, hint)
-    if not fast:
+    if not fast and not hidden:
         message = f"no other account wrote to more than {MANY_ISSUES} issues within one hour lately"
         yield ok("J16", where, message)
 
 
-def _listed_robots(sight: Sight, mapping: Mapping) -> set[str]:
-    """Return the ids of our own accounts and of those that the mapping lists."""
-    listed = set(sight.ours)
+def _listed_robots(sight: Sight, mapping: Mapping) -> tuple[set[str], list[str]]:
+    """Return the ids of our accounts and of those that the mapping lists, and its addresses without one."""
+    listed, hidden = set(sight.ours), []
     for entry in mapping.people.robots:
         account = None
         if "@" in entry:
             known_by = mapping.people.aliases.get(entry, entry)
             account, _why = pick(known_by, sight.assignable(known_by, mapping.jira.project))
+            if account is None:
+                hidden.append(entry)
         listed.add(account.id if account is not None else entry)
-    return listed
+    return listed, hidden
 
 
 def _busiest_hours(changes: dict[str, tuple[Change, ...]]) -> Iterator[tuple[Account, int]]:
