@@ -13,6 +13,7 @@ from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
+from syncd.sandbox.cast import CHANNEL
 from syncd.web.receive import Receiver
 
 TEXTS: dict[str, Any] = {
@@ -45,6 +46,19 @@ def shown(rig: Rig) -> list[tuple[str, int, str]]:
     assert record is not None
     data = show_data(rig.ledger, record, rig.clock.now())
     return [(text["name"], text["number"], text["state"]) for text in data["texts"]]
+
+
+def published(rig: Rig, incident: str, agent: str) -> None:
+    """Deliver PagerDuty's webhook about a status update by a user or a bot."""
+    event = {
+        "id": agent.replace("_", ""),
+        "event_type": "incident.status_update_published",
+        "occurred_at": rig.clock.now().isoformat(),
+        "agent": {"id": "PUSER", "type": agent},
+        "data": {"type": "incident_status_update", "incident": {"id": incident}, "message": CANARY},
+    }
+    receiver = Receiver(rig.context, lambda _ids: None)
+    assert receiver.pagerduty(json.dumps({"event": event}).encode()) == "used"
 
 
 def test_lines_make_one_comment_that_is_edited_and_no_line_makes_a_text_twice(make_rig: Any) -> None:
@@ -114,23 +128,42 @@ def test_a_restricted_incidents_draft_stands_on_the_ticket_alone_until_it_is_app
     nothing_more_is_written(rig)
 
 
+def test_the_channel_gets_the_runbooks_update_once_and_a_reminder_when_the_next_is_late(
+    make_rig: Any,
+) -> None:
+    slack = {"on": ["update", "mitigation"], "to": "chat", "template": "qrpay/update.txt.j2"}
+    owed = {"first_minutes": 15, "every_minutes": 15}
+    sev2 = {"pagerduty": "P3", "urgency": "high", "priority": "Medium", "communications": owed}
+    team = mapping(
+        texts={"slack": slack}, severities={"SEV2": sev2}, chat={"mode": "enforce", "channel": CHANNEL}
+    )
+    rig: Rig = make_rig(mappings=(team,), chat=True, renderer=TicketRenderer(Templates()))
+    rig.cycle()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Payments fail")
+    rig.settle(2)
+    published(rig, made.id, "user_reference")
+    rig.world.pagerduty.note(made.id, "update: half of <!channel> fails\nfor *all*", "Jonas Lindqvist")
+    rig.settle(3)
+    posts = [post.text for post in rig.world.chat.to(CHANNEL)]
+    assert posts[1].startswith(
+        ":rotating_light: *Incident 1*, Alipay Integration (SEV2)\nImpact: half of &lt;"
+    )
+    assert "<!channel>" not in posts[1] and "Mitigation: being worked out\nNext update: 2026-" in posts[1]
+    for _ in range(5):
+        rig.cycle(15 * 60.0)
+    late = [post.text for post in rig.world.chat.to(CHANNEL)][2:]
+    assert [text.partition(":")[0] for text in late] == ["*#1 needs an update*"] * 2
+    nothing_more_is_written(rig)
+
+
 def test_a_status_update_counts_as_an_update_and_shows_that_the_webhook_comes(make_rig: Any) -> None:
     owed = {"first_minutes": 15, "every_minutes": 60}
     sev2 = {"pagerduty": "P3", "urgency": "high", "priority": "Medium", "communications": owed}
     rig = house(make_rig, severities={"SEV2": sev2})
     made = rig.world.pagerduty.trigger("Alipay Integration", "Payments fail")
     rig.settle(2)
-    at = rig.clock.now().isoformat()
     for agent in ("user_reference", "bot_user_reference"):
-        event = {
-            "id": agent.replace("_", ""),
-            "event_type": "incident.status_update_published",
-            "occurred_at": at,
-            "agent": {"id": "PUSER", "type": agent},
-            "data": {"type": "incident_status_update", "incident": {"id": made.id}, "message": CANARY},
-        }
-        receiver = Receiver(rig.context, lambda _ids: None)
-        assert receiver.pagerduty(json.dumps({"event": event}).encode()) == "used"
+        published(rig, made.id, agent)
     rig.settle(2)
     record = incident_named(rig.ledger, "OPS-1")
     assert record is not None and record.cadence is not None

@@ -159,6 +159,12 @@ def test_the_record_tells_gaps_and_what_came_in_time() -> None:
     assert quick == Cadence(longest=600)
 
 
+def test_the_log_is_read_once_to_measure_a_resolved_incident() -> None:
+    over = now(60, **resolved(20)).model_copy(update={"state_changes": None})
+    assert decide_owed_updates(over, rules()).look == {"log"}
+    assert decide_owed_updates(over.model_copy(update={"before_enforcement": True}), rules()).look == set()
+
+
 def impact(of: Case, by: Rulebook | None = None) -> list[Operation]:
     """The mails about the impact."""
     return list(decide_impact(of, by or rules()).operations)

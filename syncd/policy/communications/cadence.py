@@ -87,6 +87,9 @@ def cadence_of(case: Case, book: Rulebook) -> Cadence | None:
 
 def decide_owed_updates(case: Case, book: Rulebook) -> Decision:
     """Return the reminder of an update that is owed now, and when to look again."""
+    # the gaps of a resolved incident are measured by its log, once
+    if not case.incident.open and case.state_changes is None and _is_measured(case, book):
+        return Decision(look=frozenset({"log"}))
     # without a channel nobody is reminded, so nothing is waited for either
     if book.mapping.chat.mode is Mode.OFF or not book.mapping.chat.channel:
         return Decision()
@@ -110,6 +113,10 @@ def decide_owed_updates(case: Case, book: Rulebook) -> Decision:
     if decision.operations and not case.hears_status_updates:
         decision = Decision(dry_run_notes=(UNHEARD,))
     return decision.plus(Decision(again=again))
+
+
+def _is_measured(case: Case, book: Rulebook) -> bool:
+    return _owed(case, book) is not None and not case.restricted and not case.before_enforcement
 
 
 def _who(case: Case, book: Rulebook) -> str:
