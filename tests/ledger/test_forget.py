@@ -25,8 +25,10 @@ from syncd.ledger.store.tables import (
     PersonRow,
     ReportRunRow,
     RequestRow,
+    TicketRow,
     WaiverRow,
 )
+from syncd.policy.communications.texts import MadeText, ReadyTexts, with_ready_texts
 
 ADDRESS, NAME = "amara.osei@qrpay.example", "Amara Osei"
 HERS = ("restarted the workers", "called the bank", "the bank is closed")
@@ -115,6 +117,10 @@ def over(talk: Any) -> tuple[Rig, Any]:
         session.add(ReportRunRow(team="", week="2026-W46", begins=now, ends=now, made_at=now, rows=rows))
         asked = {"by": ADDRESS, "of": "OPS-1"}
         session.add(RequestRow(kind="waive", arguments=asked, asked_by=NAME, asked_at=now, state="done"))
+        words = {"text": HERS[0], "mitigation": HERS[1], "body": f"We know that {HERS[2]}."}
+        text = MadeText(name="page", number=1, at=now, author=NAME, approved_by=NAME, **words)
+        ticket = session.get_one(TicketRow, made.id)
+        ticket.agreed = with_ready_texts(ticket.agreed, ReadyTexts(made=(text,)))
         incident = session.get_one(IncidentRow, made.id)
         assert incident.finished
     assert traces(rig) == list(TRACES)

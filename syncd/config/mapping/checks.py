@@ -189,9 +189,12 @@ def _recurring(data: JsonValue) -> Iterator[Finding]:
 
 def _severity_names(data: JsonValue) -> Iterator[Finding]:
     names = list(section(data, "severities")) or list(default_severities())
-    for path, value in at(data, ("services", "*", "severity")):
-        if isinstance(value, str) and value not in names:
-            yield path, "no such severity", did_you_mean(value, names) or f"the mapping has {listing(names)}"
+    for pattern in (("services", "*", "severity"), ("texts", "*", "severities")):
+        for path, value in at(data, pattern):
+            for word in words(value):
+                if word not in names:
+                    hint = did_you_mean(word, names) or f"the mapping has {listing(names)}"
+                    yield path, "no such severity" if word == value else f"{word}: no such severity", hint
 
 
 def _severities(data: JsonValue) -> Iterator[Finding]:

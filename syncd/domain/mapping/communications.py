@@ -48,7 +48,9 @@ class TextSection(Value):
         description="`chat` posts it to the team's channel; `status_page`, `banner` and `partner_mail` put it"
         " into syncd's comment on the ticket, where people copy it."
     )
-    template: Text = Field(description="Its template; the name ends in `.txt.j2`.")
+    template: str = Field(
+        pattern=r"^[^\s/][^\s]*\.txt\.j2$", description="Its template, whose name ends in `.txt.j2`."
+    )
     severities: Names = Field((), description="Severities that get it; not set: all of them.")
 
 
