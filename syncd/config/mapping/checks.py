@@ -115,11 +115,12 @@ def _label(text: str) -> tuple[str, str] | None:
     return None
 
 
-def _alias_keys(data: JsonValue) -> Iterator[Finding]:
-    for name in section(data, "people", "aliases"):
-        wrong = _address(name)
-        if wrong:
-            yield (("people", "aliases", name), *wrong)
+def _keys_of_people(data: JsonValue) -> Iterator[Finding]:
+    for key in ("aliases", "away"):
+        for name in section(data, "people", key):
+            wrong = _address(name)
+            if wrong:
+                yield (("people", key, name), *wrong)
 
 
 def _playbooks(data: JsonValue) -> Iterator[Finding]:
@@ -299,6 +300,7 @@ _CHECKS: tuple[_Check, ...] = (
     _texts(("restricted.approve", "severities.*.approve"), _address),
     _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
     _texts(("recurring.*.owner",), _address),
+    _texts(("people.away.*.deputy",), _address),
     _texts(("roles.*.address", "services.*.roles.*.address"), _address),
     _texts(("report.to", "report.to.*", "report.over_all", "report.over_all.*"), _address),
     _texts(("severities.*.notify", "severities.*.notify.*"), _address_or_owner),
@@ -306,7 +308,7 @@ _CHECKS: tuple[_Check, ...] = (
     _texts(("services.*.notify", "services.*.notify.*"), _address_or_owner),
     _texts(("links.*", "services.*.links.*"), _link),
     _texts(("jira.labels.*",), _label),
-    _alias_keys,
+    _keys_of_people,
     _playbooks,
     _noise,
     _restricted,

@@ -21,6 +21,7 @@ from syncd.domain.mapping.communications import StatusPage, TextSection
 from syncd.domain.mapping.jira_section import JiraSection
 from syncd.domain.mapping.recurring import Recurring
 from syncd.domain.mapping.services import (
+    Away,
     PlaybookSection,
     RoleSection,
     ServiceSection,
@@ -100,6 +101,11 @@ class People(Value):
         (),
         description="E-mail addresses of those who may waive duties and take breaches back, by command or"
         " with the label `waived` in Jira, never their own. Default: the process owner.",
+    )
+    away: dict[str, Away] = Field(
+        default_factory=dict,
+        description="Who is on leave, by e-mail address: until the last day, every mail to them but the"
+        " weekly report goes to the deputy, too, also about what is still open from before.",
     )
     robots: Names = Field(
         (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from typing import Literal
 
@@ -27,6 +28,13 @@ class RoleSection(Value):
     address: str | None = Field(
         None, description="E-mail address of the person who has the role if no line or schedule names one."
     )
+
+
+class Away(Value):
+    """A person's leave."""
+
+    until: dt.date = Field(description="The last day of the leave, in the team's zone.")
+    deputy: str = Field(description="E-mail address of the person who gets the mails, too.")
 
 
 class PlaybookSection(Value):

@@ -15,7 +15,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.views.postmortems import OwingIncident, owing
 from syncd.policy.notify.digests import is_due, is_named
-from syncd.policy.notify.recipients import Recipient, can_be_acted_on, owner_of, told_of
+from syncd.policy.notify.recipients import Recipient, can_be_acted_on, owners_of, told_of
 from syncd.policy.notify.reminders import missed_at
 from syncd.policy.rules_in_force import held_mapping
 from syncd.policy.ticket.before_enforcement import was_over_before
@@ -58,6 +58,7 @@ def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncid
             # nobody can act on an issue that syncd cannot see; its owner was asked by a mail
             if duty.unseen or not can_be_acted_on(case, duty):
                 continue
-            owner = owner_of(case, duty, mapping, section)
-            if duty.state in OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
+            if duty.state not in OWED or not told_of(duty, held_mapping(case, mapping)):
+                continue
+            for owner in owners_of(case, duty, mapping, section):
                 yield owing_incident, duty, owner

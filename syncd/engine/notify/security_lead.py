@@ -14,11 +14,12 @@ from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
 from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.names import log_about
+from syncd.policy.notify.recipients import Recipient, with_deputies
 from syncd.policy.ticket.before_enforcement import was_over_before
 
 
 def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> MailToLead | None:
-    """Return the mail that tells the security lead; None where the incident's team names none.
+    """Return the mails that tell the security lead and their deputy; None where the team names no lead.
 
     None, too, where the incident was over before the rules began.
     """
@@ -29,15 +30,19 @@ def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> 
     if was_over_before(Incident.model_validate(incident.snapshot), mapping):
         return None
     # naming the lead in the mapping is what switches this mail on
-    mail = mail_to(
-        mapping.restricted.lead,
-        content=LeadMail(reason=why),
-        about=incident.id,
-        moment=sha256(why.encode()).hexdigest()[:12],
-        reason="a restricted incident is not protected as the mapping demands",
-        why="you are the security lead",
+    lead = Recipient(address=mapping.restricted.lead, why="you are the security lead")
+    mails = tuple(
+        mail_to(
+            recipient.address,
+            content=LeadMail(reason=why),
+            about=incident.id,
+            moment=sha256(why.encode()).hexdigest()[:12],
+            reason="a restricted incident is not protected as the mapping demands",
+            why=recipient.why,
+        )
+        for recipient in with_deputies([lead], mapping, context.clock.now())
     )
-    return mail, mapping.version
+    return mails, mapping.version
 
 
 def untold(context: EngineContext, why: str) -> Untold:

@@ -30,8 +30,8 @@ from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
 from syncd.policy.restricted import LEFT
 from syncd.policy.ticket.revert_counter import CONFLICT, CONFLICT_OVER
 
-MailToLead = tuple[Operation, str]
-"""A mail to the security lead, and the version of the rules that name the lead."""
+MailToLead = tuple[Sequence[Operation], str]
+"""The mails to the security lead and their deputy, and the version of the rules that name the lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +244,8 @@ def tell_lead_in(
     """
     audit.append(session, now, "restricted.untold", incident=incident_id, issue=issue, data={"why": why})
     if mail is not None:
-        operation, version = mail
-        outbox.add(session, [operation], now, version)
+        operations, version = mail
+        outbox.add(session, operations, now, version)
 
 
 def _spelled(session: Session, remark: Remark) -> dict[str, JsonValue]:

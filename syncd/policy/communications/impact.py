@@ -15,7 +15,7 @@ from syncd.domain.role import Role
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.lines import PersonLine, lines_of
 from syncd.policy.notify.notices import by_mode, mail
-from syncd.policy.notify.recipients import Recipient, notified
+from syncd.policy.notify.recipients import Recipient, notified, with_deputies
 from syncd.policy.roles import role_holders
 from syncd.policy.severity import decide_severity
 
@@ -66,6 +66,7 @@ def _recipients(case: Case, book: Rulebook) -> tuple[Recipient, ...]:
     for role in (Role.COMMUNICATIONS_LEAD, Role.COMMANDER):
         holder = holders.get(role)
         if holder is not None and holder.address:
-            return (Recipient(address=holder.address, why=f"you are the {role.words}"),)
+            named = Recipient(address=holder.address, why=f"you are the {role.words}")
+            return with_deputies([named], book.mapping, case.now)
     severity = decide_severity(case.incident, book.mapping, book.section).name
     return notified(case, book.mapping, book.section, severity)

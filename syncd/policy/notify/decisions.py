@@ -15,7 +15,7 @@ from syncd.domain.operation import Operation
 from syncd.domain.operation.mail import DecisionMail
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.notices import by_mode, mail
-from syncd.policy.notify.recipients import Recipient
+from syncd.policy.notify.recipients import Recipient, with_deputies
 from syncd.policy.notify.reminders import place_of, words_of
 from syncd.policy.time.time_words import at_words
 
@@ -43,9 +43,9 @@ def _of_waiver(case: Case, mapping: Mapping, waiver: Waiver) -> Iterator[Operati
     reason = f"{waived} {'were' if several else 'was'} waived"
     moment = f"waiver:{waiver.subject or ''}:{waiver.duty or ''}:{waiver.at:%Y%m%dT%H%M%S%f}"
     for address in waiver.by.split(AND):
-        who = Recipient(address=address, why=_WHY)
         content = DecisionMail(text=text, ends=_unwaive(case, waiver, address))
-        yield mail(case, content, moment, who, reason, waiver.at)
+        for who in with_deputies([Recipient(address=address, why=_WHY)], mapping, case.now):
+            yield mail(case, content, moment, who, reason, waiver.at)
 
 
 def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
@@ -53,9 +53,10 @@ def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operati
         return
     due, what = at_words(duty.due_at, mapping.zone), words_of(duty)
     text = f"syncd correct: the breach of {what}, due {due}, is taken back. Both stay on record."
-    who = Recipient(address=duty.corrected_by, why=_WHY)
+    moment, given = f"correction:{place_of(duty)}", [Recipient(address=duty.corrected_by, why=_WHY)]
     reason = f"the breach of {what} was taken back"
-    yield mail(case, DecisionMail(text=text), f"correction:{place_of(duty)}", who, reason, duty.corrected_at)
+    for who in with_deputies(given, mapping, case.now):
+        yield mail(case, DecisionMail(text=text), moment, who, reason, duty.corrected_at)
 
 
 def _unwaive(case: Case, waiver: Waiver, by: str) -> str:

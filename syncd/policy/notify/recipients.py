@@ -5,7 +5,10 @@ In a mapping's lists of addresses the word `owner` means the owner of the incide
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from syncd.domain.base import Value
 from syncd.domain.duty import Duty, DutyKind
@@ -31,6 +34,24 @@ class Recipient(Value):
     why: str
 
 
+def with_deputies(
+    recipients: Iterable[Recipient], mapping: Mapping, now: datetime | None
+) -> tuple[Recipient, ...]:
+    """Return the recipients, each once, with the deputies of those who are on leave at a time (UTC)."""
+    today = now.astimezone(ZoneInfo(mapping.zone)).date() if now is not None else dt.date.max
+    leaves = {
+        address.casefold(): leave for address, leave in mapping.people.away.items() if today <= leave.until
+    }
+    result = []
+    for recipient in recipients:
+        result.append(recipient)
+        leave = leaves.get(recipient.address.casefold())
+        if leave is not None:
+            why = f"you are the deputy of {recipient.address}, who is away until {leave.until:%d %b %Y}"
+            result.append(Recipient(address=leave.deputy, why=why))
+    return _once(result)
+
+
 def notified(case: Case, mapping: Mapping, section: ServiceSection, severity: str) -> tuple[Recipient, ...]:
     """Return the people who get a notice when an incident reaches a severity.
 
@@ -46,7 +67,7 @@ def notified(case: Case, mapping: Mapping, section: ServiceSection, severity: st
     # Of a provisional restriction one mail tells the lead (`PROVISIONAL`).
     if case.restricted and not case.provisional and mapping.restricted.lead:
         recipients.append(Recipient(address=mapping.restricted.lead, why="you are the security lead"))
-    return _once(recipients)
+    return with_deputies(recipients, mapping, case.now)
 
 
 def contacts(mapping: Mapping, section: ServiceSection, severity: str | None) -> tuple[Recipient, ...]:
@@ -106,7 +127,13 @@ def out_of_reach(case: Case, duty: Duty) -> Account | None:
     return None if account is None or account.email or case.addresses.get(account.id) else account
 
 
-def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) -> Recipient | None:
+def owners_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) -> tuple[Recipient, ...]:
+    """Return the recipients of a duty's reminders: its owner, and the deputy of one who is on leave."""
+    owner = _owner_of(case, duty, mapping, section)
+    return with_deputies([owner] if owner is not None else [], mapping, case.now)
+
+
+def _owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) -> Recipient | None:
     """Return the recipient of a duty's reminders, None if syncd knows no address.
 
     A duty without an owner goes to the service's owner, who can assign it, else to the fallback; a recurring

@@ -29,8 +29,9 @@ from syncd.policy.notify.recipients import (
     contacts,
     issue_of,
     out_of_reach,
-    owner_of,
+    owners_of,
     told_of,
+    with_deputies,
 )
 from syncd.policy.rules_in_force import was_over_at_switch
 from syncd.policy.severity import decide_severity
@@ -109,12 +110,12 @@ def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
 
 
 def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
-    owner = owner_of(case, duty, book.mapping, book.section)
+    owners = owners_of(case, duty, book.mapping, book.section)
     reason = f"{words_of(duty)} is due {in_utc(duty.due_at)}"
-    if owner is not None:
-        at = reminder_moment(duty, book.mapping)
+    at = reminder_moment(duty, book.mapping)
+    for owner in owners:
         yield mail(case, ReminderMail(**_about(duty)), step_of(duty), owner, reason, at)
-    else:
+    if not owners:
         yield from _mention(case, book, duty, "due soon", reason)
 
 
@@ -157,13 +158,12 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     state = issue_of(case, duty)
     if duty.unseen and state is not None:
         reason = f"syncd cannot see {state.key}; was it moved, restricted or deleted?"
-        owner = owner_of(case, duty, book.mapping, book.section)
-        if owner is not None:
+        for owner in owners_of(case, duty, book.mapping, book.section):
             moment = f"{place_of(duty)}:unseen"
             yield mail(case, BreachMail(**_about(duty)), moment, owner, reason, at, skip)
         if now < _told_from(case, duty):
             return
-    for contact in contacts(book.mapping, book.section, severity):
+    for contact in with_deputies(contacts(book.mapping, book.section, severity), book.mapping, now):
         yield mail(case, BreachMail(**_about(duty)), place_of(duty), contact, reason, at, skip)
     # The first day disturbs nobody: a breach from before `enforce_from` is listed only.
     over = was_over_at_switch(case, ("mails", section_of_duty(case, duty.kind)), at)
@@ -179,7 +179,8 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
         over = item.issue is not None and item.issue.status.category == "done"
         if over or item.recurring or postponements(item) < TOO_OFTEN:
             continue
-        for contact in contacts(book.mapping, book.section, severity):
+        told = contacts(book.mapping, book.section, severity)
+        for contact in with_deputies(told, book.mapping, case.now):
             reason = f"the action item {item.key} was postponed for the third time"
             moment = f"{item.issue_id}:{TOO_OFTEN}"
             at = next(iter(postponed_at(item.changes)[TOO_OFTEN - 1 :]), None)

@@ -18,7 +18,7 @@ from syncd.domain.operation.mail import MissingRolesMail, UnacknowledgedMail
 from syncd.domain.role import Role
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.notices import by_mode, is_exercise, mail
-from syncd.policy.notify.recipients import Recipient, notified
+from syncd.policy.notify.recipients import Recipient, notified, with_deputies
 from syncd.policy.roles import role_holders
 from syncd.policy.severity import decide_severity
 
@@ -76,9 +76,8 @@ def decide_missing_roles(case: Case, book: Rulebook) -> Decision:
         return Decision(again=(due - now).total_seconds())
     commander = holders.get(Role.COMMANDER)
     if commander is not None and commander.address:
-        whom: tuple[Recipient, ...] = (
-            Recipient(address=commander.address, why="you are the incident commander"),
-        )
+        named = Recipient(address=commander.address, why="you are the incident commander")
+        whom = with_deputies([named], mapping, now)
     else:
         whom = notified(case, mapping, book.section, severity)
     content = MissingRolesMail(severity=severity, roles=missing)
