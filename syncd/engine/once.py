@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from syncd.engine.context import SERVICES
 from syncd.engine.loop import ControlLoop, CycleResult
+from syncd.ledger.store.key_values import reads_of_runs, store_reads_of_run
 
 
 def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleResult:
@@ -11,6 +13,7 @@ def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleR
     With `whole` everything runs that is due by the ledger, as in a daemon that runs all the time.
     """
     loop.make_first_contact()
+    before = reads_of_runs(loop.context.ledger, SERVICES)
     loop.recover()
     if whole:
         loop.mail_schedule.operator.count_from_record()
@@ -31,6 +34,8 @@ def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleR
         loop.work_queue.submit(loop.mail_schedule.due(at_once=True))
     loop.run_until_idle()
     loop.mail_schedule.operator.events.wait()
+    if whole:
+        store_reads_of_run(loop.context.ledger, loop.good_sides(), before)
     if parallel:
         loop.work_queue.stop(1)
     return result

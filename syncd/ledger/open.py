@@ -133,8 +133,9 @@ class Ledger(Database):
     def _note(self, end: Anchor) -> None:
         # a disk that is full shows by itself
         with suppress(OSError):
-            words = f"{self.instance} {spelled(end)} {look_of(self.file)}"
-            head_file(self.file).write_text(words, "utf-8")
+            words, note = f"{self.instance} {spelled(end)} {look_of(self.file)}", head_file(self.file)
+            if not note.exists() or note.read_text("utf-8") != words:
+                note.write_text(words, "utf-8")
 
     def _rows_missing(self, session: Session) -> str | None:
         instance, noted = read_head_file(self.file)

@@ -173,6 +173,13 @@ def test_status_calls_a_read_late_only_when_polls_are_missing() -> None:
     ]
     assert "The daemon is running: see its log" in lines(timedelta(minutes=20), 30, running=True)[0]
     assert "has not read PagerDuty yet" in lines(None, 30)[0]
+    # cron starts a cycle every ten minutes
+    healthy["run_every"] = 600.0
+    assert lines(timedelta(minutes=20), 30) == []
+    assert (
+        "for 40 minutes. `syncd run --once` ran every 10 minutes until then"
+        in lines(timedelta(minutes=40), 30)[0]
+    )
 
 
 def test_status_names_services_that_are_down_and_those_without_a_mapping(house: House) -> None:

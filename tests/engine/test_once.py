@@ -12,6 +12,7 @@ from syncd.engine.loop import ControlLoop
 from syncd.engine.once import once
 from syncd.ledger.store.jobs import last_sweep
 from syncd.ledger.store.verifications import verification
+from syncd.ledger.views.status import status_data
 from syncd.sandbox import faults
 
 
@@ -71,3 +72,12 @@ def test_the_operator_hears_of_a_jira_that_no_run_could_read(make_rig: MakeRig) 
     assert subject == "syncd: Jira could not be read for 15 minutes"
     whole(house, 600)
     assert len(subjects(house)) == 1
+
+
+def test_the_ledger_knows_how_often_cycles_run_until_a_daemon_reads(house: Rig) -> None:
+    for seconds in (600, 600, 10, 600):
+        whole(house, seconds)
+    assert 600 <= status_data(house.ledger)["run_every"] < 700
+    house.restart()
+    house.cycle(60)
+    assert status_data(house.ledger)["run_every"] == 0

@@ -183,3 +183,18 @@ def test_a_flood_is_copied_up_to_thirty_texts_and_said_once(house: Rig) -> None:
     assert any("a person again" in one for one in comments(house))
     assert sum("more than 30" in one for one in comments(house)) == 1
     nothing_more_is_written(house)
+
+
+def test_a_rewrite_on_a_deleted_ticket_is_parked_with_the_reason(talk: Any) -> None:
+    rig, made, note, _ = talk
+    rig.world.jira.delete("OPS-1")
+    rig.world.pagerduty.edit_note(made.id, note.id, "restarted the workers twice")
+    rig.loop.slow()
+    rig.settle(4)
+    (rewrite,) = rig.operations("parked")
+    assert rewrite.kind == "rewrite_comment"
+    assert "Jira does not show OPS-1" in str(rewrite.error)
+    before = rig.world.journal.total()
+    nothing_more_is_written(rig)
+    rig.cycle()
+    assert not any("/comment" in line.path for line in rig.world.journal.lines()[before:])

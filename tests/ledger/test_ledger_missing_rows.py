@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -130,3 +131,16 @@ def test_a_damaged_file_that_was_put_back_is_not_opened(file: Path) -> None:
         connection.commit()
     with pytest.raises(LedgerUnsafe, match="is damaged"):
         opened(file)
+
+
+def test_the_note_beside_the_ledger_is_written_only_when_its_end_has_changed(tmp_path: Path) -> None:
+    ledger = opened(tmp_path / "syncd.db")
+    ledger.note_head()
+    note = tmp_path / "syncd.db.head"
+    os.utime(note, (0, 0))
+    ledger.note_head()
+    assert note.stat().st_mtime == 0
+    grow(ledger, 0, 1)
+    ledger.note_head()
+    assert note.stat().st_mtime != 0
+    ledger.close()

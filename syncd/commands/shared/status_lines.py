@@ -48,17 +48,19 @@ def operator_lines(data: Data, now: datetime, poll_seconds: float) -> list[str]:
 
 def _late_reads(data: Data, now: datetime, poll_seconds: float) -> list[str]:
     """Return the line about services that were last read well too long ago; one that is down has its own."""
-    limit = max(LATE, timedelta(seconds=POLLS * poll_seconds))
+    # a ledger on which cron runs single cycles is judged by the time between these
+    limit = max(LATE, timedelta(seconds=POLLS * max(poll_seconds, data.get("run_every", 0.0))))
     # one bad read of a service stands in its own line
     ages = read_ages({} if data["services"] else data["cycles"], now)
     late = [side for side, age in ages.items() if age is None or age > limit]
     if not late:
         return []
-    remedy = (
-        "The daemon is running: see its log"
-        if data["running"]
-        else f"No daemon is running. Start it: {how_to_start()}"
-    )
+    remedy = f"No daemon is running. Start it: {how_to_start()}"
+    if data["running"]:
+        remedy = "The daemon is running: see its log"
+    elif data.get("run_every"):
+        every = long_words(timedelta(seconds=data["run_every"]))
+        remedy = f"`syncd run --once` ran every {every} until then: see its cron line"
     return [f"syncd has not read {_unread(side, ages[side])}. {remedy}" for side in late[:1]] + [
         f"syncd has not read {_unread(side, ages[side])}" for side in late[1:]
     ]

@@ -5,7 +5,7 @@ Each cycle reads them several times, so this module uses plain statements: the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -237,3 +237,32 @@ def go_on_commenting(session: Session, project: str) -> None:
 
 def _stop(project: str) -> str:
     return f"comments.stopped.{project}"
+
+
+_RUNS = 2
+"""Intervals between runs of one cycle that the ledger keeps: one run by hand must not hide those of cron."""
+
+
+def reads_of_runs(ledger: Transactions, services: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Return what is on record of the last good read of each service."""
+    return {service: get_value(ledger, f"cycle.{service}") for service in services}
+
+
+def store_reads_of_run(
+    ledger: Transactions, reads: Mapping[str, datetime], before: Mapping[str, dict[str, object]]
+) -> None:
+    """Store the good reads (UTC) of a run of one cycle, with the seconds between the latest such runs."""
+    for service, at in reads.items():
+        earlier = before.get(service, {})
+        intervals = earlier.get("intervals")
+        kept = [*intervals] if isinstance(intervals, list) else []
+        # an interval lies between two runs of one cycle; a daemon's reads have none
+        if isinstance(intervals, list):
+            kept.append((at - datetime.fromisoformat(str(earlier["at"]))).total_seconds())
+        set_value(ledger, f"cycle.{service}", at=at.isoformat(), intervals=kept[-_RUNS:])
+
+
+def run_every(read: Mapping[str, object]) -> float:
+    """Return the longest of the intervals that a last good read has, in seconds; 0 if it has none."""
+    intervals = read.get("intervals")
+    return max(map(float, intervals), default=0.0) if isinstance(intervals, list) else 0.0

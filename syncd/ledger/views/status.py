@@ -18,7 +18,7 @@ from syncd.domain.operation import OPEN_STATES, Kind, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
-from syncd.ledger.store.key_values import get_cursor_in
+from syncd.ledger.store.key_values import get_cursor_in, run_every
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.names import names_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
@@ -79,12 +79,14 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
     ).all()
     seq, digest = audit.head(session)
     postmortems, parked = postmortem_views(session, [row.id for row, _ticket in rows]), _parked(session)
+    reads = {side: get_cursor_in(session, f"cycle.{side}") for side in ("pagerduty", "jira")}
     return {
         "incidents": [
             incident_data(row, ticket, postmortems.get(row.id), parked.get(row.id, 0)) for row, ticket in rows
         ],
         "outbox": outbox.counts(session, *_operations_of_team(team)),
-        "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
+        "cycles": {side: read.get("at") for side, read in reads.items()},
+        "run_every": max(run_every(read) for read in reads.values()),
         "services": get_cursor_in(session, "services").get("down", []),
         "limits": get_cursor_in(session, "services").get("limits", []),
         "unmapped_services": get_cursor_in(session, "services").get("unmapped", {}),

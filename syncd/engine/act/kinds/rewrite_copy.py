@@ -19,7 +19,7 @@ from syncd.engine.act.jira_write.internal_comments import may_comment, shown_to_
 from syncd.engine.act.kind import BaseKind, Outcome, there
 from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import DecideAgain
+from syncd.engine.errors import DecideAgain, OutOfSight
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.confirmation import Change, Confirmation, Rewritten
@@ -47,7 +47,7 @@ class RewriteCommentKind(BaseKind[RenderedComment]):
     """The rewrite of a comment that copies a note."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedComment:
-        """Return the whole comment; raise `DecideAgain` where nothing is to be written."""
+        """Return the whole comment; raise `DecideAgain` where nothing is to be written, and `OutOfSight`."""
         ticket, rewrite = there(basis.ticket), operation.typed(RewriteComment)
         hidden = may_comment(context, operation, basis, ticket)
         if rewrite.version == GONE:
@@ -56,7 +56,13 @@ class RewriteCommentKind(BaseKind[RenderedComment]):
             if rewrite.note in {note.id for note in notes}:
                 _read_again(context, operation, notes=True)
         body = _whole(context, rewrite, basis, copy_of_note_key(rewrite.note), "\n\n")
-        comments = context.services.jira.comments(ticket.issue_id)
+        try:
+            comments = context.services.jira.comments(ticket.issue_id)
+        except NotDone as error:
+            if not error.absent:
+                raise
+            # tried again when the ticket is seen again; a deleted one takes no text any more
+            raise OutOfSight(f"Jira does not show {ticket.key}: {error.describe()}") from error
         standing = {comment.id: comment.body for comment in comments}
         _ours_to_write(context, operation, standing.get(rewrite.comment), body)
         return RenderedComment(issue=ticket.issue_id, comment=rewrite.comment, body=body, hidden=hidden)
