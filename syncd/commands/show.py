@@ -1,4 +1,4 @@
-"""`syncd show ID`: show everything that syncd knows and did about one incident, with reasons."""
+"""`syncd show ID`: show everything that syncd knows and did about one incident, GameDay or review."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 @click.command(
     help="Show everything that syncd knows and did about one incident, with reasons."
-    " ID is the incident's id or number, or the key of its ticket, postmortem or action item."
+    " ID is the incident's id or number, or the key of its ticket, postmortem or action item, or of the issue"
+    " of a GameDay or review."
 )
 @click.argument("incident", metavar="ID")
 @click.option("--events", is_flag=True, help="Also show the events of the audit trail.")
@@ -36,23 +37,26 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, incident: str, as_json: bool, events: bool, restricted: bool) -> None:
-    """Print everything that the ledger holds about one incident; exit 1 if there is no such incident."""
+    """Print all that the ledger holds about one incident, GameDay or review; exit 1 if there is none."""
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.store.lookups import incident_named
-    from syncd.ledger.views.show import show_data
+    from syncd.ledger.views.show import recurring_data, show_data
 
     with ledger_for_reading() as db, one_view(db) as view:
         record = incident_named(view, incident)
-        data = show_data(view, record, command_clock().now()) if record else None
+        now = command_clock().now()
+        data = show_data(view, record, now) if record else recurring_data(view, incident, now)
     if data is None:
-        kinds = "no incident, number, ticket, postmortem or action item"
+        kinds = "no incident, number, ticket, postmortem, action item, GameDay or review"
         click.echo(f"{incident} is {kinds} in this ledger", err=True)
         click.echo("syncd status --all lists all incidents", err=True)
         sys.exit(1)
-    if restricted:
+    if restricted and "incident" in data:
         put_titles(ctx, [data["incident"]])
     if as_json:
         emit_json(data)
+    elif "recurring" in data:
+        _show_recurring(data, events=events)
     else:
         _show(data, events=events)
 
@@ -79,10 +83,31 @@ def _show(data: dict[str, Any], *, events: bool) -> None:
     _postmortem(out, data["postmortem"])
     if data["no_postmortem"]:
         plain(out, f"No postmortem is owed: {data['no_postmortem']}")
+    _acts(out, data, events=events)
+
+
+def _show_recurring(data: dict[str, Any], *, events: bool) -> None:
+    """Print a GameDay or review: its issue with its duty, and what syncd decided and did."""
+    from syncd.report.state_words import trouble_line
+
+    out, recurring = console(), data["recurring"]
+    plain(out, f"{recurring['name']}, {recurring['period']} (team {recurring['team']})")
+    if not data["action_items"]:
+        out.print("No issue yet.")
+    for trouble in data["troubles"]:
+        plain(out, trouble_line(trouble))
+    _acts(out, data, events=events)
+
+
+def _acts(out: Console, data: dict[str, Any], *, events: bool) -> None:
+    """Print the action items with their notes, the operations, and the events of the audit trail."""
     if data["action_items"]:
         out.print()
         out.print(items_table(data["action_items"]))
         for item in data["action_items"]:
+            if item["held"] is not None:
+                due = minute(item["held"]["due_at"])
+                plain(out, f"{item['key']}: held by {due}: {item['held']['words']}", indent=2)
             for note in item["notes"]:
                 plain(out, f"{item['key']}: {note}", indent=2)
     _operations(out, data["operations"])

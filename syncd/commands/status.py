@@ -19,7 +19,9 @@ from syncd.commands.shared.status_lines import (
     needs_person,
     operator_lines,
     reads_line,
+    recurring_line,
 )
+from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted
 
 if TYPE_CHECKING:
@@ -89,11 +91,13 @@ def _read(
     ctx: click.Context, now: datetime, *, everything: bool, team: str | None, restricted: bool
 ) -> dict[str, Any]:
     from syncd.ledger.database.lock import is_held
+    from syncd.ledger.views.actions import recurring_now
     from syncd.ledger.views.status import status_data
 
     poll_seconds = owners_settings().poll_seconds
     with ledger_for_reading() as db:
         data = status_data(db, everything=everything, team=team)
+        data |= {"recurring": recurring_now(db, team, now)}
         data |= {"disk": _disk_data(db.file), "running": is_held(db.file)}
     if restricted:
         put_titles(ctx, data["incidents"])
@@ -126,6 +130,8 @@ def _show(out: Console, data: dict[str, Any], now: datetime, team: str | None, *
         of_team = f" of {team}" if team else ""
         plain(out, f"No incident{of_team} is open or unfinished; syncd status --all shows finished ones.")
     out.print()
+    for item in data["recurring"]:
+        plain(out, recurring_line(item))
     _waits(out, data, now, verbose=verbose)
     for trouble in data["troubles"]:
         plain(out, trouble_line(trouble))
@@ -181,7 +187,9 @@ def _dry_run_notes(out: Console, dry_run_notes: list[dict[str, Any]]) -> None:
         out.print("\nThese rules are in mode `report`. In mode `enforce` they would have done:")
     for incident in dry_run_notes[:DRY_RUN_NOTES_AT_MOST]:
         for words in incident["dry_run_notes"]:
-            plain(out, f"  #{incident['number']}: {words}")
+            number = incident["number"]
+            named = f"#{number}" if number is not None else name_for_people(incident["incident"])
+            plain(out, f"  {named}: {words}")
     if len(dry_run_notes) > DRY_RUN_NOTES_AT_MOST:
         out.print(
             f"  and for {len(dry_run_notes) - DRY_RUN_NOTES_AT_MOST} more incidents: syncd status --json"

@@ -313,9 +313,8 @@ class ControlLoop:
         self._judge()
 
     def _submit_scheduled(self, *, at_once: bool = False) -> None:
-        """Queue what the calendar asks for: mails, GameDays and reviews."""
-        due = [*self.mail_schedule.due(at_once=at_once), *self.recurring.due(at_once=at_once)]
-        self.work_queue.submit(due)
+        self.work_queue.submit(self.mail_schedule.due(at_once=at_once))
+        self.work_queue.submit(self.recurring.due(at_once=at_once))
 
     def _mind_clock(self) -> None:
         """Decide on all incidents anew if the clock was set: the old one gave them their due times."""

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.duty import OF_ACTION_ITEM, OF_POSTMORTEM, DutyKind
+from syncd.domain.mail import name_for_people
 from syncd.verify.as_of import as_of
 from syncd.verify.facts import Decisions, IncidentFacts, Judged, People, Verdict
 from syncd.verify.judge import judge
@@ -57,7 +58,7 @@ class Line(Value):
     def name(self) -> str:
         """The incident and issue of the row, for people."""
         if self.number is None:
-            return "restricted"
+            return f"{name_for_people(self.incident)} {self.key or ''}" if self.incident else "restricted"
         return f"#{self.number}" + (f" {self.key}" if self.key else "")
 
     @property

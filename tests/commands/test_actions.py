@@ -76,7 +76,8 @@ def listed(house: House) -> House:
 
 @pytest.mark.any_day(SUNDAY, LEAP_DAY, YEARS_END)
 def test_actions_lists_what_is_to_be_done_the_longest_overdue_first(listed: House) -> None:
-    data = listed.syncd("actions", "--json").json
+    # at a quarter's end the mapping's GameDays are listed, too
+    data = [one for one in listed.syncd("actions", "--json").json if one["held"] is None]
     assert [one["key"] for one in data] == ["OPS-22", "OPS-21", "OPS-25"]
     wanted = {"key", "summary", "incident", "owner", "due", "status", "overdue_days", "violations"}
     assert wanted <= set(data[0])

@@ -158,7 +158,7 @@ def test_status_calls_a_read_late_only_when_polls_are_missing() -> None:
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
     healthy: dict[str, Any] = {"outbox": {}, "services": [], "refused": [], "held": None, "paused": {}}
     healthy |= {"rivals": [], "duplicates": {"left": []}, "first_load": {"state": "done"}, "running": False}
-    healthy |= {"disk": {"state": "ok", "rejects_writes": None}, "incidents": []}
+    healthy |= {"disk": {"state": "ok", "rejects_writes": None}, "incidents": [], "recurring": []}
 
     def lines(ago: timedelta | None, poll_seconds: float, *, running: bool = False) -> list[str]:
         cycles = {side: (now - ago).isoformat() if ago else None for side in ("pagerduty", "jira")}

@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from syncd.commands.shared.how_to_start import how_to_start
 from syncd.domain.base import SERVICE_NAMES
+from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, terminal
 from syncd.policy.time.time_words import long_words
 from syncd.report.state_words import brake_lines, service_troubles
@@ -31,7 +32,15 @@ WIDE = 110
 
 def needs_person(data: Data, now: datetime, poll_seconds: float) -> list[str]:
     """Return what needs a person, each in one or more lines; the overdue work of incidents comes last."""
-    return [*operator_lines(data, now, poll_seconds), *_overdue_lines(data["incidents"], now)]
+    late = [recurring_line(item) for item in data["recurring"] if item["overdue_days"]]
+    return [*operator_lines(data, now, poll_seconds), *_overdue_lines(data["incidents"], now), *late]
+
+
+def recurring_line(item: Data) -> str:
+    """Return the line of a GameDay or review that is still to be held: its key, its name, when it is due."""
+    days = item["overdue_days"]
+    late = f", {counted(days, 'day')} late" if days else f" by {item['due']}"
+    return terminal(f"{item['key']}: hold {name_for_people(item['incident'])}{late} ({item['owner_words']})")
 
 
 def operator_lines(data: Data, now: datetime, poll_seconds: float) -> list[str]:

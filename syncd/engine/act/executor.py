@@ -13,22 +13,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from syncd.config.masks import mask
-from syncd.domain.operation import (
-    CreateRecurring,
-    Kind,
-    OperationBase,
-    OperationClass,
-    OperationState,
-    SendMail,
-    Target,
-)
+from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, SendMail, Target
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act import notes_refused
 from syncd.engine.act.done_words import AS_A_FILE, done_words
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
-from syncd.engine.act.kind import OperationKind, Outcome, look_up, shown, was_unknown
+from syncd.engine.act.kind import OperationKind, Outcome, began_at, look_up, shown, was_unknown
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.refusals import LATER, is_final, refuse_unseen, stops_team, words_of
 from syncd.engine.context import EngineContext
@@ -131,12 +123,10 @@ class Executor:
         The same key derives the same mark in each ledger. Tickets and postmortems are adopted before syncd
         decides (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
         """
-        context, incident, create = self._context, basis.incident, operation.operation
+        context, began = self._context, began_at(operation, basis)
         # after a first attempt this ledger looks up its own outcome (`unknown_outcomes`)
         if operation.op_class != OperationClass.ONCE or operation.attempts:
             return None
-        began = incident.created_at if incident is not None else None
-        began = create.since if isinstance(create, CreateRecurring) else began
         if began is None or not context.predates_ledger(began):
             return None
         outcome = kind.done_before(context, operation, rendered)

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import OperationBase, OperationClass, Target
+from syncd.domain.operation import CreateRecurring, OperationBase, OperationClass, Target
 from syncd.domain.operation.rendered import Rendered
 from syncd.domain.ticket import Issue, Mark
 from syncd.engine.context import EngineContext
@@ -264,6 +264,17 @@ def book_of_basis(context: EngineContext, basis: Basis, *, home: bool = False) -
     if book is None:
         raise DecideAgain
     return Incident.model_validate(basis.incident.snapshot), book
+
+
+def began_at(operation: OperationRecord, basis: Basis) -> datetime | None:
+    """Return when what an operation is about began (UTC), None where it is about no incident.
+
+    An earlier ledger may have done what is older than this one.
+    """
+    create = operation.operation
+    if isinstance(create, CreateRecurring):
+        return create.since
+    return basis.incident.created_at if basis.incident is not None else None
 
 
 def retried_at(context: EngineContext, operation: OperationRecord) -> datetime | None:

@@ -13,11 +13,9 @@ from syncd.domain.mapping.mapping import Mapping, mapping_of_recurring
 from syncd.domain.mapping.recurring import Recurring
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import (
-    OPEN_STATES,
     CreateRecurring,
     Kind,
     LinkActionItem,
-    OperationClass,
     OperationState,
 )
 from syncd.domain.recurring import RecurringName, recurring_of, stand_in
@@ -30,7 +28,7 @@ from syncd.engine.reconcile import Later
 from syncd.engine.record.decision import amendments, as_if_untried
 from syncd.engine.rulebook import recurring_book
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import outbox, recurring
+from syncd.ledger.store import recurring
 from syncd.ledger.store.decisions import Amendment
 from syncd.ledger.store.recurring import RecurringFacts
 from syncd.policy.case import Case, Decision, ItemState, Rulebook, judged_people
@@ -119,7 +117,7 @@ class RecurringDuties:
             if (name, review.name) in known:
                 continue
             items = self._items(context, mapping, name)
-            open_review = next((item for item in items if self._open(context, item)), None)
+            open_review = next((item for item in items if is_open(item)), None)
             if open_review is not None:
                 idents.append(open_review.incident_id)
                 return
@@ -151,11 +149,6 @@ class RecurringDuties:
     def _items(self, context: EngineContext, mapping: Mapping, name: str) -> list[ItemState]:
         items = recurring.recurring_items(context.ledger, mapping.team)
         return [item for item in items if item.recurring is not None and item.recurring.name == name]
-
-    def _open(self, context: EngineContext, item: ItemState) -> bool:
-        name = item.recurring
-        facts = recurring.load_recurring(context.ledger, item.incident_id, name.team if name else "")
-        return name is not None and is_open(item, Case(incident=stand_in(name), duties=facts.duties))
 
     def _fresh_majors(
         self, context: EngineContext, mapping: Mapping, name: str, entry: Recurring
@@ -243,9 +236,6 @@ class RecurringDuties:
                     and operation.state in (OperationState.PENDING, OperationState.PARKED)
                 )
 
-        waiting = [op for op in facts.operations if op.state in OPEN_STATES]
-        if _is_settled(decision, facts, waiting) and not any(amended(waiting)):
-            return
         now = context.clock.now()
         recurring.record_recurring(context.ledger, ident, decision, amended, facts.notices, now, version)
 
@@ -284,20 +274,6 @@ class RecurringDuties:
     ) -> tuple[LinkActionItem, ...]:
         """Return the links to the incidents that asked for this review, its own and those since."""
         entry = book.mapping.recurring.get(name.name)
-        if entry is None or not case.items or not is_open(case.items[0], case):
+        if entry is None or not case.items or not is_open(case.items[0]):
             return ()
         return links_of(case, book.mapping, self._fresh_majors(context, book.mapping, name.name, entry))
-
-
-def _is_settled(decision: Decision, facts: RecurringFacts, waiting: Sequence[OperationRecord]) -> bool:
-    """Return True if recording a decision would change nothing."""
-    states = [op for op in decision.operations if op.op_class is OperationClass.STATE]
-    kept = {item.issue_id: item.facts for item in facts.items}
-    return (
-        not facts.notices
-        and not decision.waivers
-        and all(duty in facts.duties for duty in decision.duties)
-        and all({**kept[issue], **new} == kept[issue] for issue, new in decision.facts.items())
-        and all(op in states or op.key in facts.once for op in decision.operations)
-        and outbox.stand_as_decided(waiting, states)
-    )

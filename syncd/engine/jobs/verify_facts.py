@@ -16,6 +16,7 @@ from syncd.domain.incident import Incident, LogEntry, Responder
 from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
 from syncd.domain.project import ProjectFacts
+from syncd.domain.recurring import recurring_of
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import Services
 from syncd.engine.observe.accounts import accounts_on_record
@@ -75,6 +76,8 @@ class Reader:
         self._materials.pop(incident_id, None)
 
     def _read(self, incident_id: str) -> Material | str:
+        if recurring_of(incident_id) is not None:
+            return "the second judge does not judge what recurs"
         record = on_record_of(self._ledger, incident_id)
         if record is None:
             return "the ledger does not have it"

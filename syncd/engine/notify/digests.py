@@ -11,6 +11,8 @@ from datetime import datetime
 
 from syncd.domain.duty import OWED, Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.recurring import recurring_of
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.views.postmortems import OwingIncident, owing
@@ -50,6 +52,10 @@ def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncid
         case = owing_incident.case
         # the first day disturbs nobody
         if was_over_before(case.incident, mapping):
+            continue
+        name = recurring_of(case.incident.id)
+        entry = mapping.recurring.get(name.name) if name is not None else None
+        if name is not None and (entry is None or entry.mode is not Mode.ENFORCE):
             continue
         section = section_of(mapping, case.incident)
         for duty in case.latest_duties():

@@ -7,9 +7,9 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
-from syncd.domain.duty import OWED, Duty, DutyKind, DutyState, verdict_of
+from syncd.domain.duty import OWED, RUNNING, Duty, DutyKind, DutyState, verdict_of, verdict_words
 from syncd.domain.history import Leave
 from syncd.domain.incident import stub_title
 from syncd.ledger.database.connection import Transactions
@@ -47,6 +47,20 @@ def actions_data(
     return sorted(chosen, key=lambda item: (-item["overdue_days"], item["due"] or "9999", item["key"]))
 
 
+def recurring_now(ledger: Transactions, team: str | None, now: datetime) -> list[Data]:
+    """Return the issues of recurring duties that are still to be held, the longest overdue first.
+
+    They are of one team, or of all if it is None; its case does not matter.
+    """
+    query = select(ActionItemRow).where(col(ActionItemRow.team).is_not(None))
+    if team is not None:
+        query = query.where(func.lower(ActionItemRow.team) == team.lower())
+    with ledger.read() as session:
+        items = [item_data(session, row, now) for row in session.exec(query).all()]
+    running = [item for item in items if item["held"] is None or item["held"]["running"]]
+    return sorted(running, key=lambda item: (-item["overdue_days"], item["due"] or "9999", item["key"]))
+
+
 def items_data(session: Session, incident_id: str, now: datetime) -> list[Data]:
     """Return all action items of an incident, also those that have ended."""
     query = (
@@ -78,9 +92,9 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
     issue, facts = row.snapshot or {}, row.facts
     owner = issue.get("assignee") or {}
     hidden = incident is not None and incident.restricted
-    owned = _latest(session, row, DutyKind.OWNED)
-    done = _latest(session, row, DutyKind.DONE if row.team is None else DutyKind.HELD)
-    late = _late(done, now)
+    owned, done = _latest(session, row, DutyKind.OWNED), _latest(session, row, DutyKind.DONE)
+    held = _latest(session, row, DutyKind.HELD) if row.team is not None else None
+    late = _late(held or done, now)
     # the stored violations are of the last decision: sight and lateness are as of now
     violations = [*facts.get("violations", ())]
     if row.out_of_sight_since is not None and "not visible" not in violations:
@@ -109,6 +123,8 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
         "ended_by": facts.get("ended_by") or None,
         "owned": _state(owned),
         "done": _state(done),
+        "held": _state(held),
+        "team": incident.team if incident else row.team,
     }
 
 
@@ -134,8 +150,11 @@ def _late(duty: DutyRow | None, now: datetime) -> int:
 def _state(duty: DutyRow | None) -> Data | None:
     if duty is None:
         return None
+    verdict = verdict_of(DutyState(duty.state), duty.breached_at)
     return {
-        "state": verdict_of(DutyState(duty.state), duty.breached_at),
+        "state": verdict,
+        "words": verdict_words(verdict, unseen=duty.unseen),
+        "running": duty.state in RUNNING,
         "due_at": duty.due_at.isoformat(),
         "met_at": duty.met_at.isoformat() if duty.met_at else None,
         "reason": duty.reason,

@@ -28,17 +28,20 @@ from syncd.ledger.store.tables import (
     TicketRow,
     WaiverRow,
 )
-from syncd.ledger.views.report_facts import of_team
+from syncd.ledger.views.report_facts import of_team, of_team_or_recurring
 from syncd.policy.duty_words import SEEN_AGAIN, nth_of
 from syncd.policy.ticket.close_gate import OVERRIDES
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The incident and the issue that a decision is about; `key` is None where no issue is known."""
+    """The incident and the issue that a decision is about; `key` is None where no issue is known.
+
+    Of a recurring duty `incident` is its ident, and `number` is None.
+    """
 
     incident: str
-    number: int
+    number: int | None
     team: str
     severity: str
     restricted: bool
@@ -86,18 +89,20 @@ def waivers(
     ends = func.coalesce(col(WaiverRow.ended_at), col(WaiverRow.until))
     query = (
         select(WaiverRow, IncidentRow)
-        .join(IncidentRow, col(IncidentRow.id) == col(WaiverRow.incident_id))
-        .where(of_team(team), col(WaiverRow.at) < until, ends >= since - AFTER_A_WAIVER)
+        .join(IncidentRow, col(IncidentRow.id) == col(WaiverRow.incident_id), isouter=True)
+        .join(ActionItemRow, col(ActionItemRow.issue_id) == col(WaiverRow.subject), isouter=True)
+        .where(of_team_or_recurring(team), col(WaiverRow.at) < until, ends >= since - AFTER_A_WAIVER)
         .order_by(col(WaiverRow.at), col(WaiverRow.id))
     )
     with ledger.read() as session:
         return tuple(
-            _waiver(session, record_of(Waiver, row), incident) for row, incident in session.exec(query).all()
+            _waiver(session, record_of(Waiver, row), incident, row.incident_id)
+            for row, incident in session.exec(query).all()
         )
 
 
-def _waiver(session: Session, waiver: Waiver, incident: IncidentRow) -> WaiverFact:
-    nth = nth_of(waiver, waivers_of(session, incident.id))
+def _waiver(session: Session, waiver: Waiver, incident: IncidentRow | None, ident: str) -> WaiverFact:
+    nth = nth_of(waiver, waivers_of(session, ident))
     return WaiverFact(_about(session, incident, waiver.subject), waiver, nth)
 
 
@@ -111,8 +116,9 @@ def taken_back(
     )
     query = (
         select(DutyRow, IncidentRow)
-        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
-        .where(of_team(team), col(DutyRow.corrected).is_not(None), within)
+        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id), isouter=True)
+        .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
+        .where(of_team_or_recurring(team), col(DutyRow.corrected).is_not(None), within)
         .order_by(col(DutyRow.corrected_at), col(DutyRow.id))
     )
     with ledger.read() as session:
@@ -138,9 +144,10 @@ def _seen_again(
     """Yield the breaches that syncd took back in [since, until), because it saw an issue again."""
     query = (
         select(AuditEventRow, IncidentRow)
-        .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id))
+        .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id), isouter=True)
+        .join(ActionItemRow, _OF_RECURRING, isouter=True)
         .where(
-            of_team(team),
+            of_team_or_recurring(team),
             col(AuditEventRow.at) >= since,
             col(AuditEventRow.at) < until,
             col(AuditEventRow.kind).like("duty.%"),
@@ -184,8 +191,21 @@ def overrides(
     return tuple(facts)
 
 
-def _about(session: Session, incident: IncidentRow, subject: str | None, key: str | None = None) -> About:
-    """Return what a decision is about; `subject` is an action item's issue id, else the postmortem counts."""
+_OF_RECURRING = and_(
+    col(ActionItemRow.incident_id) == col(AuditEventRow.incident_id), col(ActionItemRow.team).is_not(None)
+)
+
+
+def _about(
+    session: Session, incident: IncidentRow | None, subject: str | None, key: str | None = None
+) -> About:
+    """Return what a decision is about; `subject` is an action item's issue id, else the postmortem counts.
+
+    Without an incident, it is the issue of a recurring duty.
+    """
+    if incident is None:
+        recurring = session.get_one(ActionItemRow, subject)
+        return About(recurring.incident_id, None, recurring.team or "", "", False, recurring.key)
     item = session.get(ActionItemRow, subject) if subject and subject != incident.id else None
     postmortem = session.get(PostmortemRow, incident.id)
     issue = item or postmortem

@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import and_, case, func, literal, or_
 from sqlalchemy import select as columns
 from sqlmodel import SQLModel, col
 
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.domain.operation import OperationState
+from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import get_value
@@ -65,11 +66,12 @@ class DutyFact:
     """One clock of a duty, with its owner; `in_sight` is False while Jira does not show its issue to syncd.
 
     `wrong` is what is wrong with an action item, `account` the id of its owner, `leaves` are the owners whose
-    accounts syncd saw inactive; both lists are JSON. The others are as in `syncd.domain.duty.Duty`.
+    accounts syncd saw inactive; both lists are JSON. Of a recurring duty, `incident` is its ident, `number`
+    None, and `recurring` its kind (`game_day`, `review`). The others are as in `syncd.domain.duty.Duty`.
     """
 
     incident: str
-    number: int
+    number: int | None
     team: str
     severity: str
     restricted: bool
@@ -93,6 +95,7 @@ class DutyFact:
     wrong: str | None
     account: str | None
     leaves: str | None
+    recurring: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +147,15 @@ class EventFact:
     data: dict[str, Any]
 
 
+_SEVERITY = func.coalesce(col(IncidentRow.severity), "unknown")
+
+
 def _columns(fact: type[Fact], table: type[SQLModel], **others: Any) -> Any:
     """Return a SELECT of a fact's fields, from `others` or else from the columns with the same names."""
     incident = {
         "number": col(IncidentRow.number),
         "team": col(IncidentRow.team),
-        "severity": func.coalesce(IncidentRow.severity, "unknown"),
+        "severity": _SEVERITY,
         "restricted": col(IncidentRow.restricted),
     }
     given = {**incident, **others}
@@ -189,6 +195,15 @@ def of_team(team: str | None) -> Any:
     return col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
 
 
+_TEAM = func.coalesce(col(IncidentRow.team), col(ActionItemRow.team))
+_RESTRICTED = func.coalesce(col(IncidentRow.restricted), literal(value=False))
+
+
+def of_team_or_recurring(team: str | None) -> Any:
+    """Return the condition for an incident's or a recurring duty of a team, of any team if it is None."""
+    return _TEAM.is_not(None) if team is None else team == _TEAM
+
+
 def duties(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[DutyFact, ...]:
     """Return the duties with a deadline in [since, until)."""
     return _duties(ledger, and_(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until), team)
@@ -199,9 +214,10 @@ def duty_marks(
 ) -> tuple[DutyMark, ...]:
     """Return the verdict columns of the duties with a deadline in [since, until), for many weeks at once."""
     query = (
-        _columns(DutyMark, DutyRow)
-        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
-        .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, of_team(team))
+        _columns(DutyMark, DutyRow, restricted=_RESTRICTED)
+        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id), isouter=True)
+        .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
+        .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, of_team_or_recurring(team))
         .order_by(col(DutyRow.due_at), col(DutyRow.id))
     )
     return _facts(ledger, DutyMark, query)
@@ -231,6 +247,9 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
             DutyFact,
             DutyRow,
             incident=col(DutyRow.incident_id),
+            team=_TEAM,
+            restricted=_RESTRICTED,
+            severity=case((col(IncidentRow.id).is_(None), ""), else_=_SEVERITY),
             key=of_issue(lambda table: table.key),
             owner=of_issue(lambda table: func.json_extract(table.snapshot, "$.assignee.name")),
             account=of_issue(lambda table: func.json_extract(table.snapshot, "$.assignee.id")),
@@ -239,8 +258,9 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
             deleted_by=of_issue(lambda table: table.deleted_by),
             moved_by=of_issue(lambda table: table.moved_by),
             wrong=func.json_extract(col(ActionItemRow.facts), "$.violations"),
+            recurring=func.json_extract(col(ActionItemRow.facts), "$.recurring"),
         )
-        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
+        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id), isouter=True)
         # a duty's subject is an action item's issue, or the incident itself for the postmortem's duties
         .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
         .join(
@@ -251,7 +271,7 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
             ),
             isouter=True,
         )
-        .where(where, of_team(team))
+        .where(where, of_team_or_recurring(team))
         .order_by(col(DutyRow.due_at), col(DutyRow.id))
     )
     return _facts(ledger, DutyFact, query)
@@ -375,9 +395,13 @@ def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
         .order_by(col(OperationRow.id))
     )
     if team is not None:
-        # a mail to a whole team belongs to no incident
+        # a mail to a whole team, and what recurs, belong to no incident
         query = query.where(
-            or_(col(IncidentRow.team) == team, col(OperationRow.incident_id) == f"team/{team}")
+            or_(
+                col(IncidentRow.team) == team,
+                col(OperationRow.incident_id) == f"team/{team}",
+                col(OperationRow.incident_id).startswith(f"{PREFIX}{team}/", autoescape=True),
+            )
         )
     with ledger.read() as session:
         return tuple(ParkedFact(*row) for row in session.connection().execute(query))

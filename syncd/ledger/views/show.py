@@ -15,6 +15,7 @@ from sqlmodel import Session, col, func, or_, select
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket, OperationState
+from syncd.domain.recurring import recurring_of
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load
@@ -22,6 +23,7 @@ from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import PUT_BACK, restored_at
 from syncd.ledger.store.tables import (
+    ActionItemRow,
     AuditEventRow,
     MetaRow,
     MirrorLinkRow,
@@ -91,17 +93,48 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         "mirrored": [
             {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs
         ],
-        "events": [
-            # nested, since the data of an operation's event has a `kind` of its own
-            {
-                "seq": event.seq,
-                "at": iso(event.at),
-                "kind": event.kind,
-                "data": audit.event_data(event.seq, event.text),
-            }
-            for event in events
-        ],
+        "events": _events(events),
     }
+
+
+def recurring_data(ledger: Transactions, name: str, now: datetime) -> Data | None:
+    """Return all facts and acts of a recurring duty, by its ident or its issue's key; None without one."""
+    with ledger.read() as session:
+        of_key = select(ActionItemRow).where(ActionItemRow.key == name.upper())
+        item = session.exec(of_key.where(col(ActionItemRow.team).is_not(None))).first()
+        recurring = recurring_of(item.incident_id if item is not None else name)
+        if recurring is None:
+            return None
+        items = items_data(session, recurring.ident, now)
+        events = select(AuditEventRow).where(AuditEventRow.incident_id == recurring.ident)
+        query = select_records(OperationRecord).where(col(OperationRow.incident_id) == recurring.ident)
+        operations = load(session, OperationRecord, query.order_by(col(OperationRow.id)))
+        if not items and not operations:
+            return None
+        return {
+            "recurring": {**recurring._asdict(), "ident": recurring.ident},
+            "action_items": items,
+            "troubles": [
+                trouble_data(trouble)
+                for whose in (recurring.ident, *(item["key"] for item in items))
+                for trouble in troubles_in(session, whose)
+            ],
+            "operations": [operation_data(operation) for operation in operations],
+            "events": _events(session.exec(events.order_by(col(AuditEventRow.seq))).all()),
+        }
+
+
+def _events(events: Sequence[AuditEventRow]) -> list[Data]:
+    return [
+        # nested, since the data of an operation's event has a `kind` of its own
+        {
+            "seq": event.seq,
+            "at": iso(event.at),
+            "kind": event.kind,
+            "data": audit.event_data(event.seq, event.text),
+        }
+        for event in events
+    ]
 
 
 def _ticket_data(ticket: TicketRow) -> Data:

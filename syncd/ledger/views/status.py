@@ -15,12 +15,14 @@ from syncd.domain.duty import OWED, RUNNING
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.mail import of_team
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState
+from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.key_values import get_cursor_in, run_every
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.names import names_in
+from syncd.ledger.store.recurring import NOTES
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 from syncd.ledger.store.troubles import Trouble, troubles_in
 from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
@@ -56,7 +58,8 @@ def _operations_of_team(team: str | None) -> list[ColumnElement[bool]]:
         return []
     subject = col(OperationRow.incident_id)
     of_incidents = subject.in_(select(IncidentRow.id).where(_of_team(team)))
-    return [or_(of_incidents, func.lower(subject) == of_team(team).lower())]
+    recurring = func.lower(subject).startswith(f"{PREFIX}{team}/".lower(), autoescape=True)
+    return [or_(of_incidents, func.lower(subject) == of_team(team).lower(), recurring)]
 
 
 def _status(session: Session, limit: int, team: str | None) -> Data:
@@ -176,7 +179,12 @@ def _dry_run_notes(session: Session, limit: int, team: str | None) -> list[Data]
         .order_by(col(IncidentRow.number).desc())
         .limit(limit)
     )
-    return [
+    recurring = [
+        {"incident": ident, "number": None, "dry_run_notes": notes}
+        for ident, notes in get_cursor_in(session, NOTES).items()
+        if team is None or ident.lower().startswith(f"{PREFIX}{team}/".lower())
+    ]
+    return recurring + [
         {"incident": row.id, "number": row.number, "dry_run_notes": list(row.dry_run_notes)}
         for row in session.exec(query).all()
     ]

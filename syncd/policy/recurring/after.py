@@ -10,7 +10,6 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.duty import RUNNING
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.recurring import Recurring
@@ -53,10 +52,9 @@ def review_after(incident: Major, entry: Recurring, mapping: Mapping) -> Period:
     return Period(name=after_incident(incident.number), due=day + timedelta(days=entry.lead_days))
 
 
-def is_open(item: ItemState, case: Case) -> bool:
+def is_open(item: ItemState) -> bool:
     """Return True while a review is still to be held, so that incidents are linked to it."""
-    latest = case.latest_duties()
-    return item.in_sight and (not latest or any(duty.state in RUNNING for duty in latest))
+    return item.in_sight and item.facts.get("stands", "open") == "open"
 
 
 def links_of(case: Case, mapping: Mapping, incidents: Iterable[Major]) -> tuple[LinkActionItem, ...]:

@@ -90,7 +90,7 @@ def _why_none(incident: IncidentFact) -> str:
 
 _OF_A_DUTY = (
     *("incident", "number", "severity", "clock", "key", "started_at", "due_at"),
-    *("was_due_at", "met_at", "breached_at", "corrected", "reason"),
+    *("was_due_at", "met_at", "breached_at", "corrected", "reason", "recurring"),
 )
 """The columns of a duty's row that the fact has under the same name."""
 

@@ -98,6 +98,4 @@ def _listed(rows: Sequence[Row], table: str) -> list[dict[str, Any]]:
 
 def decision_figure(row: Row) -> dict[str, Any]:
     """Return a decision's row as the figures have it."""
-    return {
-        name: value for name, value in plain_row(row).items() if name not in ("table", "week", "incident")
-    }
+    return {name: value for name, value in plain_row(row).items() if name not in ("table", "week")}

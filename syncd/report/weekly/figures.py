@@ -212,6 +212,7 @@ def figures(
         "not_judged": [{**_short_duty(row), "why": row["why_not_judged"]} for row in unjudged_of(rows)],
         "open_duties": _open_duties(rows, facts.now),
         "follow_ups": _follow_ups(rows),
+        "held": _held(rows),
         "apart": _apart(rows),
         **decision_figures(rows),
         "conflicts": _listed(rows, "conflict"),
@@ -241,6 +242,16 @@ def figures(
         "four_weeks": _over(before[:4]),
         "twelve_weeks": _over(before[:12]),
     }
+
+
+def _held(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """Return how many exercises and reviews were held, of those with a deadline in the week, by kind.
+
+    QRPay runbook, "Metrics for Process Health": 100 % of the scheduled exercises are executed.
+    """
+    duties = [row for row in rows if row["table"] == "duty" and row.get("recurring")]
+    met = {kind: met_of(row for row in duties if row["recurring"] == kind) for kind in ("game_day", "review")}
+    return {kind: {"met": count, "of": of} for kind, (count, of) in met.items() if of}
 
 
 def _apart(rows: Sequence[Row]) -> dict[str, Any]:

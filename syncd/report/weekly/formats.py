@@ -26,7 +26,7 @@ COLUMNS = (
     *("merged_into", "duty", "clock", "key", "summary", "owner", "note", "lost"),
     *("verdict", "in_time", "why_not_judged", "started_at", "due_at", "was_due_at", "due_day", "met_at"),
     *("breached_at", "corrected", "unowned", "overdue_days", "postponed", "by", "until", "ended_at"),
-    *("ended_by", "nth", "itself", "reason"),
+    *("ended_by", "nth", "itself", "reason", "recurring"),
 )
 """The columns of the CSV; a row leaves those empty that its table does not have."""
 _PLACE = {name: place for place, name in enumerate(COLUMNS)}

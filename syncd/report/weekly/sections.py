@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.domain.duty import NOT_VISIBLE, DutyKind, Waiver
+from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, one_line
 from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived
 from syncd.policy.time.time_words import at_words, long_words
@@ -37,6 +38,7 @@ def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) 
     yield from _times(figures)
     yield from _updates(figures, browse)
     yield from _duties(figures)
+    yield from _held(figures)
     yield from _missed(figures, zone, names, browse)
     yield from _not_judged(figures, zone, browse)
     yield _decisions(figures, zone_name, names, browse)
@@ -67,11 +69,11 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
     if figures["unmapped"]:
         services = ", ".join(sorted(one_line(name) for name in figures["unmapped"].values()))
         lines.append(f"Services in no mapping (their incidents get no ticket): {services}")
-    head = ["Owed for the postmortem", "Due", *(["Owner"] if names else [])]
+    head = ["Owed", "Due", *(["Owner"] if names else [])]
     rows = [
         owed_row(duty, zone, names, browse)
         for duty in figures["open_duties"]
-        if duty["duty"] in ("scheduled", "completed") and duty["hours_left"] <= SOON_HOURS
+        if duty["duty"] in ("scheduled", "completed", "held") and duty["hours_left"] <= SOON_HOURS
     ]
     if lines or rows:
         yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
@@ -195,6 +197,16 @@ def _duties(figures: dict[str, Any]) -> Iterator[Section]:
         yield {"title": "Duties with a deadline in the week", "table": _table(head, rows)}
 
 
+_EXERCISES = {"game_day": "Exercises held", "review": "Reviews held"}
+
+
+def _held(figures: dict[str, Any]) -> Iterator[Section]:
+    """Yield how many exercises and reviews were held, of those with a deadline in the week."""
+    held = [f"{_EXERCISES[kind]}: {share['met']} of {share['of']}" for kind, share in figures["held"].items()]
+    if held:
+        yield {"title": held[0], "lines": [*held[1:], "The target is 100%: each is held by its due date."]}
+
+
 def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
     head = ["Duty", "Was due", "Done, or why not", *(["Owner"] if names else [])]
     rows = [
@@ -211,7 +223,14 @@ def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
 
 
 def _duty_cell(duty: dict[str, Any], browse: str) -> dict[str, str]:
-    return _cell(f"{duty['words']}, #{duty['number']} {duty['severity']}", duty["key"], browse)
+    return _cell(f"{duty['words']}, {_duty_of(duty)}", duty["key"], browse)
+
+
+def _duty_of(entry: dict[str, Any]) -> str:
+    """Return the incident of a duty or a decision with its severity, or the name of what recurs."""
+    if entry["number"] is None:
+        return name_for_people(entry["incident"])
+    return f"#{entry['number']} {entry['severity']}"
 
 
 def _done(duty: dict[str, Any], zone: ZoneInfo, names: bool) -> str:
@@ -256,7 +275,7 @@ def decided_rows(
     decisions = [*figures["waivers"], *figures["taken_back"]]
     rows: list[list[Any]] = [
         [
-            _cell(f"{_subject(entry)}, #{entry['number']} {entry['severity']}", entry["key"], browse),
+            _cell(f"{_subject(entry)}, {_duty_of(entry)}", entry["key"], browse),
             decided(entry, zone, names),
         ]
         for entry in decisions

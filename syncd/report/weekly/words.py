@@ -19,8 +19,9 @@ from syncd.report.weekly.sections import MOST_LINES, decided, sections
 
 FORMULA = (
     "Duties met in time, of all duties whose deadline fell into the week: postmortem scheduled, postmortem"
-    " completed, action item has an owner, action item done. A duty that is not judged counts as not met."
-    " Cancelled duties and breaches taken back do not count; waived and restricted duties stand apart."
+    " completed, action item has an owner, action item done, exercise or review held. A duty that is not"
+    " judged counts as not met. Cancelled duties and breaches taken back do not count; waived and restricted"
+    " duties stand apart."
 )
 
 
