@@ -16,7 +16,7 @@ from syncd.config.settings.access import (
     unknown_variables,
 )
 from syncd.config.settings.settings import Settings
-from syncd.config.settings.values import duration
+from syncd.config.settings.values import as_chat_urls, duration
 
 Env = pytest.MonkeyPatch
 
@@ -350,3 +350,31 @@ def test_alarms_go_to_the_events_api_and_not_to_another_host_of_pagerduty(monkey
     assert load_settings().alarm_url == "https://events.eu.pagerduty.com"
     for wrong in ("https://api.pagerduty.com", "https://events.pagerduty.com/v2/enqueue"):
         assert "set it to https://events.pagerduty.com" in str(refused(monkeypatch, SYNCD_ALARM_URL=wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("https://hooks.slack.com/services/T1/B1/5ecret", "not pairs such as"),
+        ("https://x.example/flows/1?sig=5ecret", "not pairs such as"),
+        ("status=http://hooks.slack.com/services/5ecret", "the URL of status is not encrypted"),
+        ("status=5ecret", "the URL of status is not a web address"),
+        ("a=https://x.example/5ecret a=https://x.example/5ecret", "two URLs of the channel a"),
+    ],
+)
+def test_what_is_wrong_with_a_webhook_is_said_without_it(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        as_chat_urls(text)
+    assert "5ecret" not in str(error.value)
+
+
+def test_webhooks_stand_one_a_line_or_beside_each_other_and_the_log_hides_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(
+        "SYNCD_CHAT_URLS", "#ops=https://x.example/hooks/abcdefghijklmnop\nb=http://127.0.0.1/b"
+    )
+    settings = load_settings(None)
+    assert set(settings.chat_urls) == {"ops", "b"}
+    assert "abcdefghijklmnop" in settings.secret_values()
+    assert "abcdefghijklmnop" not in repr(settings)

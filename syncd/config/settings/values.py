@@ -18,6 +18,9 @@ from pydantic import SecretStr
 _ADDRESS = re.compile(r"[^@\s<>,;\"()\[\]\\]+@[^@\s<>,;\"()\[\]\\.]+(?:\.[^@\s<>,;\"()\[\]\\.]+)*")
 _LONGEST_ADDRESS = 254
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+SHORTEST_SECRET = 16
+"""Letters of a part of a secret URL that is a secret by itself."""
+_CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _DURATION = re.compile(r"\s*(\d{1,6})\s*([smhdw])\s*")
 
 
@@ -192,14 +195,15 @@ def as_chat_urls(value: object) -> object:
         return value
     urls: dict[str, SecretStr] = {}
     for pair in value.split():
-        name, separator, url = pair.partition("=")
+        name, _, url = pair.partition("=")
         name = name.removeprefix("#")
-        try:
-            known = bool(name and separator and page_address(url))
-        except ValueError as error:
-            raise ValueError(f"the URL of {name or 'a channel'} is {error}") from None
-        if not known:
+        # what is no name may be a URL, and a message must not repeat it
+        if not _CHANNEL.fullmatch(name) or not url:
             raise ValueError("not pairs such as status=https://hooks.slack.com/services/…")
+        try:
+            page_address(url)
+        except ValueError as error:
+            raise ValueError(f"the URL of {name} is {error}") from None
         if name in urls:
             raise ValueError(f"two URLs of the channel {name}; keep one")
         urls[name] = SecretStr(url)
@@ -211,8 +215,9 @@ def secrets_in(url: str) -> tuple[str, ...]:
     parts = urlsplit(url)
     path = parts.path.strip("/")
     hidden = [url, path, parts.query, *path.split("/")]
-    # short words of a path (`services`, `hooks`) tell nothing
-    return tuple(dict.fromkeys(form for text in hidden if len(text) > 8 for form in (text, unquote(text))))
+    # the words of a path (`services`, `workflows`) tell nothing
+    long = [text for text in hidden if len(text) >= SHORTEST_SECRET]
+    return tuple(dict.fromkeys(form for text in long for form in (text, unquote(text))))
 
 
 def as_secrets(value: object) -> object:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.operation.base import Kind
+from syncd.domain.text.chat import ChatFormat
 from syncd.domain.ticket import Mark, Status
 
 FieldValues = dict[str, JsonValue]
@@ -167,9 +168,10 @@ class RenderedMail(Rendered):
 
 
 class RenderedPost(Rendered):
-    """One post: its channel, and the JSON text of the request; the ledger removes that after the send."""
+    """One post: its channel and chat, and the JSON text of the request; the ledger removes that later."""
 
     channel: str = ""
+    form: ChatFormat = "slack"
     body: str = ""
 
 

@@ -34,17 +34,16 @@ from syncd.ledger.store import leaving
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.views.postmortems import subject_of
-from syncd.policy.notify.chat import is_too_old
+from syncd.policy.notify.chat import is_too_old, no_url
 from syncd.policy.time.time_words import at_words
 from syncd.remote.chat import body_of
 from syncd.report.mail.letters import About
 
-LONGEST = 3_000
-"""UTF-16 units of a message: Slack cuts a text after 4,000, older Mattermosts refuse a longer one."""
+LONGEST = 12_000
+"""UTF-16 units of a message: Mattermost takes 16,383, Slack more; Teams takes 28 KB in all."""
 LONGEST_TITLE, LONGEST_TEXT = 200, 1_000
 """UTF-16 units of a title and of a person's words, before they are escaped."""
 PERHAPS = "perhaps posted: nobody knows whether the message arrived, and it is not posted again"
-NO_CHAT = "SYNCD_CHAT_URLS has no URL for the channel"
 
 
 class PostChatKind(BaseKind[RenderedPost]):
@@ -55,10 +54,8 @@ class PostChatKind(BaseKind[RenderedPost]):
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedPost:
         """Return the message; raise `DecideAgain` for a restricted incident or a post that is too old."""
         post = operation.typed(PostChat)
-        subject, mapping = (
-            subject_of(context.ledger, operation.incident_id),
-            mapping_of_mail(context, operation),
-        )
+        subject = subject_of(context.ledger, operation.incident_id)
+        mapping = mapping_of_mail(context, operation)
         if subject is None or mapping is None or basis.restricted:
             raise DecideAgain
         if is_too_old(post, context.clock.now()):
@@ -68,14 +65,21 @@ class PostChatKind(BaseKind[RenderedPost]):
             text = _filled(context, post.content, about, mapping)
         else:
             text = "\n".join(_lines(post.content, about, form))
-        return RenderedPost(channel=post.channel, body=body_of(cut(text, LONGEST), form))
+        return RenderedPost(channel=post.channel, form=form, body=body_of(cut(text, LONGEST), form))
+
+    def complete(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedPost
+    ) -> RenderedPost:
+        """Return the message as it is; raise `CannotRender` where its channel has lost its URL."""
+        if context.chat is None or rendered.channel not in context.chat.channels:
+            raise CannotRender(no_url(rendered.channel))
+        return rendered
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedPost) -> Outcome:
         """Post the message."""
-        mapping = mapping_of_mail(context, operation)
-        if context.chat is None or rendered.channel not in context.chat.channels or mapping is None:
-            raise CannotRender(f"{NO_CHAT} {rendered.channel}")
-        context.chat.post(rendered.channel, rendered.body, mapping.chat.format)
+        if context.chat is None:
+            raise CannotRender(no_url(rendered.channel))
+        context.chat.post(rendered.channel, rendered.body, rendered.form)
         return Outcome(f"{rendered.channel}:{operation.op}")
 
     def confirmation(
@@ -121,7 +125,8 @@ def _lines(content: PostContent, about: About, form: ChatFormat) -> Iterator[str
         yield f"{links} · {escape_chat(about.service, form)} · triggered {triggered}"
         yield f"Incident commander: {escape_chat(content.commander, form) or 'nobody yet'}"
     elif isinstance(content, SeverityPost):
-        yield f"{chat_bold(f'{number} is {content.severity} now', form)}, before {content.before}: {title}"
+        before = escape_chat(content.before, form)
+        yield f"{chat_bold(f'{number} is {content.severity} now', form)}, before {before}: {title}"
         yield links
     elif isinstance(content, ResolvedPost):
         yield f"{chat_bold(f'{number} is resolved', form)}: {title}"
