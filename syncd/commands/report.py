@@ -183,7 +183,7 @@ def tell_lines(week: str, made_at: datetime, lines: list[Line], *, sent: bool, a
         click.echo(f"{line.outcome}: {line.words} ({'; '.join(line.sources)})")
     numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     figures = "" if sent else " (no report was sent: the figures of now)"
-    click.echo(f"{week}{figures}: {len(lines)} duties, {numbers}")
+    click.echo(f"{week}{figures}: {len(lines)} duties and times, {numbers}")
     return 1 if counts[Outcome.DIFFERENT] else 0
 
 

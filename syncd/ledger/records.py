@@ -45,6 +45,7 @@ class IncidentRecord:
     no_postmortem: str | None
     dry_run_notes: list[str]
     merged_into: str | None
+    was_merged_into: str | None
     restricted: bool
     restricted_since: datetime | None
     provisional: bool

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.base import JsonValue, Reference, UtcTime, Value
 from syncd.domain.clock import IN_STEP, ClockSkew
 from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange
@@ -125,10 +125,13 @@ class PostmortemState(_DutyIssueState):
 class ItemState(_DutyIssueState):
     """An action item of the incident; `source` says why it is one.
 
+    It counts for the incident since `handed_over_at`, the merge of the incident for which it counted before;
+    None without such a merge.
     The issue of a recurring duty is one, too: `incident_id` holds its ident.
     """
 
     source: str
+    handed_over_at: UtcTime | None = None
     facts: dict[str, JsonValue] = Field(default_factory=dict)
     ended_at: UtcTime | None = None
     first_seen_at: UtcTime
@@ -149,13 +152,18 @@ DutyIssueState = PostmortemState | ItemState
 
 
 class MergedSource(Value):
-    """An incident that was merged into this one; `owes` is True if its severity asks for a postmortem."""
+    """An incident that was merged into this one, with the severity that counted for it at its merge.
+
+    `owes` is True if that asks for a postmortem. It counts from `merged_at` until it is opened again at
+    `until` (UTC).
+    """
 
     id: str
     number: int
     severity: str
     owes: bool
     merged_at: UtcTime
+    until: UtcTime | None = None
 
 
 class MergeTarget(Value):
@@ -178,7 +186,8 @@ class Case(Value):
       end that.
     - `state_changes` is None if syncd has not read the log since the incident's last change.
     - `severity_periods` are the severities that the incident had.
-    - `merged_from` and `merged_sources` are the incidents that were merged into this one.
+    - `merged_from` are the incidents that are merged into this one, `merged_sources` also those that were
+      until they were opened again. `earlier_duties` are the duties that its action items had for sources.
 
     People:
 
@@ -237,6 +246,7 @@ class Case(Value):
     waivers: tuple[Waiver, ...] = ()
     skew: ClockSkew = IN_STEP
     merged_sources: tuple[MergedSource, ...] = ()
+    earlier_duties: tuple[Duty, ...] = ()
     approvers: frozenset[str] | None = None
     customer_approvers: dict[str, Account | None] = Field(default_factory=dict)
     sent: dict[str, UtcTime] = Field(default_factory=dict)
@@ -340,6 +350,13 @@ class Rulebook(Value):
     mapping: Mapping
     section: ServiceSection
     project: ResolvedProject
+
+    @classmethod
+    def without_project(cls, mapping: Mapping, section: ServiceSection) -> Rulebook:
+        """Return a rulebook for rules that do not look at the Jira project, which only the daemon knows."""
+        kind = Reference(id="", name="")
+        project = ResolvedProject(id="", key=mapping.jira.project, incident_type=kind, statuses={})
+        return cls(mapping=mapping, section=section, project=project)
 
 
 class Remark(Value):

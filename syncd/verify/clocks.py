@@ -9,20 +9,29 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from syncd.domain.duty import AFTER_A_WAIVER, DutyKind, Waiver
+from syncd.domain.duty import AFTER_A_WAIVER, OF_ACTION_ITEM, DutyKind, Waiver
 from syncd.verify.facts import Correction, Judged, Verdict
 from syncd.verify.fulfilment import Fulfilled
-from syncd.verify.spans import Span
+from syncd.verify.spans import Ending, Span
 
 AFTER_A_CORRECTION = timedelta(hours=24)
 
 
 class Start(NamedTuple):
-    """The start of a clock in its span; `renewed` where an earlier clock was met before it."""
+    """The start of a clock in its span; `renewed` where an earlier clock was met before it.
+
+    `kept` is the resolve of an earlier clock that went on over reopenings and that this one replaces.
+    """
 
     at: datetime
     span: Span
     renewed: bool = False
+    kept: datetime | None = None
+
+    @property
+    def resolved_at(self) -> datetime:
+        """The resolve before which no review can have been."""
+        return self.kept or self.span.resolved_at
 
 
 class Duty(NamedTuple):
@@ -84,6 +93,8 @@ def clocks_of(duty: Duty, now: datetime) -> list[Judged]:
         if correction.met_at is not None:
             break
         start, given_due = _after_correction(duty, correction)
+        if start is not None and start.at == correction.at:
+            start = start._replace(kept=clock.start.resolved_at)
     return judged
 
 
@@ -129,7 +140,7 @@ def _end(duty: Duty, clock: _Clock, now: datetime) -> _End | None:
     ends = [
         _End(span.end, False)
         for span in duty.spans
-        if span.end is not None and clock.start.at <= span.end <= now
+        if span.end is not None and clock.start.at < span.end <= now
     ]
     ends += [
         _End(time.end, True)
@@ -138,6 +149,9 @@ def _end(duty: Duty, clock: _Clock, now: datetime) -> _End | None:
     ]
     # what ends at the moment at which it was lost had been met
     for end in sorted(ends, key=lambda end: (end.at, not end.renewal)):
+        # missed before it was done, and still without an owner when it is opened again, is missed once
+        if not end.renewal and clock.due <= end.at and _why(duty, end.at) == "done":
+            continue
         if end.renewal or not _met_by(duty, clock, end.at):
             return end
     return None
@@ -171,11 +185,16 @@ def _judge(duty: Duty, clock: _Clock, now: datetime) -> tuple[Judged, _End | Non
     if end.renewal:
         met = next(time for time in clock.times if time.end == end.at)
         return _met(base, met), end
-    why = next(span.why for span in duty.spans if span.end == end.at)
+    why = _why(duty, end.at)
     if clock.due <= end.at:
-        # what was missed stays missed, and may still be done late
-        return _present(duty, clock, base.model_copy(update={"why": why}), now), end
+        # what was missed stays missed, and may be done late until the item counts elsewhere, or nowhere
+        until = min(now, clock.start.span.leaves_at or now)
+        return _present(duty, clock, base.model_copy(update={"why": why}), until), end
     return base.model_copy(update={"verdict": Verdict.CANCELLED, "why": why}), end
+
+
+def _why(duty: Duty, at: datetime) -> Ending:
+    return next(span.why for span in duty.spans if span.end == at)
 
 
 def _met(base: Judged, time: Fulfilled) -> Judged:
@@ -204,14 +223,20 @@ def _following(duty: Duty, clock: _Clock, end: _End | None, verdict: Judged) -> 
     if end is None:
         return None
     if end.renewal:
-        return _first(duty.spans, end.at, renewed=True)
-    # what nobody owned before it was done, and again after it was opened again, is missed once
-    if verdict.why == "done" and clock.due <= end.at:
-        # until the incident is opened again: the next resolve begins another clock
-        ends = [span.end for span in duty.spans if span.why != "done" and span.end and span.end > end.at]
-        unmet = next((at for at in sorted(ends) if not _met_by(duty, clock, at)), None)
-        return _first(duty.spans, unmet) if unmet is not None else None
-    return _first(duty.spans, end.at)
+        following = _first(duty.spans, end.at, renewed=True)
+        return following._replace(kept=clock.start.resolved_at) if following else None
+    following = _first(duty.spans, end.at)
+    if duty.kind not in OF_ACTION_ITEM or clock.due > end.at or following is None:
+        return following
+    if verdict.why == "merged" or not following.span.is_of_same(clock.start.span):
+        # nothing changes for what was missed: if it was met late, it is owed again once that is lost
+        late = _met_by(duty, clock, max(end.at, following.at))
+        if late is not None:
+            return _first(duty.spans, late.end, renewed=True) if late.end is not None else None
+        # and else from the next resolve
+        resolved = [span for span in duty.spans if span.start == span.resolved_at]
+        return _first([span for span in resolved if span.start > end.at])
+    return following
 
 
 def _correction(duty: Duty, clock: _Clock, following: Start | None, now: datetime) -> Correction | None:

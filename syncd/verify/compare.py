@@ -18,11 +18,14 @@ from syncd.domain.mail import name_for_people
 from syncd.verify.as_of import as_of
 from syncd.verify.facts import Decisions, IncidentFacts, Judged, People, Verdict
 from syncd.verify.judge import judge
+from syncd.verify.times import times_of
 
 Row = Mapping[str, Any]
 
 _UNDECIDED = frozenset({"open", "pending", "due_soon"})
 _NOT_COUNTED = frozenset({Verdict.CANCELLED, "not_required"})
+SECONDS_APART = 1.0
+"""The times of an incident and of its log may differ by so many seconds."""
 NOT_JUDGED = "not judged"
 """The verdict of a row that could not be judged when the report was made."""
 
@@ -151,6 +154,35 @@ def compare(
         if due and duty.verdict not in _NOT_COUNTED and duty.verdict is not Verdict.PENDING:
             lines.append(_left_out(duty, material, excused=bool(of_rules)))
     return lines
+
+
+def compare_times(material: Material, row: Row, made_at: datetime) -> list[Line]:
+    """Return the comparison of an incident's times to acknowledge and to resolve, as its row has them."""
+    if material.facts is None:
+        return [unverifiable({**row, "duty": "times", "verdict": "on record"}, material.unreadable[""])]
+    derived = times_of(material.facts, made_at)
+    sources = (f"PagerDuty's log of #{material.number}",)
+    lines = []
+    for duty, column, minutes in (
+        ("time to acknowledge", "minutes_to_acknowledge", derived.to_acknowledge),
+        ("time to resolve", "minutes_to_resolve", derived.to_resolve),
+    ):
+        on_record = row.get(column)
+        of_row = {**row, "key": row.get("ticket"), "duty": duty, "verdict": _in_minutes(on_record)}
+        lines.append(
+            _of_row(of_row, _outcome(same=_alike(on_record, minutes)), _in_minutes(minutes), sources)
+        )
+    return lines
+
+
+def _in_minutes(minutes: float | None) -> str:
+    return "none" if minutes is None else f"{minutes:.1f} minutes"
+
+
+def _alike(first: float | None, second: float | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return abs(first - second) * 60 <= SECONDS_APART
 
 
 def unverifiable(row: Row, why: str) -> Line:

@@ -31,10 +31,10 @@ class Verdict(StrEnum):
 
 
 class Leaving(Value):
-    """Someone left between two looks: active at the first one, inactive at the second (UTC)."""
+    """The time in which syncd saw somebody's account inactive (UTC); `back_at` None: to this day."""
 
-    active_at: UtcTime
     inactive_at: UtcTime
+    back_at: UtcTime | None = None
 
 
 class People(Value):
@@ -62,7 +62,9 @@ class People(Value):
         if account_id is None or account_id in self.automatic:
             return False
         leaving = self.leavers.get(account_id)
-        return leaving is None or at < leaving.inactive_at
+        if leaving is None or at < leaving.inactive_at:
+            return True
+        return leaving.back_at is not None and leaving.back_at <= at
 
 
 class IssueFacts(Value):
@@ -90,11 +92,12 @@ class IssueFacts(Value):
 
 
 class ItemFacts(Value):
-    """An action item: since when it is one, and whether it still is one of this incident.
+    """An action item: since when it is one, and whether it still is one.
 
     `runbook` is True for the item on runbook and knowledge base, which syncd makes. `named_by` is the person
     whose row of the follow-up table named the owner, where syncd made the item of such a row. `left_at` is
-    when its link was removed, or when its incident was merged and it began to count for the target.
+    when its link or label was removed. `stages` are the incidents for which it counts, one after the other,
+    where a merge handed it over; without any it counts for the incident that has it.
     """
 
     issue: IssueFacts
@@ -102,21 +105,42 @@ class ItemFacts(Value):
     runbook: bool = False
     named_by: Account | None = None
     left_at: UtcTime | None = None
+    stages: tuple[Stage, ...] = ()
+
+
+class Stage(Value):
+    """The time in which an action item counts for an incident, whose items are left out here (UTC)."""
+
+    incident: IncidentFacts
+    since: UtcTime
+    until: UtcTime | None = None
+
+
+class Merge(Value):
+    """A merge of an incident into another; `claimed` is True where a mapping claims the other's service."""
+
+    at: UtcTime
+    into: str = ""
+    claimed: bool = True
 
 
 class Absorbed(Value):
-    """An incident that was merged into this one, with the severity that counted for it."""
+    """An incident that was merged into this one, with the severity that counted for it.
+
+    `owes` is True where it owed a postmortem by its own team's rules. `until` is when it was opened again.
+    """
 
     at: UtcTime
-    severity: str
+    severity: str | None
+    owes: bool = False
+    until: UtcTime | None = None
 
 
 class IncidentFacts(Value):
     """One incident: states and severities by PagerDuty's time, merges, its postmortem, its action items.
 
     `signs` are the times of new alerts and of people's notes; acknowledgements are among the states.
-    `service_owes` is True where every incident of its service owes a postmortem. `written_by_person` is when
-    a person first wrote into the postmortem.
+    `service_owes` is True where every incident of its service owes a postmortem.
     """
 
     id: str
@@ -125,10 +149,9 @@ class IncidentFacts(Value):
     signs: tuple[UtcTime, ...] = ()
     severities: tuple[SeverityPeriod, ...] = ()
     service_owes: bool = False
-    merged_at: UtcTime | None = None
+    merges: tuple[Merge, ...] = ()
     absorbed: tuple[Absorbed, ...] = ()
     postmortem: IssueFacts | None = None
-    written_by_person: UtcTime | None = None
     items: tuple[ItemFacts, ...] = ()
 
 

@@ -40,11 +40,13 @@ def _acts(issue: IssueFacts) -> list[_Act]:
 
 
 def _with_leavings(issue: IssueFacts, people: People, acts: list[_Act]) -> list[_Act]:
-    leaving = [
-        _Act(people.leavers[entry.value].inactive_at, None)
-        for entry in assignees(issue)
-        if entry.value in people.leavers
-    ]
+    leaving = []
+    for owner in {entry.value for entry in assignees(issue) if entry.value in people.leavers}:
+        times = people.leavers[owner]
+        leaving.append(_Act(times.inactive_at, None))
+        if times.back_at is not None:
+            # who comes back owns again what still bears the name
+            leaving.append(_Act(times.back_at, Account(id=owner, human=True)))
     # nobody reads the owner of an issue that Jira does not show
     if issue.hidden_since is not None:
         leaving = [act for act in leaving if act.at < issue.hidden_since]
@@ -164,6 +166,18 @@ def completions(issue: IssueFacts, people: People) -> list[Fulfilled]:
     """Return when the postmortem stood in a status that means completed, where a person put it there."""
     acts = [_Act(entry.at, entry.by) for entry in statuses(issue)]
     return _times(acts, people, lambda at: _in_done_status(issue, at), lambda _: "removed")
+
+
+def written_at(issue: IssueFacts, people: People) -> datetime | None:
+    """Return when a person first made, changed or commented a postmortem, None if nobody did.
+
+    Where Jira names no author it may have been a person: what people wrote is never cancelled.
+    """
+    texts = {"description", "summary", "status", issue.date_field}
+    acts = [_Act(change.at, change.author) for change in issue.changes if change.field in texts]
+    acts += [_Act(comment.created_at, comment.author) for comment in issue.comments]
+    acts += [_Act(issue.created_at, issue.creator)] if issue.creator is not None else []
+    return min((act.at for act in acts if act.by is None or people.is_person(act.by)), default=None)
 
 
 def owned(item: ItemFacts, people: People) -> list[Fulfilled]:

@@ -16,7 +16,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.verify.clocks import Duty, Start, clocks_of, moved
 from syncd.verify.days import Calendar
-from syncd.verify.facts import Correction, Decisions, IncidentFacts, ItemFacts, Judged, People
+from syncd.verify.facts import Correction, Decisions, IncidentFacts, ItemFacts, Judged, People, Stage
 from syncd.verify.fulfilment import (
     Fulfilled,
     ScheduledRule,
@@ -27,6 +27,7 @@ from syncd.verify.fulfilment import (
     owned,
     scheduled,
     while_open,
+    written_at,
 )
 from syncd.verify.record import dates
 from syncd.verify.spans import (
@@ -41,18 +42,10 @@ from syncd.verify.spans import (
 
 def judge(facts: IncidentFacts, people: People, decisions: Decisions, now: datetime) -> list[Judged]:
     """Return every clock of every duty of an incident, as it stands at `now` (UTC)."""
-    every = [span for span in resolved_spans(facts, now) if span.start <= now]
-    # an incident that was resolved before `enforce_from` owes nothing
-    every = [
-        span for span in every if span.resolved_at >= decisions.rules_at(span.resolved_at).enforced_since
-    ]
-    # a merge resolves its source, and from then on the target's duties count
-    merged = facts.merged_at if facts.merged_at and facts.merged_at <= now else None
-    before = [span for span in every if merged is None or span.resolved_at != merged]
     case = _Case(facts, people, decisions, now)
-    judged = _postmortem(case, before, merged)
+    judged = _postmortem(case)
     for item in facts.items:
-        judged += _item(case, item, before, merged)
+        judged += _item(case, item)
     return judged
 
 
@@ -64,6 +57,11 @@ class _Case(NamedTuple):
 
     def rules(self, span: Span) -> Mapping:
         return self.decisions.rules_at(span.resolved_at)
+
+    def spans(self, facts: IncidentFacts) -> list[Span]:
+        """Return when an incident is over; one that was resolved before `enforce_from` owes nothing."""
+        every = [span for span in resolved_spans(facts, self.now) if span.start <= self.now]
+        return [span for span in every if span.resolved_at >= self.rules(span).enforced_since]
 
     def waivers(self, kind: DutyKind, subject: str | None) -> list[Waiver]:
         return [
@@ -80,23 +78,32 @@ class _Case(NamedTuple):
         ]
 
 
-def _cut(spans: Sequence[Span], at: datetime | None) -> list[Span]:
-    """Return spans that a merge ends; after a reopening a merged incident counts on its own again."""
+def _cut(spans: Sequence[Span], at: datetime, *, all_of_it: bool = True) -> list[Span]:
+    """Return spans that a merge ends; after a reopening a merged incident counts on its own again.
+
+    Unless `all_of_it`, what ran at the merge goes on.
+    """
     parts = []
     for span in spans:
-        if at is None or span.start >= at or (span.end is not None and span.end <= at):
+        # a merge resolves its source, and from then on the target's duties count
+        if span.resolved_at == at:
+            continue
+        if not all_of_it or span.start >= at or (span.end is not None and span.end <= at):
             parts.append(span)
         else:
             parts += only_within([span], span.start, at, "merged")
     return parts
 
 
-def _postmortem(case: _Case, spans: Sequence[Span], merged: datetime | None) -> list[Judged]:
-    facts = case.facts
-    written = facts.written_by_person
-    # where a person already wrote it, nothing is cancelled
-    if not (merged and written and written <= merged):
-        spans = _cut(spans, merged)
+def _postmortem(case: _Case) -> list[Judged]:
+    facts, issue = case.facts, case.facts.postmortem
+    written = written_at(issue, case.people) if issue is not None else None
+    spans = case.spans(facts)
+    for merge in facts.merges:
+        # where nobody judges the target, the source's duties go on
+        if merge.claimed and merge.at <= case.now:
+            # what a person already wrote is not cancelled
+            spans = _cut(spans, merge.at, all_of_it=not (written and written <= merge.at))
     spans = _by_rules(
         case,
         spans,
@@ -139,7 +146,7 @@ def _postmortem_duty(case: _Case, kind: DutyKind, spans: Sequence[Span]) -> Duty
         waivers = case.waivers(kind, None)
         due = moved(due, [], waivers)
         begins = max([start.at, *(waiver.end for waiver in waivers if waiver.at <= due)])
-        rule = ScheduledRule(Calendar(rules), start.span.resolved_at, begins, due, within)
+        rule = ScheduledRule(Calendar(rules), start.resolved_at, begins, due, within)
         return scheduled(issue, people, rule)
 
     return Duty(
@@ -158,15 +165,34 @@ def _postmortem_duty(case: _Case, kind: DutyKind, spans: Sequence[Span]) -> Duty
     )
 
 
-def _item(case: _Case, item: ItemFacts, spans: Sequence[Span], merged: datetime | None) -> list[Judged]:
+def _item(case: _Case, item: ItemFacts) -> list[Judged]:
+    """Return the clocks of an item's duties that began while it counted for this incident."""
+    stages = item.stages or (Stage(incident=case.facts, since=item.became_at),)
     spans = _by_rules(
         case,
-        _cut(spans, merged),
+        [span for stage in stages for span in _of_stage(case, stage)],
         lambda mapping: mapping.follow_ups.mode is not Mode.OFF,
         lambda _, part: only_within(part, item.became_at, item.left_at, "no action item any more"),
     )
+    if item.left_at is not None:
+        spans = [span._replace(leaves_at=min(span.leaves_at or item.left_at, item.left_at)) for span in spans]
     judged = [] if item.runbook else clocks_of(_owned_duty(case, item, spans), case.now)
-    return judged + clocks_of(_done_duty(case, item, spans), case.now)
+    judged += clocks_of(_done_duty(case, item, spans), case.now)
+    own = [stage for stage in stages if stage.incident.id == case.facts.id]
+    return [clock for clock in judged if any(_lies_in(stage, clock.started_at) for stage in own)]
+
+
+def _of_stage(case: _Case, stage: Stage) -> list[Span]:
+    until = stage.until if stage.until is not None and stage.until <= case.now else None
+    spans = case.spans(stage.incident)
+    if until is not None:
+        spans = _cut(spans, until)
+    within = only_within(spans, stage.since, until, "merged")
+    return [span._replace(incident=stage.incident, leaves_at=until) for span in within]
+
+
+def _lies_in(stage: Stage, at: datetime) -> bool:
+    return stage.since <= at and (stage.until is None or at < stage.until)
 
 
 def _owned_duty(case: _Case, item: ItemFacts, spans: Sequence[Span]) -> Duty:
@@ -231,14 +257,15 @@ def _due_of_item(
     calendar = Calendar(rules)
     entries = dates(item.issue)
     first_done = times[0].start if times else None
-    turns = [entry.at for entry in entries] + severity_turns(case.facts, rules, case.now)
+    incident = start.span.incident or case.facts
+    turns = [entry.at for entry in entries] + severity_turns(incident, rules, case.now)
     steps = sorted({start.at, *(at for at in turns if at > start.at)})
     due = start.at
     for place, at in enumerate(steps):
         # the date and the severity as they stood from this step on
         hours_left = calendar.after_working_hours(at, rules.follow_ups.owner_hours)
         entry = [other for other in entries if other.at <= at]
-        due = _latest(case, calendar, rules, start, at)
+        due = calendar.after_working_days(start.span.resolved_at, _days(incident, rules, at, case.now))
         day = day_in(entry[-1].value) if entry else None
         if day is not None:
             # a date that is over when it is set leaves a working day
@@ -253,8 +280,8 @@ def _due_of_item(
     return due
 
 
-def _latest(case: _Case, calendar: Calendar, rules: Mapping, start: Start, at: datetime) -> datetime:
-    """Return the end of the severity's latest day: `follow_up_days` working days after the resolve."""
-    name = severity_at(case.facts, rules, at, case.now)
+def _days(incident: IncidentFacts, rules: Mapping, at: datetime, now: datetime) -> int:
+    """Return how many working days an item has by the severity of its incident at a time."""
+    name = severity_at(incident, rules, at, now)
     section = rules.severities.get(name or "") or [*rules.severities.values()][-1]
-    return calendar.after_working_days(start.span.resolved_at, section.follow_up_days)
+    return section.follow_up_days

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from syncd.domain.mapping.mapping import Mapping
-from syncd.verify.facts import IncidentFacts
+from syncd.verify.facts import Absorbed, IncidentFacts, Merge
 
 SHORT_REOPENING = timedelta(minutes=30)
 """An incident that is resolved again within this time changes no clock."""
@@ -24,6 +24,8 @@ class Span(NamedTuple):
     """A time in which duties run; `resolved_at` is the resolve with which it begins or before which it lies.
 
     `undecided_since` is set while the incident is open again and it is not yet clear that this will last.
+    `incident` is the one for which an action item counts meanwhile, None where no action item asks, and the
+    item leaves it at `leaves_at`.
     """
 
     start: datetime
@@ -31,6 +33,13 @@ class Span(NamedTuple):
     why: Ending
     resolved_at: datetime
     undecided_since: datetime | None = None
+    incident: IncidentFacts | None = None
+    leaves_at: datetime | None = None
+
+    def is_of_same(self, other: Span) -> bool:
+        """Return True if an action item counts for the same incident in both times."""
+        ids = [span.incident.id if span.incident is not None else None for span in (self, other)]
+        return ids[0] == ids[1]
 
 
 class _Resolve(NamedTuple):
@@ -73,13 +82,21 @@ def resolved_spans(facts: IncidentFacts, now: datetime) -> list[Span]:
             spans.append(Span(start, None, "", start))
             break
         until = following.at if following else now
-        lasts = until - reopened > SHORT_REOPENING and _has_sign(facts, reopened, until)
+        # a source that is opened again is no source any more: it counts on its own from its next resolve
+        parted = any(start <= merge.at <= reopened for merge in facts.merges if merge.claimed)
+        lasts = parted or (until - reopened > SHORT_REOPENING and _has_sign(facts, reopened, until))
         if lasts:
             spans.append(Span(start, reopened, "reopened", start))
             start = None
         elif following is None:
             spans.append(Span(start, None, "", start, undecided_since=reopened))
     return spans
+
+
+def parted_at(source: IncidentFacts, merge: Merge) -> datetime | None:
+    """Return when a source was opened again after its merge, so that it counts on its own; None if never."""
+    later = [state.at for state in source.states if state.kind == "reopened" and state.at >= merge.at]
+    return min(later, default=None)
 
 
 def only_within(spans: Iterable[Span], since: datetime, until: datetime | None, why: Ending) -> list[Span]:
@@ -91,18 +108,22 @@ def only_within(spans: Iterable[Span], since: datetime, until: datetime | None, 
             continue
         if until is not None and (span.end is None or until < span.end):
             # what was not clear after this end makes no difference to it
-            parts.append(Span(start, until, why, span.resolved_at))
+            parts.append(span._replace(start=start, end=until, why=why, undecided_since=None))
         else:
             parts.append(span._replace(start=start))
     return parts
 
 
 class Held(NamedTuple):
-    """A severity that counts, from a time until another time; None: for ever."""
+    """A severity that counts, from a time until another time; None: for ever.
+
+    `owes` is True where it is a merged incident's that owed a postmortem by its own team's rules.
+    """
 
     severity: str
     since: datetime
     until: datetime | None
+    owes: bool = False
 
 
 def _held(facts: IncidentFacts, now: datetime) -> list[Held]:
@@ -113,14 +134,23 @@ def _held(facts: IncidentFacts, now: datetime) -> list[Held]:
 
 
 def _by_merges(facts: IncidentFacts, now: datetime) -> list[Held]:
-    return [Held(merge.severity, merge.at, None) for merge in facts.absorbed if merge.at <= now]
+    return [
+        Held(
+            merge.severity or "",
+            merge.at,
+            merge.until if merge.until is not None and merge.until <= now else None,
+            owes=merge.owes,
+        )
+        for merge in facts.absorbed
+        if merge.at <= now
+    ]
 
 
 def counting(facts: IncidentFacts, mapping: Mapping, now: datetime) -> list[Held]:
     """Return the severities that count and when, by the mapping's `basis`.
 
     `peak`: each severity that lasted, or that was held at a resolve, counts for ever. `final`: each counts
-    while it is held. The severity of a merged incident counts from the merge on.
+    while it is held. The severity of a merged incident counts from the merge until that one is opened again.
     """
     held = _held(facts, now)
     if mapping.postmortem.basis == "peak":
@@ -150,6 +180,23 @@ def severity_turns(facts: IncidentFacts, mapping: Mapping, now: datetime) -> lis
     return [at for period in periods for at in (period.since, period.until) if at is not None]
 
 
+def absorbed(
+    source: IncidentFacts, mapping: Mapping, way: Sequence[tuple[IncidentFacts, Merge]], now: datetime
+) -> Absorbed | None:
+    """Return what a source brings to a target: the severity that counted at its merge by its own mapping.
+
+    `way` are the merges that lead from the source to the target. None: they never held at the same time.
+    """
+    merged_at = way[0][1].at
+    at = max(merge.at for _, merge in way)
+    until = min((parted for step in way if (parted := parted_at(*step)) is not None), default=None)
+    if until is not None and until <= at:
+        return None
+    severity = severity_at(source, mapping, merged_at, now)
+    owes = severity in mapping.severities and mapping.severities[severity].postmortem
+    return Absorbed(at=at, severity=severity, owes=owes or source.service_owes, until=until)
+
+
 def owing_spans(facts: IncidentFacts, mapping: Mapping, spans: Sequence[Span], now: datetime) -> list[Span]:
     """Return the parts of spans in which the incident owes a postmortem."""
     if facts.service_owes:
@@ -157,7 +204,7 @@ def owing_spans(facts: IncidentFacts, mapping: Mapping, spans: Sequence[Span], n
     owing = {name for name, section in mapping.severities.items() if section.postmortem}
     joined: list[Held] = []
     for held in sorted(counting(facts, mapping, now), key=lambda period: period.since):
-        if held.severity not in owing:
+        if held.severity not in owing and not held.owes:
             continue
         last = joined[-1] if joined else None
         if last is None or (last.until is not None and last.until < held.since):

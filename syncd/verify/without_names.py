@@ -84,13 +84,19 @@ class _Veil:
         )
 
     def _facts(self, facts: IncidentFacts) -> IncidentFacts:
-        return facts.model_copy(
+        return _nameless(facts).model_copy(
             update={
-                "states": tuple(state.model_copy(update={"agent": ""}) for state in facts.states),
                 "postmortem": self._issue(facts.postmortem) if facts.postmortem else None,
                 "items": tuple(
                     item.model_copy(
-                        update={"issue": self._issue(item.issue), "named_by": self._account(item.named_by)}
+                        update={
+                            "issue": self._issue(item.issue),
+                            "named_by": self._account(item.named_by),
+                            "stages": tuple(
+                                stage.model_copy(update={"incident": _without_issues(stage.incident)})
+                                for stage in item.stages
+                            ),
+                        }
                     )
                     for item in facts.items
                 ),
@@ -112,7 +118,10 @@ class _Veil:
     def _change(self, change: Change, date_field: str) -> Change:
         act = Change(at=change.at, author=self._account(change.author), field="other")
         before, after = change.before, change.after
-        if change.field in ("status", date_field):
+        if change.field in ("summary", "description"):
+            # that somebody wrote is asked, never what
+            kept: dict[str, str | None] = {}
+        elif change.field in ("status", date_field):
             kept = {"before": before, "after": after}
         elif change.field == "assignee":
             kept = {
@@ -134,6 +143,16 @@ class _Veil:
         return Comment(
             id=comment.id, author=self._account(comment.author), body=body, created_at=comment.created_at
         )
+
+
+def _nameless(facts: IncidentFacts) -> IncidentFacts:
+    states = tuple(state.model_copy(update={"agent": ""}) for state in facts.states)
+    return facts.model_copy(update={"states": states})
+
+
+def _without_issues(facts: IncidentFacts) -> IncidentFacts:
+    """Return what an action item asks of an incident for which it counted: its states and severities."""
+    return _nameless(facts).model_copy(update={"postmortem": None, "items": ()})
 
 
 def _labels(labels: Iterable[str]) -> tuple[str, ...]:

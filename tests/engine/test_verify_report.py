@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,23 +22,23 @@ from syncd.ledger.views.to_verify import on_record_of
 from syncd.report.evidence import build
 from syncd.report.weekly.report import make, run_of
 from syncd.report.weekly.week import Week
-from syncd.verify.compare import Line, Outcome
+from syncd.verify.compare import Line, Material, Outcome
 
 INES, AMARA, LEAVER = "Ines Carvalho", "Amara Osei", "Mei Tanaka"
 HOUR = 3600.0
 DAY = 24 * HOUR
 Rows = list[dict[str, Any]]
+RULES = mapping(
+    postmortem={"mode": "enforce", "complete_days": 90},
+    follow_ups={"mode": "enforce"},
+    close_gate={"mode": "off"},
+)
 
 
 @pytest.fixture(scope="module")
 def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Two weeks after three incidents: one is scheduled in time, one late and with items, one never."""
-    rules = mapping(
-        postmortem={"mode": "enforce", "complete_days": 90},
-        follow_ups={"mode": "enforce"},
-        close_gate={"mode": "off"},
-    )
-    with rig(tmp_path_factory.mktemp("weeks"), mappings=(rules,)) as house:
+    with rig(tmp_path_factory.mktemp("weeks"), mappings=(RULES,)) as house:
         play(house)
         yield house
 
@@ -107,7 +108,8 @@ def test_reports_agree_with_what_both_services_say(weeks: Rig) -> None:
     writes = weeks.writes()
     lines = compared(weeks)
     assert different(lines) == []
-    assert {line.duty for line in lines} == {"scheduled", "owned"}
+    times = {"time to acknowledge", "time to resolve"}
+    assert {line.duty for line in lines} == {"scheduled", "owned"} | times
     assert {line.on_record.split(",")[0] for line in lines} >= {"met", "met_late", "breached"}
     assert weeks.writes() == writes
     # the ledger tells when an owner left: of both their clocks each can be verified
@@ -240,3 +242,45 @@ def test_an_issue_that_jira_does_not_show_any_more_is_not_verifiable(weeks: Rig)
     lines = different(compared(weeks))
     assert {line.outcome for line in lines} == {Outcome.NOT_VERIFIABLE}
     assert {line.sources for line in lines} == {(f"Jira does not show {key} any more",)}
+
+
+def material(house: Rig, number: int) -> Material:
+    ident = next(
+        each.id for each in house.world.pagerduty.account.incidents.values() if each.number == number
+    )
+    read = Reader(house.ledger, house.context.services, house.mappings).material(ident)
+    assert isinstance(read, Material)
+    return read
+
+
+def test_a_report_with_a_merge_agrees_with_what_both_services_say(tmp_path: Path) -> None:
+    with rig(tmp_path, mappings=(RULES,)) as house:
+        house.settle(2)
+        pagerduty, jira = house.world.pagerduty, house.world.jira
+        postmortem = resolved(house, "Latency")
+        owned, unowned = (jira.sub_task(postmortem, title, INES) for title in ("Alert", "Limit"))
+        pass_time(house, HOUR)
+        jira.assign(owned.key, AMARA, INES)
+        target = pagerduty.trigger("Alipay Integration", "Errors", priority="P4")
+        pass_time(house, HOUR)
+        source = next(each for each in pagerduty.account.incidents.values() if each.title == "Latency")
+        pagerduty.reopen(source.id, AMARA)
+        pass_time(house, HOUR)
+        pagerduty.merge(target.id, [source.id], AMARA)
+        pass_time(house, HOUR)
+        pagerduty.resolve(target.id, AMARA)
+        pass_time(house, 4 * DAY)
+        jira.edit(unowned.key, INES, duedate=in_days(house, 3))
+        lines = compared(house)
+        assert [(line.number, line.duty, line.on_record, line.derived) for line in different(lines)] == []
+        of_target = [line for line in lines if line.number == target.number]
+        assert {line.duty for line in of_target} >= {"scheduled", "owned", "time to resolve"}
+        assert [line.on_record for line in lines if line.number == source.number and "time" in line.duty] == [
+            "none",
+            "none",
+        ]
+        read = material(house, target.number)
+        assert read.facts is not None
+        assert [each.owes for each in read.facts.absorbed] == [True]
+        stages = {stage.incident.id for each in read.facts.items for stage in each.stages}
+        assert stages == {source.id, target.id}

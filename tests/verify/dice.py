@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from syncd.domain.duty import DutyKind, Waiver
-from verify.verify_cast import OPEN, Acts, at
+from verify.verify_cast import APP, MACHINES, OPEN, Acts, at
 
 TEAM = ("ines", "jo", "mei", "ravi")
 
 
 class Dice:
-    """Random choices; `seen` counts the events that occurred. `left_at` is when somebody left, in hours."""
+    """Random choices; `seen` counts the events that occurred.
+
+    `away` tells when somebody left and came back, in hours (None: never).
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.seen: Counter[str] = Counter()
-        self.left_at: dict[str, float] = {}
+        self.away: dict[str, tuple[float, float | None]] = {}
 
     def hit(self, chance: float, name: str = "") -> bool:
         happens = self.random.random() < chance
@@ -33,15 +36,30 @@ class Dice:
 
     def person(self, when: float | None = None) -> str:
         """Return a person of the team; with a time, one who had not left by then."""
-        there = [name for name in TEAM if when is None or self.left_at.get(name, when) >= when]
+        there = [name for name in TEAM if when is None or not is_away(self.away, name, when)]
         return self.random.choice(there)
+
+    def machine(self) -> str:
+        """Return an account that no person uses, but not syncd's."""
+        name = self.random.choice(MACHINES)
+        self.seen[f"act of {'an app' if name == APP else 'a ' + name}"] += 1
+        return name
 
     def day(self, hours: float, low: int, high: int) -> str:
         """Return a day between two numbers of days after a time."""
         return f"{at(hours) + timedelta(days=self.random.randint(low, high)):%Y-%m-%d}"
 
 
-def as_recorded(acts: Acts, left_at: Mapping[str, float], owner: str | None = None) -> Acts:
+Away = Mapping[str, tuple[float, float | None]]
+
+
+def is_away(away: Away, name: str | None, when: float) -> bool:
+    """Return True if somebody has left at a time and has not come back."""
+    left, back = away.get(name or "", (when, None))
+    return left < when and (back is None or when <= back)
+
+
+def as_recorded(acts: Acts, away: Away, owner: str | None = None) -> Acts:
     """Return the acts that Jira records: those that change something, by accounts that were active.
 
     The values `+LABEL` and `-LABEL` of the field `labels` become whole lists of labels. `owner` is the first
@@ -51,7 +69,7 @@ def as_recorded(acts: Acts, left_at: Mapping[str, float], owner: str | None = No
     recorded: Acts = []
     for when, who, name, given in sorted(acts, key=lambda act: act[0]):
         value = given
-        if any(when > left_at.get(person or "", when) for person in (who, given)):
+        if is_away(away, who, when) or is_away(away, given, when):
             continue
         if name == "labels" and given is not None:
             labels = set((values.get(name) or "").split())

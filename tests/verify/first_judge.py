@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyState, Waiver, verdict_of
-from syncd.domain.history import Leave, StateChange
+from syncd.domain.history import Leave, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.project import PostmortemFacts, ResolvedProject
@@ -16,6 +16,7 @@ from syncd.domain.ticket import Account, Comment, Issue, Status
 from syncd.policy.case import (
     Case,
     ItemState,
+    MergeTarget,
     PostmortemState,
     Rulebook,
     TicketState,
@@ -23,8 +24,10 @@ from syncd.policy.case import (
 )
 from syncd.policy.decide import judge_duties
 from syncd.policy.follow_ups.membership import KNOWLEDGE
-from syncd.verify.facts import Correction, IssueFacts, ItemFacts
+from syncd.policy.postmortem.merged_sources import Member, merged_sources
+from syncd.verify.facts import Correction, IssueFacts, ItemFacts, Merge, Stage
 from syncd.verify.record import assignees, at_time, dates, settings, statuses
+from syncd.verify.spans import parted_at
 from verify.histories import History
 from verify.random_items import POSTMORTEM_KEY, TICKET_KEY
 from verify.verify_cast import DONE, OPEN, account
@@ -33,6 +36,8 @@ STATUSES = {
     OPEN: Status(id=OPEN, name="To Do", category="new"),
     DONE: Status(id=DONE, name="Done", category="done"),
 }
+Handed = set[tuple[str, datetime | None]]
+"""The items that were handed over, each with the start of the time in which it counted."""
 WORDS = {"triggered": OPEN, "acknowledged": OPEN, "resolved": OPEN, "closed": DONE}
 
 
@@ -42,13 +47,19 @@ def looked(history: History, moments: Iterable[datetime]) -> tuple[list[Duty], l
     An approver can only take back a breach that is on record: before each correction comes a look.
     """
     book = _book(history)
+    handed: set[tuple[str, datetime | None]] = set()
     duties: dict[tuple[str, str, int], Duty] = {}
     facts: dict[str, dict[str, JsonValue]] = {}
     given: list[Correction] = []
     corrections = {correction.at: correction for correction in history.corrections}
     for now in sorted({*moments, *corrections}):
-        case = _case(history, now, tuple(duties.values()), facts)
+        case = _case(history, now, tuple(duties.values()), facts, handed)
         case, decision = judge_duties(judged_people(case, history.people.automatic), book)
+        if decision.look == {"hand_over"}:
+            handed |= {_place(item, history, now) for item in history.facts.items}
+            duties = {duty.place: duty for duty in case.duties}
+            case = _case(history, now, tuple(duties.values()), facts, handed)
+            case, decision = judge_duties(judged_people(case, history.people.automatic), book)
         # without the log or a changelog there would be no verdict
         assert not decision.look, decision.look
         duties = {duty.place: duty for duty in case.duties}
@@ -96,14 +107,65 @@ def _book(history: History) -> Rulebook:
     return Rulebook(mapping=history.rules, section=section, project=project)
 
 
+def _place(item: ItemFacts, history: History, now: datetime) -> tuple[str, datetime | None]:
+    """Return an item with the start of the last time up to now in which it counted for the incident."""
+    own = [stage.since for stage in item.stages if stage.incident.id == history.facts.id]
+    return item.issue.id, max((since for since in own if since <= now), default=None)
+
+
+def _counts(item: ItemFacts, history: History, now: datetime, handed: Handed) -> bool:
+    """Return True if an item is the incident's on record: its own, until it was handed over."""
+    if not item.stages:
+        return item.became_at <= now
+    place = _place(item, history, now)
+    stage = next((stage for stage in item.stages if _is_at(stage, history, place[1])), None)
+    if stage is None:
+        return False
+    return stage.until is None or now < stage.until or place not in handed
+
+
+def _is_at(stage: Stage, history: History, since: datetime | None) -> bool:
+    return stage.incident.id == history.facts.id and stage.since == since
+
+
+def _earlier(history: History) -> tuple[Duty, ...]:
+    """Return the duties that the items of a target had for its sources."""
+    if history.earlier is None:
+        history.earlier = ()
+        for member in history.members:
+            merged = member.facts.merges[0].at + timedelta(minutes=3)
+            duties = [*_earlier(member), *looked(member, [merged])[0]]
+            history.earlier += tuple(duty for duty in duties if not duty.of_postmortem)
+    return history.earlier
+
+
+def _members(history: History, now: datetime) -> Iterator[Member]:
+    """Yield the incidents that were merged into an incident, and those merged into them."""
+    for member in history.members:
+        if member.facts.merges[0].at <= now:
+            yield Member(
+                incident=incident_as_read(member, now),
+                into=history.facts.id,
+                severity_periods=_periods(member, now),
+                state_changes=_state_changes(member, now),
+                mapping=member.rules,
+                section=ServiceSection(name="Checkout"),
+            )
+            yield from _members(member, now)
+
+
 def _case(
-    history: History, now: datetime, duties: tuple[Duty, ...], facts: dict[str, dict[str, JsonValue]]
+    history: History,
+    now: datetime,
+    duties: tuple[Duty, ...],
+    facts: dict[str, dict[str, JsonValue]],
+    handed: Handed,
 ) -> Case:
     """Return all that the daemon knows at a moment, with what is on record."""
     postmortem = history.facts.postmortem
     shown = postmortem is not None and postmortem.created_at <= now
     return Case(
-        incident=_incident(history, now),
+        incident=incident_as_read(history, now),
         notes=(),
         ticket=TicketState(
             issue_id="700",
@@ -115,7 +177,10 @@ def _case(
         ),
         now=now,
         state_changes=_state_changes(history, now),
-        severity_periods=tuple(period for period in history.facts.severities if period.since <= now),
+        severity_periods=_periods(history, now),
+        merged_into=_target(history, now),
+        merged_sources=merged_sources(history.facts.id, _members(history, now), now),
+        earlier_duties=_earlier(history),
         postmortem=PostmortemState(
             key=POSTMORTEM_KEY,
             created_at=postmortem.created_at,
@@ -126,7 +191,7 @@ def _case(
         items=tuple(
             _item(history, item, now, facts.get(item.issue.id, {}))
             for item in history.facts.items
-            if item.became_at <= now
+            if _counts(item, history, now, handed)
         ),
         duties=duties,
         waivers=tuple(_as_given(waiver, now) for waiver in history.waivers if waiver.at <= now),
@@ -139,16 +204,47 @@ def _state_changes(history: History, now: datetime) -> tuple[StateChange, ...]:
     facts = history.facts
     signs = [state.at for state in facts.states if state.kind == "acknowledged"] + [*facts.signs]
     worked_on = [StateChange(kind="worked_on", at=at) for at in signs]
+    merged = {merge.at: _into(history, merge) for merge in facts.merges if merge.claimed}
+    states = [
+        state.model_copy(update={"merged_into": merged.pop(state.at, None)})
+        if state.kind == "resolved"
+        else state
+        for state in facts.states
+    ]
+    # the log tells a merge of an incident that was resolved before as another resolve
+    states += [StateChange(kind="resolved", at=at, merged_into=into) for at, into in merged.items()]
     # an acknowledgement that reopens an incident comes after the reopening
-    every = sorted([*facts.states, *worked_on], key=lambda state: (state.at, state.kind == "worked_on"))
+    every = sorted([*states, *worked_on], key=lambda state: (state.at, state.kind == "worked_on"))
     return tuple(state for state in every if state.at <= now)
 
 
-def _incident(history: History, now: datetime) -> Incident:
+def _into(history: History, merge: Merge) -> str:
+    return history.into or f"PTARGET{merge.at:%d%H%M}"
+
+
+def _merge(history: History, now: datetime) -> Merge | None:
+    """Return the merge of an incident that is not over at a moment, None if there is none."""
+    merges = [merge for merge in history.facts.merges if merge.at <= now]
+    last = max(merges, key=lambda merge: merge.at, default=None)
+    back = parted_at(history.facts, last) if last is not None else None
+    return None if back is not None and back <= now else last
+
+
+def _target(history: History, now: datetime) -> MergeTarget | None:
+    merge = _merge(history, now)
+    return MergeTarget(id=_into(history, merge), claimed=merge.claimed) if merge else None
+
+
+def _periods(history: History, now: datetime) -> tuple[SeverityPeriod, ...]:
+    return tuple(period for period in history.facts.severities if period.since <= now)
+
+
+def incident_as_read(history: History, now: datetime) -> Incident:
     facts = history.facts
     states = [state for state in facts.states if state.at <= now]
     over = [state for state in states if state.kind in ("resolved", "reopened")]
     is_over = bool(over) and over[-1].kind == "resolved"
+    target = _target(history, now)
     return Incident(
         id=facts.id,
         number=1,
@@ -159,6 +255,7 @@ def _incident(history: History, now: datetime) -> Incident:
         resolved_at=over[-1].at if is_over else None,
         status_changed_at=states[-1].at if states else facts.created_at,
         priority=_priority(history, now),
+        merged_into=target.id if target is not None else None,
     )
 
 
@@ -168,9 +265,16 @@ def _item(history: History, item: ItemFacts, now: datetime, facts: dict[str, Jso
         key=f"OPS-{item.issue.id}",
         source=history.sources[item.issue.id],
         first_seen_at=item.became_at,
+        handed_over_at=_handed_over_at(history, item),
         facts={**facts, **runbook},
         **_as_seen(history, item.issue, now, parent="800"),
     )
+
+
+def _handed_over_at(history: History, item: ItemFacts) -> datetime | None:
+    own = [stage.since for stage in item.stages if stage.incident.id == history.facts.id]
+    # an item that comes back to its own incident bears no mark of a merge
+    return own[0] if own and item.stages[0].incident.id != history.facts.id else None
 
 
 def _as_given(waiver: Waiver, now: datetime) -> Waiver:
@@ -185,7 +289,11 @@ def _as_seen(history: History, issue: IssueFacts, now: datetime, parent: str | N
     hidden = since <= now and (until is None or now < until)
     read = since if hidden else now
     leaves = {
-        account: Leave(after=leaving.active_at, by=leaving.inactive_at)
+        account: Leave(
+            after=leaving.inactive_at - timedelta(hours=1),
+            by=leaving.inactive_at,
+            back=leaving.back_at if leaving.back_at is not None and leaving.back_at <= read else None,
+        )
         for account, leaving in history.people.leavers.items()
         if leaving.inactive_at <= read
     }
@@ -208,8 +316,7 @@ def _priority(history: History, now: datetime) -> Reference | None:
 def _person(history: History, name: str | None, now: datetime) -> Account | None:
     if name is None:
         return None
-    leaving = history.people.leavers.get(name)
-    return account(name).model_copy(update={"active": leaving is None or now < leaving.inactive_at})
+    return account(name).model_copy(update={"active": history.people.owns(name, now)})
 
 
 def _issue(history: History, issue: IssueFacts, now: datetime, parent: str | None = None) -> Issue:

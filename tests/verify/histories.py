@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from syncd.domain.duty import DutyKind, Waiver
-from syncd.domain.history import SeverityPeriod
+from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.mapping.mapping import Mapping
 from syncd.verify.facts import (
     Correction,
@@ -25,7 +24,28 @@ from syncd.verify.facts import (
 from syncd.verify.judge import judge
 from verify.dice import TEAM, Dice, as_recorded, waivers
 from verify.random_items import PlayedItem, random_item
-from verify.verify_cast import DONE, MONDAY, OPEN, ROBOT, SYNCD, Acts, at, incident, issue, mapping
+from verify.random_merges import (
+    Group,
+    Source,
+    count_merges,
+    random_merges,
+    random_sources,
+    stages_beside,
+)
+from verify.random_states import random_severities, random_states, words
+from verify.verify_cast import (
+    AUTOMATIC,
+    DONE,
+    MONDAY,
+    OPEN,
+    SYNCD,
+    Acts,
+    at,
+    incident,
+    issue,
+    mapping,
+    members,
+)
 
 STARTS = (
     datetime(2026, 3, 27, 9, tzinfo=UTC),
@@ -37,6 +57,8 @@ STARTS = (
 """Around both changes of clocks, the holidays, a month's end, and an ordinary Monday."""
 ZONES = ("Europe/Berlin", "Asia/Singapore", "America/New_York", "UTC")
 HOLIDAYS = [date(2026, 12, 25), date(2026, 4, 3), date(2026, 4, 6)]
+TOGETHER = timedelta(hours=3)
+"""Acts that are no further apart are seen by one look."""
 END = timedelta(days=75)
 """The time after which everything is decided that the histories tell."""
 
@@ -46,7 +68,9 @@ class History:
     """One history; `seen` counts the kinds of events that occurred.
 
     `hidden` are the times in which Jira did not show an issue to syncd, by issue id. `sources` tell how the
-    daemon found each item. The looks of a daemon that is often down are at `seldom`.
+    daemon found each item. The looks of a daemon that is often down are at `seldom`. `members` are the
+    histories of the incidents that were merged into this one, each `into` it, and `earlier` the duties that
+    its items had for them, once somebody asked.
     """
 
     facts: IncidentFacts
@@ -59,6 +83,9 @@ class History:
     seen: Counter[str] = field(default_factory=Counter)
     often: tuple[datetime, ...] = ()
     seldom: tuple[datetime, ...] = ()
+    members: tuple[History, ...] = ()
+    into: str | None = None
+    earlier: tuple[Duty, ...] | None = None
 
     @property
     def end(self) -> datetime:
@@ -84,26 +111,28 @@ def history(seed: int) -> History:
         postmortem={"mode": "enforce", "basis": "final" if dice.hit(0.2, "basis final") else "peak"},
     )
     leavers = _leavers(dice, base)
-    states, signs = _states(dice, base)
-    acts = as_recorded(_postmortem_acts(dice, base), dice.left_at)
+    states, signs = random_states(dice, base)
+    role = dice.random.choice(("alone", "source", "source", "target", "target"))
+    acts = as_recorded(_postmortem_acts(dice, base), dice.away)
     hidden = _hidden(dice, base)
     if hidden is not None and hidden[1] is None:
         acts = [act for act in acts if act[0] <= hidden[0]]
     items = [random_item(dice, base, number) for number in range(dice.random.choice([0, 1, 1, 2]))]
     gone_since = at(hidden[0]) if hidden is not None and hidden[1] is None else None
     facts = incident(
-        states,
+        words(states),
         created_at=at(base - 2),
         signs=tuple(at(sign) for sign in signs),
-        severities=_severities(dice, base),
+        severities=random_severities(dice, base),
         postmortem=issue(acts, created=base + 0.6, id="800", hidden_since=gone_since),
-        items=tuple(played.facts for played in items),
+        merges=random_merges(dice, states) if role == "source" else (),
     )
-    given = _waivers(dice, base) + [waiver for played in items for waiver in played.waivers]
-    people = People(automatic=frozenset({SYNCD, ROBOT}), leavers=leavers)
-    played = History(facts, people, rules, tuple(given), seen=dice.seen)
-    played.hidden = _times(hidden, items)
-    played.sources = {each.facts.issue.id: each.source for each in items}
+    played = History(facts, People(automatic=AUTOMATIC, leavers=leavers), rules, seen=dice.seen)
+    merged = random_sources(dice, base) if role == "target" else []
+    gather(played, items, merged)
+    played.seen += count_merges(played.facts, played.people, rules)
+    played.hidden |= _times(hidden, [])
+    played.waivers = (*_waivers(dice, base), *played.waivers)
     _correct(dice, played)
     _count_waivers(played)
     _count_days(played)
@@ -111,51 +140,43 @@ def history(seed: int) -> History:
     return played
 
 
-def _states(dice: Dice, base: float) -> tuple[str, list[float]]:
-    """Return the states from the create on, and when alerts and notes came."""
-    parts, signs = [f"acknowledged {base - 1}", f"resolved {base}"], []
-    last = base
-    while dice.hit(0.35) and len(parts) < 8:
-        reopened = last + dice.hours(0.2, 120)
-        parts.append(f"reopened {reopened}")
-        short = dice.hit(0.4, "reopened for less than 30 minutes")
-        again = reopened + (dice.hours(0.05, 0.45) if short else dice.hours(0.6, 30))
-        dice.seen["reopened for longer"] += not short
-        middle = reopened + (again - reopened) / 2
-        sign = dice.random.choice(["acknowledged", "acknowledged", "a note", "a new alert", "no sign"])
-        if sign == "acknowledged":
-            parts.append(f"acknowledged {middle}")
-        elif sign != "no sign":
-            signs.append(middle)
-        dice.seen[f"reopened with {sign}"] += 1
-        parts.append(f"resolved {again}")
-        last = again
-    return ", ".join(parts), signs
+def gather(played: History, items: list[PlayedItem], sources: list[Source]) -> None:
+    """Add the items, and the incidents that were merged into the played one, with theirs."""
+    group = Group(played.rules, played.end)
+    facts = group.with_sources(played.facts, sources)
+    every = [(each, stages_beside(facts, each.facts) if facts.merges else ()) for each in items]
+    # what became an item after the merge counts for the target alone
+    every = [(each, stages) for each, stages in every if stages or not facts.merges]
+    every += [entry for source in sources for entry in group.handed_over(facts, source)]
+    staged = tuple(each.facts.model_copy(update={"stages": stages}) for each, stages in every)
+    played.facts = facts.model_copy(update={"items": staged})
+    played.sources = {each.facts.issue.id: each.source for each, _ in every}
+    played.waivers = tuple(waiver for each, _ in every for waiver in each.waivers)
+    played.hidden = _times(None, [each for each, _ in every])
+    played.members = tuple(_member(played, group, source, facts.id) for source in sources)
 
 
-def _severities(dice: Dice, base: float) -> tuple[SeverityPeriod, ...]:
-    names, created = ["SEV0", "SEV1", "SEV3"], base - 2
-    periods = [(dice.random.choice(["SEV0", "SEV1", "SEV1", "SEV3"]), created)]
-    changes = []
-    if dice.hit(0.2, "severity changed while open"):
-        changes.append(created + dice.hours(0.05, 1.8))
-    while dice.hit(0.25) and len(changes) < 4:
-        changes.append(base + dice.hours(0.1, 100))
-    for when in sorted(changes):
-        name = dice.random.choice([name for name in names if name != periods[-1][0]])
-        if when > base:
-            raised = names.index(name) < names.index(periods[-1][0])
-            dice.seen[f"severity {'raised' if raised else 'lowered'} after the resolve"] += 1
-        periods.append((name, when))
-    return tuple(SeverityPeriod(severity=name, since=at(since)) for name, since in periods)
+def _member(target: History, group: Group, source: Source, into: str) -> History:
+    """Return the history of a source; its items have the same stages as in the target's history."""
+    facts = group.with_sources(source.facts, source.sources)
+    items = tuple(
+        item for item in target.facts.items if any(stage.incident.id == facts.id for stage in item.stages)
+    )
+    member = History(facts.model_copy(update={"items": items}), target.people, target.rules)
+    member.into = into
+    member.waivers, member.sources, member.hidden = target.waivers, target.sources, target.hidden
+    member.members = tuple(_member(target, group, earlier, facts.id) for earlier in source.sources)
+    return member
 
 
 def _leavers(dice: Dice, base: float) -> dict[str, Leaving]:
     if not dice.hit(0.35, "somebody left"):
         return {}
     who, last = dice.random.choice(TEAM), base + dice.hours(1, 300)
-    dice.left_at[who] = last
-    return {who: Leaving(active_at=at(last), inactive_at=at(last + dice.hours(0.5, 24)))}
+    gone = last + dice.hours(0.5, 24)
+    back = gone + dice.hours(1, 200) if dice.hit(0.4, "somebody came back") else None
+    dice.away[who] = (last, back)
+    return {who: Leaving(inactive_at=at(gone), back_at=at(back) if back is not None else None)}
 
 
 def _postmortem_acts(dice: Dice, base: float) -> Acts:
@@ -169,7 +190,7 @@ def _postmortem_acts(dice: Dice, base: float) -> Acts:
         acts.append((when, dice.person(when), "assignee", dice.person(when)))
     for _ in range(dice.random.randint(0, 3)):
         when = base + dice.hours(1, 130)
-        by = ROBOT if dice.hit(0.15, "review date by a robot") else dice.person(when)
+        by = dice.machine() if dice.hit(0.15, "review date by a robot") else dice.person(when)
         removed = dice.hit(0.15, "review date removed")
         far = dice.hit(0.15, "review date too far")
         day = None if removed else dice.day(when, 16 if far else 0, 30 if far else 12)
@@ -181,7 +202,7 @@ def _postmortem_acts(dice: Dice, base: float) -> Acts:
             acts.append((when + dice.hours(0.05, 30), dice.person(when), "assignee", dice.person(when)))
     when = base + dice.hours(20, 500)
     if dice.hit(0.7, "completed"):
-        by = ROBOT if dice.hit(0.15, "completed by a robot") else dice.person(when)
+        by = dice.machine() if dice.hit(0.15, "completed by a robot") else dice.person(when)
         acts.append((when, by, "status", DONE))
         if dice.hit(0.2, "completed and opened again"):
             acts.append((when + dice.hours(0.5, 60), dice.person(), "status", OPEN))
@@ -266,13 +287,22 @@ def _look(dice: Dice, played: History) -> None:
         acts += [item.became_at, *_acts_of(item.issue)]
     acts += [waiver.at for waiver in played.waivers] + [waiver.end for waiver in played.waivers]
     acts += [moment for times in played.hidden.values() for moment in times if moment is not None]
-    acts += [leaving.inactive_at for leaving in played.people.leavers.values()]
+    for leaving in played.people.leavers.values():
+        acts += [leaving.inactive_at] + ([leaving.back_at] if leaving.back_at is not None else [])
+    acts += [merge.at for each in (played, *members(played)) for merge in each.facts.merges]
+    acts += [source.until for source in played.facts.absorbed if source.until is not None]
     acts += [duty.due_at for duty in judge(played.facts, played.people, played.decisions, played.end)]
     looks = sorted({moment + timedelta(minutes=3) for moment in acts})
-    played.often = tuple(look for look in looks if played.facts.created_at < look < played.end)
+    # who looks at two acts at once sees what both changed
+    apart = [look for look, later in zip(looks, [*looks[1:], None], strict=True) if _is_last(look, later)]
+    played.often = tuple(look for look in apart if played.facts.created_at < look < played.end)
     played.seldom = tuple(look for look in played.often if dice.hit(0.3))
     played.seen["look after a change"] += len(played.often)
     played.seen["look missed in a downtime"] += len(played.often) - len(played.seldom)
+
+
+def _is_last(look: datetime, later: datetime | None) -> bool:
+    return later is None or later - look > TOGETHER
 
 
 def _acts_of(issue: IssueFacts | None) -> list[datetime]:

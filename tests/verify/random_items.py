@@ -8,7 +8,7 @@ from datetime import datetime
 from syncd.domain.duty import DutyKind, Waiver
 from syncd.verify.facts import ItemFacts
 from verify.dice import Dice, as_recorded, waivers
-from verify.verify_cast import DONE, OPEN, ROBOT, SYNCD, Acts, account, at, item
+from verify.verify_cast import DONE, MACHINES, OPEN, SYNCD, Acts, account, at, item
 
 POSTMORTEM_KEY, TICKET_KEY = "OPS-800", "OPS-700"
 
@@ -33,7 +33,7 @@ def random_item(dice: Dice, base: float, number: int) -> PlayedItem:
     acts += _ends(dice, became, runbook=runbook)
     hidden = _hidden(dice, became) if dice.hit(0.12) else None
     owner = dice.person(created) if source == "made" and not runbook else None
-    acts = as_recorded(acts, dice.left_at, owner)
+    acts = as_recorded(acts, dice.away, owner)
     if hidden is not None and hidden[1] is None:
         # what nobody can read any more was recorded before
         acts = [act for act in acts if act[0] <= hidden[0]]
@@ -57,7 +57,7 @@ def random_item(dice: Dice, base: float, number: int) -> PlayedItem:
 
 def _becoming(dice: Dice, created: float) -> tuple[str, float, Acts]:
     """Return how an issue became an action item, when, and the acts that made it one."""
-    kind = dice.random.choice(["sub-task", "sub-task", "linked", "of the ticket", "made"])
+    kind = dice.random.choice(["sub-task", "linked", "of the ticket", "made", "made"])
     if kind == "sub-task":
         dice.seen["sub-task of the postmortem"] += 1
         return "sub-task of the postmortem", created, []
@@ -81,7 +81,7 @@ def _owners(dice: Dice, created: float, became: float) -> Acts:
             when, owner = acts[0][0] + dice.hours(0.5, 60), str(acts[0][3])
             acts.append((when, owner, "comment", "mine"))
     if dice.hit(0.1, "item owned by a robot's choice"):
-        acts.append((became + dice.hours(0.1, 60), ROBOT, "assignee", dice.person()))
+        acts.append((became + dice.hours(0.1, 60), dice.machine(), "assignee", dice.person()))
     for place in range(dice.random.choice([0, 1, 1, 2])):
         when = max(created + 0.01, became + dice.hours(-0.9, 60))
         acts.append((when, dice.person(when), "assignee", dice.person(when)))
@@ -113,11 +113,11 @@ def _ends(dice: Dice, became: float, *, runbook: bool) -> Acts:
         if not dice.hit(0.6):
             break
         dice.seen["item done"] += 1
-        by = ROBOT if dice.hit(0.15, "item closed by a robot") else dice.person(when)
-        if runbook and dice.hit(0.6, "runbook item closed with a link"):
+        by = dice.machine() if dice.hit(0.15, "item closed by a robot") else dice.person(when)
+        if runbook and dice.hit(0.8, "runbook item closed with a link"):
             acts.append((when - 0.1, dice.person(when), "comment", "https://wiki.example/kb"))
         acts.append((when, by, "status", DONE))
-        if by == ROBOT and dice.hit(0.5, "robot's close confirmed by a person"):
+        if by in MACHINES and dice.hit(0.5, "robot's close confirmed by a person"):
             acts.append((when + 1, dice.person(when), "comment", "right"))
         if not dice.hit(0.35, "item opened again"):
             break

@@ -13,11 +13,11 @@ from syncd.verify.facts import IncidentFacts, People
 from verify.compare import answers
 from verify.histories import History
 from verify.verify_cast import (
+    AUTOMATIC,
     DAY,
     DONE,
     OPEN,
     ROBOT,
-    SYNCD,
     Acts,
     at,
     correction,
@@ -40,7 +40,7 @@ def judged(facts: IncidentFacts, kind: str, subject: str, **more: Any) -> list[t
     """Return verdict and deadline (hours) of each clock that counts, on which both judges agree."""
     played = History(
         facts,
-        People(automatic=frozenset({SYNCD, ROBOT}), leavers=more.pop("leavers", {})),
+        People(automatic=AUTOMATIC, leavers=more.pop("leavers", {})),
         more.pop("rules", mapping()),
         sources={each.issue.id: "sub-task of the postmortem" for each in facts.items},
         **more,
@@ -72,6 +72,12 @@ CLOSED, OPENED = ("ines", "status", DONE), ("ines", "status", OPEN)
         # after a breach the next resolve begins a new clock with working hours left
         ([(3, "ines", "duedate", day(1))], REOPENED, [("breached", 48), ("breached", 94)]),
         ([(3, "ines", "duedate", day(1)), (75, *CLOSED)], REOPENED, [("met_late", 48), ("met", 94)]),
+        # the deadline passed a minute before the incident was opened again
+        (
+            [(3, "ines", "duedate", day(1))],
+            "resolved 0, reopened 48.02, acknowledged 48.05, resolved 70",
+            [("breached", 48), ("breached", 94)],
+        ),
         # a date that is over when it is entered leaves working hours
         ([(50, "ines", "duedate", day(0))], "resolved 0", [("breached", 74)]),
         # what was done and opened again before the incident was reopened stands still while it is open
@@ -85,6 +91,7 @@ def test_an_item_is_judged_on_each_of_its_clocks(
 
 
 OWNER, NOBODY = ("ines", "assignee", "jo"), ("ines", "assignee", None)
+RULE = ("syncd", "assignee", "jo")
 SCHEDULED: Acts = [(5, *OWNER), (6, "ines", "duedate", day(4))]
 
 
@@ -99,6 +106,12 @@ SCHEDULED: Acts = [(5, *OWNER), (6, "ines", "duedate", day(4))]
         ([(30, *CLOSED), (40, *OWNER)], "resolved 0", [("breached", 25)]),
         ([(30, *CLOSED), (40, *OWNER), (50, *OPENED)], "resolved 0", [("met_late", 25)]),
         ([(30, *CLOSED), (50, *OPENED)], REOPENED, [("breached", 25), ("breached", 94)]),
+        # missed once, met late after it was opened again, and lost
+        (
+            [(30, *CLOSED), (50, *OPENED), (55, *OWNER), (60, *NOBODY)],
+            "resolved 0",
+            [("met_late", 25), ("breached", 84)],
+        ),
         ([(5, *CLOSED), (10, *OWNER), (20, *OPENED)], "resolved 0", [("met", 44)]),
         ([(5, *OWNER)], REOPENED, [("met", 25)]),
         ([], REOPENED, [("breached", 25), ("breached", 94)]),
@@ -112,6 +125,22 @@ def test_the_owner_of_an_item_is_judged_while_it_is_open(
     acts: Acts, states: str, expected: list[tuple[str, float]]
 ) -> None:
     assert judged(incident(states, items=(item(acts),)), "owned", ITEM) == expected
+
+
+@pytest.mark.parametrize(
+    ("acts", "expected"),
+    [
+        ([(5, *OWNER)], [("met", 25), ("met", 36)]),
+        # whoever was assigned by rule and had touched the item owns it again, too
+        ([(5, *RULE), (6, "jo", "comment", "mine")], [("met", 25), ("met", 36)]),
+        ([(5, *RULE)], [("breached", 25)]),
+    ],
+)
+def test_who_comes_back_owns_again_what_still_bears_the_name(
+    acts: Acts, expected: list[tuple[str, float]]
+) -> None:
+    facts = incident(items=(item(acts),))
+    assert judged(facts, "owned", ITEM, leavers=left(jo=(12, 30))) == expected
 
 
 def test_an_owned_item_that_nobody_can_see_at_its_deadline_is_missed() -> None:
@@ -146,7 +175,7 @@ def test_a_breach_that_is_taken_back_leaves_a_day_from_then_on(
 
 def test_a_postmortem_stays_scheduled_over_a_reopening_until_its_owner_leaves() -> None:
     facts = incident(REOPENED, postmortem=issue(SCHEDULED))
-    owed = judged(facts, "scheduled", "PINC", leavers=left(jo=(80, 85)))
+    owed = judged(facts, "scheduled", "PINC", leavers=left(jo=85))
     assert owed == [("met", 48), ("breached", 133)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.domain.duty import DutyKind
 from syncd.domain.history import SeverityPeriod
-from syncd.verify.facts import Absorbed, RulesLoaded
+from syncd.verify.facts import Absorbed, Merge, RulesLoaded
 from verify.verify_cast import (
     DAY,
     DONE,
@@ -38,7 +38,7 @@ REOPENED = "resolved 0, reopened 5, acknowledged 5.1, resolved 6"
 
 def scheduled(acts: Acts, now: float = 60, states: str = "resolved 0", **more: Any) -> list[Any]:
     """Return verdict, deadline and act of each clock of `scheduled`; facts of the incident go by name."""
-    names = ("severities", "merged_at", "absorbed", "written_by_person", "signs")
+    names = ("severities", "merges", "absorbed", "signs")
     facts = {name: more.pop(name) for name in names if name in more}
     postmortem = issue(acts, hidden_since=more.pop("hidden_since", None))
     return clocks(judged(incident(states, postmortem=postmortem, **facts), now, **more), SCHEDULED)
@@ -183,7 +183,7 @@ def test_a_severity_that_changes_after_the_resolve_is_no_reopening() -> None:
         (20, [], {}, [("cancelled", 48, None)]),
         (20, DATE, {}, [("met", 48, 10)]),
         (50, [], {}, [("breached", 48, None)]),
-        (20, [], {"written_by_person": at(15)}, [("breached", 48, None)]),
+        (20, [(15, "ines", "comment", "what happened")], {}, [("breached", 48, None)]),
         # merged while it was open: the merge resolves it, and nothing was ever owed
         (0, [], {}, []),
     ],
@@ -191,12 +191,12 @@ def test_a_severity_that_changes_after_the_resolve_is_no_reopening() -> None:
 def test_a_merge_cancels_what_is_owed_and_changes_nothing_that_is_decided(
     merged: float, acts: Acts, more: dict[str, Any], clocks_expected: list[Any]
 ) -> None:
-    assert scheduled(acts, merged_at=at(merged), **more) == clocks_expected
+    assert scheduled(acts, merges=(Merge(at=at(merged)),), **more) == clocks_expected
 
 
 def test_a_source_that_is_reopened_counts_on_its_own_again() -> None:
     states = "resolved 0, reopened 5, acknowledged 6, resolved 7"
-    assert scheduled([], 56, states, merged_at=at(0)) == [("breached", 55, None)]
+    assert scheduled([], 56, states, merges=(Merge(at=at(0)),)) == [("breached", 55, None)]
 
 
 def test_the_target_of_a_merge_owes_at_the_higher_severity() -> None:
@@ -264,17 +264,17 @@ def test_after_a_correction_a_running_waiver_decides_when_it_is_owed() -> None:
     ("leaves", "acts", "clocks_expected"),
     [
         # gone between hour 20 and 24: owed again with a clock of the same length
-        ((20, 24), DATE, [("met", 48, 10), ("breached", 72, None)]),
-        ((20, 24), [*DATE, (70, "boss", "assignee", "jo")], [("met", 48, 10), ("met", 72, 70)]),
-        ((20, 24), [*DATE, (22, "boss", "assignee", "jo")], [("met", 48, 10)]),
-        ((20, 24), [*DATE, (22, "ines", "status", DONE)], [("met", 48, 10)]),
+        (24, DATE, [("met", 48, 10), ("breached", 72, None)]),
+        (24, [*DATE, (70, "boss", "assignee", "jo")], [("met", 48, 10), ("met", 72, 70)]),
+        (24, [*DATE, (22, "boss", "assignee", "jo")], [("met", 48, 10)]),
+        (24, [*DATE, (22, "ines", "status", DONE)], [("met", 48, 10)]),
         # A before the deadline and B after it: the owner counts for that deadline
-        ((40, 52), [*OWNER, (47, "ines", "duedate", day(5))], [("met", 48, 47), ("pending", 100, None)]),
-        ((20, 24), [*OWNER, (30, "jo", "duedate", day(5))], [("breached", 48, None)]),
+        (52, [*OWNER, (47, "ines", "duedate", day(5))], [("met", 48, 47), ("pending", 100, None)]),
+        (24, [*OWNER, (30, "jo", "duedate", day(5))], [("breached", 48, None)]),
     ],
 )
 def test_an_owner_who_leaves_owns_nothing_from_when_syncd_saw_it(
-    leaves: tuple[float, float], acts: Acts, clocks_expected: list[Any]
+    leaves: float, acts: Acts, clocks_expected: list[Any]
 ) -> None:
     assert scheduled(acts, 80, leavers=left(ines=leaves)) == clocks_expected
 

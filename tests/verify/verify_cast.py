@@ -25,7 +25,10 @@ from syncd.verify.judge import judge
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 DONE, OPEN = "done-id", "open-id"
 DAY = 24.0
-SYNCD, ROBOT = "syncd", "robot"
+SYNCD, ROBOT, SECOND_ROBOT, APP = "syncd", "robot", "second robot", "app"
+MACHINES = (ROBOT, SECOND_ROBOT, APP)
+AUTOMATIC = frozenset({SYNCD, ROBOT, SECOND_ROBOT})
+"""syncd's account and those that `people.robots` names; Jira itself tells that one is an app."""
 Acts = list[tuple[float, str, str, str | None]]
 
 
@@ -56,7 +59,7 @@ def mapping(**changes: Any) -> Mapping:
 
 
 def account(name: str) -> Account:
-    return Account(id=name, human=name not in (SYNCD, ROBOT))
+    return Account(id=name, human=name not in (SYNCD, APP))
 
 
 def issue(acts: Acts, created: float = 0.5, by: str = SYNCD, **more: Any) -> IssueFacts:
@@ -112,7 +115,7 @@ def incident(states: str = "resolved 0", severity: str = "SEV1", **more: Any) ->
 
 
 def item(acts: Acts, created: float = 1.0, by: str = "ines", **more: Any) -> ItemFacts:
-    of_item = {key: more.pop(key) for key in ("runbook", "named_by", "left_at") if key in more}
+    of_item = {key: more.pop(key) for key in ("runbook", "named_by", "left_at", "stages") if key in more}
     became = more.pop("became", created)
     return ItemFacts(issue=issue(acts, created, by, **more), became_at=at(became), **of_item)
 
@@ -121,19 +124,29 @@ def waiver(given: float, until: float, duty: DutyKind | None = None, **more: Any
     return Waiver(duty=duty, until=at(until), reason="r", by="boss@x.example", at=at(given), **more)
 
 
+def members(history: Any) -> list[Any]:
+    """Return the incidents merged into a history's, and those merged into them."""
+    return [each for member in history.members for each in (member, *members(member))]
+
+
 def correction(given: float, kind: DutyKind, subject: str = "PINC", **more: Any) -> Correction:
     return Correction(kind=kind, subject=subject, at=at(given), **more)
 
 
-def left(**times: tuple[float, float]) -> dict[str, Leaving]:
-    return {name: Leaving(active_at=at(last), inactive_at=at(first)) for name, (last, first) in times.items()}
+def left(**times: float | tuple[float, float]) -> dict[str, Leaving]:
+    """Return who left, by name: the hour at which syncd saw it, and that of the return if there was one."""
+    leavers = {}
+    for name, given in times.items():
+        gone, back = given if isinstance(given, tuple) else (given, None)
+        leavers[name] = Leaving(inactive_at=at(gone), back_at=at(back) if back is not None else None)
+    return leavers
 
 
 def judged(facts: IncidentFacts, now: float, **decisions: Any) -> list[Judged]:
     """Return the second judge's verdicts at `now` hours."""
     leavers = decisions.pop("leavers", {})
     rules = decisions.pop("rules", (RulesLoaded(at=at(-1000), mapping=decisions.pop("mapping", mapping())),))
-    people = People(automatic=frozenset({SYNCD, ROBOT}), leavers=leavers)
+    people = People(automatic=AUTOMATIC, leavers=leavers)
     return judge(facts, people, Decisions(rules=rules, **decisions), at(now))
 
 

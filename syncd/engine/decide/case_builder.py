@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from syncd.domain.history import SeverityPeriod
+from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
 from syncd.domain.role import RoleFacts
 from syncd.domain.ticket import Account
@@ -19,10 +19,10 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.loaded_rules import modes_switched, values_before
 from syncd.ledger.store.lookups import IncidentOnRecord, addresses_of
-from syncd.ledger.store.membership import known_state_changes
+from syncd.ledger.store.membership import known_state_changes, member_of
 from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
 from syncd.policy.notify.recipients import account_of_duty
-from syncd.policy.severity import decide_severity
+from syncd.policy.postmortem.merged_sources import merged_sources
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.two_way.ticket_to_incident import travels
 
@@ -81,18 +81,19 @@ def case_of(
         now=context.clock.now(),
         merged_into=facts.merged_into,
         merged_from=facts.merged_from,
-        state_changes=known_state_changes(row, incident),
+        state_changes=_claimed(known_state_changes(row, incident), facts.unclaimed_targets),
         severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
         postmortem=facts.postmortem,
         items=facts.items,
         duties=facts.duties,
         waivers=facts.waivers,
         skew=context.clock_skew(),
-        merged_sources=merged_sources(context, facts.merged_sources),
+        merged_sources=merged_sources_of(context, row.id, facts.merged_sources, context.clock.now()),
         approvers=facts.approvers,
         customer_approvers=_customer_approvers(facts, book),
         sent=sent_in(facts.mails),
         channels=context.chat.channels if context.chat is not None else frozenset(),
+        earlier_duties=facts.earlier_duties,
         earlier={} if over is None else values_before(facts.changed_rules, over),
         switched=modes_switched(facts.changed_rules),
         non_items=facts.near.union(row.non_items),
@@ -119,6 +120,18 @@ def _customer_approvers(facts: CaseFacts, book: Rulebook) -> dict[str, Account |
     }
 
 
+def _claimed(
+    changes: tuple[StateChange, ...] | None, foreign: frozenset[str]
+) -> tuple[StateChange, ...] | None:
+    """Return the state changes; a merge into an incident that no mapping claims is a resolve like others."""
+    if not foreign or changes is None:
+        return changes
+    return tuple(
+        change.model_copy(update={"merged_into": None}) if change.merged_into in foreign else change
+        for change in changes
+    )
+
+
 def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:
     """Return the ids of the issues after the incident that syncd cannot read now."""
     troubles = context.troubles
@@ -137,26 +150,17 @@ def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:
     )
 
 
-def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) -> tuple[MergedSource, ...]:
+def merged_sources_of(
+    context: EngineContext, incident_id: str, sources: Iterable[IncidentRecord], now: datetime
+) -> tuple[MergedSource, ...]:
     """Return the incidents merged into one, and into those, each judged by its own team's mapping."""
-    judged = []
+    members = []
     for source in sources:
         incident = Incident.model_validate(source.snapshot)
         claim = context.rules.current.claim_or_last(incident.service, source.team)
-        if claim is None:
-            continue
-        mapping, section = claim
-        severity = decide_severity(incident, mapping, section)
-        judged.append(
-            MergedSource(
-                id=source.id,
-                number=source.number,
-                severity=severity.name,
-                owes=mapping.owes_postmortem(severity.name, section),
-                merged_at=incident.over_since or incident.created_at,
-            )
-        )
-    return tuple(judged)
+        if claim is not None:
+            members.append(member_of(source, incident, *claim))
+    return merged_sources(incident_id, members, now)
 
 
 def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:

@@ -14,7 +14,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
 from syncd.domain.role import RoleFacts
 from syncd.engine.context import EngineContext
-from syncd.engine.decide.case_builder import merged_sources, sent_in
+from syncd.engine.decide.case_builder import merged_sources_of, sent_in
 from syncd.engine.notify.mail_history import undecided, untrue
 from syncd.engine.observe.accounts import our_users_on_record
 from syncd.ledger.records import OperationRecord
@@ -66,7 +66,7 @@ def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Cas
         provisional=facts.incident.provisional,
         now=context.clock.now(),
         merged_from=facts.merged_from,
-        merged_sources=merged_sources(context, facts.merged_sources),
+        merged_sources=merged_sources_of(context, incident.id, facts.merged_sources, context.clock.now()),
         severity_periods=tuple(
             SeverityPeriod.model_validate(severity_period)
             for severity_period in facts.incident.severity_periods

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from syncd.domain.duty import DutyKind
-from syncd.domain.history import Leave, SeverityPeriod, StateChange, StateChangeKind
+from syncd.domain.history import Change, Leave, SeverityPeriod, StateChange, StateChangeKind
 from syncd.domain.incident import Incident, LogEntry, Responder
 from syncd.domain.mapping.bindings import bound
 from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
@@ -19,6 +19,7 @@ from syncd.domain.project import ProjectFacts
 from syncd.domain.recurring import recurring_of
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import Services
+from syncd.engine.jobs.verify_merges import Source, brought_to, stages_of
 from syncd.engine.observe.accounts import accounts_on_record
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import account_known, service_bindings
@@ -26,13 +27,13 @@ from syncd.ledger.views.to_verify import ItemOnRecord, OnRecord, on_record_of, r
 from syncd.remote.errors import RemoteError
 from syncd.verify.compare import Material
 from syncd.verify.facts import (
-    Absorbed,
     Correction,
     Decisions,
     IncidentFacts,
     IssueFacts,
     ItemFacts,
     Leaving,
+    Merge,
     People,
     RulesLoaded,
 )
@@ -48,6 +49,7 @@ _ONLY_WHILE_OPEN = frozenset(
 )
 """Log entries that only an open incident has: the first after a resolve shows that it was reopened."""
 _LINKS = ("issuelinks", "Link")
+_LABEL = "action-item"
 ROW_AUTHOR = Account(id="the table's author")
 """The person who named an owner in the follow-up table; the item does not tell who it was."""
 
@@ -60,6 +62,7 @@ class Reader:
         self._mappings = bound(mappings, service_bindings(ledger))
         self._projects: dict[str, ProjectFacts] = {}
         self._materials: dict[str, Material | str] = {}
+        self._incidents: dict[str, IncidentFacts | None] = {}
         self._sender: Responder | None = None
 
     def material(self, incident_id: str) -> Material | str:
@@ -74,6 +77,7 @@ class Reader:
     def forget(self, incident_id: str) -> None:
         """Read an incident anew when it is asked for again."""
         self._materials.pop(incident_id, None)
+        self._incidents.clear()
 
     def _read(self, incident_id: str) -> Material | str:
         if recurring_of(incident_id) is not None:
@@ -103,12 +107,10 @@ class Reader:
             return f"it cannot be read: {error.describe()}"
 
     def _with_facts(self, material: Material, record: OnRecord, mapping: Mapping) -> Material:
-        pagerduty = self._services.pagerduty
-        incident = pagerduty.incident(record.incident.id)
-        if incident is None:
+        facts = self._incident(record.incident.id)
+        if facts is None:
             gone = {"": "PagerDuty does not show the incident any more"}
             return material.model_copy(update={"unreadable": gone})
-        log = pagerduty.incident_log(record.incident.id)
         unreadable: dict[str, str] = {}
         keys: dict[str, str] = {}
         left: set[str] = set()
@@ -133,18 +135,42 @@ class Reader:
             leaves = record.leaves.get(issue.id, {})
             left |= _inactive(issue, item.key, leaves)
             facts_of_item = self._facts_of(issue, mapping, leaves, is_postmortem=False)
-            items.append(_item(item, facts_of_item, record.ends))
-        claim = claim_of(self._mappings, incident.service)
-        facts = _incident(record, incident, log, self._our_user()).model_copy(
-            update={
-                "service_owes": claim is not None and claim[1].postmortem,
-                "postmortem": postmortem,
-                "written_by_person": _written(postmortem, material.people),
-                "items": tuple(items),
-            }
-        )
+            items.append(self._with_stages(_item(item, facts_of_item, record.ends), item.origin))
+        facts = facts.model_copy(update={"postmortem": postmortem, "items": tuple(items)})
         update = {"facts": facts, "keys": keys, "unreadable": unreadable, "left": frozenset(left)}
         return material.model_copy(update=update)
+
+    def _incident(self, incident_id: str) -> IncidentFacts | None:
+        """Return an incident's facts without its issues, with what was merged into it; None if it is gone."""
+        if incident_id not in self._incidents:
+            # a circle of merges must end somewhere
+            self._incidents[incident_id] = None
+            record = on_record_of(self._ledger, incident_id)
+            incident = self._services.pagerduty.incident(incident_id) if record is not None else None
+            if record is not None and incident is not None:
+                self._incidents[incident_id] = self._with_sources(record, incident)
+        return self._incidents[incident_id]
+
+    def _with_sources(self, record: OnRecord, incident: Incident) -> IncidentFacts:
+        log = self._services.pagerduty.incident_log(incident.id)
+        claim = claim_of(self._mappings, incident.service)
+        sources = {}
+        for source in record.sources:
+            rules, source_facts = mapping_of(self._mappings, source.team), self._incident(source.id)
+            if rules is not None and source_facts is not None:
+                sources[source.id] = Source(source_facts, rules)
+        return _incident(record, incident, log, self._our_user()).model_copy(
+            update={
+                "service_owes": claim is not None and claim[1].postmortem,
+                "absorbed": tuple(brought_to(incident.id, sources)),
+            }
+        )
+
+    def _with_stages(self, item: ItemFacts, origin: str | None) -> ItemFacts:
+        """Return an item with the incidents for which it counts, if a merge handed it over."""
+        if origin is None:
+            return item
+        return item.model_copy(update={"stages": stages_of(origin, item.became_at, self._incident)})
 
     def _our_user(self) -> str | None:
         self._sender = self._sender or self._services.pagerduty.sender()
@@ -184,9 +210,9 @@ class Reader:
             comments=self._services.jira.comments(issue.id),
             done_statuses=self._done(issue, mapping if is_postmortem else None),
             leavers={
-                account: Leaving(active_at=leave.after, inactive_at=leave.by)
+                account: Leaving(inactive_at=leave.by, back_at=leave.back)
                 for account, leave in leaves.items()
-                if leave.after is not None and leave.back is None
+                if leave.after is not None
             },
         )
 
@@ -231,17 +257,9 @@ def _inactive(issue: Issue, key: str, leaves: dict[str, Leave]) -> set[str]:
     """Return the key if the ledger does not tell when an owner of the issue left."""
     owner = issue.assignee
     unseen = owner is not None and not owner.active and owner.id not in leaves
-    # not of who was never seen active, and not of who came back
-    untold = any(leave.after is None or leave.back is not None for leave in leaves.values())
+    # not of who was never seen active
+    untold = any(leave.after is None for leave in leaves.values())
     return {key} if unseen or untold else set()
-
-
-def _written(postmortem: IssueFacts | None, people: People) -> datetime | None:
-    changes = postmortem.changes if postmortem else ()
-    return min(
-        (each.at for each in changes if each.field == "description" and people.is_person(each.author)),
-        default=None,
-    )
 
 
 def _item(item: ItemOnRecord, issue: IssueFacts, ends: frozenset[str]) -> ItemFacts:
@@ -249,15 +267,34 @@ def _item(item: ItemOnRecord, issue: IssueFacts, ends: frozenset[str]) -> ItemFa
     if item.source.startswith("linked"):
         became += [each.at for each in issue.changes if each.field in _LINKS and each.after in ends][-1:]
         labelled = [each for each in issue.changes if each.field == "labels"]
-        became += [each.at for each in labelled if "action-item" in (each.after_words or "").split()][:1]
+        became += [each.at for each in labelled if _LABEL in (each.after_words or "").split()][:1]
     runbook = bool(item.facts.get("knowledge-base"))
     return ItemFacts(
         issue=issue,
         became_at=max(became),
         runbook=runbook,
         named_by=ROW_AUTHOR if item.source == "made" and not runbook else None,
-        left_at=item.ended_at,
+        left_at=_left(item, issue, ends),
     )
+
+
+def _left(item: ItemOnRecord, issue: IssueFacts, ends: frozenset[str]) -> datetime | None:
+    """Return when an item ceased to be one: when its link, label or parent was taken, else the look."""
+    if item.ended_at is None:
+        return None
+    taken = [
+        each.at
+        for each in issue.changes
+        if each.field == "parent"
+        or (each.field in _LINKS and each.before in ends and not each.after)
+        or (each.field == "labels" and _loses_label(each))
+    ]
+    return min(taken[-1], item.ended_at) if taken else item.ended_at
+
+
+def _loses_label(change: Change) -> bool:
+    before, after = ((words or "").split() for words in (change.before_words, change.after_words))
+    return _LABEL in before and _LABEL not in after
 
 
 def _incident(
@@ -277,16 +314,16 @@ def _incident(
         severities=tuple(
             SeverityPeriod.model_validate(period) for period in record.incident.severity_periods
         ),
-        merged_at=max(
-            (entry.at for entry in log if entry.merged_into),
-            default=incident.over_since if incident.merged_into else None,
-        ),
-        absorbed=tuple(
-            Absorbed(at=source.resolved_at, severity=source.severity)
-            for source in record.sources
-            if source.resolved_at is not None and source.severity is not None
-        ),
+        merges=_merges(record, incident, log),
     )
+
+
+def _merges(record: OnRecord, incident: Incident, log: Sequence[LogEntry]) -> tuple[Merge, ...]:
+    """Return the incident's merges into others; a log that does not tell one leaves its resolve."""
+    told = [(entry.at, entry.merged_into) for entry in log if entry.merged_into]
+    if incident.merged_into and incident.over_since and incident.merged_into not in dict(told).values():
+        told.append((incident.over_since, incident.merged_into))
+    return tuple(Merge(at=at, into=into, claimed=into not in record.unclaimed) for at, into in sorted(told))
 
 
 def _states(incident: Incident, log: Sequence[LogEntry]) -> tuple[StateChange, ...]:

@@ -13,7 +13,7 @@ from syncd.engine.jobs.verify_facts import Reader
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.views.to_verify import incidents_resolved
 from syncd.remote.http.lanes import slow_lane
-from syncd.verify.compare import Line, compare, restricted, unverifiable
+from syncd.verify.compare import Line, compare, compare_times, restricted, unverifiable
 
 LOOK_BACK = timedelta(days=21)
 """Before a week's begin: a duty of a postmortem that was due in it arose at most so long before."""
@@ -30,16 +30,17 @@ def verify(
     only: Set[str] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[Line]:
-    """Return the comparison of a report's duty rows; raise `RemoteError` where a service cannot answer.
+    """Return the comparison of a report's duties and times; raise `RemoteError` if a service cannot answer.
 
     With `only` it looks at these incidents alone. It is incomplete if `stopped` returned True meanwhile.
     """
     duties = [row for row in rows if row["table"] == "duty"]
     named = {str(row["incident"]) for row in duties if row.get("incident")}
+    created = {str(row["incident"]): row for row in rows if row["table"] == "incident"}
     beside = incidents_resolved(ledger, bounds[0] - LOOK_BACK, bounds[1], team)
     lines = [restricted(row) for row in duties if not row.get("incident")]
     with slow_lane():
-        for incident_id in sorted({*named, *beside}):
+        for incident_id in sorted({*named, *beside, *created}):
             if only is not None and incident_id not in only:
                 continue
             if stopped():
@@ -48,6 +49,8 @@ def verify(
             material = reader.material(incident_id)
             if isinstance(material, str):
                 lines += [unverifiable(row, material) for row in of_incident]
-            else:
-                lines += compare(material, of_incident, bounds, made_at)
+                continue
+            lines += compare(material, of_incident, bounds, made_at)
+            if incident_id in created:
+                lines += compare_times(material, created[incident_id], made_at)
     return lines

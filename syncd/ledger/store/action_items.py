@@ -22,7 +22,7 @@ from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_duty_issue_in
 from syncd.ledger.store.loading import record_of
-from syncd.ledger.store.membership import counting, ends_of, of_ours, on_record_among, whose
+from syncd.ledger.store.membership import counting, ends_of, merged_at_in, of_ours, on_record_among, whose
 from syncd.ledger.store.postmortems import DutyIssueRow, duty_issues_by_id, save_changes
 from syncd.ledger.store.snapshots import SUBJECTS, mark_out_of_sight
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
@@ -71,18 +71,22 @@ def _ends(session: Session, incident_id: str) -> tuple[End, ...]:
 
 
 def hand_over_items(ledger: Transactions, incident_id: str, now: datetime) -> None:
-    """Let the action items of a merged incident count for the target from now on."""
+    """Let the action items of a merged incident count for the target from the merge on.
+
+    A target that was merged itself hands them on once it has judged them up to its own merge.
+    """
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
-        target = counting(session, row) if row is not None else None
+        target = session.get(IncidentRow, row.merged_into) if row is not None and row.merged_into else None
         # not merged, or into an incident of no team
-        if row is None or target is None or target.id == row.id:
+        if row is None or target is None or target.team is None:
             return
+        merged_at = merged_at_in(row)
         query = select(ActionItemRow).where(col(ActionItemRow.incident_id) == row.id)
         query = query.order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
         items = session.exec(query).all()
         for item in items:
-            item.incident_id = target.id
+            item.incident_id, item.handed_over_at = target.id, merged_at
             session.add(item)
             kind, data = "item.handed_over", {"from": row.id}
             audit.append(session, now, kind, incident=target.id, issue=item.issue_id, data={**data})
@@ -134,7 +138,8 @@ def _keep_neighbour(
         return False
     item = session.get(ActionItemRow, issue.id)
     if item is None:
-        item = _new(session, counts, issue.id, issue.key, source, now)
+        # a source judges it up to the merge and hands it over, as if it had been seen before
+        item = _new(session, row, issue.id, issue.key, source, now)
     row.non_items = [issue_id for issue_id in row.non_items if issue_id != issue.id]
     session.add(row)
     store_duty_issue_in(session, rules, item, issue, read_seq, now, fresh=True)
@@ -168,7 +173,7 @@ def _keep_unseen(
     keys = {link.other_id: link.other_key for end, _ in ends for link in end.links}
     # a link names a key, a sub-task only an id
     key = keys.get(issue_id, issue_id)
-    item = _new(session, counting(session, row), issue_id, key, "named by Jira", now)
+    item = _new(session, row, issue_id, key, "named by Jira", now)
     mark_out_of_sight(session, item, now)
 
 

@@ -31,7 +31,12 @@ from syncd.ledger.store.loading import get, load, record_of, select_records
 from syncd.ledger.store.lookups import IncidentOnRecord, incident_and_ticket_in, items_in, open_operations_in
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.membership import on_record_among
-from syncd.ledger.store.postmortems import duties_of, merged_source_rows, waivers_of
+from syncd.ledger.store.postmortems import (
+    duties_of,
+    earlier_duties_of,
+    merged_source_rows,
+    waivers_of,
+)
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
@@ -77,8 +82,9 @@ class CaseFacts:
     `operations` are the open ones, `once` the keys of all once-operations. `mails` are the operations that
     sent or send mails or posts, also those of merged incidents. `near` are the issues on record that the
     ticket and the postmortem name. `approvers` is None if syncd has not looked up one of them. `unseen`: see
-    `Case`.
-    `changed_rules` are the changes of the team's rules, if the incident is resolved.
+    `Case`. `changed_rules` are the changes of the team's rules, if the incident is resolved.
+    `earlier_duties`: see `Case`. `unclaimed_targets` are the incidents into which it was merged and that no
+    mapping claims.
     """
 
     incident: IncidentRecord
@@ -95,6 +101,8 @@ class CaseFacts:
     duties: tuple[Duty, ...]
     waivers: tuple[Waiver, ...]
     merged_sources: tuple[IncidentRecord, ...]
+    earlier_duties: tuple[Duty, ...]
+    unclaimed_targets: frozenset[str]
     mails: tuple[OperationRecord, ...]
     near: frozenset[str]
     approvers: frozenset[str] | None
@@ -149,8 +157,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
             return None
         tables = tables_with(session, incident_id)
         keys = _keys(session, incident_id, tables)
-        sources = _merged_from(session, incident_id, tables)
-        all_sources = merged_sources_in(session, incident_id) if sources else ()
+        all_sources = merged_sources_in(session, incident_id) if IncidentRow in tables else ()
         return NoticeFacts(
             incident=incident,
             ticket=ticket,
@@ -160,7 +167,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
                 if mail_kind(operation) in open_mails
             ),
             once=keys,
-            merged_from=sources,
+            merged_from=_merged_from(session, incident_id, tables),
             merged_sources=all_sources,
             mails=_mails(session, incident_id, keys, all_sources),
         )
@@ -180,10 +187,10 @@ def _facts(
         # another thread stored the ticket since the caller read the incident
         ticket = get(session, TicketState, ident)
     once = _keys(session, ident, tables, once=True)
-    sources = _merged_from(session, ident, tables)
-    all_sources = merged_sources_in(session, ident) if sources else ()
+    all_sources = merged_sources_in(session, ident) if IncidentRow in tables else ()
     postmortem = get(session, PostmortemState, ident) if PostmortemRow in tables else None
     owner = _account(session, wanted.owner)
+    items = items_in(session, ident) if ActionItemRow in tables else ()
     return CaseFacts(
         incident=incident,
         ticket=ticket,
@@ -191,14 +198,16 @@ def _facts(
         operations=_open_operations(session, ident, tables),
         once=once,
         pairs=tuple(load(session, MirrorPair, _PAIRS, whose)) if MirrorLinkRow in tables else (),
-        merged_from=sources,
+        merged_from=_merged_from(session, ident, tables),
         merged_into=_merge_target(session, incident.merged_into),
         attempted=_attempted(session, ticket, wanted.two_way) if ticket else {},
         postmortem=postmortem,
-        items=items_in(session, ident) if ActionItemRow in tables else (),
+        items=items,
         duties=duties_of(session, ident) if DutyRow in tables else (),
-        waivers=waivers_of(session, ident) if WaiverRow in tables else (),
+        waivers=waivers_of(session, ident) if WaiverRow in tables or all_sources else (),
         merged_sources=all_sources,
+        earlier_duties=earlier_duties_of(session, ident, items) if all_sources else (),
+        unclaimed_targets=unclaimed_targets(session, incident),
         mails=_mails(session, ident, once, all_sources),
         near=_near(session, (ticket, postmortem)),
         approvers=_approvers(session, wanted.approvers, postmortem),
@@ -230,8 +239,12 @@ def _merged_from(session: Session, incident_id: str, tables: Tables) -> tuple[st
 
 
 def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
-    """Return the incidents that were merged into an incident, then those merged into them, and so on."""
-    return tuple(record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id))
+    """Return the incidents that were merged into an incident, then those merged into them, and so on.
+
+    An incident that was opened again since is among them.
+    """
+    rows = merged_source_rows(session, incident_id, once=True)
+    return tuple(record_of(IncidentRecord, row) for row in rows)
 
 
 def _mails(
@@ -245,6 +258,17 @@ def _mails(
             session, OperationRecord, _MAILS, {"incidents": [incident_id, *(source.id for source in sources)]}
         )
     )
+
+
+def unclaimed_targets(session: Session, incident: IncidentRecord) -> frozenset[str]:
+    """Return the targets of an incident's merges that no mapping claims."""
+    targets = {entry["merged_into"] for entry in incident.log or () if entry.get("merged_into")}
+    if not targets:
+        return frozenset()
+    query = columns(col(IncidentRow.id)).where(
+        col(IncidentRow.id).in_(targets), col(IncidentRow.team).is_(None)
+    )
+    return frozenset(session.connection().scalars(query))
 
 
 def _merge_target(session: Session, target: str | None) -> MergeTarget | None:
@@ -375,12 +399,12 @@ _OF_INCIDENT: dict[type[SQLModel], Mapped[Any]] = {
     MirrorLinkRow: col(MirrorLinkRow.incident_id),
     OperationRow: col(OperationRow.incident_id),
     UnseenWriteRow: col(UnseenWriteRow.incident_id),
-    IncidentRow: col(IncidentRow.merged_into),
+    IncidentRow: col(IncidentRow.was_merged_into),
 }
 
 
 def tables_with(session: Session, incident_id: str) -> Tables:
-    """Return the tables with a row of this incident; `IncidentRow` if another was merged into it."""
+    """Return the tables with a row of this incident; `IncidentRow` if another was ever merged into it."""
     flags = session.connection().execute(_EXISTING, {"incident": incident_id}).one()
     return frozenset(table for table, has_row in zip(_OF_INCIDENT, flags, strict=True) if has_row)
 

@@ -13,9 +13,11 @@ from sqlalchemy import BindParameter, bindparam, union_all
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.history import StateChange
+from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.after_incident import FollowUps
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.ticket import Issue
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
@@ -23,6 +25,7 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.postmortems import GENERATIONS, merged_source_rows
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_ups.membership import Ends, source_of, spans_over
+from syncd.policy.postmortem.merged_sources import Member
 from syncd.policy.time.state_changes import Entry, state_changes_of
 
 
@@ -128,7 +131,7 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
     audit.append(
         session, now, "item.handed_over", incident=own.id, issue=row.issue_id, data={"from": row.incident_id}
     )
-    row.incident_id, row.source, row.ended_at = own.id, source, None
+    row.incident_id, row.source, row.ended_at, row.handed_over_at = own.id, source, None, None
     row.facts = {name: value for name, value in row.facts.items() if name != "ended_by"}
     session.add(row)
     notice_changes_in(session, [own.id], now, 0, "an action item counts for it again")
@@ -139,6 +142,25 @@ def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
     """Return those of these issues that are action items, tickets or postmortems on record."""
     ids = list(issue_ids)
     return set(session.connection().scalars(_ITEMS, {"issues": ids})) | of_ours(session, ids)
+
+
+def member_of(row: IncidentRecord, incident: Incident, mapping: Mapping, section: ServiceSection) -> Member:
+    """Return a merged incident of a team for the verdicts of its target."""
+    return Member(
+        incident=incident,
+        into=row.was_merged_into or "",
+        severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
+        state_changes=known_state_changes(row, incident),
+        mapping=mapping,
+        section=section,
+    )
+
+
+def merged_at_in(row: IncidentRow) -> datetime:
+    """Return when a merged incident was merged (UTC), by its log, else by its resolve."""
+    merges = [entry.at for entry in entries_of(row) if entry.merged_into == row.merged_into]
+    incident = Incident.model_validate(row.snapshot)
+    return max(merges, default=incident.over_since or incident.created_at)
 
 
 def known_state_changes(

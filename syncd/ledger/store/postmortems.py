@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import BindParameter, bindparam, or_
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue, Reference
@@ -25,7 +25,7 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.loaded_rules import changed_rules, values_before
 from syncd.ledger.store.loading import load, record_of, select_records
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, WaiverRow
-from syncd.policy.case import ClosedBy
+from syncd.policy.case import ClosedBy, ItemState
 
 DutyIssueRow = PostmortemRow | ActionItemRow
 
@@ -73,6 +73,8 @@ def save_log(
         row.log_read_seq = read_seq
         for entry in entries:
             note_acknowledged(row, entry)
+            # a merge that was over before syncd looked
+            row.was_merged_into = row.merged_into or entry.merged_into or row.was_merged_into
         session.add(row)
 
 
@@ -167,12 +169,16 @@ def with_severity(
     return [*severity_periods, SeverityPeriod(severity=severity, since=since).model_dump(mode="json")]
 
 
-def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
-    """Return the incidents that were merged into an incident, then those merged into them, and so on."""
+def merged_source_rows(session: Session, incident_id: str, *, once: bool = False) -> list[IncidentRow]:
+    """Return the incidents that were merged into an incident, then those merged into them, and so on.
+
+    With `once` also those that were opened again.
+    """
+    into = col(IncidentRow.was_merged_into if once else IncidentRow.merged_into)
     all_sources: list[IncidentRow] = []
     seen, fresh = {incident_id}, [incident_id]
     for _ in range(GENERATIONS):
-        query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
+        query = select(IncidentRow).where(into.in_(fresh))
         rows = session.exec(query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))).all()
         # a circle of merges must not come back to its start
         sources = [source for source in rows if source.id not in seen]
@@ -196,6 +202,17 @@ def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | 
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
     """Return the duties that arose from an incident, the oldest clock first."""
     return tuple(load(session, Duty, _DUTIES, {"incident": incident_id}))
+
+
+def earlier_duties_of(session: Session, incident_id: str, items: Iterable[ItemState]) -> tuple[Duty, ...]:
+    """Return the duties that an incident's action items had for the incidents that were merged into it."""
+    subjects = [item.issue_id for item in items if item.handed_over_at is not None]
+    if not subjects:
+        return ()
+    query = select_records(Duty).where(
+        col(DutyRow.subject).in_(subjects), col(DutyRow.incident_id) != incident_id
+    )
+    return tuple(load(session, Duty, query.order_by(col(DutyRow.id))))
 
 
 _OF_INCIDENT: BindParameter[str] = bindparam("incident")
@@ -244,12 +261,24 @@ def _audit(session: Session, incident_id: str, duty: Duty, before: str | None, n
 
 
 def waivers_of(session: Session, incident_id: str) -> tuple[Waiver, ...]:
-    """Return the waivers of an incident, also those that are over."""
+    """Return the waivers of an incident and of its action items, also those that are over.
+
+    A waiver of an item that a merge handed over is on record with the source.
+    """
     return tuple(load(session, Waiver, _WAIVERS, {"incident": incident_id}))
 
 
 _WAIVERS = (
-    select_records(Waiver).where(col(WaiverRow.incident_id) == _OF_INCIDENT).order_by(col(WaiverRow.id))
+    select_records(Waiver)
+    .where(
+        or_(
+            col(WaiverRow.incident_id) == _OF_INCIDENT,
+            col(WaiverRow.subject).in_(
+                select(ActionItemRow.issue_id).where(col(ActionItemRow.incident_id) == _OF_INCIDENT)
+            ),
+        )
+    )
+    .order_by(col(WaiverRow.id))
 )
 
 

@@ -78,6 +78,7 @@ def save_incident(
         row.number, row.service_id = incident.number, incident.service.id
         row.status, row.resolved_at = incident.status, incident.resolved_at
         row.merged_into = incident.merged_into
+        row.was_merged_into = incident.merged_into or row.was_merged_into
         row.changed_seq = read_seq
         # the change may ask for something: decide on the incident again
         row.finished = False

@@ -71,7 +71,8 @@ class IncidentRow(SQLModel, table=True):
     incident's people (`syncd.domain.role.RoleFacts`). `log` holds the log entries as read at
     `log_read_seq`; `changed_seq` is when the snapshot last changed. `severity_periods` are its severities,
     each with its start. At `due_at` the passing of time alone asks for another decision. `no_postmortem` is
-    why it owes none. `non_items` are issues beside its ticket or postmortem that were read and are no action
+    why it owes none. `was_merged_into` is the incident into which it was merged last, also after it was
+    opened again. `non_items` are issues beside its ticket or postmortem that were read and are no action
     items. `status_updates` are the times of people's status updates, as PagerDuty's webhooks told them;
     `cadence` are the updates as judged (`syncd.policy.communications.cadence`).
     `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
@@ -103,6 +104,7 @@ class IncidentRow(SQLModel, table=True):
     no_postmortem: str | None = None
     dry_run_notes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     merged_into: str | None = Field(default=None, index=True)
+    was_merged_into: str | None = Field(default=None, index=True)
     restricted: bool = False
     restricted_since: datetime | None = None
     provisional: bool = False
@@ -184,6 +186,7 @@ class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds findings that are kept: postponements, the person who took it, the person who assigned it.
+    It counts for its incident since `handed_over_at`, the merge that handed it over, None without a merge.
     `leaves`, `rebuilt_for`, `deleted_by` and `moved_by` as for a postmortem. The issue of a recurring duty is
     a row, too: `incident_id` holds its ident (`syncd.domain.recurring`), and `team`, else None, its team.
     """
@@ -204,6 +207,7 @@ class ActionItemRow(SQLModel, table=True):
     changes_until: datetime | None = None
     leaves: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     ended_at: datetime | None = None
+    handed_over_at: datetime | None = None
     out_of_sight_since: datetime | None = None
     first_seen_at: datetime
     rebuilt_for: datetime | None = None

@@ -183,7 +183,7 @@ def open_since(ledger: Transactions, before: datetime, team: str | None) -> list
 
 
 def merged_sources(ledger: Transactions, incident_id: str) -> list[IncidentRecord]:
-    """Return the incidents that were merged into an incident, then those merged into them, and so on."""
+    """Return the incidents that were merged into an incident, also those that were opened again since."""
     with ledger.read() as session:
         return list(merged_sources_in(session, incident_id))
 

@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import and_, case, func, literal, or_
 from sqlalchemy import select as columns
-from sqlmodel import SQLModel, col
+from sqlalchemy.orm import aliased
+from sqlmodel import SQLModel, col, select
 
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.domain.operation import OperationState
@@ -38,6 +39,7 @@ Fact = TypeVar("Fact")
 class IncidentFact:
     """One incident of a mapped service; times in UTC.
 
+    `merged_into` is the incident that counts in its place: None also if no mapping claims that one.
     `longest_gap` (seconds), `updates_in_time` and `updates_owed` are its updates as recorded, None where none
     was owed.
     """
@@ -173,12 +175,17 @@ def incidents(
     ledger: Transactions, since: datetime, until: datetime, team: str | None
 ) -> tuple[IncidentFact, ...]:
     """Return the incidents of mapped services created in [since, until); `team` None: of all teams."""
+    target = aliased(IncidentRow)
+    # one that was never read counts as claimed
+    unclaimed = select(target.id).where(target.id == IncidentRow.merged_into, col(target.team).is_(None))
+    claimed = ~unclaimed.exists()
     query = (
         _columns(
             IncidentFact,
             IncidentRow,
             service=func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
             ticket=col(TicketRow.key),
+            merged_into=case((claimed, col(IncidentRow.merged_into)), else_=None),
             longest_gap=func.json_extract(col(IncidentRow.cadence), "$.longest"),
             updates_in_time=func.json_extract(col(IncidentRow.cadence), "$.on_time"),
             updates_owed=func.json_extract(col(IncidentRow.cadence), "$.of"),

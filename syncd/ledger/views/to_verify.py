@@ -7,26 +7,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from syncd.domain.duty import Waiver
 from syncd.domain.history import Leave
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.loading import get, load, select_records
-from syncd.ledger.store.postmortems import waivers_of
+from syncd.ledger.store.cases import unclaimed_targets
+from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.postmortems import merged_source_rows, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow, TicketRow
 
 
 @dataclass(frozen=True, slots=True)
 class ItemOnRecord:
-    """An action item: its issue, how it became one (`source`), and since when it is none any more."""
+    """An action item: its issue, how it became one (`source`), and since when it is none any more.
+
+    `origin` is the incident for which it counted before a merge handed it over, None without a merge.
+    """
 
     issue_id: str
     key: str
     source: str
     facts: dict[str, Any]
     ended_at: datetime | None
+    origin: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,10 @@ class CorrectionOnRecord:
 class OnRecord:
     """What the ledger knows of one incident that the services cannot tell.
 
-    `sources` are the incidents that were merged into it. `ends` are the keys of its ticket and postmortem.
-    `leaves` tell by issue id and account when syncd saw the accounts of its owners inactive.
+    `sources` are the incidents that were merged into it, also those that were opened again since. `ends` are
+    the keys of tickets and postmortems, its own and theirs. `unclaimed` are those of its merge targets that
+    no mapping claims. `items` are also those that a merge took from it. `leaves` tell by issue id and account
+    when syncd saw the accounts of its owners inactive.
     """
 
     incident: IncidentRecord
@@ -53,6 +61,7 @@ class OnRecord:
     waivers: tuple[Waiver, ...]
     corrections: tuple[CorrectionOnRecord, ...]
     leaves: dict[str, dict[str, Leave]]
+    unclaimed: frozenset[str]
 
 
 def on_record_of(ledger: Transactions, incident_id: str) -> OnRecord | None:
@@ -63,20 +72,30 @@ def on_record_of(ledger: Transactions, incident_id: str) -> OnRecord | None:
 
 
 def _on_record(session: Session, incident: IncidentRecord) -> OnRecord:
-    ticket, postmortem = session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id)
-    items = session.exec(select(ActionItemRow).where(ActionItemRow.incident_id == incident.id)).all()
-    merged = select_records(IncidentRecord).where(col(IncidentRow.merged_into) == incident.id)
+    postmortem = session.get(PostmortemRow, incident.id)
+    origins = _origins(session, incident.id)
+    of_incident = or_(col(ActionItemRow.incident_id) == incident.id, col(ActionItemRow.issue_id).in_(origins))
+    items = session.exec(select(ActionItemRow).where(of_incident)).all()
+    sources = [record_of(IncidentRecord, row) for row in merged_source_rows(session, incident.id, once=True)]
     corrected = select(AuditEventRow).where(
         AuditEventRow.incident_id == incident.id, AuditEventRow.kind == "duty.corrected"
     )
     return OnRecord(
         incident=incident,
         postmortem=(postmortem.issue_id, postmortem.key) if postmortem else None,
-        ends=frozenset(row.key for row in (ticket, postmortem) if row is not None),
+        ends=_ends(session, [incident.id, *(source.id for source in sources)]),
         items=tuple(
-            ItemOnRecord(item.issue_id, item.key, item.source, item.facts, item.ended_at) for item in items
+            ItemOnRecord(
+                item.issue_id,
+                item.key,
+                item.source,
+                item.facts,
+                item.ended_at,
+                origins.get(item.issue_id),
+            )
+            for item in items
         ),
-        sources=tuple(load(session, IncidentRecord, merged)),
+        sources=tuple(sources),
         waivers=waivers_of(session, incident.id),
         corrections=tuple(
             CorrectionOnRecord(event.at, json.loads(event.text))
@@ -84,6 +103,28 @@ def _on_record(session: Session, incident: IncidentRecord) -> OnRecord:
         ),
         leaves={row.issue_id: _leaves(row.leaves) for row in items}
         | ({postmortem.issue_id: _leaves(postmortem.leaves)} if postmortem is not None else {}),
+        unclaimed=unclaimed_targets(session, incident),
+    )
+
+
+def _origins(session: Session, incident_id: str) -> dict[str, str]:
+    """Return by issue id the incidents for which items counted first that merges took from or gave to one."""
+    handed = select(AuditEventRow).where(AuditEventRow.kind == "item.handed_over")
+    origins: dict[str, str] = {}
+    concerned = set()
+    for event in session.exec(handed.order_by(col(AuditEventRow.seq))).all():
+        before = str(json.loads(event.text)["from"])
+        if event.issue_id is not None:
+            origins.setdefault(event.issue_id, before)
+            concerned |= {event.issue_id} if incident_id in (before, event.incident_id) else set()
+    return {issue_id: origins[issue_id] for issue_id in concerned}
+
+
+def _ends(session: Session, incident_ids: list[str]) -> frozenset[str]:
+    return frozenset(
+        key
+        for table in (TicketRow, PostmortemRow)
+        for key in session.exec(select(table.key).where(col(table.incident_id).in_(incident_ids)))
     )
 
 

@@ -51,11 +51,19 @@ class _Clock(Value):
 
 
 def done(
-    runs: Sequence[Run], recorded: Sequence[Duty], mapping: Mapping, now: datetime, judging: JudgingRules
+    runs: Sequence[Run],
+    recorded: Sequence[Duty],
+    mapping: Mapping,
+    now: datetime,
+    judging: JudgingRules,
+    opened_at: datetime | None = None,
 ) -> Iterator[Duty]:
-    """Yield the duty `done` on each of its clocks, oldest first; `recorded` are those on record."""
+    """Yield the duty `done` on each of its clocks, oldest first; `recorded` are those on record.
+
+    `opened_at` is when the item was opened again if it had been done for another incident.
+    """
     by_clock = {duty.clock: duty for duty in recorded}
-    clock: _Clock | None = _Clock()
+    clock: _Clock | None = _Clock(reason=OPENED_AGAIN, at=opened_at) if opened_at else _Clock()
     while clock is not None and runs:
         record = by_clock.get(clock.number)
         if record is not None and record.state is DutyState.VOID:

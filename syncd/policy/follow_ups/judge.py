@@ -27,6 +27,7 @@ from syncd.policy.follow_ups.duties import (
     due_day,
     postponements,
 )
+from syncd.policy.follow_ups.handed_over import owed_runs
 from syncd.policy.follow_ups.membership import is_runbook_item
 from syncd.policy.follow_ups.owner import owner_times, taken_at, tenures
 from syncd.policy.follow_ups.owner_clocks import OwnerClocks, windows_of
@@ -95,8 +96,15 @@ def _judge_left(case: Case, item: ItemState, book: Rulebook) -> Decision:
     places = {duty.place for duty in judged}
     judged += tuple(duty for duty in recorded if duty.state in RUNNING and duty.place not in places)
     left, duties, again = left_at(case, item) or merged_at(case), [], None
+    runs = runs_of(case, item, book, _end(case, item, book)) if judged else []
+    runs_end = runs[-1].until if runs else None
     for duty in judged:
-        missed = duty.breached_at is None and left is not None and duty.due_at < left
+        if left is not None and duty.met_at is not None and left < duty.met_at:
+            # What was missed stays as it stood: what people do later counts for another incident.
+            duty = duty.model_copy(update={"state": DutyState.BREACHED, "met_at": None, "met_by": None})
+        # A clock that a reopening stopped before that is missed no more.
+        stopped = min((at for at in (left, runs_end) if at is not None), default=None)
+        missed = duty.breached_at is None and stopped is not None and duty.due_at < stopped
         if duty.state in RUNNING and missed and duty.place in places and case.now is not None:
             again = max(READ_AGAIN, case.skew.judged_from(duty.due_at) - case.now).total_seconds()
         elif duty.state in RUNNING:
@@ -188,15 +196,18 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
         kind: [without_unseen(duty, state) for duty in records.values() if duty.kind is kind]
         for kind in (DutyKind.DONE, DutyKind.OWNED)
     }
-    duties = [*done(runs, clean[DutyKind.DONE], mapping, now, judging)]
+    owed, opened_at = owed_runs(DutyKind.DONE, case, state, runs, runs[-1].item.ends)
+    duties = [*done(owed, clean[DutyKind.DONE], mapping, now, judging, opened_at)]
     # The runbook item belongs to the postmortem's owner. syncd chose that owner, so nobody met a duty.
     if not is_runbook_item(state):
         soon = judging.model_copy(update={"soon": OWNED_SOON})
         item = runs[-1].item
+        times = owner_times(item)
+        owed, _lost_at = owed_runs(DutyKind.OWNED, case, state, runs, times)
         clocks = OwnerClocks(
             item=item,
-            windows=windows_of(runs, item.ends),
-            times=owner_times(item),
+            windows=windows_of(owed, item.ends),
+            times=times,
             recorded=clean[DutyKind.OWNED],
             mapping=mapping,
             judging=soon,

@@ -40,7 +40,8 @@ class Tenure(Value):
     """A time in which an active account owned an item; `by_person` is False if no person assigned it.
 
     `seen_active` is False if syncd never saw the account active: Jira assigns no inactive account, but keeps
-    the owners who left. `left` is True if it ended because they left.
+    the owners who left. `left` is True if it ended because they left. `assigned_at` is set where it goes on
+    with an owner who came back.
     """
 
     account: str
@@ -50,6 +51,7 @@ class Tenure(Value):
     by_person: bool = True
     seen_active: bool = True
     left: bool = False
+    assigned_at: UtcTime | None = None
 
 
 def tenures(item: Item) -> tuple[Tenure, ...]:
@@ -64,7 +66,7 @@ def tenures(item: Item) -> tuple[Tenure, ...]:
             seen = {"until": leave.by, "seen_active": leave.after is not None, "left": True}
             owners.append(tenure.model_copy(update=seen))
         if leave.back is not None and (tenure.until is None or leave.back < tenure.until):
-            owners.append(tenure.model_copy(update={"since": leave.back}))
+            owners.append(tenure.model_copy(update={"since": leave.back, "assigned_at": tenure.since}))
     return tuple(owners)
 
 
@@ -112,20 +114,25 @@ def _present(issue: Issue) -> tuple[str | None, str | None]:
 
 
 def taken_at(item: Item, tenure: Tenure) -> datetime | None:
-    """Return when the owner first changed the item or commented on it after the assignment."""
+    """Return when the owner first changed the item or commented on it after the assignment.
+
+    Who had touched it before leaving owns it from the return on.
+    """
+    assigned_at = tenure.assigned_at or tenure.since
     touched = [
         change.at
         for change in item.changes
         if change.author is not None and change.author.human
-        if change.author.id == tenure.account and change.at > tenure.since
+        if change.author.id == tenure.account and change.at > assigned_at
     ]
     touched += [
         comment.created_at
         for comment in item.issue.comments or ()
         if comment.author is not None and comment.author.human
-        if comment.author.id == tenure.account and comment.created_at > tenure.since
+        if comment.author.id == tenure.account and comment.created_at > assigned_at
     ]
-    return min((at for at in touched if tenure.until is None or at < tenure.until), default=None)
+    first = min((at for at in touched if tenure.until is None or at < tenure.until), default=None)
+    return max(first, tenure.since) if first is not None else None
 
 
 def owner_times(item: Item) -> tuple[Held, ...]:

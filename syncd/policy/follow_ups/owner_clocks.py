@@ -200,7 +200,7 @@ class OwnerClocks:
         if record is not None and breached is not None:
             # A missed duty stays in the week of the deadline that was missed.
             due, moved = record.due_at, record.was_due_at
-        elif record is not None and same:
+        elif record is not None and same and clock.due_at is None:
             # A changed mapping or holiday does not move a deadline that people have read.
             due = record.was_due_at or record.due_at
         kept = record is not None and same and record.state is not DutyState.CANCELLED and record.reason

@@ -41,8 +41,10 @@ def settled(
     for run in runs:
         if run.until is None:
             return run, now
-        duty = judged(_as_of(run.item, run.until), run.until)
-        if duty.breached_at is not None or duty.state not in RUNNING:
+        at_end = _as_of(run.item, run.until)
+        duty = judged(at_end, run.until)
+        # A deadline that passed just before the end was missed, too: later reads prove that.
+        if duty.state not in RUNNING or duty.due_at < run.until:
             return run, now
     last = runs[-1]
     until = last.until or now
@@ -70,7 +72,8 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
     runs = []
     for since, until in _over(case, book):
         until = min((at for at in (until, left) if at is not None), default=None)
-        if until is not None and until <= max(became, since):
+        starts = max(became, since, state.handed_over_at or since)
+        if until is not None and until <= starts:
             continue
         days, counted = _latest_days(case, state, book, since)
         by_rule = state.facts.get("by_rule")
@@ -78,7 +81,7 @@ def runs_of(case: Case, state: ItemState, book: Rulebook, end: End) -> list[Run]
             issue=state.issue,
             changes=state.changes,
             seen_until=seen,
-            starts=max(became, since),
+            starts=starts,
             latest=days[-1].day,
             counted=counted,
             latest_days=days,
@@ -126,7 +129,10 @@ def _latest_days(
 ) -> tuple[tuple[LatestDay, ...], str]:
     """Return the severity's latest day over time, and the severity and resolve of the last one."""
     names, mapping = list(book.mapping.severities), book.mapping
-    sources = [Stretch(since=source.merged_at, severity=source.severity) for source in case.merged_sources]
+    sources = [
+        Stretch(since=source.merged_at, until=source.until, severity=source.severity)
+        for source in case.merged_sources
+    ]
     counting = [each for each in (*severities_that_count(case, book), *sources) if each.severity in names]
     moments = {over, *(at for each in counting for at in (each.since, each.until) if at is not None)}
     days, worst = [], names[-1]

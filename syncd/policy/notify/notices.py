@@ -208,7 +208,7 @@ def _reached(case: Case, mapping: Mapping, section: ServiceSection) -> tuple[str
     worse = [
         source
         for source in case.merged_sources
-        if source.severity in names and _rank(names, source.severity, own) < 0
+        if source.until is None and source.severity in names and _rank(names, source.severity, own) < 0
     ]
     if worse:
         worst = min(worse, key=lambda source: names.index(source.severity))
@@ -246,7 +246,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
     # With merged sources the severity that counts may be theirs, and then the incident was not lowered.
-    if not case.incident.open or case.merged_sources:
+    if not case.incident.open or any(source.until is None for source in case.merged_sources):
         return
     recorded = bool(case.severity_periods) and case.severity_periods[-1].severity == own
     lowered = case.severity_periods[-1].since if recorded else _changed_at(case)

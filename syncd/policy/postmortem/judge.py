@@ -20,8 +20,7 @@ from syncd.policy.postmortem.verdict import (
     JudgeContext,
     cancelled,
     clock_reason,
-    ended,
-    running,
+    on_clock,
     spans_of,
 )
 
@@ -70,12 +69,8 @@ def judge(
             kept = [span for span in spans if span.since < left]
             spans = (*kept[:-1], kept[-1].model_copy(update={"until": None}))
             clocks.insert(0, replace(clock, started_at=left, why=_why_left(left, context), due_at=None))
-            context.duties.append(running(kind, clock, record, number, spans, context))
-            continue
-        if clock.ended_at is not None:
-            context.duties.append(ended(kind, clock, record, number, spans, context))
-        else:
-            context.duties.append(running(kind, clock, record, number, spans, context))
+            clock = replace(clock, goes_on=True, until=None)
+        context.duties.append(on_clock(kind, clock, record, number, spans, context))
     for duty in recorded:
         # No resolve in the log stands for this clock any more.
         if duty.clock in seen or duty.state not in RUNNING:
@@ -116,7 +111,11 @@ def _nothing_more(void: Duty, clock: Clock) -> bool:
 def _owed_anew(void: Duty, clock: Clock, context: JudgeContext) -> Iterator[Clock]:
     """Yield the clock that a correction starts, unless the next resolve starts one or nothing is owed."""
     at = void.corrected_at
-    if void.claimed_met_at is None and at is not None and (clock.ended_at is None or at < clock.ended_at):
+    if void.claimed_met_at is not None or at is None:
+        return
+    # What was met when the severity fell or the incident was merged went on, but nothing is owed any more.
+    owed = any(own.started_at <= at and (own.ended_at is None or at < own.ended_at) for own in context.clocks)
+    if owed and (clock.ended_at is None or at < clock.ended_at):
         waivers = (waiver for waiver in context.waivers if waiver.covers(void.kind))
         due = due_after_correction(at, waivers)
         yield replace(clock, started_at=at, why=TAKEN_BACK, due_at=due)
@@ -143,5 +142,4 @@ def _still_missed(duty: Duty, context: JudgeContext, periods: Sequence[ResolvedP
     if before:
         clock = Clock(duty.started_at, before[-1])
         spans = spans_of(duty.kind, clock, duty, context)
-        judge_clock = running if clock.ended_at is None else ended
-        yield judge_clock(duty.kind, clock, duty, duty.clock, spans, context)
+        yield on_clock(duty.kind, clock, duty, duty.clock, spans, context)

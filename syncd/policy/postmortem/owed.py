@@ -2,8 +2,8 @@
 
 With `basis: peak` a severity counts if the incident had it for ten minutes, or at a resolve; time at a worse
 severity counts for the milder one, too. With `basis: final` only the present severity counts. An incident
-that was merged into this one counts with its own severity, from the merge on. An incident that was itself
-merged into another owes nothing: the target owes the postmortem.
+that was merged into this one counts with its own severity, from the merge until it is opened again. An
+incident that was itself merged into another owes nothing: the target owes the postmortem.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
     """
     since, settles_at = _own(case, book)
     merged = min(
-        (source for source in case.merged_sources if source.owes),
+        (source for source in case.merged_sources if source.owes and source.until is None),
         key=lambda source: source.merged_at,
         default=None,
     )
     if since is None and merged is None:
         return None, settles_at
-    names = [source.severity for source in case.merged_sources if source.owes]
+    names = [source.severity for source in case.merged_sources if source.owes and source.until is None]
     severity = _worst([*names, *([worst_severity(case, book)] if since is not None else [])], book)
     if merged is not None and (since is None or merged.merged_at < since):
         reason = f"incident #{merged.number}, {merged.severity}, was merged into it"
@@ -96,14 +96,18 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
 def owing_times(case: Case, book: Rulebook) -> list[Stretch]:
     """Return the times in which the incident owed a postmortem, oldest first.
 
-    With `basis: peak` it owes one for ever; with `final` until its severity is lowered.
+    With `basis: peak` it owes one for ever; with `final` until its severity is lowered. What a merge brought
+    lasts until the source is opened again.
     """
-    owed, _settles_at = qualifies(case, book)
+    own = _stretches(case, book, _owes(book))
     if book.mapping.postmortem.basis != "final":
-        return [Stretch(since=owed.since)] if owed is not None else []
-    merged = [Stretch(since=source.merged_at) for source in case.merged_sources if source.owes]
+        since, _settles_at = _own(case, book)
+        own = [Stretch(since=since)] if since is not None else []
+    merged = [
+        Stretch(since=source.merged_at, until=source.until) for source in case.merged_sources if source.owes
+    ]
     times: list[Stretch] = []
-    for stretch in sorted([*_stretches(case, book, _owes(book)), *merged], key=lambda each: each.since):
+    for stretch in sorted([*own, *merged], key=lambda each: each.since):
         last = times[-1] if times else None
         if last is None or (last.until is not None and last.until < stretch.since):
             times.append(stretch)
@@ -123,6 +127,13 @@ def worst_severity(case: Case, book: Rulebook) -> str:
     if book.mapping.postmortem.basis == "final":
         return severity_periods_of(case, book)[-1].severity
     counting = {stretch.severity for stretch in severities_that_count(case, book)}
+    return min(counting, key=names.index, default=names[-1])
+
+
+def worst_at(case: Case, book: Rulebook, at: datetime) -> str:
+    """Return the worst severity of the incident that counted at a moment, the mildest where none did."""
+    names = list(book.mapping.severities)
+    counting = {each.severity for each in severities_that_count(case, book) if each.holds(at)}
     return min(counting, key=names.index, default=names[-1])
 
 

@@ -209,7 +209,7 @@ def _is_hidden(due: datetime, context: JudgeContext) -> bool:
     return hidden is not None and hidden <= due
 
 
-def ended(
+def on_clock(
     kind: DutyKind,
     clock: Clock,
     record: Duty | None,
@@ -217,10 +217,19 @@ def ended(
     spans: Sequence[Span],
     context: JudgeContext,
 ) -> Duty:
-    """Return the duty of a clock that has ended: cancelled, unless it was overdue before."""
+    """Return the duty of a clock with its verdict."""
     duty = _made(kind, clock, record, number, spans, context)
     spans = _at_deadline(duty, spans, context)
-    end = clock.ended_at or context.now
+    end = clock.ended_at
+    if end is None:
+        return _running(duty, clock, record, spans, context)
+    return _ended(duty, clock, end, record, spans, context)
+
+
+def _ended(
+    duty: Duty, clock: Clock, end: datetime, record: Duty | None, spans: Sequence[Span], context: JudgeContext
+) -> Duty:
+    """Return the duty of a clock that has ended: cancelled, unless it was overdue before."""
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=end)
     gap = first_gap(spans, duty.due_at)
     if breached is None and gap is not None and gap < end:
@@ -238,25 +247,18 @@ def ended(
     return _met(late, done) if done else late.model_copy(update={"state": DutyState.BREACHED})
 
 
-def running(
-    kind: DutyKind,
-    clock: Clock,
-    record: Duty | None,
-    number: int,
-    spans: Sequence[Span],
-    context: JudgeContext,
+def _running(
+    duty: Duty, clock: Clock, record: Duty | None, spans: Sequence[Span], context: JudgeContext
 ) -> Duty:
     """Return the duty of a clock that no reopening ended, or that was met before the reopening."""
-    duty = _made(kind, clock, record, number, spans, context)
-    spans = _at_deadline(duty, spans, context)
     done = held_now(spans)
     overdue = _overdue_since(duty, clock, spans, context)
     duty = _with_sight(duty.model_copy(update={"breached_at": duty.breached_at or overdue}), record, context)
     if done is not None:
         return _met(duty, done)
     state = _owed(duty, clock, context)
-    window = _window(kind, clock, record, context)
-    ends = remedy(kind, window, context.book, late=state is DutyState.BREACHED)
+    window = _window(duty.kind, clock, record, context)
+    ends = remedy(duty.kind, window, context.book, late=state is DutyState.BREACHED)
     return duty.model_copy(update={"state": state, "remedy": ends})
 
 

@@ -104,7 +104,8 @@ def decide_mark(case: Case, book: Rulebook) -> Decision:
 
 def _counts_for_another(case: Case, book: Rulebook) -> bool:
     """Return True if an incident was merged into this one since the rules began."""
-    begins, sources = book.mapping.enforced_since, case.merged_sources
+    begins = book.mapping.enforced_since
+    sources = [source for source in case.merged_sources if source.until is None]
     return bool(case.merged_from) and (not sources or any(source.merged_at >= begins for source in sources))
 
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
-from syncd.domain.project import ResolvedProject
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.membership import entries_of
+from syncd.ledger.store.membership import entries_of, member_of
 from syncd.ledger.views.daemon_state import merged_sources, open_since
-from syncd.policy.case import Case, MergedSource, Rulebook
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.postmortem.merged_sources import Member
+from syncd.policy.postmortem.merged_sources import merged_sources as sources_of
 from syncd.policy.postmortem.resolved_periods import LONG_OPEN, open_too_long
 from syncd.policy.time.state_changes import state_changes_of
 from syncd.report.weekly.figures import Lasting
@@ -36,11 +36,7 @@ def lasting(
             continue
         incident = Incident.model_validate(row.snapshot)
         section = mapping.service(incident.service) or ServiceSection()
-        # only the running daemon knows the Jira project, and the rule does not look at it
-        project = ResolvedProject(
-            id="", key=mapping.jira.project, incident_type=Reference(id="", name=""), statuses={}
-        )
-        book = Rulebook(mapping=mapping, section=section, project=project)
+        book = Rulebook.without_project(mapping, section)
         open_for = open_too_long(_case(ledger, row, incident, mappings_by_team, now), book)
         if open_for is not None:
             yield Lasting(
@@ -66,25 +62,18 @@ def _case(
         incident=incident,
         severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
         state_changes=state_changes_of(entries, incident) if entries else None,
-        merged_sources=tuple(_merged_sources(ledger, row, mappings_by_team)),
+        merged_sources=sources_of(row.id, _members(ledger, row, mappings_by_team), now),
         now=now,
     )
 
 
-def _merged_sources(
+def _members(
     ledger: Transactions, row: IncidentRecord, mappings_by_team: dict[str, Mapping]
-) -> Iterator[MergedSource]:
-    """Yield the incidents that were merged into this one and have a severity of their team's mapping."""
+) -> Iterator[Member]:
+    """Yield the incidents that were merged into this one, with their teams' rules."""
     for source in merged_sources(ledger, row.id):
         mapping = mappings_by_team.get(source.team or "")
-        if mapping is None or source.severity not in mapping.severities:
-            continue
-        incident = Incident.model_validate(source.snapshot)
-        section = mapping.service(incident.service) or ServiceSection()
-        yield MergedSource(
-            id=source.id,
-            number=source.number,
-            severity=source.severity,
-            owes=mapping.owes_postmortem(source.severity, section),
-            merged_at=incident.over_since or source.created_at,
-        )
+        if mapping is not None:
+            incident = Incident.model_validate(source.snapshot)
+            section = mapping.service(incident.service) or ServiceSection()
+            yield member_of(source, incident, mapping, section)
