@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -187,6 +188,12 @@ def _file_name(team: str) -> str:
 
 
 def _write(path: Path, text: str, force: bool) -> None:
+    """Write the mapping; raise if it exists, unless `force`.
+
+    What root writes is for the service's user, so everybody may read it, whatever root's umask is: a mapping
+    holds no secret.
+    """
+    made = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         # "x" fails if the file exists, also if another process writes it at this moment
@@ -194,3 +201,7 @@ def _write(path: Path, text: str, force: bool) -> None:
             file.write(text)
     except FileExistsError:
         raise click.ClickException(f"{path} exists; use --force to overwrite it") from None
+    if os.geteuid() == 0:
+        for folder in made:
+            folder.chmod(0o755)
+        path.chmod(0o644)

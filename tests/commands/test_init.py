@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -88,6 +89,20 @@ def test_a_mapping_that_is_there_is_not_overwritten_unless_forced(bare: House) -
     assert Path("m/qrpay.yaml").read_text() == "mine"
     assert bare.syncd("init", "m", "--example", "qrpay", "--force").code == 0
     assert "team: QRPay" in Path("m/qrpay.yaml").read_text()
+
+
+def test_what_root_writes_can_be_read_by_the_services_user_whatever_the_umask(
+    bare: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    before = os.umask(0o077)
+    try:
+        bare.syncd("init", "etc/mappings", "--example", "qrpay")
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (Path("etc"), Path("etc/mappings"))]
+    assert modes == [0o755, 0o755]
+    assert Path("etc/mappings/qrpay.yaml").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,10 @@ def test_commands_of_root_leave_only_files_of_the_services_user(
     assert set(done["owners"].values()) == {OTHER}
     assert "belongs to nobody, but not these files in it: syncd.db\n" in done["foreign"]["text"]
     assert f"type: sudo chown -R --reference={home}/state {home}/state" in done["foreign"]["text"]
+    # both services accept the tokens that root read before it became the service's user
+    assert done["checked"]["uid"] == OTHER
+    assert "Jira has no assignable account" in done["checked"]["text"]
+    assert not {"J01", "PD01"} & set(done["checked"]["text"].split())
     # a check of root is no better than what the daemon can read
     assert done["unread"]["code"] == 78
     assert f"{home}/mappings/qrpay.yaml: " in done["unread"]["text"]
