@@ -205,6 +205,8 @@ class Case(Value):
 
     - `status_updates` are the times of people's status updates, of which only PagerDuty's webhook tells;
       `hears_status_updates` is True once that webhook has told of one, of any incident.
+    - `refused_looks` are the parts (`Decision.look`) that syncd cannot read now; no optional rule waits for
+      them.
     - `once` holds the keys of all once-operations on record.
     - `attempted` holds, by aspect, the value of the latest write to the ticket if its outcome is unknown.
     - `unseen` holds the fields that syncd wrote and no read has shown (`ticket:P1 assignee`): True if the
@@ -263,6 +265,7 @@ class Case(Value):
     roles: RoleFacts = RoleFacts()
     status_updates: tuple[UtcTime, ...] = ()
     hears_status_updates: bool = False
+    refused_looks: frozenset[str] = frozenset()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """Return the duty of a kind with the latest clock; without a `subject`, that of the postmortem."""

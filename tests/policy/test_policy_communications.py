@@ -142,6 +142,8 @@ def test_the_missing_webhook_is_said() -> None:
 
 def test_the_log_is_read_before_a_reminder_because_it_tells_of_a_snooze() -> None:
     assert decide_owed_updates(now(15, state_changes=None), rules()).look == {"log"}
+    blind = decide_owed_updates(now(15, state_changes=None, refused_looks={"log"}), rules())
+    assert (blind.look, blind.operations, blind.again) == (set(), (), 60)
     asleep = (StateChange(kind="acknowledged", at=at(1)), StateChange(kind="snoozed", at=at(5)))
     assert reminders(now(300, state_changes=asleep)) == []
     awake = (*asleep, StateChange(kind="unacknowledged", at=at(125)))

@@ -228,6 +228,11 @@ def test_without_an_account_of_the_approver_it_stays_a_draft_and_says_why() -> N
     assert text.state.endswith(f"Jira has no account for {LEGAL}, who has to approve it")
 
 
+def test_an_approver_who_cannot_be_looked_up_now_holds_up_nothing() -> None:
+    decision = decide_texts(seen(note("update: a"), refused_looks={"customer_approvers"}), rules(**APPROVING))
+    assert decision.look == set() and "cannot look up" in texts(decision).made[0].state
+
+
 def test_a_restricted_incidents_text_is_a_draft_without_words_and_never_in_the_chat() -> None:
     lead = {"lead": LEGAL}
     facts: dict[str, Any] = {"customer_approvers": {LEGAL: LAWYER}, "restricted": True}

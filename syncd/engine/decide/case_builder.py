@@ -14,6 +14,7 @@ from syncd.engine.notify.mail_history import may_have_left
 from syncd.engine.observe.accounts import nobodies_of, our_users_on_record, person_key
 from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
 from syncd.engine.observe.issues import nameless
+from syncd.engine.observe.looks import LOOKS
 from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
@@ -102,6 +103,9 @@ def case_of(
         unread=_unread(context, facts),
         status_updates=tuple(datetime.fromisoformat(at) for at in row.status_updates),
         hears_status_updates=facts.hears_status_updates,
+        refused_looks=frozenset(
+            part for part, words in LOOKS.items() if context.troubles.is_waiting(row.id, words)
+        ),
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
         roles=RoleFacts.model_validate(row.roles),
         read_until=read_until,

@@ -102,9 +102,9 @@ def decide_owed_updates(case: Case, book: Rulebook) -> Decision:
     again = next(((moment - now).total_seconds() for moment in moments if moment > now), None)
     if not due:
         return Decision(again=again)
-    # the log tells if somebody snoozed it, before anybody is reminded
+    # the log tells if somebody snoozed it, before anybody is reminded; nothing else waits for that
     if case.state_changes is None:
-        return Decision(look=frozenset({"log"}))
+        return Decision(again=60.0) if "log" in case.refused_looks else Decision(look=frozenset({"log"}))
     since, who = max(cadence.last_at or _begun(case), _begun(case)), _who(case, book)
     posts = [owed_update_post(case, book, OwedUpdatePost(since=since, who=who), at) for at in due]
     later = {post.key for post in posts[:-1]} - case.sent.keys()
@@ -116,7 +116,8 @@ def decide_owed_updates(case: Case, book: Rulebook) -> Decision:
 
 
 def _is_measured(case: Case, book: Rulebook) -> bool:
-    return _owed(case, book) is not None and not case.restricted and not case.before_enforcement
+    left = case.restricted or case.before_enforcement or "log" in case.refused_looks
+    return _owed(case, book) is not None and not left
 
 
 def _who(case: Case, book: Rulebook) -> str:

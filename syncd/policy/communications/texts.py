@@ -38,6 +38,7 @@ from syncd.policy.time.time_words import at_words
 TEXTS = "texts"
 """The key in a ticket's agreed values."""
 ASPECT = "texts"
+LOOK = "customer_approvers"
 UPDATE, MITIGATION = "update", "mitigation"
 LONGEST = 1000
 """UTF-16 units of a line's text in a template."""
@@ -235,9 +236,10 @@ def _judged(case: Case, book: Rulebook, texts: ReadyTexts) -> tuple[ReadyTexts, 
     if not texts.made or not needed:
         made = tuple(text.model_copy(update={"state": "ready to use"}) for text in texts.made)
         return texts.model_copy(update={"made": made}), frozenset()
-    if address is not None and address not in case.customer_approvers:
-        return texts, frozenset({"customer_approvers"})
-    account = case.customer_approvers[address] if address is not None else None
+    unknown = address is not None and address not in case.customer_approvers
+    if unknown and LOOK not in case.refused_looks:
+        return texts, frozenset({LOOK})
+    account = case.customer_approvers.get(address or "")
     made = tuple(_stated(case, book, _approved(case, texts, text, account), address) for text in texts.made)
     return texts.model_copy(update={"made": made}), frozenset()
 
@@ -269,7 +271,9 @@ def _stated(case: Case, book: Rulebook, text: MadeText, address: str | None) -> 
         state = f"draft {text.number}, approved by {text.approved_by}, {at}"
     elif address is None:
         state = f"{draft}: the mapping names nobody who may approve it (`restricted.approve`)"
-    elif case.customer_approvers.get(address) is None:
+    elif address not in case.customer_approvers:
+        state = f"{draft}: syncd cannot look up {address} in Jira now, who has to approve it"
+    elif case.customer_approvers[address] is None:
         state = f"{draft}: Jira has no account for {address}, who has to approve it"
     else:
         state = f'{draft}: it waits for the comment "approved {text.number}" of {address}'
