@@ -196,6 +196,8 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
             {"mail": "notice", "severity": "SEV0", "since": AT},
             {"mail": "notice", "severity": "SEV0", "since": AT, "skip": "it was merged", "unsure": True},
             {"mail": "correction", "severity": "SEV1", "before": "SEV0", "since": AT, "notice": "mail/n"},
+            {"mail": "unacknowledged", "severity": "SEV0", "triggered": AT, "since": AT},
+            {"mail": "missing_roles", "severity": "SEV0", "roles": ["communications_lead"]},
             {"mail": "reminder", **DUTY},
             {"mail": "breach", **DUTY},
             {"mail": "postponed", "issue": "10012"},
