@@ -130,7 +130,7 @@ def test_its_second_report_tells_the_waiver_the_leaver_and_the_correction(demo: 
     assert waived in first
     assert waived in second
     assert re.search(
-        r"OPS-30 .* \| assigned by rule, not taken; before that, its owner left between .* \| Amara Osei",
+        r"OPS-31 .* \| assigned by rule, not taken; before that, its owner left between .* \| Amara Osei",
         first,
     )
     assert "2026-W47 restated: 4 of 6 (the report said 4 of 7), because" in second
