@@ -203,7 +203,9 @@ def _met(base: Judged, time: Fulfilled) -> Judged:
 
 
 def _present(duty: Duty, clock: _Clock, base: Judged, now: datetime) -> Judged:
-    hidden = duty.hidden_since
+    hidden, leaves = duty.hidden_since, clock.start.span.leaves_at
+    if hidden is not None and leaves is not None and leaves < hidden:
+        hidden = None
     if hidden is not None and hidden <= clock.due <= now:
         return base.model_copy(update={"verdict": Verdict.BREACHED, "why": "not visible"})
     met = _met_by(duty, clock, now)

@@ -92,10 +92,14 @@ def _judge_left(case: Case, item: ItemState, book: Rulebook) -> Decision:
     recorded = [duty for duty in case.duties if duty.subject == item.issue_id]
     if recorded and not any(duty.state in RUNNING for duty in recorded):
         return Decision()
+    left = left_at(case, item) or merged_at(case)
+    if left is not None and item.out_of_sight_since is not None and left < item.out_of_sight_since:
+        # What Jira hides later changes nothing about what it showed until then.
+        item = item.model_copy(update={"out_of_sight_since": None})
     judged = () if case.before_enforcement else _judge(case, item, book).duties
     places = {duty.place for duty in judged}
     judged += tuple(duty for duty in recorded if duty.state in RUNNING and duty.place not in places)
-    left, duties, again = left_at(case, item) or merged_at(case), [], None
+    duties, again = list[Duty](), None
     runs = runs_of(case, item, book, _end(case, item, book)) if judged else []
     runs_end = runs[-1].until if runs else None
     for duty in judged:
