@@ -83,6 +83,7 @@ def _show(data: dict[str, Any], *, events: bool) -> None:
     _postmortem(out, data["postmortem"])
     if data["no_postmortem"]:
         plain(out, f"No postmortem is owed: {data['no_postmortem']}")
+    _filings(out, data["filings"])
     _acts(out, data, events=events)
 
 
@@ -117,6 +118,14 @@ def _acts(out: Console, data: dict[str, Any], *, events: bool) -> None:
         out.print(table("", columns, map(_event, data["events"])))
     else:
         out.print("\nThe events of the audit trail behind this: syncd show --events")
+
+
+def _filings(out: Console, filings: list[dict[str, Any]]) -> None:
+    for filing in filings:
+        out.print()
+        plain(out, f"Regulatory filing {filing['name']}: {filing['words']}")
+        for line in filing["explained"]:
+            plain(out, line, indent=2)
 
 
 def _operations(out: Console, operations: list[dict[str, Any]]) -> None:

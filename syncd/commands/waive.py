@@ -9,8 +9,18 @@ import click
 from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.options import Day, Moment
 
-DUTIES = ("scheduled", "completed", "owned", "done", "held")
+DUTIES = ("scheduled", "completed", "owned", "done", "held", "filed")
 """The kinds of duties (`syncd.domain.duty.DutyKind`)."""
+
+
+class DutyName(click.Choice[str]):
+    """A kind of duties; a filing may name its clock, as in `filed:gdpr`."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name if its kind is known."""
+        kind, colon, _clock = value.partition(":")
+        return value if colon and kind == "filed" else super().convert(value, param, ctx)
+
 
 of_argument = click.argument("of", metavar="ID")
 ID_HELP = (
@@ -19,9 +29,9 @@ ID_HELP = (
 )
 duty_option = click.option(
     "--duty",
-    type=click.Choice(DUTIES),
+    type=DutyName(DUTIES),
     help="The duty. Default: both duties of a postmortem; `done` of an action item; `held` of a GameDay or"
-    " review.",
+    " review. `filed` means all regulatory filings of an incident, `filed:gdpr` one.",
 )
 reason_option = click.option("--reason", required=True, help="Why; syncd keeps it on record.")
 by_option = click.option(

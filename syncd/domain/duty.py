@@ -14,13 +14,17 @@ from syncd.domain.base import UtcTime, Value
 
 
 class DutyKind(StrEnum):
-    """The kinds of duties: two of an incident's postmortem, two of an action item, one of what recurs."""
+    """The kinds of duties: two of an incident's postmortem, two of an action item, one of what recurs.
+
+    `filed` is a filing with a regulator; its subject is the name of its clock in the mapping.
+    """
 
     SCHEDULED = "scheduled"
     COMPLETED = "completed"
     OWNED = "owned"
     DONE = "done"
     HELD = "held"
+    FILED = "filed"
 
 
 class DutyState(StrEnum):
@@ -176,6 +180,8 @@ class Waiver(Value):
         """Return True if the waiver is in force at a time."""
         return self.at <= now < self.end
 
-    def covers(self, kind: DutyKind) -> bool:
-        """Return True if the waiver suspends this duty of the incident itself."""
+    def covers(self, kind: DutyKind, subject: str | None = None) -> bool:
+        """Return True if the waiver suspends this duty of the incident itself; a filing has a `subject`."""
+        if kind is DutyKind.FILED:
+            return self.duty is kind and self.subject in (None, subject)
         return self.subject is None and (self.duty is kind or (self.duty is None and kind in OF_POSTMORTEM))

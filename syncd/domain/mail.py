@@ -35,6 +35,7 @@ class MailKind(StrEnum):
     LEAD = "lead"
     DECISION = "decision"
     IMPACT = "impact"
+    FILING = "filing"
 
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
@@ -46,11 +47,11 @@ AT_ONCE = frozenset(
     }
 )
 """The mails while people work on an incident."""
-WITHOUT_MAIL_RATE = AT_ONCE | {MailKind.LEAD, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
+WITHOUT_MAIL_RATE = AT_ONCE | {MailKind.LEAD, MailKind.FILING, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
 """The hourly limit on mails does not count these. What concerns people at work must not wait, and mails to
-the security lead are notices. The weekly report is one mail. The operator gets one mail for each cause and
-day."""
-OF_DUTIES = frozenset({MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED})
+the security lead are notices, also those of regulatory clocks. The weekly report is one mail. The operator
+gets one mail for each cause and day."""
+OF_DUTIES = frozenset({MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED, MailKind.FILING})
 """The mails of an incident that follow from the verdict on a duty."""
 DECIDED = OF_DUTIES | AT_ONCE | {MailKind.DECISION}
 """The policy decides these for an incident. syncd drops a pending one that a newer decision omits."""

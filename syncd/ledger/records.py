@@ -43,6 +43,9 @@ class IncidentRecord:
     finished: bool
     noise_rule: str | None
     no_postmortem: str | None
+    exercise: str | None
+    exercise_by: str | None
+    exercise_at: datetime | None
     dry_run_notes: list[str]
     merged_into: str | None
     was_merged_into: str | None

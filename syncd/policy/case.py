@@ -87,11 +87,15 @@ class TicketState(IssueState):
     """The ticket of the incident as the ledger has it.
 
     `agreed` holds for each aspect (`state`, `summary`, …) the incident's value at the time when both sides
-    last agreed. `placed_status` is the status to which syncd last moved the ticket.
+    last agreed. `placed_status` is the status to which syncd last moved the ticket. `changes` are the changes
+    of its labels, complete up to `changes_until`, when it had the labels `labels_read`.
     """
 
     origin: str = "operation"
     agreed: dict[str, JsonValue] = Field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    changes_until: UtcTime | None = None
+    labels_read: tuple[str, ...] | None = None
     placed_status: str | None = None
     refused: tuple[str, ...] = ()
     closed: ClosedBy | None = None
@@ -184,6 +188,8 @@ class Case(Value):
     - `before_enforcement`: the incident was resolved before the mapping's `enforce_from`.
     - `restricted`: the case holds no title and no texts of people. `provisional`: a later judgement may still
       end that.
+    - `restricted_since` is when syncd saw that it is restricted, None if it was at the first look.
+    - `game_day` is the GameDay whose marker its title carries and in whose time it was triggered.
     - `state_changes` is None if syncd has not read the log since the incident's last change.
     - `severity_periods` are the severities that the incident had.
     - `merged_from` are the incidents that are merged into this one, `merged_sources` also those that were
@@ -235,6 +241,8 @@ class Case(Value):
     before_enforcement: bool = False
     restricted: bool = False
     provisional: bool = False
+    restricted_since: UtcTime | None = None
+    game_day: str | None = None
     attempted: dict[str, JsonValue] = Field(default_factory=dict)
     unseen: dict[str, bool] = Field(default_factory=dict)
     now: UtcTime | None = None
@@ -321,7 +329,7 @@ def _judged(state: State, nobodies: Container[str]) -> State:
         comments = issue.comments and tuple(_author_judged(comment, nobodies) for comment in issue.comments)
         assignee = _account_judged(issue.assignee, nobodies)
         update["issue"] = issue.model_copy(update={"comments": comments, "assignee": assignee})
-    if isinstance(state, _DutyIssueState):
+    if isinstance(state, _DutyIssueState | TicketState):
         update["changes"] = tuple(_author_judged(change, nobodies) for change in state.changes)
     return state.model_copy(update=update)
 

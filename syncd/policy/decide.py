@@ -13,6 +13,7 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.communications.cadence import decide_owed_updates
 from syncd.policy.communications.impact import decide_impact
 from syncd.policy.communications.texts import decide_texts
+from syncd.policy.exercises import look_at_labels
 from syncd.policy.follow_ups.judge import decide_follow_ups
 from syncd.policy.follow_ups.operations import act_on_follow_ups
 from syncd.policy.notify.chat import decide_posts
@@ -25,6 +26,7 @@ from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.waiver_comments import comment_on_waivers
 from syncd.policy.recurring.judge import decide_held
+from syncd.policy.regulatory import decide_filings, tell_filings
 from syncd.policy.restricted import decide_level
 from syncd.policy.rules_in_force import rules_in_force
 from syncd.policy.ticket.auto_close import decide_closing
@@ -53,7 +55,12 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_postmortem,
 )
 
-JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties, decide_follow_ups)
+JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
+    look_at_labels,
+    decide_duties,
+    decide_follow_ups,
+    decide_filings,
+)
 """Rules that judge the duties, in this order; each sees the verdicts of those before it."""
 ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     comment_on_duties,
@@ -65,6 +72,7 @@ ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_unacknowledged,
     decide_missing_roles,
     decide_reminders,
+    tell_filings,
     decide_decisions,
     decide_posts,
     decide_owed_updates,

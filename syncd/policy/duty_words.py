@@ -30,6 +30,7 @@ SUBJECTS = {
     DutyKind.OWNED: "Action item has an owner",
     DutyKind.DONE: "Action item done",
     DutyKind.HELD: "Exercise or review held",
+    DutyKind.FILED: "Regulatory filing made",
 }
 """What each kind of duty asks for."""
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from syncd.domain.base import JsonValue
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, RegulatoryClock
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Rulebook
 
@@ -55,8 +55,20 @@ def held_mapping(case: Case, mapping: Mapping) -> Mapping:
             "postmortem": _with(mapping.postmortem, "postmortem", _POSTMORTEM, case),
             "follow_ups": _with(mapping.follow_ups, "follow_ups", _FOLLOW_UPS, case),
             "severities": severities,
+            "restricted": mapping.restricted.model_copy(update={"clocks": _clocks(mapping, case)}),
         }
     )
+
+
+def _clocks(mapping: Mapping, case: Case) -> dict[str, RegulatoryClock]:
+    """Return the regulatory clocks as they were when the incident was resolved."""
+    clocks, head = {**mapping.restricted.clocks}, "restricted.clocks."
+    for name in {key[len(head) :].rpartition(".")[0] for key in case.earlier if key.startswith(head)}:
+        before = dict(_before(f"{head}{name}", ("hours", "label"), case.earlier))
+        clock = clocks.pop(name, None)
+        if before:
+            clocks[name] = RegulatoryClock.model_validate({**(dict(clock) if clock else {}), **before})
+    return clocks
 
 
 def changed_since_resolve(case: Case, book: Rulebook, severity: str) -> list[str]:

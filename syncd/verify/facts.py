@@ -140,7 +140,8 @@ class IncidentFacts(Value):
     """One incident: states and severities by PagerDuty's time, merges, its postmortem, its action items.
 
     `signs` are the times of new alerts and of people's notes; acknowledgements are among the states.
-    `service_owes` is True where every incident of its service owes a postmortem.
+    `service_owes` is True where every incident of its service owes a postmortem. `exercise_at` is since when
+    it is an exercise, if it is one.
     """
 
     id: str
@@ -152,6 +153,7 @@ class IncidentFacts(Value):
     merges: tuple[Merge, ...] = ()
     absorbed: tuple[Absorbed, ...] = ()
     postmortem: IssueFacts | None = None
+    exercise_at: UtcTime | None = None
     items: tuple[ItemFacts, ...] = ()
 
 

@@ -104,6 +104,11 @@ def _postmortem(case: _Case) -> list[Judged]:
         if merge.claimed and merge.at <= case.now:
             # what a person already wrote is not cancelled
             spans = _cut(spans, merge.at, all_of_it=not (written and written <= merge.at))
+    # an exercise owes no postmortem; what was missed before somebody said so stays missed
+    if facts.exercise_at is not None and facts.exercise_at <= case.now:
+        spans = [
+            part for span in spans for part in only_within([span], span.start, facts.exercise_at, "exercise")
+        ]
     spans = _by_rules(
         case,
         spans,

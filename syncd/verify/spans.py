@@ -17,7 +17,7 @@ SHORT_REOPENING = timedelta(minutes=30)
 LASTING_SEVERITY = timedelta(minutes=10)
 """A severity that was held for this long counts, as does one that was held at a resolve."""
 
-Ending = Literal["reopened", "merged", "severity lowered", "done", "no action item any more", ""]
+Ending = Literal["reopened", "merged", "severity lowered", "done", "no action item any more", "exercise", ""]
 
 
 class Span(NamedTuple):

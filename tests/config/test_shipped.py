@@ -214,7 +214,7 @@ def test_a_default_that_a_first_mapping_shows_is_the_default() -> None:
     assert before == after
 
 
-_LISTS = ("noise", "playbook", "fields", "recurring", "texts", "communications")
+_LISTS = ("noise", "playbook", "fields", "recurring", "texts", "communications", "clocks", "kpis")
 """Keys whose comment shows how an entry looks; the default is to have none."""
 
 

@@ -345,14 +345,17 @@ def test_what_was_over_before_the_rules_began_tells_nobody(make_rig: MakeRig) ->
     assert mails(rig) == []
 
 
-def test_an_exercise_tells_nobody(post: Rig) -> None:
+def test_an_exercise_tells_nobody_but_of_the_gravest_severity(post: Rig) -> None:
     made = post.world.pagerduty.trigger("Alipay Integration", "Game", priority="P3")
     post.settle(2)
     post.world.jira.add_label("OPS-1", "game-day", "Ines Carvalho")
     post.settle(2)
-    post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    post.world.pagerduty.set_priority(made.id, "P2", "Amara Osei")
     post.settle(2)
     assert mails(post) == []
+    post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    post.settle(2)
+    assert subjects(post, CTO) == ["[EXERCISE] SEV0: Game (#1)"]
 
 
 HOSTILE = {

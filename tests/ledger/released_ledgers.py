@@ -175,6 +175,7 @@ _0001: Rows = {
         "out_of_sight_since": None,
         "closed": '{"status": "5", "before": "4"}',
         "created_at": _AT,
+        "changes": "[]",
         "deleted_by": None,
         "moved_by": "Ana",
     },

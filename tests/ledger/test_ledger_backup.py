@@ -100,9 +100,9 @@ def test_a_reference_that_leads_nowhere_is_found(file: Path, opened: Ledger, tmp
     opened.close()
     with sqlite3.connect(made.file) as copy:
         copy.execute(
-            "INSERT INTO ticket (incident_id, issue_id, key, project, origin, agreed, refused, read_seq,"
-            " written_seq, created_at)"
-            " VALUES ('PNONE', '1', 'A-1', 'A', 'x', '{}', '[]', 0, 0, '2026-01-01')"
+            "INSERT INTO ticket (incident_id, issue_id, key, project, origin, agreed, changes, refused,"
+            " read_seq, written_seq, created_at)"
+            " VALUES ('PNONE', '1', 'A-1', 'A', 'x', '{}', '[]', '[]', 0, 0, '2026-01-01')"
         )
     copy.close()
     with pytest.raises(LedgerUnsafe, match="1 references lead nowhere"):

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from policy.policy_cast import ANA, NOW, QRPAY, book, case, incident, issue, note, ticket
+from policy.policy_cast import ANA, NOW, QRPAY, SOMEBODY, book, case, incident, issue, note, ticket
 
+from syncd.domain.history import Change
 from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.operation import SendMail
 from syncd.domain.role import RoleFacts
@@ -15,6 +16,7 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.unanswered import decide_missing_roles, decide_unacknowledged
 
 LEAD = "lead@qrpay.example"
+EXERCISE = Change(at=NOW, author=SOMEBODY, field="labels", before_words="", after_words="game-day")
 MINUTE = timedelta(minutes=1)
 
 
@@ -65,7 +67,7 @@ def test_the_contacts_hear_once_when_the_time_is_over() -> None:
         at(9, incident(status="resolved")),
         at(9, incident(status="resolved", merged_into="P2")),
         at(9, roles=RoleFacts(acknowledged=ANA)),
-        at(9, ticket=ticket(issue(labels=("game-day",)))),
+        at(9, ticket=ticket(issue(labels=("game-day",)), changes=(EXERCISE,), labels_read=("game-day",))),
         at(9, before_enforcement=True),
         at(9, incident(priority=None, urgency="low")),
     ],

@@ -23,7 +23,7 @@ POLLS = 3
 """A good read is late when so many polls are missing, where these take longer than `LATE`."""
 FRESH = timedelta(minutes=2)
 """Up to this age a good read is as new as the ledger can tell."""
-_ACTS = {"scheduled": "schedule", "completed": "complete"}
+_ACTS = {"scheduled": "schedule", "completed": "complete", "filed": "file with the regulator for"}
 TITLE_AT_LEAST = 10
 """Columns for the title on a narrow screen."""
 WIDE = 110
@@ -151,12 +151,13 @@ def next_act(incident: Data, now: datetime) -> str:
     postmortem = incident["postmortem"] or "postmortem"
     for kind, duty in _owed(incident):
         due = datetime.fromisoformat(duty["due_at"])
+        place = (incident["ticket"] or "the incident") if kind == "filed" else postmortem
         if duty["state"] == "breached":
-            return f"{_ACTS[kind]} {postmortem}, {long_words(now - due)} late"
+            return f"{_ACTS[kind]} {place}, {long_words(now - due)} late"
         if incident["late_items"]:
             break
         when = f"in {long_words(due - now)}" if due > now else "now"
-        return f"{_ACTS[kind]} {postmortem} {when}"
+        return f"{_ACTS[kind]} {place} {when}"
     if incident["late_items"]:
         return f"{counted(incident['late_items'], 'action item')} late"
     waived = [kind for kind, duty in incident["duties"].items() if duty["state"] == "waived"]

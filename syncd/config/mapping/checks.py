@@ -168,6 +168,16 @@ def _restricted(data: JsonValue) -> Iterator[Finding]:
         if word.casefold() in levels:
             message = f"`{word}` is the level of restricted tickets"
             yield ("restricted", "ordinary_levels"), message, "remove it"
+    names = [each.get("name") for _path, each in at(data, ("playbook", "*")) if isinstance(each, dict)]
+    for word in words(rules.get("playbook")):
+        if word not in names:
+            known = [name for name in names if isinstance(name, str)]
+            hint = did_you_mean(word, known) or "name a section of the team's `playbook`"
+            yield ("restricted", "playbook"), f"no such section: {word}", hint
+    for key in ("lead", "deputy"):
+        if rules.get("clocks") and not rules.get(key):
+            hint = f"name whom the clocks remind as `restricted.{key}`"
+            yield ("restricted", "clocks"), f"need `restricted.{key}`", hint
 
 
 def _recurring(data: JsonValue) -> Iterator[Finding]:
@@ -296,7 +306,8 @@ _CHECKS: tuple[_Check, ...] = (
         ("playbook.*.title", "services.*.playbook.*.title", "noise.*.title", "restricted.titles.*"), _pattern
     ),
     _texts(("redact.patterns.*",), _masking),
-    _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
+    _texts(("services.*.owner", "people.fallback", "people.aliases.*"), _address),
+    _texts(("restricted.lead", "restricted.deputy"), _address),
     _texts(("restricted.approve", "severities.*.approve"), _address),
     _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
     _texts(("recurring.*.owner",), _address),
@@ -306,7 +317,7 @@ _CHECKS: tuple[_Check, ...] = (
     _texts(("severities.*.notify", "severities.*.notify.*"), _address_or_owner),
     _texts(("severities.*.overdue", "severities.*.overdue.*"), _address_or_owner),
     _texts(("services.*.notify", "services.*.notify.*"), _address_or_owner),
-    _texts(("links.*", "services.*.links.*"), _link),
+    _texts(("links.*", "services.*.links.*", "postmortem.kpis.*.link"), _link),
     _texts(("jira.labels.*",), _label),
     _keys_of_people,
     _playbooks,

@@ -73,6 +73,7 @@ def postmortem_context(
     - `timeline`: entries with `at`, `who`, `text`; an entry with `left_out` above 0 replaces that many lines
     - `alerts`: `summary`, `source`, `url`, `details` of the first twenty; `alerts_left_out`: how many more
       there are
+    - `kpis`: the figures that the mapping names, each with `name`, `threshold` and `link` (None without one)
     - `prompts`: the scenario's questions on the root cause
     - `duties`: `owner` (None: nobody), `schedule_by`, `review_by`, `complete_by` (None without a rule)
     - `withheld`: True if the incident is restricted, so that no text of it is here
@@ -102,6 +103,7 @@ def postmortem_context(
         "timeline": [_entry(line, words) for line in timeline],
         "alerts": [_alert(alert, words) for alert in story.alerts[:MOST_ALERTS]],
         "alerts_left_out": max(0, len(story.alerts) - MOST_ALERTS),
+        "kpis": [kpi.model_dump(mode="json") for kpi in mapping.postmortem.kpis],
         "prompts": [line for section in sections for line in section.root_causes],
         "duties": _duties(story, words),
         "withheld": story.withheld,

@@ -15,6 +15,14 @@ from syncd.domain.base import Value
 from syncd.domain.mapping.value_types import Mode, Names, SomeNames, Text, ZoneName
 
 
+class Kpi(Value):
+    """A figure of the product that a postmortem asks about; syncd does not read it."""
+
+    name: Text = Field(description="What is measured.")
+    threshold: Text = Field(description="What it should be, in words.")
+    link: Text | None = Field(None, description="URL of its dashboard.")
+
+
 class Postmortem(Value):
     """The postmortem of an incident that owes one, and its two duties.
 
@@ -56,6 +64,9 @@ class Postmortem(Value):
     )
     statuses: SomeNames = Field(("Done", "Closed"), description="Statuses that mean that it is completed.")
     labels: tuple[Text, ...] = Field((), description="Further labels of every postmortem.")
+    kpis: tuple[Kpi, ...] = Field(
+        (), description="Figures with thresholds and dashboards, for a section of the postmortem's template."
+    )
     link_types: SomeNames = Field(
         ("Post-Incident Reviews", "Relates"),
         description="Link types between ticket and postmortem, the preferred one first.",

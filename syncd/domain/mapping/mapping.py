@@ -40,6 +40,22 @@ class Coexist(StrEnum):
     ADOPT = "adopt"
 
 
+class RegulatoryClock(Value):
+    """The time in which a restricted incident must be filed with a regulator; the section's key names it."""
+
+    hours: float = Field(
+        gt=0,
+        le=2160,
+        description="Hours from the trigger, or from when the incident became restricted if that is later;"
+        " they run through nights and weekends.",
+    )
+    label: str = Field(
+        pattern=r"^filed-[a-z0-9]+(-[a-z0-9]+)*$",
+        description="The label that says on the ticket that it is filed; it begins with `filed-`. A comment"
+        " that begins with the label, a colon and a reference says the same: `filed-gdpr: IC-2026-118`.",
+    )
+
+
 class Restricted(Value):
     """The incidents that only a few people may read, and the security level of their tickets.
 
@@ -79,6 +95,18 @@ class Restricted(Value):
         None,
         description="E-mail address of the person who approves texts for customers about restricted"
         " incidents; not set: the severity's `approve`, else `lead`.",
+    )
+    deputy: str | None = Field(
+        None,
+        description="E-mail address of the security lead's deputy, who gets the last reminder of a regulatory"
+        " clock and hears of its breach; required with `clocks`.",
+    )
+    clocks: dict[Text, RegulatoryClock] = Field(
+        default_factory=dict,
+        description="Regulatory clocks by name. Naming one switches it on, whatever `mails.mode` is.",
+    )
+    playbook: Names = Field(
+        (), description="Names of sections of the team's `playbook` that stand on each stub as a checklist."
     )
 
 

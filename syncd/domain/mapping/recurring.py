@@ -46,6 +46,11 @@ class Recurring(Value):
     document: Text | None = Field(None, description="The document to review, as a name or a URL.")
     scenario: Text | None = Field(None, description="What an exercise plays.")
     services: Names = Field((), description="Names or ids of the services that take part in an exercise.")
+    marker: Text | None = Field(
+        None,
+        description="What the titles of an exercise's incidents carry, such as `[GAME DAY]`: one triggered on"
+        " its services between the times on its issue is an exercise. Not set: only the label `game-day` is.",
+    )
     after: Names = Field(
         (),
         description="Severities: an incident that had one of them asks for a further review, due"

@@ -93,6 +93,7 @@ class PostChat(WithContent):
 
     `moment` is the time at which the rule asked for it; a post that is too old is not sent. `skip` is the
     reason why the ledger records it as not sent. `unsure` is True after a sending without an answer.
+    `exercise` marks an incident that is or may be an exercise.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -106,6 +107,7 @@ class PostChat(WithContent):
     content: Annotated[PostContent, Field(discriminator="post")]
     moment: IsoTime
     skip: str | None = None
+    exercise: str = ""
     unsure: bool = False
 
     @property

@@ -12,7 +12,13 @@ from syncd.domain.operation.base import IsoTime, Kind, ObjectKind, OperationClas
 from syncd.domain.role import Role
 
 
-class NoticeMail(Value):
+class _AtOnceMail(Value):
+    """A mail while people work on an incident; `exercise` marks one that is or may be an exercise."""
+
+    exercise: str = ""
+
+
+class NoticeMail(_AtOnceMail):
     """The incident reached a severity."""
 
     mail: Literal[MailKind.NOTICE] = MailKind.NOTICE
@@ -20,7 +26,7 @@ class NoticeMail(Value):
     since: IsoTime
 
 
-class CorrectionMail(Value):
+class CorrectionMail(_AtOnceMail):
     """The severity was lowered from `before`; `notice` is the key of the notice that the person got."""
 
     mail: Literal[MailKind.CORRECTION] = MailKind.CORRECTION
@@ -30,7 +36,7 @@ class CorrectionMail(Value):
     notice: str
 
 
-class UnacknowledgedMail(Value):
+class UnacknowledgedMail(_AtOnceMail):
     """Nobody acknowledged the incident, which is triggered since `triggered`, until `since`."""
 
     mail: Literal[MailKind.UNACKNOWLEDGED] = MailKind.UNACKNOWLEDGED
@@ -39,7 +45,7 @@ class UnacknowledgedMail(Value):
     since: IsoTime
 
 
-class MissingRolesMail(Value):
+class MissingRolesMail(_AtOnceMail):
     """Nobody has these roles, which the severity requires."""
 
     mail: Literal[MailKind.MISSING_ROLES] = MailKind.MISSING_ROLES
@@ -72,6 +78,13 @@ class PostponedMail(Value):
 
     mail: Literal[MailKind.POSTPONED] = MailKind.POSTPONED
     issue: str
+
+
+class FilingMail(_DutyMail):
+    """A filing with a regulator is due soon or overdue; `last`: it goes to the deputy, too."""
+
+    mail: Literal[MailKind.FILING] = MailKind.FILING
+    last: bool = False
 
 
 class DigestMail(Value):
@@ -147,6 +160,7 @@ MailContent = (
     | LeadMail
     | DecisionMail
     | ImpactMail
+    | FilingMail
 )
 
 

@@ -49,6 +49,7 @@ _MAILS = {
     MailKind.OPERATOR: "alarm mailed",
     MailKind.LEAD: "message to the security lead mailed",
     MailKind.IMPACT: "mail about impacted customers sent",
+    MailKind.FILING: "mail about a regulatory filing sent",
     MailKind.DECISION: "mail about a decision in an approver's name sent",
 }
 AS_A_FILE = "written to the state folder's `mail`, because SYNCD_SMTP_HOST is not set"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.role import RoleFacts
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
@@ -21,9 +22,11 @@ from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.loaded_rules import modes_switched, values_before
 from syncd.ledger.store.lookups import IncidentOnRecord, addresses_of
 from syncd.ledger.store.membership import known_state_changes, member_of
+from syncd.ledger.store.recurring import recurring_items
 from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.merged_sources import merged_sources
+from syncd.policy.recurring.exercise import bears_marker, game_day_of
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.two_way.ticket_to_incident import travels
 
@@ -77,6 +80,8 @@ def case_of(
         before_enforcement=is_before_enforcement(incident, book),
         restricted=row.restricted,
         provisional=row.provisional,
+        restricted_since=_seen_restricted(row),
+        game_day=game_day(context, incident, book.mapping),
         attempted=facts.attempted,
         unseen=facts.unseen,
         now=context.clock.now(),
@@ -134,6 +139,19 @@ def _claimed(
         change.model_copy(update={"merged_into": None}) if change.merged_into in foreign else change
         for change in changes
     )
+
+
+def _seen_restricted(row: IncidentRecord) -> datetime | None:
+    """Return when syncd saw that an incident is restricted (UTC), None if it was at the first look."""
+    since = row.restricted_since
+    return since if since is not None and since > row.first_seen_at else None
+
+
+def game_day(context: EngineContext, incident: Incident, mapping: Mapping) -> str | None:
+    """Return the GameDay of which an incident is an exercise by its title and its time, None without one."""
+    if not bears_marker(incident, mapping):
+        return None
+    return game_day_of(recurring_items(context.ledger, mapping.team), mapping, incident)
 
 
 def _unread(context: EngineContext, facts: CaseFacts) -> frozenset[str]:

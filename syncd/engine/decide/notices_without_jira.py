@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.role import RoleFacts
 from syncd.engine.context import EngineContext
-from syncd.engine.decide.case_builder import merged_sources_of, sent_in
+from syncd.engine.decide.case_builder import game_day, merged_sources_of, sent_in
 from syncd.engine.notify.mail_history import undecided, untrue
-from syncd.engine.observe.accounts import our_users_on_record
+from syncd.engine.observe.accounts import nobodies_of, our_users_on_record
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.outbox import keys_on_record
-from syncd.policy.case import Case
+from syncd.policy.case import Case, judged_people
 from syncd.policy.notify.notices import notices
 from syncd.policy.notify.unanswered import unacknowledged
 from syncd.policy.ticket.before_enforcement import was_over_before
@@ -40,7 +41,7 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     if claim is None:
         return
     mapping, section = claim
-    case = _case(context, facts, incident)
+    case = _case(context, facts, incident, mapping)
     before_enforcement = was_over_before(incident, mapping)
     case = case.model_copy(update={"before_enforcement": before_enforcement})
     decision = notices(case, mapping, section).plus(unacknowledged(case, mapping, section))
@@ -57,8 +58,8 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     record_notices(context.ledger, incident_id, news, amendments, context.clock.now(), mapping.version)
 
 
-def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Case:
-    return Case(
+def _case(context: EngineContext, facts: NoticeFacts, incident: Incident, mapping: Mapping) -> Case:
+    case = Case(
         incident=incident,
         ticket=facts.ticket,
         once=facts.once - undecided(facts.operations).keys(),
@@ -73,4 +74,6 @@ def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Cas
         ),
         sent=sent_in(facts.mails),
         roles=RoleFacts.model_validate(facts.incident.roles).without(our_users_on_record(context)),
+        game_day=game_day(context, incident, mapping),
     )
+    return judged_people(case, nobodies_of(context, mapping))

@@ -314,6 +314,7 @@ def _incident(
         severities=tuple(
             SeverityPeriod.model_validate(period) for period in record.incident.severity_periods
         ),
+        exercise_at=record.incident.exercise_at,
         merges=_merges(record, incident, log),
     )
 

@@ -13,7 +13,7 @@ from loguru import logger
 
 from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.texts import TextValues
-from syncd.domain.duty import Duty
+from syncd.domain.duty import OWED, Duty, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.mapping import Mapping, mapping_of_recurring
@@ -23,6 +23,7 @@ from syncd.domain.operation.mail import (
     CorrectionMail,
     DecisionMail,
     DigestMail,
+    FilingMail,
     ImpactMail,
     LeadMail,
     MailContent,
@@ -59,7 +60,7 @@ from syncd.policy.severity import decide_severity
 from syncd.policy.time.time_words import at_words, long_words
 from syncd.report.mail import letters
 from syncd.report.mail.calendar import invitation
-from syncd.report.mail.letters import About, Letter, ToldNotice
+from syncd.report.mail.letters import About, Letter, ToldNotice, format_time
 from syncd.report.mail.message import Attachment, Body
 from syncd.report.state_page import link_to
 from syncd.report.weekly import formats
@@ -136,6 +137,8 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     owing_incident = owing_incident_of(context.ledger, operation.incident_id, context.clock.now())
     if owing_incident is None:
         raise DecideAgain
+    if isinstance(content, FilingMail):
+        return _of_filing(context, mail, content, owing_incident, mapping)
     # `report_body` writes the weekly report
     if isinstance(content, WeeklyReportMail):
         raise DecideAgain
@@ -160,7 +163,7 @@ def told_notice(context: EngineContext, operation: OperationRecord) -> ToldNotic
         return None
     content = mail.content
     return ToldNotice(
-        about=about_of(subject, mapping, content.severity),
+        about=about_of(subject, mapping, content.severity).model_copy(update={"exercise": content.exercise}),
         since=content.since,
         before=content.before if isinstance(content, CorrectionMail) else "",
         late=is_late(content.since, context.clock.now(), bundled=mail.bundled),
@@ -230,6 +233,16 @@ def _of_incident(
         )
         title = f"Restricted incident #{about.number}"
         return letters.with_links(letters.plain(mapping.team, title, (words,), (), mail.why), about)
+    return letters.marked(_at_once(context, mail, content, about, mapping), content.exercise)
+
+
+def _at_once(
+    context: EngineContext,
+    mail: SendMail,
+    content: NoticeMail | CorrectionMail | UnacknowledgedMail | MissingRolesMail,
+    about: About,
+    mapping: Mapping,
+) -> Letter:
     if isinstance(content, CorrectionMail):
         return letters.correction(about, content.before, content.since, mail.why)
     if isinstance(content, MissingRolesMail):
@@ -286,7 +299,38 @@ def _of_duty(
     return letters.owed(mapping.team, f"{title}: {line.what}", lead, (line,), why, f"{title}: {line.what}")
 
 
-def _duty(owing_incident: OwingIncident, content: ReminderMail | BreachMail) -> Duty | None:
+def _of_filing(
+    context: EngineContext,
+    mail: SendMail,
+    content: FilingMail,
+    owing_incident: OwingIncident,
+    mapping: Mapping,
+) -> Letter:
+    """Return the mail about a filing with a regulator; it holds no text of its incident."""
+    subject, duty = subject_of(context.ledger, mail.incident), _duty(owing_incident, content)
+    if subject is None or duty is None or duty.state not in OWED:
+        raise DecideAgain
+    late, number = duty.state is DutyState.BREACHED, owing_incident.case.incident.number
+    title = f"Regulatory filing {duty.subject} of restricted incident #{number}"
+    left = long_words(duty.due_at - context.clock.now())
+    due = format_time(duty.due_at, mapping.zone)
+    stands = f"It was due {due}, and nobody has said on the ticket that it is made." if late else ""
+    stands = stands or f"It is due {due}, in {left}."
+    also = (
+        "your deputy hears of it, too"
+        if mail.to == mapping.restricted.lead
+        else "the security lead hears of it"
+    )
+    hears = also if late or content.last else "the last reminder and the breach go to your deputy, too"
+    paragraphs = (stands, f"To do: {duty.remedy}.", f"Who hears: {hears}.", "Another way out is a waiver:")
+    waive = f"syncd waive {number} --duty filed:{duty.subject} --until DATE --reason WHY --by ADDRESS"
+    letter = letters.plain(
+        mapping.team, f"{title} {'is overdue' if late else 'is due'}", paragraphs, (waive,), mail.why
+    )
+    return letters.with_links(letter, about_of(subject, mapping))
+
+
+def _duty(owing_incident: OwingIncident, content: ReminderMail | BreachMail | FilingMail) -> Duty | None:
     duty = owing_incident.case.duty(content.duty, content.subject)
     return duty if duty is not None and str(duty.clock) == content.clock else None
 

@@ -21,7 +21,7 @@ from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, wit
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
 from syncd.ledger.store.lookups import find_ticket, issue_names, outside
 from syncd.ledger.store.pages import store_papers, store_tickets
-from syncd.ledger.store.postmortems import save_close, save_log
+from syncd.ledger.store.postmortems import LabelChanges, save_log, save_ticket_changes
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.answers import Hit
@@ -158,16 +158,21 @@ def read_log(context: EngineContext, incident_id: str, team: str | None) -> None
     save_log(context.ledger, incident_id, clean, read_seq, our_users(context))
 
 
-def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None:
-    """Read which account moved the ticket to its status, and from which status; store also that none did."""
+def read_ticket_changes(context: EngineContext, incident_id: str, book: Rulebook) -> None:
+    """Read which account moved the ticket to its status, and from which status; store also that none did.
+
+    Store the changes of its labels, too; raise `RemoteError`.
+    """
     ticket = find_ticket(context.ledger, incident_id)
     if ticket is None or ticket.issue is None:
         return
-    moves = [
-        change for change in context.services.jira.changelog(ticket.issue_id) if change.field == "status"
-    ]
+    began, issue = context.clock.now(), ticket.issue
+    changes = context.services.jira.changelog(ticket.issue_id)
     context.health.succeeded("jira")
-    issue = ticket.issue
+    moves = [change for change in changes if change.field == "status"]
+    labelled = LabelChanges(
+        tuple(change for change in changes if change.field == "labels"), began, issue.labels
+    )
     closed = ClosedBy(status=issue.status.id, before="", at=issue.created_at or context.clock.now())
     # without a move the ticket still has the status in which it was created
     if moves:
@@ -186,7 +191,8 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
             robot=not person and not ours,
             at=last.at,
         )
-    save_close(context.ledger, incident_id, closed, context.ledger.logical_clock.next(), context.clock.now())
+    seq, now = context.ledger.logical_clock.next(), context.clock.now()
+    save_ticket_changes(context.ledger, incident_id, closed, labelled, seq, now)
 
 
 def read_duty_issues(context: EngineContext, duty_issues: list[DutyIssueState], book: Rulebook) -> None:

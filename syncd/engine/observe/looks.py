@@ -9,7 +9,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.engine.observe.action_items import discover
 from syncd.engine.observe.earlier_ledger.rebuild_duties import rebuild_duties, seek_postmortem
-from syncd.engine.observe.issues import read_close, read_duty_issues, read_log
+from syncd.engine.observe.issues import read_duty_issues, read_log, read_ticket_changes
 from syncd.ledger.store.action_items import hand_over_items
 from syncd.ledger.store.lookups import Followers, load_followers
 from syncd.policy.case import DutyIssueState, ItemState, Rulebook
@@ -19,7 +19,7 @@ LOOKS = {
     "approvers": "look up the approvers",
     "customer_approvers": "look up who approves texts for customers",
     "log": "read its log",
-    "ticket": "read who moved its ticket",
+    "ticket": "read who moved and labelled its ticket",
     "owner": "look up the owner of its service",
     "postmortem": "read its postmortem",
     "items": "read its action items",
@@ -58,7 +58,7 @@ def _read_part(context: EngineContext, incident_id: str, book: Rulebook, part: s
     if part == "log":
         read_log(context, incident_id, book.mapping.team)
     elif part == "ticket":
-        read_close(context, incident_id, book)
+        read_ticket_changes(context, incident_id, book)
     elif part == "owner" and book.section.owner is not None:
         account_of(context, book.section.owner, book)
     elif part == "postmortem":

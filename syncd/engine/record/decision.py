@@ -30,6 +30,7 @@ from syncd.ledger.store.decisions import Amendment, Judged, Recorded, RecordingR
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.communications.cadence import cadence_of
 from syncd.policy.decide import decide_unseen
+from syncd.policy.exercises import exercise_of
 from syncd.policy.postmortem.duties import why_no_postmortem
 from syncd.policy.restricted import LEFT
 from syncd.policy.severity import decide_severity
@@ -95,6 +96,7 @@ def _judged(
         has_ticket=case.ticket is not None,
         no_postmortem=why_no_postmortem(case, book),
         cadence=_cadence(read, case, book),
+        exercise=exercise_of(case),
         decision=decision,
         notices=notices,
         severity=severity.name,
@@ -198,6 +200,9 @@ def news(
     if again and row.due_at and abs((again - row.due_at).total_seconds()) > ROUNDED_SECONDS:
         return True
     if why_no_postmortem(case, book) != row.no_postmortem or _cadence(row, case, book) != row.cadence:
+        return True
+    exercise = exercise_of(case)
+    if (exercise.since if exercise else None) != row.exercise_at:
         return True
     for item in items:
         facts = decision.facts.get(item.issue_id, {})

@@ -6,7 +6,7 @@ correction takes a breach back by a second event; both events stay on record.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -42,7 +42,7 @@ class Place:
     """The incident, the action item of an incident, or the recurring issue that a request names.
 
     `ident` is the incident's id or the recurring duty's ident, `words` what people call it (`OPS-9`, or
-    `incident #12 OPS-7`), and `syncd show` takes `shown`.
+    `incident #12 OPS-7`), and `syncd show` takes `shown`. `filing` is the clock that `filed:NAME` names.
     """
 
     ident: str
@@ -50,6 +50,12 @@ class Place:
     item: ActionItemRow | None
     words: str
     shown: str
+    filing: str | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """The subject of a waiver: the action item's issue id, or the name of a filing's clock."""
+        return self.item.issue_id if self.item else self.filing
 
 
 class Refused(Exception):
@@ -75,6 +81,9 @@ def _answered(act: Any, session: Session, request: RequestRow, clock: Clock) -> 
     try:
         place = _place(session, str(request.arguments["of"]))
         arguments = {**request.arguments, "typed_by": request.asked_by}
+        kind, colon, name = str(arguments.get("duty") or "").partition(":")
+        if colon:
+            arguments, place = {**arguments, "duty": kind}, replace(place, filing=name)
         line = act(session, arguments, place, clock.now())
     except Refused as error:
         return {"lines": [str(error)], "incidents": [], "failed": True}
@@ -125,7 +134,7 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     waiver = WaiverRow(
         incident_id=place.ident,
         duty=duty,
-        subject=place.item.issue_id if place.item else None,
+        subject=place.subject,
         until=until,
         reason=reason,
         by=f"{by} and {and_by}" if second else by,
@@ -144,14 +153,13 @@ def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: dat
         col(WaiverRow.ended_at).is_(None),
         col(WaiverRow.until) > now,
     )
-    item = place.item.issue_id if place.item else None
     duty, by = arguments.get("duty"), str(arguments["by"])
     _check_may_approve(session, place, by)
     rows = [
         row
         for row in session.exec(query.order_by(col(WaiverRow.id))).all()
         # a waiver without a duty waives both duties, so it ends with either
-        if row.subject == item and (duty is None or row.duty in (None, duty))
+        if row.subject == place.subject and (duty is None or row.duty in (None, duty))
     ]
     if not rows:
         raise Refused(f"no waiver of {place.words} runs now")
@@ -176,7 +184,7 @@ def _correct(session: Session, arguments: dict[str, Any], place: Place, now: dat
     if not wrong:
         raise Refused(f"no breach of {place.words} is on record that was not corrected already")
     # one command must not take back a breach that nobody named
-    if len({row.kind for row in wrong}) > 1:
+    if len(wrong) > 1:
         raise Refused(f"{place.words} has breaches of {len(wrong)} duties: name one with --duty")
     (row,) = wrong
     _check_approver(session, place, by, "takes back a breach of")
@@ -208,21 +216,22 @@ def _duty_of(arguments: dict[str, Any], place: Place) -> str | None:
 
 def _latest(session: Session, place: Place, duty: str | None) -> list[DutyRow]:
     """Return the row of the latest clock of each duty that a request names."""
-    subject = place.item.issue_id if place.item else place.ident
-    query = select(DutyRow).where(DutyRow.incident_id == place.ident, DutyRow.subject == subject)
-    latest: dict[str, DutyRow] = {}
+    query = select(DutyRow).where(DutyRow.incident_id == place.ident)
+    latest: dict[tuple[str, str], DutyRow] = {}
     for row in session.exec(query.order_by(col(DutyRow.clock))).all():
-        if duty is None or row.kind == duty:
-            latest[row.kind] = row
+        # `filed` without a name means all filings of the incident
+        subject = place.subject or (row.subject if duty == DutyKind.FILED else place.ident)
+        if row.subject == subject and (duty is None or row.kind == duty):
+            latest[row.kind, row.subject] = row
     return list(latest.values())
 
 
 def _given_before(session: Session, place: Place, kinds: set[str]) -> int:
     """Return how often one of these duties was waived so far."""
-    subject = place.item.issue_id if place.item else None
     query = select(WaiverRow).where(WaiverRow.incident_id == place.ident)
-    rows = [row for row in session.exec(query).all() if row.subject == subject]
-    return max((sum(row.duty in (None, kind) for row in rows) for kind in kinds), default=0)
+    rows = [row for row in session.exec(query).all() if row.subject == place.subject]
+    both = (None,) if DutyKind.FILED not in kinds else ()
+    return max((sum(row.duty in (*both, kind) for row in rows) for kind in kinds), default=0)
 
 
 def _check_approver(session: Session, place: Place, person: str, does: str) -> None:

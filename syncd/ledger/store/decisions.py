@@ -27,6 +27,7 @@ from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_severity
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
 from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
+from syncd.policy.exercises import ExerciseFacts
 from syncd.policy.restricted import LEFT
 from syncd.policy.ticket.revert_counter import CONFLICT, CONFLICT_OVER
 
@@ -63,8 +64,9 @@ class Judged:
     """A decision with the facts that are stored beside it.
 
     `read` is the incident as the decision saw it; `restricted` and `has_ticket` come from its case. The
-    incident has had its `severity` since `since` (UTC). `no_postmortem` is why it owes none, `cadence` are
-    its updates as judged. `settled_fingerprint` describes the incident while nothing is left to do for it.
+    incident has had its `severity` since `since` (UTC). `no_postmortem` is why it owes none, `exercise` why
+    it is an exercise; `cadence` are its updates as judged. `settled_fingerprint` describes the incident while
+    nothing is left to do for it.
     """
 
     read: IncidentRecord
@@ -72,6 +74,7 @@ class Judged:
     has_ticket: bool
     no_postmortem: str | None
     cadence: dict[str, JsonValue] | None
+    exercise: ExerciseFacts | None
     decision: Decision
     notices: tuple[ChangeNotice, ...]
     severity: str
@@ -326,6 +329,9 @@ def _keep_verdict(
         "noise_rule": decision.noise_rule,
         "no_postmortem": judged.no_postmortem,
         "cadence": judged.cadence,
+        "exercise": judged.exercise.why if judged.exercise else None,
+        "exercise_by": judged.exercise.by if judged.exercise else None,
+        "exercise_at": judged.exercise.since if judged.exercise else None,
         "finished": over and not left,
         "severity_periods": with_severity(incident.severity_periods, judged.severity, judged.since),
         "due_at": None if again is None else now + timedelta(seconds=again),
@@ -337,6 +343,11 @@ def _keep_verdict(
     changed = {name: value for name, value in values.items() if value != getattr(incident, name)}
     if changed:
         session.connection().execute(_CHANGE_INCIDENT, {"this_incident": incident.id, **changed})
+    if "exercise_at" in changed:
+        told: dict[str, JsonValue] = {"reason": values["exercise"] or "it is no exercise any more"}
+        if values["exercise_by"] is not None:
+            told["by"] = audit.salted(session, values["exercise_by"])
+        audit.append(session, now, "incident.exercise", incident=incident.id, data=told)
     if {"severity", "assumed"} & changed.keys():
         # with this row an export shows without the ledger that a file, or a severity in it, was changed
         data: dict[str, JsonValue] = {

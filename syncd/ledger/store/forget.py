@@ -43,8 +43,8 @@ SOMEBODY = "somebody"
 """The word that replaces a forgotten name or address."""
 
 _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
-    IncidentRow: ("snapshot", "notes", "log", "roles", "dry_run_notes", "noise_rule"),
-    TicketRow: ("agreed", "snapshot", "closed", "deleted_by", "moved_by"),
+    IncidentRow: ("snapshot", "notes", "log", "roles", "dry_run_notes", "noise_rule", "exercise_by"),
+    TicketRow: ("agreed", "snapshot", "closed", "changes", "deleted_by", "moved_by"),
     PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups", "deleted_by", "moved_by"),
     ActionItemRow: ("facts", "snapshot", "changes", "deleted_by", "moved_by"),
     DutyRow: ("reason", "remedy", "met_by", "corrected", "corrected_by"),

@@ -188,7 +188,9 @@ def _remember(
 
 def _judges(key: str) -> bool:
     """Return True if incidents are judged by a key and its value is stored as it is."""
-    judges = key.startswith(("postmortem.", "follow_ups.", "severities.")) or key.endswith(".postmortem")
+    judges = key.startswith(
+        ("postmortem.", "follow_ups.", "severities.", "restricted.clocks.")
+    ) or key.endswith(".postmortem")
     # a switch of the mails tells which of them were over before it
     judges = judges or key == f"mails{_MODE}" or (key.startswith("recurring.") and key.endswith(_MODE))
     # addresses change no verdict, and they are stored as hashes

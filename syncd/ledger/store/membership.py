@@ -153,6 +153,7 @@ def member_of(row: IncidentRecord, incident: Incident, mapping: Mapping, section
         state_changes=known_state_changes(row, incident),
         mapping=mapping,
         section=section,
+        exercise=row.exercise is not None,
     )
 
 

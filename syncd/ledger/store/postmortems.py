@@ -7,6 +7,7 @@ deadline and its reason.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -78,10 +79,24 @@ def save_log(
         session.add(row)
 
 
-def save_close(
-    ledger: Transactions, incident_id: str, closed: ClosedBy, read_seq: int, now: datetime
+@dataclass(frozen=True, slots=True)
+class LabelChanges:
+    """The changes of a ticket's labels up to `until` (UTC); it had the labels `labels` then."""
+
+    changes: tuple[Change, ...]
+    until: datetime
+    labels: tuple[str, ...]
+
+
+def save_ticket_changes(
+    ledger: Transactions,
+    incident_id: str,
+    closed: ClosedBy,
+    labelled: LabelChanges,
+    read_seq: int,
+    now: datetime,
 ) -> None:
-    """Store who moved a ticket to the status in which the changelog shows it.
+    """Store who moved a ticket to the status in which the changelog shows it, and who set its labels.
 
     If the ticket was moved on since, it gets a change notice: syncd reads it again before it judges.
     """
@@ -90,6 +105,8 @@ def save_close(
         if ticket is None:
             return
         ticket.closed = closed.model_dump(mode="json")
+        ticket.changes = [change.model_dump(mode="json") for change in labelled.changes]
+        ticket.changes_until, ticket.labels_read = labelled.until, list(labelled.labels)
         session.add(ticket)
         if ticket.snapshot and ticket.snapshot["status"]["id"] != closed.status:
             notice_changes_in(session, [incident_id], now, read_seq, "its ticket moved on", ticket=True)

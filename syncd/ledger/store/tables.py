@@ -68,15 +68,16 @@ class IncidentRow(SQLModel, table=True):
     (`syncd.ledger.store.restrict`); while that is `provisional`, a later judgement may end it.
     `settled_fingerprint` describes it when nothing was left to do for it (`syncd.engine.runtime.brakes`).
     `acknowledged_at` is the first acknowledgement in the log. `roles` holds what syncd read about the
-    incident's people (`syncd.domain.role.RoleFacts`). `log` holds the log entries as read at
-    `log_read_seq`; `changed_seq` is when the snapshot last changed. `severity_periods` are its severities,
-    each with its start. At `due_at` the passing of time alone asks for another decision. `no_postmortem` is
-    why it owes none. `was_merged_into` is the incident into which it was merged last, also after it was
-    opened again. `non_items` are issues beside its ticket or postmortem that were read and are no action
-    items. `status_updates` are the times of people's status updates, as PagerDuty's webhooks told them;
-    `cadence` are the updates as judged (`syncd.policy.communications.cadence`).
-    `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
-    earlier ledger.
+    incident's people (`syncd.domain.role.RoleFacts`). `log` holds the log entries as read at `log_read_seq`;
+    `changed_seq` is when the snapshot last changed. `severity_periods` are its severities, each with its
+    start. At `due_at` the passing of time alone asks for another decision. `no_postmortem` is why it owes
+    none. `exercise` is why it counts as an exercise (None: it is real), `exercise_by` the name of the person
+    who set the label, `exercise_at` since when. `was_merged_into` is the incident into which it was merged
+    last, also after it was opened again. `non_items` are issues beside its ticket or postmortem that were
+    read and are no action items. `status_updates` are the times of people's status updates, as PagerDuty's
+    webhooks told them; `cadence` are the updates as judged (`syncd.policy.communications.cadence`).
+    `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an earlier
+    ledger.
     """
 
     __tablename__ = "incident"
@@ -102,6 +103,9 @@ class IncidentRow(SQLModel, table=True):
     finished: bool = Field(default=False, index=True)
     noise_rule: str | None = None
     no_postmortem: str | None = None
+    exercise: str | None = None
+    exercise_by: str | None = None
+    exercise_at: datetime | None = None
     dry_run_notes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     merged_into: str | None = Field(default=None, index=True)
     was_merged_into: str | None = Field(default=None, index=True)
@@ -126,7 +130,8 @@ class TicketRow(SQLModel, table=True):
     """The one ticket of an incident: its origin, the values agreed on, its last snapshot.
 
     `agreed` are the values that syncd and Jira last agreed on. `placed_status` is the status in which syncd
-    placed the ticket last. `refused` are fields that Jira refused once. `closed` tells who closed the ticket,
+    placed the ticket last. `changes` are the changes of its labels up to `changes_until`, when it had the
+    labels `labels_read`. `refused` are fields that Jira refused once. `closed` tells who closed the ticket,
     if syncd had to find out. `deleted_by` and `moved_by` are who deleted it, or moved it to another project,
     by Jira's event; empty if the event does not tell, None without an event.
     """
@@ -146,6 +151,9 @@ class TicketRow(SQLModel, table=True):
     written_seq: int = 0
     out_of_sight_since: datetime | None = None
     closed: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes_until: datetime | None = None
+    labels_read: list[str] | None = Field(default=None, sa_column=Column(JSON))
     created_at: datetime
     deleted_by: str | None = None
     moved_by: str | None = None

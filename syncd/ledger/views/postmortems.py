@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func
+from sqlalchemy import bindparam, func, or_
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -25,7 +25,7 @@ from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
 from syncd.ledger.store.recurring import recurring_items_in
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
-from syncd.policy.case import Case, PostmortemState
+from syncd.policy.case import Case, PostmortemState, TicketState
 from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, notes_on, sight_of, summary
@@ -37,7 +37,9 @@ AT_ONCE = 500
 
 @dataclass
 class PostmortemView:
-    """The postmortem of one incident, and the latest clock of each of its two duties.
+    """The postmortem of one incident, and the latest clock of each of its two duties, and of its filing.
+
+    Of several filings with regulators it has the one that is due next.
 
     `late_items` counts its action items with an overdue duty.
     """
@@ -48,8 +50,8 @@ class PostmortemView:
 
     @property
     def latest(self) -> Iterable[Duty]:
-        """The duties of the postmortem, `scheduled` first."""
-        return [self.duties[kind] for kind in OF_POSTMORTEM if kind in self.duties]
+        """The duties of the postmortem, `scheduled` first; then the filing."""
+        return [self.duties[kind] for kind in (*OF_POSTMORTEM, DutyKind.FILED) if kind in self.duties]
 
     @property
     def due_at(self) -> datetime | None:
@@ -71,10 +73,16 @@ def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, P
     views: dict[str, PostmortemView] = {}
     postmortems = select(PostmortemRow.incident_id, PostmortemRow.key)
     # a postmortem's duties have the incident itself as their subject
-    duties = select(DutyRow).where(col(DutyRow.subject) == col(DutyRow.incident_id))
+    duties = select(DutyRow).where(
+        or_(col(DutyRow.subject) == col(DutyRow.incident_id), col(DutyRow.kind) == DutyKind.FILED)
+    )
     late_items = (
         select(DutyRow.incident_id, func.count(func.distinct(DutyRow.subject)))
-        .where(col(DutyRow.subject) != col(DutyRow.incident_id), DutyRow.state == DutyState.BREACHED)
+        .where(
+            col(DutyRow.subject) != col(DutyRow.incident_id),
+            DutyRow.kind != DutyKind.FILED,
+            DutyRow.state == DutyState.BREACHED,
+        )
         .group_by(col(DutyRow.incident_id))
     )
     if ids is not None:
@@ -85,7 +93,11 @@ def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, P
         views[incident_id] = PostmortemView(key=key)
     for row in session.exec(duties.order_by(col(DutyRow.clock))).all():
         duty = Duty.model_validate(row, from_attributes=True)
-        views.setdefault(row.incident_id, PostmortemView()).duties[duty.kind] = duty
+        view = views.setdefault(row.incident_id, PostmortemView())
+        other = view.duties.get(duty.kind)
+        sooner = other is not None and other.subject != duty.subject and other.state in OWED
+        if other is None or not sooner or (duty.state in OWED and duty.due_at < other.due_at):
+            view.duties[duty.kind] = duty
     for incident_id, count in session.exec(late_items).all():
         views.setdefault(incident_id, PostmortemView()).late_items = count
     return views
@@ -126,6 +138,19 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
         ],
         "waivers": waivers_data(case.waivers, None, now),
     }
+
+
+def filings_data(session: Session, incident: IncidentRecord, now: datetime | None) -> list[Data]:
+    """Return the filings with regulators that an incident owes or owed, each with its explanation."""
+    case = Case(
+        incident=Incident.model_validate(incident.snapshot),
+        ticket=get(session, TicketState, incident.id),
+        duties=duties_of(session, incident.id),
+        waivers=waivers_of(session, incident.id),
+        now=now,
+    )
+    filings = [duty for duty in case.duties if duty.kind is DutyKind.FILED]
+    return [{**_bare(duty), "name": duty.subject, "explained": list(explain(duty, case))} for duty in filings]
 
 
 def _owner_words(postmortem: PostmortemState | None) -> str | None:

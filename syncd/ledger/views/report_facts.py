@@ -41,7 +41,7 @@ class IncidentFact:
 
     `merged_into` is the incident that counts in its place: None also if no mapping claims that one.
     `longest_gap` (seconds), `updates_in_time` and `updates_owed` are its updates as recorded, None where none
-    was owed.
+    was owed. `exercise` is why it is an exercise, if it is one.
     """
 
     id: str
@@ -61,6 +61,9 @@ class IncidentFact:
     longest_gap: int | None = None
     updates_in_time: int | None = None
     updates_owed: int | None = None
+    exercise: str | None = None
+    exercise_by: str | None = None
+    exercise_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,9 +418,12 @@ def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
 
 
 def created(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> int:
-    """Return how many incidents of mapped services were created in [since, until)."""
+    """Return how many incidents of mapped services were created in [since, until), without exercises."""
     query = columns(func.count()).where(
-        col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team)
+        col(IncidentRow.created_at) >= since,
+        col(IncidentRow.created_at) < until,
+        of_team(team),
+        col(IncidentRow.exercise).is_(None),
     )
     with ledger.read() as session:
         return int(session.connection().scalar(query) or 0)

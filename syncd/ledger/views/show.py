@@ -33,7 +33,7 @@ from syncd.ledger.store.tables import (
 )
 from syncd.ledger.store.troubles import troubles_in
 from syncd.ledger.views.actions import items_data
-from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
+from syncd.ledger.views.postmortems import filings_data, iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data, trouble_data
 from syncd.policy.communications.texts import ready_texts
 from syncd.policy.duty_words import overridden
@@ -77,6 +77,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         "no_postmortem": incident.no_postmortem,
         "updates": incident.cadence,
         "texts": _texts(ticket) if ticket else [],
+        "filings": filings_data(session, incident, now) if incident.restricted else [],
         "action_items": items,
         "troubles": [
             trouble_data(trouble)

@@ -164,7 +164,8 @@ def _let_go(case: Case) -> Iterator[Duty]:
     """Yield the duties to cancel: their issue counts for another incident now."""
     known = {item.issue_id for item in case.items}
     for duty in case.duties:
-        if not duty.of_postmortem and duty.state in RUNNING and duty.subject not in known:
+        of_item = not duty.of_postmortem and duty.kind is not DutyKind.FILED
+        if of_item and duty.state in RUNNING and duty.subject not in known:
             yield _gone(case, None, duty)
 
 

@@ -26,6 +26,7 @@ from syncd.domain.operation.chat import (
 from syncd.domain.operation.keys import post_key, ticket_key
 from syncd.domain.role import Role
 from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.exercises import mark_of
 from syncd.policy.notify.recipients import can_be_acted_on, issue_of, told_of
 from syncd.policy.notify.reminders import missed_at, place_of, words_of
 from syncd.policy.roles import role_holders
@@ -92,6 +93,7 @@ def post(
         content=content,
         moment=at,
         skip=skip,
+        exercise=mark_of(case),
         needs=needs,
         reason=reason,
     )

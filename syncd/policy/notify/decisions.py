@@ -61,8 +61,10 @@ def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operati
 
 def _unwaive(case: Case, waiver: Waiver, by: str) -> str:
     """Return the command that ends a waiver."""
-    of = _item(case, waiver) if waiver.subject else str(case.incident.number)
-    duty = f" --duty {waiver.duty}" if waiver.duty else ""
+    filing = waiver.duty is DutyKind.FILED
+    of = _item(case, waiver) if waiver.subject and not filing else str(case.incident.number)
+    named = f":{waiver.subject}" if waiver.subject and filing else ""
+    duty = f" --duty {waiver.duty}{named}" if waiver.duty else ""
     return f'syncd unwaive {of}{duty} --reason "…" --by {by}'
 
 
@@ -73,5 +75,7 @@ def _item(case: Case, waiver: Waiver) -> str:
 def _waived(case: Case, waiver: Waiver) -> str:
     if waiver.duty in (DutyKind.OWNED, DutyKind.DONE, DutyKind.HELD):
         return f"the duty {waiver.duty} of {_item(case, waiver)}"
+    if waiver.duty is DutyKind.FILED:
+        return f"the regulatory filing {waiver.subject}" if waiver.subject else "each regulatory filing"
     duties = "both duties" if waiver.duty is None else f"the duty {waiver.duty}"
     return f"{duties} of the postmortem"

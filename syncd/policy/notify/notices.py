@@ -29,6 +29,7 @@ from syncd.domain.operation.mail import (
 )
 from syncd.domain.recurring import recurring_of
 from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.exercises import mark_of, silences
 from syncd.policy.notify.recipients import Recipient, notified
 from syncd.policy.rules_in_force import was_over_at_switch
 from syncd.policy.severity import decide_severity
@@ -47,8 +48,6 @@ BEFORE = "the incident reached this before enforce_from, so syncd lists it and m
 """The reason of a mail that the ledger records as not sent on the first day."""
 BEFORE_SWITCH = "it was over before the mode was switched, so syncd lists it and mails nobody"
 """The reason of a mail that the ledger records as not sent when a rule leaves the mode `report`."""
-EXERCISE = "game-day"
-"""The label of an exercise's ticket: syncd sends no notices about it."""
 
 
 def decide_notices(case: Case, book: Rulebook) -> Decision:
@@ -58,7 +57,7 @@ def decide_notices(case: Case, book: Rulebook) -> Decision:
 
 def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
     """Return the same as `decide_notices`; it needs no Jira project."""
-    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None or is_exercise(case):
+    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None:
         return Decision()
     return by_mode(case, mapping, (*_notices(case, mapping, section), *_corrections(case, mapping, section)))
 
@@ -147,18 +146,14 @@ def is_late(since: datetime, now: datetime, *, bundled: bool) -> bool:
     return now - since > LATE + on_purpose
 
 
-def is_exercise(case: Case) -> bool:
-    """Return True if a person marked the incident's ticket as an exercise."""
-    issue = case.ticket.issue if case.ticket else None
-    return issue is not None and EXERCISE in {label.casefold() for label in issue.labels}
-
-
 def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[Operation]:
     reached = _reached(case, mapping, section)
     if reached is None:
         return
     severity, since, entry = reached
-    skip = _not_now(case)
+    if silences(case, mapping, severity):
+        return
+    skip, mark = _not_now(case), mark_of(case)
     for recipient in notified(case, mapping, section, severity):
         # One notice for each severity and person, however often the incident enters the severity.
         keys = [
@@ -172,7 +167,7 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
             continue
         yield mail(
             case,
-            NoticeMail(severity=severity, since=since),
+            NoticeMail(severity=severity, since=since, exercise=mark),
             _moment(severity, entry),
             recipient,
             f"the incident reached {severity}",
@@ -248,6 +243,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
     # With merged sources the severity that counts may be theirs, and then the incident was not lowered.
     if not case.incident.open or any(source.until is None for source in case.merged_sources):
         return
+    mark = mark_of(case)
     recorded = bool(case.severity_periods) and case.severity_periods[-1].severity == own
     lowered = case.severity_periods[-1].since if recorded else _changed_at(case)
     for name in names[: names.index(own)]:
@@ -263,7 +259,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
                 continue
             yield mail(
                 case,
-                CorrectionMail(severity=own, before=name, since=lowered, notice=told),
+                CorrectionMail(severity=own, before=name, since=lowered, notice=told, exercise=mark),
                 f"{name}-{own}",
                 recipient,
                 f"the incident was lowered from {name} to {own}",

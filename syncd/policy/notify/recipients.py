@@ -161,6 +161,9 @@ def told_of(duty: Duty, mapping: Mapping) -> bool:
     # whether a recurring duty is told of is asked before it is judged
     if duty.kind is DutyKind.HELD:
         return True
+    # a filing has mails of its own (`policy.regulatory`)
+    if duty.kind is DutyKind.FILED:
+        return False
     section = mapping.postmortem if duty.of_postmortem else mapping.follow_ups
     return section.mode is Mode.ENFORCE
 

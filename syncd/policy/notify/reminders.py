@@ -227,6 +227,7 @@ def words_of(duty: Duty) -> str:
         DutyKind.OWNED: "an owner for the action item",
         DutyKind.DONE: "the action item",
         DutyKind.HELD: "the exercise or review",
+        DutyKind.FILED: f"the regulatory filing {duty.subject}",
     }[duty.kind]
 
 

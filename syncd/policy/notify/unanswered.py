@@ -17,7 +17,8 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation.mail import MissingRolesMail, UnacknowledgedMail
 from syncd.domain.role import Role
 from syncd.policy.case import Case, Decision, Rulebook
-from syncd.policy.notify.notices import by_mode, is_exercise, mail
+from syncd.policy.exercises import mark_of, silences
+from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import Recipient, notified, with_deputies
 from syncd.policy.roles import role_holders
 from syncd.policy.severity import decide_severity
@@ -38,7 +39,7 @@ def unacknowledged(case: Case, mapping: Mapping, section: ServiceSection) -> Dec
     incident, now = case.incident, case.now
     severity = decide_severity(incident, mapping, section).name
     minutes, alarm = mapping.severities[severity].acknowledge_minutes, mapping.severities[severity].alarm
-    if not alarm or minutes is None or now is None or _says_nothing(case, mapping):
+    if not alarm or minutes is None or now is None or _says_nothing(case, mapping, severity):
         return Decision()
     # Once a person has acknowledged, a later time-out of the acknowledgement is no news for the contacts.
     if incident.status is not IncidentStatus.TRIGGERED or case.roles.acknowledged is not None:
@@ -48,7 +49,7 @@ def unacknowledged(case: Case, mapping: Mapping, section: ServiceSection) -> Dec
     due = since + timedelta(minutes=minutes)
     if now < due:
         return Decision(again=(due - now).total_seconds())
-    content = UnacknowledgedMail(severity=severity, triggered=since, since=due)
+    content = UnacknowledgedMail(severity=severity, triggered=since, since=due, exercise=mark_of(case))
     reason = f"nobody acknowledged the incident within {minutes:g} minutes"
     mails = (
         mail(case, content, _ONCE, recipient, reason, due)
@@ -62,7 +63,7 @@ def decide_missing_roles(case: Case, book: Rulebook) -> Decision:
     mapping, now, acknowledged = book.mapping, case.now, case.roles.acknowledged_at
     severity = decide_severity(case.incident, mapping, book.section).name
     required = mapping.severities[severity].roles_required
-    if not required or now is None or not case.incident.open or _says_nothing(case, mapping):
+    if not required or now is None or not case.incident.open or _says_nothing(case, mapping, severity):
         return Decision()
     if acknowledged is None:
         return Decision()
@@ -80,11 +81,12 @@ def decide_missing_roles(case: Case, book: Rulebook) -> Decision:
         whom = with_deputies([named], mapping, now)
     else:
         whom = notified(case, mapping, book.section, severity)
-    content = MissingRolesMail(severity=severity, roles=missing)
+    content = MissingRolesMail(severity=severity, roles=missing, exercise=mark_of(case))
     reason = f"nobody is {' or '.join(role.words for role in missing)}"
     mails = tuple(mail(case, content, _ONCE, recipient, reason, due) for recipient in whom)
     return by_mode(case, mapping, mails)
 
 
-def _says_nothing(case: Case, mapping: Mapping) -> bool:
-    return mapping.mails.mode is Mode.OFF or case.before_enforcement or is_exercise(case)
+def _says_nothing(case: Case, mapping: Mapping, severity: str) -> bool:
+    off = mapping.mails.mode is Mode.OFF or case.before_enforcement
+    return off or silences(case, mapping, severity)

@@ -14,6 +14,7 @@ from datetime import datetime
 from syncd.domain.duty import OF_POSTMORTEM, Duty, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.exercises import exercise_of
 from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.judge import judge, own_duties
@@ -109,6 +110,10 @@ def _why_nothing(
     # The postmortem that a person already wrote keeps its duties: people decide which of the two counts.
     if counts_for_another(case) and not written_before_merge(case, book):
         return merged_words(case)
+    exercise = exercise_of(case)
+    if exercise is not None:
+        # The audit trail keeps this reason for ever, so it names nobody; the report does.
+        return f"it is an exercise: {exercise.why}"
     if owing or settles_at is not None:
         return None
     return _needs_none(case, book)

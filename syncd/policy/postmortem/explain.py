@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from syncd.domain.duty import MET, NOT_VISIBLE, RUNNING, Duty, DutyState
-from syncd.policy.case import Case, DutyIssueState, Rulebook
+from syncd.domain.duty import MET, NOT_VISIBLE, RUNNING, Duty, DutyKind, DutyState
+from syncd.policy.case import Case, IssueState, Rulebook
 from syncd.policy.duty_words import nth_of, out_of_sight, taken_back, waived
 from syncd.policy.postmortem.deadlines import soon_at
 from syncd.policy.time.time_words import at_words, long_words
@@ -32,17 +32,22 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     lines += _stands(duty, case, zone)
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
         lines.append(f"It became overdue {at_words(duty.breached_at, zone)}; that stays on record")
-    lines += notes_on(duty, sight_of(case.postmortem), zone)
+    lines += notes_on(duty, sight_of(_issue_of(duty, case)), zone)
     lines += _next(duty, case, book, zone)
     if duty.remedy:
         lines.append(f"To do: {duty.remedy}")
         if duty.state is not DutyState.WAIVED:
             rest = "--until DATE --reason WHY --by ADDRESS"
-            lines.append(f"Or get a waiver: syncd waive {case.incident.number} --duty {duty.kind} {rest}")
+            named = f"filed:{duty.subject}" if duty.kind is DutyKind.FILED else duty.kind
+            lines.append(f"Or get a waiver: syncd waive {case.incident.number} --duty {named} {rest}")
     return tuple(lines)
 
 
-def sight_of(issue: DutyIssueState | None) -> str:
+def _issue_of(duty: Duty, case: Case) -> IssueState | None:
+    return case.ticket if duty.kind is DutyKind.FILED else case.postmortem
+
+
+def sight_of(issue: IssueState | None) -> str:
     """Return the sentence about an issue that syncd cannot see; empty if there is none."""
     return out_of_sight(issue.key, issue.deleted_by, issue.moved_by) if issue is not None else ""
 
@@ -79,21 +84,25 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
         return [f"Was due {due}; done{at}{f' by {by}' if by else ''}"]
     if duty.state is DutyState.WAIVED:
         running = next(
-            (waiver for waiver in case.waivers if now and waiver.covers(duty.kind) and waiver.runs(now)), None
+            (
+                waiver
+                for waiver in case.waivers
+                if now and waiver.covers(duty.kind, duty.subject) and waiver.runs(now)
+            ),
+            None,
         )
         words = waived(running, nth_of(running, case.waivers), zone) if running else "Waived"
         return [f"{words}; after that it is due {due}"]
     if duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
         if now is None or now <= duty.due_at:
             return [f"Due {due}" + (f", in {long_words(duty.due_at - now)}" if now else "")]
-        return [
-            f"Was due {due}, {long_words(now - duty.due_at)} ago, and is not judged yet: {_why_not(case)}"
-        ]
+        ago, why = long_words(now - duty.due_at), _why_not(duty, case)
+        return [f"Was due {due}, {ago} ago, and is not judged yet: {why}"]
     return []
 
 
-def _why_not(case: Case) -> str:
-    issue = case.postmortem
+def _why_not(duty: Duty, case: Case) -> str:
+    issue = _issue_of(duty, case)
     return why_not_judged(
         issue.key if issue else None, in_sight=issue is None or issue.in_sight, skewed=bool(case.skew)
     )

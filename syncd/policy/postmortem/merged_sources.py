@@ -22,6 +22,7 @@ class Member(NamedTuple):
     """An incident that is merged into the incident `into`, or was until it was opened again.
 
     `mapping` and `section` are the rules of its own team. `state_changes` are None if its log was not read.
+    An `exercise` owes nothing.
     """
 
     incident: Incident
@@ -30,6 +31,7 @@ class Member(NamedTuple):
     state_changes: tuple[StateChange, ...] | None
     mapping: Mapping
     section: ServiceSection
+    exercise: bool = False
 
     @property
     def merged_at(self) -> datetime:
@@ -61,7 +63,7 @@ def merged_sources(target: str, members: Iterable[Member], now: datetime) -> tup
                 id=member.incident.id,
                 number=member.incident.number,
                 severity=severity,
-                owes=member.mapping.owes_postmortem(severity, member.section),
+                owes=not member.exercise and member.mapping.owes_postmortem(severity, member.section),
                 merged_at=merged_at,
                 until=until,
             )

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import SeverityPeriod
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.exercises import exercise_of
 from syncd.policy.severity import decide_severity
 
 HELD = timedelta(minutes=10)
@@ -70,8 +71,10 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
     """Return what the incident owes by its own severities and by those of its merged sources.
 
     The second value is the moment (UTC) from which the present severity counts. It is None if that severity
-    counts already or owes nothing, or if the case has no `now`.
+    counts already or owes nothing, or if the case has no `now`. An exercise owes nothing.
     """
+    if exercise_of(case) is not None:
+        return None, None
     since, settles_at = _own(case, book)
     merged = min(
         (source for source in case.merged_sources if source.owes and source.until is None),
@@ -99,6 +102,8 @@ def owing_times(case: Case, book: Rulebook) -> list[Stretch]:
     With `basis: peak` it owes one for ever; with `final` until its severity is lowered. What a merge brought
     lasts until the source is opened again.
     """
+    if exercise_of(case) is not None:
+        return []
     own = _stretches(case, book, _owes(book))
     if book.mapping.postmortem.basis != "final":
         since, _settles_at = _own(case, book)

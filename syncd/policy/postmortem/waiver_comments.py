@@ -32,6 +32,8 @@ _WAIVED = {
     DutyKind.OWNED: "the duty to find an owner",
     DutyKind.DONE: "the duty to finish it",
 }
+FILED = DutyKind.FILED
+"""A filing stands on no issue of its own, and a ledger rebuilds it from the ticket."""
 _LATE = {
     DutyKind.SCHEDULED: "it was not scheduled in time",
     DutyKind.COMPLETED: "it was not completed in time",
@@ -45,8 +47,13 @@ def comment_on_waivers(case: Case, book: Rulebook) -> Decision:
     if case.before_enforcement:
         return Decision()
     decision = Decision()
-    comments = [comment for waiver in case.waivers for comment in _waiver(case, book, waiver)]
-    corrected = [duty for duty in case.duties if duty.corrected is not None]
+    comments = [
+        comment
+        for waiver in case.waivers
+        if waiver.duty is not FILED
+        for comment in _waiver(case, book, waiver)
+    ]
+    corrected = [duty for duty in case.duties if duty.corrected is not None and duty.kind is not FILED]
     comments += [comment for duty in corrected for comment in _correction(case, duty)]
     for comment in comments:
         mode = _mode(case, comment, book)

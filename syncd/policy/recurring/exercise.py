@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.domain.base import JsonValue, Reference, UtcTime, Value
+from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.policy.case import ItemState
 
@@ -51,6 +52,21 @@ def exercise_at(
         if exercise is not None and takes_part and exercise.since <= at <= exercise.until:
             return exercise
     return None
+
+
+def bears_marker(incident: Incident, mapping: Mapping) -> bool:
+    """Return True if the title carries the marker of one of the team's GameDays."""
+    title = incident.title.casefold()
+    return any(entry.marker and entry.marker.casefold() in title for entry in mapping.recurring.values())
+
+
+def game_day_of(game_days: Iterable[ItemState], mapping: Mapping, incident: Incident) -> str | None:
+    """Return the GameDay whose marker a title carries and in whose time it was triggered, or None."""
+    planned = exercise_at(game_days, mapping, incident.service, incident.created_at)
+    marker = mapping.recurring[planned.name].marker if planned is not None else None
+    if planned is None or not marker or marker.casefold() not in incident.title.casefold():
+        return None
+    return f"{planned.key} ({planned.name})"
 
 
 def _exercise(state: ItemState, mapping: Mapping) -> Exercise | None:

@@ -57,8 +57,8 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
 
 
 def _was_owed(case: Case) -> bool:
-    """Return True if the incident ever owed a postmortem; else `ticket.status` decides at the resolve."""
-    return case.duty(DutyKind.SCHEDULED) is not None
+    """Return True if the incident ever owed a postmortem or a filing; else `ticket.status` decides."""
+    return any(duty.kind in (DutyKind.SCHEDULED, DutyKind.FILED) for duty in case.duties)
 
 
 def _still_owed(case: Case, book: Rulebook) -> bool:

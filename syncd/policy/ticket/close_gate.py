@@ -42,7 +42,7 @@ SEEN_AT_ONCE = timedelta(hours=1)
 NO_WAY_BACK = "no way back"
 
 # An action item needs an owner before the close, but not its completion: its due date lies weeks ahead.
-_AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED)
+_AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED, DutyKind.FILED)
 
 
 class Missing(Value):
@@ -94,6 +94,8 @@ def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
         how = f"set an owner and a review date on {_postmortem(case)}, {waive}"
     elif duty.kind is DutyKind.COMPLETED:
         what, how = "postmortem not completed", f"write it and close {_postmortem(case)}, {waive}"
+    elif duty.kind is DutyKind.FILED:
+        issue, what, how = None, f"regulatory filing {duty.subject} not made", duty.remedy
     else:
         issue = item = next((item for item in case.items if item.issue_id == duty.subject), None)
         key = item.key if item is not None else duty.subject
@@ -111,7 +113,7 @@ def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
         what=what,
         how=how,
         since=duty.started_at,
-        asked_for=told_of(duty, book.mapping),
+        asked_for=duty.kind is DutyKind.FILED or told_of(duty, book.mapping),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from syncd.domain.base import JsonValue
+from syncd.domain.duty import RUNNING, DutyKind
 from syncd.domain.incident import MERGED, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.mapping.value_types import Mode
@@ -49,7 +50,8 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
     if counts_for_another(case):
         # A postmortem that a person wrote keeps the ticket open until somebody says which of the two counts.
         return not written_before_merge(case, book)
-    return owed_postmortem(case, book) is None
+    filing = any(duty.kind is DutyKind.FILED and duty.state in RUNNING for duty in case.duties)
+    return not filing and owed_postmortem(case, book) is None
 
 
 def with_left(agreed: Agreed, status: str, at: datetime) -> dict[str, JsonValue]:

@@ -74,5 +74,6 @@ def _named(mapping: Mapping) -> Iterator[str]:
     lists += [section.notify for section in mapping.services.values()]
     single = [section.owner for section in mapping.services.values()]
     single += [people.process_owner, people.fallback, mapping.restricted.lead]
+    single += [mapping.restricted.deputy]
     yield from (name for names in lists for name in names if name != OWNER)
     yield from (section for section in single if section)

@@ -42,7 +42,10 @@ class Letter(Value):
 
 
 class About(Value):
-    """The incident of a mail; a URL is empty if there is nothing to link to. `next` is who hears next."""
+    """The incident of a mail; a URL is empty if there is nothing to link to. `next` is who hears next.
+
+    `exercise` is the mark of an incident that is or may be an exercise.
+    """
 
     team: str
     zone: str
@@ -59,6 +62,7 @@ class About(Value):
     ticket_url: str = ""
     responders: tuple[str, ...] = ()
     next: str = ""
+    exercise: str = ""
 
 
 class ToldNotice(Value):
@@ -178,6 +182,15 @@ def correction(about: About, before: str, since: datetime, why: str) -> Letter:
     )
 
 
+def marked(letter: Letter, mark: str) -> Letter:
+    """Return the letter with a mark before its subject and its title; an empty mark changes nothing."""
+    if not mark:
+        return letter
+    title = {"title": f"{mark} {letter.context['title']}"}
+    subject = f"{mark} {letter.subject}"
+    return letter.model_copy(update={"subject": subject, "context": {**letter.context, **title}})
+
+
 def bundle(notices: tuple[ToldNotice, ...]) -> Letter:
     """Return one mail that lists several notices to one person."""
     severities = Counter(told.about.severity for told in notices)
@@ -196,6 +209,7 @@ def bundle(notices: tuple[ToldNotice, ...]) -> Letter:
 def _told(notice: ToldNotice) -> dict[str, JsonValue]:
     about = notice.about
     heading = f"Lowered from {notice.before} to {about.severity}" if notice.before else about.severity
+    heading = f"{about.exercise} {heading}" if about.exercise else heading
     heading += " (may be a repetition)" if notice.repeated else ""
     return {
         "severity": f"LATE: {heading}" if notice.late else heading,

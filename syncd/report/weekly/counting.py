@@ -29,6 +29,8 @@ WEEKS_BEFORE = 12
 
 MET, LATE, MISSED = str(DutyState.MET), str(DutyState.MET_LATE), str(DutyState.BREACHED)
 WAIVED, CANCELLED, VOID = str(DutyState.WAIVED), str(DutyState.CANCELLED), str(DutyState.VOID)
+EXERCISE, HIDDEN_EXERCISE = "exercise", "restricted exercise"
+"""The tables of incidents that are exercises."""
 RESTRICTED, UNJUDGED = "restricted", "not judged"
 JUDGED = (MET, LATE, MISSED)
 """Verdicts on which syncd has decided by the facts."""
@@ -66,9 +68,29 @@ _OF_AN_INCIDENT = (
 
 
 def incident_row(incident: IncidentFact, week: str) -> Row:
-    """Return an incident's row; a restricted incident's row says only that there was one."""
+    """Return an incident's row; a restricted incident's row says only that there was one.
+
+    An exercise is in a table of its own, which no figure counts.
+    """
+    real = incident.exercise is None
     if incident.restricted:
-        return {"table": "restricted incident", "week": week, "team": incident.team}
+        return {
+            "table": "restricted incident" if real else HIDDEN_EXERCISE,
+            "week": week,
+            "team": incident.team,
+        }
+    if not real:
+        return {
+            "table": EXERCISE,
+            "week": week,
+            "team": incident.team,
+            "incident": incident.id,
+            **{name: getattr(incident, name) for name in ("number", "service", "severity", "ticket")},
+            "created_at": incident.created_at,
+            "started_at": incident.exercise_at,
+            "by": incident.exercise_by,
+            "reason": incident.exercise,
+        }
     # the incident that it was merged into counts; both would count one outage twice
     counts = incident.merged_into is None
     return {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.domain.duty import DutyKind
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import Kind
 from syncd.ledger.store.verifications import DIFFERS
@@ -19,6 +20,8 @@ from syncd.ledger.views.report_facts import DutyFact, EventFact, IncidentFact, I
 from syncd.policy.duty_words import SUBJECTS
 from syncd.report.weekly.counting import (
     CANCELLED,
+    EXERCISE,
+    HIDDEN_EXERCISE,
     LATE,
     MET,
     MISSED,
@@ -197,6 +200,15 @@ def figures(
         "made_at": facts.now.isoformat(),
         "met": met,
         "of": of,
+        "exercises": [
+            {
+                **{name: row[name] for name in ("number", "severity", "service", "ticket", "by", "reason")},
+                "at": row["started_at"].isoformat(),
+            }
+            for row in rows
+            if row["table"] == EXERCISE
+        ],
+        "restricted_exercises": sum(row["table"] == HIDDEN_EXERCISE for row in rows),
         "incidents": _incidents(rows, incidents, mappings),
         "acknowledge": by_target(
             incidents, "minutes_to_acknowledge", _targets(mappings, "acknowledge_minutes")
@@ -260,7 +272,10 @@ def _apart(rows: Sequence[Row]) -> dict[str, Any]:
     waived = [row for row in rows if row["table"] == MOVED or (row in duties and row["verdict"] == WAIVED)]
     return {
         "waived": share(row for row in waived if row["verdict"] != RESTRICTED),
-        "restricted": share(row for row in duties if row["verdict"] == RESTRICTED),
+        "regulatory": share(row for row in duties if row["duty"] == DutyKind.FILED),
+        "restricted": share(
+            row for row in duties if row["verdict"] == RESTRICTED and row["duty"] != DutyKind.FILED
+        ),
         "void": sum(row["verdict"] == VOID for row in duties),
     }
 
@@ -302,6 +317,9 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return a line for each kind of duty that has a deadline in the week."""
     lines = []
     for kind, words in SUBJECTS.items():
+        # a filing stands apart, as "regulatory: n of m"
+        if kind is DutyKind.FILED:
+            continue
         verdicts = [row["verdict"] for row in rows if row["table"] == "duty" and row["duty"] == kind]
         if verdicts:
             counts = {

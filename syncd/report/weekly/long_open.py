@@ -32,7 +32,7 @@ def lasting(
     mappings_by_team = {mapping.team: mapping for mapping in mappings}
     for row in open_since(ledger, now - LONG_OPEN, team):
         mapping = mappings_by_team.get(row.team or "")
-        if mapping is None:
+        if mapping is None or row.exercise is not None:
             continue
         incident = Incident.model_validate(row.snapshot)
         section = mapping.service(incident.service) or ServiceSection()

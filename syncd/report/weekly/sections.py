@@ -35,6 +35,7 @@ def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) 
     yield from _needed(figures, zone, names, browse)
     yield from _weeks(figures)
     yield from _incidents(figures)
+    yield from _exercises(figures, zone_name, names, browse)
     yield from _times(figures)
     yield from _updates(figures, browse)
     yield from _duties(figures)
@@ -129,6 +130,26 @@ def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
         yield {"title": "Incidents by team", "bars": _bars(incidents["by_team"])}
     if incidents["by_service"]:
         yield {"title": "Incidents by service", "bars": _bars(incidents["by_service"])}
+
+
+def _exercises(figures: dict[str, Any], zone: str, names: bool, browse: str) -> Iterator[Section]:
+    """Yield the incidents that the figures leave out, with who said so: removing the label makes one real."""
+    head = ["Exercise", "Why it is left out"]
+    rows = []
+    for row in figures["exercises"]:
+        who = one_line(row["by"]) if names else "somebody"
+        said = f"{who} set the label game-day {at_words(datetime.fromisoformat(row['at']), zone)}"
+        about = f"#{row['number']} {row['severity']}, {row['service']}"
+        rows.append([_cell(about, row["ticket"], browse), said if row["by"] else row["reason"]])
+    hidden = figures["restricted_exercises"]
+    lines = [f"{counted(hidden, 'restricted exercise')}; this report says no more"] if hidden else []
+    if rows or lines:
+        lines.append("An incident counts again once the label is removed.")
+        yield {
+            "title": f"Left out as exercises: {len(rows) + hidden}",
+            "lines": lines,
+            "table": _table(head, rows),
+        }
 
 
 def _bars(counts: dict[str, int]) -> list[Section]:

@@ -150,7 +150,11 @@ def _beside(figures: dict[str, Any]) -> list[str]:
     lines = [f"Made up of: {parts}."] if figures["of"] else []
     beside = [
         f"{words} {apart[name]['met']} of {apart[name]['of']} met in time"
-        for name, words in (("waived", "waived before the deadline"), ("restricted", "restricted"))
+        for name, words in (
+            ("waived", "waived before the deadline"),
+            ("regulatory", "regulatory"),
+            ("restricted", "restricted"),
+        )
         if apart[name]["of"]
     ]
     if apart["void"]:

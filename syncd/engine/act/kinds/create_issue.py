@@ -7,16 +7,18 @@ answer to a create is lost, syncd finds the issue by its mark among the keys aft
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import OperationBase
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import RenderedCreate
-from syncd.domain.text import wiki_link
+from syncd.domain.text import escape_wiki, wiki_link
 from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import can_fill
 from syncd.engine.act.kind import BaseKind, Outcome, mark_of
@@ -27,6 +29,7 @@ from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NewTicket, NoticeChange
 from syncd.policy.case import Rulebook
+from syncd.policy.marks import text_hash
 from syncd.policy.ticket.field_values import nothing_fills
 from syncd.remote.errors import NotDone
 
@@ -128,9 +131,26 @@ def confirmation_of(
     )
 
 
-def stub_description(incident: Incident) -> str:
-    """Return the text of a stub, which may tell nothing of its incident: a link to PagerDuty."""
-    return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
+def stub_description(incident: Incident, mapping: Mapping | None = None) -> str:
+    """Return the text of a stub, which may tell nothing of its incident: a link to PagerDuty.
+
+    With a `mapping`, the team's security playbook follows. It is always the same text, whatever happened.
+    """
+    parts = [wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)]
+    named = mapping.restricted.playbook if mapping is not None else ()
+    for section in mapping.playbook if mapping is not None else ():
+        if section.name not in named:
+            continue
+        parts.append(f"\nh2. Playbook: {escape_wiki(section.name)}")
+        parts += [f"* {escape_wiki(line)}" for line in section.detect]
+        parts += [f"# ☐ {escape_wiki(line)}" for line in section.actions]
+        parts += [f"* ☐ {escape_wiki(line)}" for line in section.recovered_when]
+    return "\n".join(parts)
+
+
+def stub_print(description: str) -> str:
+    """Return the hash of a stub's words: Jira Cloud may write the markup between them in another way."""
+    return text_hash(" ".join(re.findall(r"\w+", description)))
 
 
 def template_fails(whose: str, error: TemplateError) -> CannotRender:

@@ -29,6 +29,7 @@ from syncd.engine.act.kinds.create_issue import (
     CreateScreen,
     confirmation_of,
     stub_description,
+    stub_print,
     template_fails,
 )
 from syncd.engine.context import EngineContext
@@ -41,7 +42,7 @@ from syncd.ledger.store.confirmation import Confirmation, NewTicket
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.marks import ticket_labels
-from syncd.policy.restricted import ASPECT, STUB
+from syncd.policy.restricted import ASPECT, STUB, STUB_TEXT
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.ticket.field_values import Unfit, shown_text
@@ -90,8 +91,10 @@ class CreateTicketKind(CreateKind):
             _keep_backfill_quiet(fields, agree, incident, book)
         if placement is not None and placement.level is not None:
             # Jira may take a level and not set it: the texts follow when a read has shown the level
-            fields |= {"summary": stub_title(incident.number), "description": stub_description(incident)}
-            fields["security"], agree[STUB] = {"id": placement.level.id}, True
+            text = stub_description(incident, book.mapping)
+            fields |= {"summary": stub_title(incident.number), "description": text}
+            fields["security"] = {"id": placement.level.id}
+            agree |= {STUB: True, STUB_TEXT: stub_print(text)}
         for name in refused - ESSENTIAL:
             fields.pop(name, None)
         # both sides agree on no assignee that Jira refused
@@ -216,11 +219,12 @@ def _stub(
 ) -> tuple[FieldValues, FieldValues]:
     """Return a ticket with the incident's number and link, and the fields that the screen demands."""
     labels = ticket_labels(incident.id)
-    fields = _issue(book, stub_title(incident.number), stub_description(incident), labels)
+    text = stub_description(incident, book.mapping)
+    fields = _issue(book, stub_title(incident.number), text, labels)
     specs, screen = book.mapping.jira.fields, book.project.fields
     also = {screen[name].id for name, spec in specs.items() if spec.required and name in screen}
     fields |= demanded_values(context, screen.values(), incident, book, demanded | also)
-    return fields, {STUB: True}
+    return fields, {STUB: True, STUB_TEXT: stub_print(text)}
 
 
 def _issue(book: Rulebook, summary: str, description: str, labels: list[str]) -> FieldValues:

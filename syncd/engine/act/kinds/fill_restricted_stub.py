@@ -16,7 +16,7 @@ from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import FillRestrictedStub
 from syncd.domain.operation.rendered import RenderedEdit
 from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, is_restricted, look_back, there
-from syncd.engine.act.kinds.create_issue import stub_description
+from syncd.engine.act.kinds.create_issue import stub_description, stub_print
 from syncd.engine.act.kinds.create_ticket import own_texts
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
@@ -25,7 +25,7 @@ from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.confirming import change_ticket
 from syncd.ledger.store.leaving import Basis, basis_of
 from syncd.policy.case import TicketState
-from syncd.policy.restricted import KEPT, STUB
+from syncd.policy.restricted import KEPT, STUB, STUB_TEXT
 
 
 class FillRestrictedStubKind(BaseKind[RenderedEdit]):
@@ -46,7 +46,11 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
             raise DecideAgain
         stored, book = incident_and_book(context, operation)
         description = str(issues[0].fields.get("description") or "").strip()
-        untouched = issues[0].summary == stub_title(stored.number) and description == stub_description(stored)
+        agreed = basis_of(context.ledger, operation.incident_id).ticket
+        written = agreed.agreed.get(STUB_TEXT) if agreed is not None else None
+        # A ledger that was lost does not tell which playbook stood on the stub.
+        written = written or stub_print(stub_description(stored, book.mapping))
+        untouched = issues[0].summary == stub_title(stored.number) and stub_print(description) == written
         if not untouched:
             change_ticket(context.ledger, operation, _kept, context.clock.now())
             raise DecideAgain
@@ -87,4 +91,4 @@ def _kept(ticket: TicketState) -> Change:
 
 
 def _agreed(ticket: TicketState) -> dict[str, JsonValue]:
-    return {name: value for name, value in ticket.agreed.items() if name != STUB}
+    return {name: value for name, value in ticket.agreed.items() if name not in (STUB, STUB_TEXT)}

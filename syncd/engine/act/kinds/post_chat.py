@@ -65,6 +65,7 @@ class PostChatKind(BaseKind[RenderedPost]):
             text = _filled(context, post.content, about, mapping)
         else:
             text = "\n".join(_lines(post.content, about, form))
+        text = f"{chat_bold(post.exercise, form)} {text}" if post.exercise else text
         return RenderedPost(channel=post.channel, form=form, body=body_of(cut(text, LONGEST), form))
 
     def complete(
