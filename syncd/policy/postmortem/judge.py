@@ -75,6 +75,10 @@ def judge(
         # No resolve in the log stands for this clock any more.
         if duty.clock in seen or duty.state not in RUNNING:
             continue
+        postmortem = context.case.postmortem
+        if duty.unseen and postmortem is not None and postmortem.in_sight:
+            # The breach rested on a postmortem that is seen again.
+            duty = duty.model_copy(update={"breached_at": None, "unseen": False})
         if nothing is not None and duty.breached_at is not None:
             context.duties += _still_missed(duty, context, periods)
         else:
