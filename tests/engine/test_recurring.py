@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from rig import Rig
-from sqlmodel import select
+from sqlmodel import col, select
 
 from engine.mail_rig import OWNER, PROCESS, MakeRig, mailing, subjects, until
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.domain.duty import DutyState
+from syncd.domain.operation import Kind
 from syncd.ledger.requests import answers
 from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.recurring import recurring_items
@@ -45,9 +46,12 @@ def rules(**recurring: Any) -> Any:
 
 
 @pytest.fixture
-def house(make_rig: MakeRig) -> Rig:
+def house(make_rig: MakeRig, request: pytest.FixtureRequest) -> Rig:
     """A rig on the day before the issue is made, whose ledger has read both services."""
-    made = make_rig(mail=True, mappings=(rules(),), start=BEFORE, renderer=TicketRenderer(Templates()))
+    more = getattr(request, "param", {})
+    made = make_rig(
+        mail=True, mappings=(rules(),), start=BEFORE, renderer=TicketRenderer(Templates()), **more
+    )
     made.cycle()
     assert made.operations() == []
     return made
@@ -63,7 +67,8 @@ def made_on(rig: Rig, moment: datetime = MADE) -> Any:
 
 def creates(rig: Rig) -> list[OperationRow]:
     with rig.ledger.read() as session:
-        return list(session.exec(select(OperationRow).where(OperationRow.kind == "create_recurring")).all())
+        made = select(OperationRow).where(OperationRow.kind == Kind.CREATE_RECURRING)
+        return list(session.exec(made.order_by(col(OperationRow.id))).all())
 
 
 def verdicts(rig: Rig, ident: str = STORM) -> list[DutyState]:
@@ -71,6 +76,7 @@ def verdicts(rig: Rig, ident: str = STORM) -> list[DutyState]:
         return [duty.verdict for duty in duties_of(session, ident)]
 
 
+@pytest.mark.parametrize("house", [{}, {"data_center_edition": True}], ids=["cloud", "dc"], indirect=True)
 def test_one_issue_is_made_for_its_owner_with_the_due_date_and_the_musts(house: Rig) -> None:
     issue = made_on(house)
     fields = issue.now.values

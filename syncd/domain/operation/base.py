@@ -83,7 +83,7 @@ class Kind(StrEnum):
     CLOSE_DUPLICATE = "close_duplicate"
     CREATE_POSTMORTEM = "create_postmortem"
     CREATE_ACTION_ITEM = "create_action_item"
-    CREATE_RECURRING = "create_recurring"
+    CREATE_RECURRING = "create_recurring_issue"
     LINK_POSTMORTEM = "link_postmortem"
     LINK_ACTION_ITEM = "link_action_item"
     EDIT_POSTMORTEM = "edit_postmortem"

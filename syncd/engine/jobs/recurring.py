@@ -172,9 +172,9 @@ class RecurringDuties:
         try:
             again = self._work(context, ident, name)
         except RemoteError as error:
+            # what waits already, such as a mail about a breach, does not wait for Jira
             context.health.failed(error.service, error)
-            later.at(AGAIN)
-            return later
+            again = AGAIN
         except MappingMismatch:
             later.at(AGAIN)
             return later

@@ -142,4 +142,6 @@ def _addresses(mapping: Mapping) -> dict[str, str]:
     for name, section in mapping.services.items():
         if section.owner:
             reasons.setdefault(section.owner, f"owner of {name}")
+    for name, entry in mapping.recurring.items():
+        reasons.setdefault(entry.owner, f"owner of {name}")
     return reasons
