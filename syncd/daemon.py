@@ -40,6 +40,7 @@ from syncd.engine.runtime.systemd import Supervisor
 from syncd.engine.runtime.ticker import Ticker
 from syncd.ledger.errors import LedgerError, LedgerReplaced, LedgerUnwritable
 from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.key_values import DAEMON_STOPPED, set_value
 from syncd.ledger.store.loaded_rules import Loaded
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
@@ -259,6 +260,9 @@ class Daemon:
         ended = self._stop(starting)
         if self._failed is not None:
             raise self._failed
+        # a disk that is full shows by itself
+        with suppress(LedgerError):
+            set_value(self._context.ledger, DAEMON_STOPPED, at=self._context.clock.now().isoformat())
         if not ended:
             logger.warning("stopped with requests that have no answer yet; the next start looks them up")
         return ended

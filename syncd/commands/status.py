@@ -17,6 +17,7 @@ from syncd.commands.shared.status_lines import (
     incident_lines,
     named,
     needs_person,
+    no_daemon,
     operator_lines,
     reads_line,
     recurring_line,
@@ -119,9 +120,10 @@ def _disk_data(file: Path) -> dict[str, Any]:
 def _show(out: Console, data: dict[str, Any], now: datetime, team: str | None, *, verbose: bool) -> None:
     from syncd.report.state_words import trouble_line
 
-    for line in data["operator_lines"]:
+    lines = [*no_daemon(data), *data["operator_lines"]]
+    for line in lines:
         plain(out, f"! {line}")
-    if data["operator_lines"]:
+    if lines:
         out.print()
     if data["incidents"]:
         for line in incident_lines(data["incidents"], now, out.width):

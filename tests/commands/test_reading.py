@@ -14,7 +14,7 @@ from commandline import CONTROLS, NO_DAEMON, House
 from ledger_reading import OperationRow, opened, put
 from rich.cells import cell_len
 
-from syncd.commands.shared.status_lines import incident_lines, needs_person
+from syncd.commands.shared.status_lines import incident_lines, needs_person, no_daemon
 from syncd.domain.mail import of_team
 from syncd.sandbox import faults
 
@@ -180,6 +180,22 @@ def test_status_calls_a_read_late_only_when_polls_are_missing() -> None:
         "for 40 minutes. `syncd run --once` ran every 10 minutes until then"
         in lines(timedelta(minutes=40), 30)[0]
     )
+
+
+def test_status_says_at_once_that_no_daemon_is_running() -> None:
+    read, later = "2026-11-30T14:01:30+00:00", "2026-11-30T14:03:00+00:00"
+    data: dict[str, Any] = {"running": False, "single_cycles": False, "operator_lines": []}
+    data |= {"cycles": {"pagerduty": read, "jira": None}, "stopped": "2026-11-30T14:02:00+00:00"}
+    assert no_daemon(data) == ["No daemon is running (stopped 2026-11-30 14:02 UTC). Start it: syncd run"]
+    for change in (
+        {"running": True},
+        {"single_cycles": True},
+        {"operator_lines": ["syncd has not read Jira yet. No daemon is running. Start it: syncd run"]},
+    ):
+        assert no_daemon(data | change) == []
+    # a daemon that died after a start had no clean stop
+    killed = data | {"cycles": {"pagerduty": later, "jira": later}}
+    assert no_daemon(killed) == ["No daemon is running. Start it: syncd run"]
 
 
 def test_status_names_services_that_are_down_and_those_without_a_mapping(house: House) -> None:

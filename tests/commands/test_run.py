@@ -163,6 +163,7 @@ def test_a_running_daemon_works_answers_requests_and_ends_at_once_on_sigterm(
     assert process.wait(PATIENCE) == 0
     assert GAVE_UP not in house.err("run")
     assert house.syncd("audit", "verify").code == 0
+    assert house.syncd("status").out.startswith("! No daemon is running (stopped ")
 
 
 def test_a_service_that_is_down_at_the_start_is_said_once_and_waited_for(

@@ -9,6 +9,7 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from syncd.commands.shared.how_to_start import how_to_start
+from syncd.commands.shared.output import minute
 from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, terminal
@@ -23,6 +24,7 @@ POLLS = 3
 """A good read is late when so many polls are missing, where these take longer than `LATE`."""
 FRESH = timedelta(minutes=2)
 """Up to this age a good read is as new as the ledger can tell."""
+_NO_DAEMON = "No daemon is running"
 _ACTS = {"scheduled": "schedule", "completed": "complete", "filed": "file with the regulator for"}
 TITLE_AT_LEAST = 10
 """Columns for the title on a narrow screen."""
@@ -64,7 +66,7 @@ def _late_reads(data: Data, now: datetime, poll_seconds: float) -> list[str]:
     late = [side for side, age in ages.items() if age is None or age > limit]
     if not late:
         return []
-    remedy = f"No daemon is running. Start it: {how_to_start()}"
+    remedy = f"{_NO_DAEMON}. Start it: {how_to_start()}"
     if data["running"]:
         remedy = "The daemon is running: see its log"
     elif data.get("run_every"):
@@ -73,6 +75,19 @@ def _late_reads(data: Data, now: datetime, poll_seconds: float) -> list[str]:
     return [f"syncd has not read {_unread(side, ages[side])}. {remedy}" for side in late[:1]] + [
         f"syncd has not read {_unread(side, ages[side])}" for side in late[1:]
     ]
+
+
+def no_daemon(data: Data) -> list[str]:
+    """Return the line that no daemon is running, empty for single cycles or where a late read tells it.
+
+    Only people read it at once; `--check` gives a daemon time to start again.
+    """
+    if data["running"] or data["single_cycles"] or any(_NO_DAEMON in line for line in data["operator_lines"]):
+        return []
+    # a daemon that read later than that did not stop on request
+    stopped = data["stopped"] and all(at is None or at <= data["stopped"] for at in data["cycles"].values())
+    since = f" (stopped {minute(data['stopped'])})" if stopped else ""
+    return [f"{_NO_DAEMON}{since}. Start it: {how_to_start()}"]
 
 
 def _unread(side: str, age: timedelta | None) -> str:

@@ -262,7 +262,16 @@ def store_reads_of_run(
         set_value(ledger, f"cycle.{service}", at=at.isoformat(), intervals=kept[-_RUNS:])
 
 
+def is_of_run(read: Mapping[str, object]) -> bool:
+    """Return True if a last good read is one of a run of one cycle, not of a daemon."""
+    return isinstance(read.get("intervals"), list)
+
+
 def run_every(read: Mapping[str, object]) -> float:
     """Return the longest of the intervals that a last good read has, in seconds; 0 if it has none."""
     intervals = read.get("intervals")
     return max(map(float, intervals), default=0.0) if isinstance(intervals, list) else 0.0
+
+
+DAEMON_STOPPED = "daemon.stopped"
+"""The value that holds when a daemon last stopped on request (UTC)."""

@@ -19,7 +19,7 @@ from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
-from syncd.ledger.store.key_values import get_cursor_in, run_every
+from syncd.ledger.store.key_values import DAEMON_STOPPED, get_cursor_in, is_of_run, run_every
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.names import names_in
 from syncd.ledger.store.recurring import NOTES
@@ -89,6 +89,8 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
         ],
         "outbox": outbox.counts(session, *_operations_of_team(team)),
         "cycles": {side: read.get("at") for side, read in reads.items()},
+        "single_cycles": any(is_of_run(read) for read in reads.values()),
+        "stopped": get_cursor_in(session, DAEMON_STOPPED).get("at"),
         "run_every": max(run_every(read) for read in reads.values()),
         "services": get_cursor_in(session, "services").get("down", []),
         "limits": get_cursor_in(session, "services").get("limits", []),
