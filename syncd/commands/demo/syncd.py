@@ -14,8 +14,10 @@ from syncd.ledger.views.audit_trail import TrailEvent, events_since
 _DUTIES = {
     "scheduled": "schedule the postmortem",
     "completed": "complete the postmortem",
+    "filed": "file with the regulator",
     "owned": "name an owner for an action item",
     "done": "finish an action item",
+    "held": "hold the exercise or review",
 }
 _FAILURES = {
     "operation.parked": "could not {operation} for {incident} and waits for a person",
