@@ -106,6 +106,11 @@ WEEK = (
         "Ines comments on the postmortem",
         on_postmortem("comment", "alipay", "Merchants were told on Monday.", INES),
     ),
+    Step(
+        40 * HOUR,
+        "Noor files the leak with the regulator",
+        jira("comment", "pii", "filed-gdpr: IC-2026-118", NOOR),
+    ),
     Step(50 * HOUR, "Farid leaves the company", leaves(FARID)),
     Step(
         75 * HOUR, "The postmortem is held and closed", on_postmortem("transition", "alipay", "Done", PRIYA)
