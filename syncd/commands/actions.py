@@ -48,6 +48,8 @@ def headline(data: list[dict[str, Any]]) -> str:
 
 def lines(data: list[dict[str, Any]], width: int) -> Iterator[str | None]:
     """Yield the lines of each item: its date, its text, its owner, what is wrong. None is an empty line."""
+    from syncd.policy.duty_words import with_mode
+
     for item in data:
         yield None
         yield terminal(f"{item['key']}: {when(item)}")
@@ -57,7 +59,7 @@ def lines(data: list[dict[str, Any]], width: int) -> Iterator[str | None]:
             f"incident #{item['number']}" if item["number"] is not None else name_for_people(item["incident"])
         )
         standing = f"{item['owner_words']}, {item['status'] or 'status not read yet'}, {incident}"
-        yield f"  {terminal(standing)}"
+        yield f"  {terminal(with_mode(standing, item['asked']))}"
         # the first line of the item says "overdue" already, with the number of days
         violations = [word for word in item["violations"] if word != "overdue"]
         if violations:
@@ -74,11 +76,13 @@ def when(item: dict[str, Any]) -> str:
 
 def items_table(items: list[dict[str, Any]]) -> Any:
     """Return an incident's action items as the table that `show` prints."""
+    from syncd.policy.duty_words import with_mode
+
     rows = [
         (
             item["key"],
             item["owner_words"],
-            when(item) if item["stands"] == "open" else item["stands"],
+            with_mode(when(item), item["asked"]) if item["stands"] == "open" else item["stands"],
             item["status"] or "",
             "; ".join(item["violations"]),
             item["summary"],

@@ -24,6 +24,8 @@ SEEN_AGAIN = "syncd could not see it at its deadline, and took the breach back w
 """The reason of a duty whose breach rested on an issue that syncd could not see."""
 NOTHING_OWED = "no severity owes a postmortem, so syncd makes none and its deadlines never run"
 """What commands say of a mapping in which nothing asks for a postmortem."""
+NOBODY_ASKED = "mode report: nobody is asked"
+"""What every output says of a duty whose section of the mapping is in mode `report`."""
 SUBJECTS = {
     DutyKind.SCHEDULED: "Postmortem scheduled",
     DutyKind.COMPLETED: "Postmortem completed",
@@ -33,6 +35,11 @@ SUBJECTS = {
     DutyKind.FILED: "Regulatory filing made",
 }
 """What each kind of duty asks for."""
+
+
+def with_mode(words: str, asked: bool) -> str:
+    """Return the words about a duty that still runs; unless people are asked for it, they say so."""
+    return words if asked else f"{words} ({NOBODY_ASKED})"
 
 
 def out_of_sight(key: str, deleted_by: str | None, moved_by: str | None = None) -> str:

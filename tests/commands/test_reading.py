@@ -75,7 +75,12 @@ def test_status_fits_eighty_columns_and_shows_first_what_needs_a_person() -> Non
     def incident(number: int, **more: object) -> dict[str, object]:
         """Return an incident as the data of `status` has it."""
         duties = {
-            kind: {"state": state, "owed": True, "due_at": (now + timedelta(hours=hours)).isoformat()}
+            kind: {
+                "state": state,
+                "owed": True,
+                "asked": True,
+                "due_at": (now + timedelta(hours=hours)).isoformat(),
+            }
             for kind, state, hours in more.pop("duties", ())  # type: ignore[attr-defined]
         }
         due = min((str(duty["due_at"]) for duty in duties.values()), default=None)

@@ -21,8 +21,12 @@ from rig import Rig, mapping
 from waiting import wait_for
 
 from syncd.commands.demo.stage import serve_page
+from syncd.commands.shared.status_lines import incident_lines
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
+from syncd.ledger.store.lookups import incident_named
+from syncd.ledger.views.show import show_data
+from syncd.ledger.views.status import status_data
 from syncd.report.mail.letters import plain, rendered
 from syncd.report.state_page import link_to
 from syncd.sandbox import faults
@@ -128,6 +132,29 @@ def test_a_teams_page_shows_what_is_late_and_whose_open_waiting_and_waived(
     house.swap_rules(mapping(report={"names": True}))
     house.world.advance(20)
     assert INES in page.words("/")
+
+
+def test_every_output_says_that_nobody_is_asked_for_a_duty_in_mode_report(make_rig: Any, served: Any) -> None:
+    house: Rig = make_rig(mappings=(mapping(postmortem={"mode": "report"}),))
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P2")
+    house.cycle()
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.cycle(400)
+    nobody, now = "mode report: nobody is asked", house.clock.now()
+    (line,) = incident_lines(status_data(house.ledger)["incidents"], now, 110)[1:]
+    assert nobody in line
+    assert "schedule" not in line
+    record = incident_named(house.ledger, made.id)
+    assert record is not None
+    duty = show_data(house.ledger, record, now)["postmortem"]["scheduled"]
+    assert duty["words"] == f"owed ({nobody})"
+    assert not [words for words in duty["explained"] if "To do" in words or "waiver" in words]
+    words = served(house).words("/team/QRPay")
+    assert f"Postmortem scheduled: owed ({nobody})" in words
+    due = words.split("Due within a week")[1].split("Waiting")[0]
+    assert f"Postmortem scheduled, #1 SEV1 ({nobody})" in due
+    assert "nobody " not in due.replace(nobody, "")
 
 
 def test_of_a_restricted_incident_the_page_shows_the_number_alone(make_rig: Any, served: Any) -> None:

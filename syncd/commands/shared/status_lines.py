@@ -13,6 +13,7 @@ from syncd.commands.shared.output import minute
 from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, terminal
+from syncd.policy.duty_words import NOBODY_ASKED
 from syncd.policy.time.time_words import long_words
 from syncd.report.state_words import brake_lines, service_troubles
 
@@ -144,8 +145,8 @@ def named(incident: Data) -> str:
 
 
 def _owed(incident: Data) -> list[tuple[str, Data]]:
-    """Return the kinds and duties of the postmortem that people owe, overdue ones first, then by deadline."""
-    owed = [(kind, duty) for kind, duty in incident["duties"].items() if duty["owed"]]
+    """Return the kinds and duties that people are asked for, overdue ones first, then by deadline."""
+    owed = [(kind, duty) for kind, duty in incident["duties"].items() if duty["owed"] and duty["asked"]]
     return sorted(owed, key=lambda entry: (entry[1]["state"] != "breached", entry[1]["due_at"]))
 
 
@@ -175,6 +176,8 @@ def next_act(incident: Data, now: datetime) -> str:
         return f"{_ACTS[kind]} {place} {when}"
     if incident["late_items"]:
         return f"{counted(incident['late_items'], 'action item')} late"
+    if any(duty["owed"] for duty in incident["duties"].values()):
+        return NOBODY_ASKED
     waived = [kind for kind, duty in incident["duties"].items() if duty["state"] == "waived"]
     if waived:
         return f"{postmortem} waived"

@@ -13,6 +13,8 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
+from syncd.domain.duty import OF_ACTION_ITEM, OF_POSTMORTEM, DutyKind
+from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
@@ -102,6 +104,22 @@ def _record_team(session: Session, now: datetime, rules: MappingValues, by: Load
         data["more"] = len(changes) - MOST_CHANGES
     _append(session, now, "rules.changed", data, by)
     return [f"{rules.file}: {change}" for change in changes] or [f"{rules.file}: other words, the same rules"]
+
+
+_REPORTABLE = {"postmortem": OF_POSTMORTEM, "follow_ups": OF_ACTION_ITEM}
+
+
+def not_asked(session: Session, team: str | None) -> frozenset[DutyKind]:
+    """Return the duties of a team that nobody is asked for: their section is in mode `report`."""
+    values = get_cursor_in(session, f"{_KEY}{team}").get("values")
+    stored, report = values if isinstance(values, dict) else {}, json.dumps(Mode.REPORT)
+    sections = [kinds for name, kinds in _REPORTABLE.items() if stored.get(f"{name}{_MODE}") == report]
+    return frozenset(kind for kinds in sections for kind in kinds)
+
+
+def not_asked_by_team(session: Session) -> dict[str, frozenset[DutyKind]]:
+    """Return for each team the duties that nobody is asked for."""
+    return {team: not_asked(session, team) for team in known_teams(session)}
 
 
 def last_claims(ledger: Transactions, file: str) -> tuple[str, dict[str, tuple[str, ...]]] | None:

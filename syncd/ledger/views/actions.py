@@ -13,6 +13,7 @@ from syncd.domain.duty import OWED, RUNNING, Duty, DutyKind, DutyState, verdict_
 from syncd.domain.history import Leave
 from syncd.domain.incident import stub_title
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.loaded_rules import not_asked
 from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow
 from syncd.ledger.views.postmortems import waivers_data
@@ -125,6 +126,7 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
         "done": _state(done),
         "held": _state(held),
         "team": incident.team if incident else row.team,
+        "asked": DutyKind.DONE not in not_asked(session, incident.team if incident else row.team),
     }
 
 

@@ -14,19 +14,20 @@ from sqlalchemy import bindparam, func, or_
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.duty import OF_POSTMORTEM, OWED, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import OF_POSTMORTEM, OWED, RUNNING, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.incident import Incident
 from syncd.domain.recurring import RecurringName, recurring_of, stand_in
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.identity import get_meta
+from syncd.ledger.store.loaded_rules import not_asked
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import addresses_of_in, items_in
 from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
 from syncd.ledger.store.recurring import recurring_items_in
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState, TicketState
-from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived
+from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived, with_mode
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, notes_on, sight_of, summary
 
@@ -121,6 +122,7 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
         now=now,
     )
     issue = postmortem.issue if postmortem else None
+    unasked = not_asked(session, incident.team)
     return {
         "key": postmortem.key if postmortem else None,
         "issue_id": postmortem.issue_id if postmortem else None,
@@ -130,7 +132,7 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
         "deleted_by": postmortem.deleted_by if postmortem else None,
         "moved_by": postmortem.moved_by if postmortem else None,
         "out_of_sight_since": iso(postmortem.out_of_sight_since) if postmortem else None,
-        **{str(kind): _duty_data(case.duty(kind), case) for kind in OF_POSTMORTEM},
+        **{str(kind): _duty_data(case.duty(kind), case, kind not in unasked) for kind in OF_POSTMORTEM},
         "earlier": [
             {**_bare(duty), "notes": notes_on(duty, sight_of(postmortem))}
             for duty in duties
@@ -163,10 +165,16 @@ def _owner_words(postmortem: PostmortemState | None) -> str | None:
     return owner_words(assignee.name if assignee else None, owner_note(wrong, leave))
 
 
-def _duty_data(duty: Duty | None, case: Case) -> Data | None:
+def _duty_data(duty: Duty | None, case: Case, asked: bool) -> Data | None:
     if duty is None:
         return None
-    return {**_bare(duty), "summary": summary(duty), "explained": list(explain(duty, case))}
+    return {
+        **_bare(duty),
+        "words": with_mode(duty.words, asked or duty.state not in RUNNING),
+        "asked": asked,
+        "summary": summary(duty),
+        "explained": list(explain(duty, case, asked=asked)),
+    }
 
 
 def _bare(duty: Duty) -> Data:

@@ -22,6 +22,7 @@ from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import get_value
+from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.tables import (
     ActionItemRow,
     AuditEventRow,
@@ -285,6 +286,12 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
         .order_by(col(DutyRow.due_at), col(DutyRow.id))
     )
     return _facts(ledger, DutyFact, query)
+
+
+def not_asked(ledger: Transactions) -> dict[str, frozenset[DutyKind]]:
+    """Return for each team the duties that nobody is asked for, because their section only reports."""
+    with ledger.read() as session:
+        return not_asked_by_team(session)
 
 
 def items(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[ItemFact, ...]:

@@ -20,6 +20,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load
 from syncd.ledger.store.first_load import FirstLoad
+from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import PUT_BACK, restored_at
 from syncd.ledger.store.tables import (
@@ -67,7 +68,11 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     return {
         "incident": {
             **incident_data(
-                incident, ticket, postmortem, sum(op.state == OperationState.PARKED for op in operations)
+                incident,
+                ticket,
+                not_asked_by_team(session),
+                postmortem,
+                sum(op.state == OperationState.PARKED for op in operations),
             ),
             "snapshot": incident.snapshot,
             "notes": incident.notes,

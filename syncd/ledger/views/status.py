@@ -5,13 +5,13 @@ The shapes are a promise to scripts (systemd/README.md, "For scripts").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, true
 from sqlmodel import Session, col, func, or_, select
 
-from syncd.domain.duty import OWED, RUNNING
+from syncd.domain.duty import OWED, RUNNING, DutyKind
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.mail import of_team
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState
@@ -20,12 +20,14 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.key_values import DAEMON_STOPPED, get_cursor_in, is_of_run, run_every
+from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.names import names_in
 from syncd.ledger.store.recurring import NOTES
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 from syncd.ledger.store.troubles import Trouble, troubles_in
 from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
+from syncd.policy.duty_words import with_mode
 from syncd.policy.ticket.revert_counter import CONFLICT, conflicts_in
 
 Data = dict[str, Any]
@@ -82,10 +84,12 @@ def _status(session: Session, limit: int, team: str | None) -> Data:
     ).all()
     seq, digest = audit.head(session)
     postmortems, parked = postmortem_views(session, [row.id for row, _ticket in rows]), _parked(session)
+    unasked = not_asked_by_team(session)
     reads = {side: get_cursor_in(session, f"cycle.{side}") for side in ("pagerduty", "jira")}
     return {
         "incidents": [
-            incident_data(row, ticket, postmortems.get(row.id), parked.get(row.id, 0)) for row, ticket in rows
+            incident_data(row, ticket, unasked, postmortems.get(row.id), parked.get(row.id, 0))
+            for row, ticket in rows
         ],
         "outbox": outbox.counts(session, *_operations_of_team(team)),
         "cycles": {side: read.get("at") for side, read in reads.items()},
@@ -223,18 +227,25 @@ def _all_incidents(session: Session, team: str | None) -> list[Data]:
         .order_by(col(IncidentRow.number))
     ).all()
     postmortems, parked = postmortem_views(session, None), _parked(session)
+    unasked = not_asked_by_team(session)
     return [
-        incident_data(row, ticket, postmortems.get(row.id), parked.get(row.id, 0)) for row, ticket in rows
+        incident_data(row, ticket, unasked, postmortems.get(row.id), parked.get(row.id, 0))
+        for row, ticket in rows
     ]
 
 
 def incident_data(
     incident: IncidentRow | IncidentRecord,
     ticket: TicketRow | None,
+    unasked: Mapping[str, Collection[DutyKind]],
     postmortem: PostmortemView | None = None,
     parked: int = 0,
 ) -> Data:
-    """Return one incident as `status` lists it; `parked` counts its parked operations."""
+    """Return one incident as `status` lists it; `parked` counts its parked operations.
+
+    `unasked` are each team's duties that nobody is asked for; late items count only where people are.
+    """
+    not_asked = unasked.get(incident.team or "", ())
     postmortem = postmortem or PostmortemView()
     # a ticket that was just made has no snapshot yet
     issue = ticket.snapshot if ticket and ticket.snapshot else None
@@ -251,13 +262,14 @@ def incident_data(
         "ticket_status": issue["status"]["name"] if issue else None,
         "postmortem": postmortem.key,
         "due_at": iso(postmortem.due_at),
-        "late_items": postmortem.late_items,
+        "late_items": 0 if DutyKind.DONE in not_asked else postmortem.late_items,
         "parked": parked,
         "duties": {
             duty.kind: {
                 "state": duty.verdict,
-                "words": duty.words,
+                "words": with_mode(duty.words, duty.state not in RUNNING or duty.kind not in not_asked),
                 "owed": duty.state in OWED,
+                "asked": duty.kind not in not_asked,
                 "running": duty.state in RUNNING,
                 "due_at": iso(duty.due_at),
             }

@@ -18,11 +18,11 @@ from syncd.policy.time.time_words import at_words, long_words
 _READ: Mapping[str, datetime] = MappingProxyType({})
 
 
-def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, ...]:
+def explain(duty: Duty, case: Case, book: Rulebook | None = None, *, asked: bool = True) -> tuple[str, ...]:
     """Return the lines that explain a duty of the incident's postmortem.
 
     A command that reads only the ledger has no rulebook: then times are in UTC, and the moment at which the
-    duty becomes due soon is left out.
+    duty becomes due soon is left out. Unless people are `asked` for the duty, no line tells them to do it.
     """
     zone = book.mapping.zone if book else "UTC"
     lines = [f"Started {at_words(duty.started_at, zone)}: {duty.reason}"]
@@ -33,6 +33,8 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
         lines.append(f"It became overdue {at_words(duty.breached_at, zone)}; that stays on record")
     lines += notes_on(duty, sight_of(_issue_of(duty, case)), zone)
+    if not asked and duty.state in RUNNING:
+        return tuple(lines)
     lines += _next(duty, case, book, zone)
     if duty.remedy:
         lines.append(f"To do: {duty.remedy}")

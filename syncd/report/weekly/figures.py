@@ -76,7 +76,8 @@ class Facts:
     are what the nightly verification found since the report before. `parked` are operations that wait for a
     person. `notes` say what the daemon could not do. `unmapped` are services of no mapping. `expiring` are
     credentials with the day of their end. `not_sent` are weeks whose report never left. `lasting` are
-    incidents open for more than a week that would owe a postmortem.
+    incidents open for more than a week that would owe a postmortem. `not_asked` are each team's duties that
+    nobody is asked for.
     """
 
     week: Week
@@ -100,6 +101,7 @@ class Facts:
     ledger_since: datetime | None = None
     restored_at: datetime | None = None
     rebuilt: dict[str, int] = field(default_factory=dict)
+    not_asked: dict[str, frozenset[DutyKind]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def figures(
         "duties": _duties(rows),
         "missed": [_short_duty(row) for row in late],
         "not_judged": [{**_short_duty(row), "why": row["why_not_judged"]} for row in unjudged_of(rows)],
-        "open_duties": _open_duties(rows, facts.now),
+        "open_duties": _open_duties(rows, facts),
         "follow_ups": _follow_ups(rows),
         "held": _held(rows),
         "apart": _apart(rows),
@@ -354,11 +356,15 @@ def _short_duty(row: Row) -> dict[str, Any]:
     }
 
 
-def _open_duties(rows: Sequence[Row], now: datetime) -> list[dict[str, Any]]:
+def _open_duties(rows: Sequence[Row], facts: Facts) -> list[dict[str, Any]]:
     """Return the duties owed now, the next deadline first, with the hours left (negative: overdue)."""
     running = [row for row in rows if row["table"] == "running duty" and row["verdict"] != RESTRICTED]
     duties = [
-        {**_short_duty(row), "hours_left": (row["due_at"] - now).total_seconds() / 3600}
+        {
+            **_short_duty(row),
+            "hours_left": (row["due_at"] - facts.now).total_seconds() / 3600,
+            "asked": row["duty"] not in facts.not_asked.get(row["team"], ()),
+        }
         for row in running
         if row["verdict"] != CANCELLED
     ]

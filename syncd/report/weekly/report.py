@@ -148,6 +148,7 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
         restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
         rebuilt=past["rebuilt"],
+        not_asked=report_facts.not_asked(view),
         sight=Sight(
             skewed=bool(clocks_apart(view)),
             read_until={

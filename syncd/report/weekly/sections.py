@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from syncd.domain.duty import NOT_VISIBLE, DutyKind, Waiver
 from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, one_line
-from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived
+from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived, with_mode
 from syncd.policy.time.time_words import at_words, long_words
 from syncd.report.weekly.counting import JUDGED, WAIVED, trend_bars, verdict_words
 
@@ -83,11 +83,16 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
 def owed_row(duty: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> list[Any]:
     """Return the cells of a duty that is owed now: what it is, its deadline and, with `names`, its owner."""
     return [
-        _duty_cell(duty, browse),
+        _cell(with_mode(f"{duty['words']}, {_duty_of(duty)}", duty["asked"]), duty["key"], browse),
         f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}"
         + (", waived now" if duty["verdict"] == WAIVED else ""),
-        *([owner_words(duty["owner"], duty["note"])] if names else []),
+        *([_owner_asked(duty)] if names else []),
     ]
+
+
+def _owner_asked(duty: dict[str, Any]) -> str:
+    """Return the owner of an owed duty; where nobody is asked, it is no fault that there is none."""
+    return owner_words(duty["owner"], duty["note"]) if duty["asked"] else duty["owner"] or ""
 
 
 def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
