@@ -89,6 +89,14 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
         r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: 4 of 7 duties met in time",
         r"^\| 4 of 7 duties met in time\.$",
         r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W48: the only duty was met in time",
+        r"syncd      posted to #status-qrpay about #1: the severity changed from SEV1 to SEV0$",
+        r"syncd      posted to #status-qrpay about #1: a person wrote update:",
+        r"syncd      wrote texts to copy on OPS-1: ",
+        r"syncd      wrote a comment on OPS-1: another person has a role: communications lead$",
+        r"a mail about #12: nobody acknowledged the incident within 5 minutes$",
+        r"syncd      created the issue of Runbook review, after #1: incident #1 asks for a review$",
+        r'syncd      marked "hold Runbook review, after #1" as done in time',
+        r'syncd      marked "file with the regulator" of #5 as done in time',
     ],
 )
 def test_the_days_after_show_what_becomes_of_postmortems_and_follow_ups(

@@ -334,3 +334,46 @@ def test_what_the_runbooks_keep_among_few_is_restricted(team: Mapping, title: st
     assert any(title_matches(pattern, title) for pattern in team.restricted.titles) is restricted
     assert team.restricted.level == ("Security incident",)
     assert team.restricted.lead
+
+
+def sentences(file: str) -> list[tuple[str, list[str]]]:
+    """Return what keeps each sentence of a runbook, and the mapping's keys that are named there."""
+    guide = (TOP / "mappings/README.md").read_text("utf-8")
+    (rows,) = re.findall(
+        rf"^`{file}`, after .*\n\n\| section .*\n\|[-| ]+\n((?:\|.*\n)+)", guide, re.MULTILINE
+    )
+    kept = [row.strip("|").split(" | ")[2].strip() for row in rows.splitlines()]
+    # what is no key of a mapping is a line to type, a command, or a name in a service
+    return [
+        (
+            cell,
+            [word for word in re.findall(r"`([^`]+)`", cell) if word.split(".")[0] in Mapping.model_fields],
+        )
+        for cell in kept
+    ]
+
+
+@pytest.mark.parametrize("file", ["qrpay.yaml", "ramen.yaml"])
+def test_each_key_that_keeps_a_sentence_of_a_runbook_stands_in_the_shipped_file(file: str) -> None:
+    mapping = YAML(typ="safe").load((shipped("mappings") / file).read_text("utf-8"))
+    for kept, keys in sentences(file):
+        assert keys or kept.startswith(("people", "outside", "PagerDuty's")), kept
+        for key in keys:
+            section = mapping
+            for name in key.split("."):
+                assert name in section, f"{file} has no {key}"
+                section = section[name]
+
+
+@pytest.mark.parametrize("file", ["qrpay.yaml", "ramen.yaml"])
+def test_the_shipped_file_switches_nothing_on_that_no_sentence_of_its_runbook_asks_for(file: str) -> None:
+    mapping = YAML(typ="safe").load((shipped("mappings") / file).read_text("utf-8"))
+    modes = {name: section.get("mode") for name, section in mapping.items() if isinstance(section, dict)}
+    on = {name for name, mode in modes.items() if mode in ("enforce", "reopen")}
+    on |= {
+        name
+        for name in ("chat", "texts", "recurring", "restricted", "roles", "status_page")
+        if name in mapping
+    }
+    asked = {key.split(".")[0] for _, keys in sentences(file) for key in keys}
+    assert on - asked == set()

@@ -7,6 +7,7 @@ from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import Kind, MoveTicket, PostChat, SendMail
 from syncd.domain.operation.mail import WeeklyReportMail
+from syncd.domain.recurring import recurring_of
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.views.audit_trail import TrailEvent, events_since
@@ -17,7 +18,7 @@ _DUTIES = {
     "filed": "file with the regulator",
     "owned": "name an owner for an action item",
     "done": "finish an action item",
-    "held": "hold the exercise or review",
+    "held": "hold",
 }
 _FAILURES = {
     "operation.parked": "could not {operation} for {incident} and waits for a person",
@@ -42,12 +43,16 @@ class SyncdFeed:
         return lines
 
     def _line(self, event: TrailEvent) -> Line | None:
+        recurring = recurring_of(event.about)
         # Other events without an incident (a start, a mapping that was loaded) are no part of the story.
-        if event.number is None:
+        if event.number is None and recurring is None:
             return _weekly_report(event)
-        incident, key = f"#{event.number}", event.ticket or "its ticket"
+        incident = f"#{event.number}" if recurring is None else recurring.words
+        key = event.ticket or "its ticket"
         data, operation = event.data, event.operation
         if event.kind == "operation.done" and operation is not None:
+            if recurring is not None and operation.kind == Kind.LINK_ACTION_ITEM:
+                return Line(event.at, "syncd", f"linked {incident}", operation.reason)
             to = _recipient(operation)
             text = done_words(operation.kind, incident, key, self._status_name(operation), to)
             return Line(event.at, "syncd", text, operation.reason)
@@ -60,7 +65,9 @@ class SyncdFeed:
         if event.kind.startswith("duty.") and data.get("before") is not None:
             state = STATE_WORDS.get(event.kind.removeprefix("duty."), event.kind)  # type: ignore[call-overload] # by its word
             why = str(data["reason"]).partition(";")[0]
-            return Line(event.at, "syncd", f'marked "{_DUTIES[data["duty"]]}" of {incident} as {state}', why)
+            what = _DUTIES[data["duty"]]
+            duty = f'"{what}" of {incident}' if recurring is None else f'"{what} {incident}"'
+            return Line(event.at, "syncd", f"marked {duty} as {state}", why)
         if event.kind == "left":
             return Line(event.at, "syncd", f"left {data['rule']} of {key} as it is", str(data["reason"]))
         return None

@@ -37,12 +37,16 @@ from syncd.ledger.store.tables import (
 
 @dataclass(frozen=True, slots=True)
 class TrailEvent:
-    """An event of the audit trail, with the incident, ticket and operation that it is about."""
+    """An event of the audit trail, with the incident, ticket and operation that it is about.
+
+    `about` is the incident's id, the ident of a recurring duty, or None.
+    """
 
     seq: int
     at: datetime
     kind: str
     data: dict[str, Any]
+    about: str | None
     number: int | None
     ticket: str | None
     operation: OperationRecord | None
@@ -217,6 +221,7 @@ def _event(session: Session, row: AuditEventRow) -> TrailEvent:
         at=row.at,
         kind=row.kind,
         data=audit.event_data(row.seq, row.text),
+        about=row.incident_id,
         number=incident.number if incident else None,
         ticket=ticket.key if ticket else None,
         operation=get(session, OperationRecord, row.operation_id) if row.operation_id else None,

@@ -7,7 +7,7 @@ one title.
 from collections.abc import Callable
 
 from syncd.sandbox import faults
-from syncd.sandbox.story.story import MORNING, Scene, Step, Story, opens, pagerduty
+from syncd.sandbox.story.story import INES, MORNING, PRIYA, Scene, Step, Story, jira, opens, pagerduty
 from syncd.sandbox.world import World
 
 DIEGO, HANNAH, SAMUEL, NOOR = "Diego Fuentes", "Hannah Weiss", "Samuel Adeyemi", "Noor Haddad"
@@ -84,7 +84,27 @@ EVENING = (
 )
 """Six incidents at Ramen: one rises in severity, one is restricted, Jira refuses a field, one is parked."""
 
+SPOKEN = (
+    Step(
+        1000,
+        "Priya names who speaks for the team",
+        pagerduty("note", "alipay", "communications lead: Ines Carvalho", PRIYA),
+    ),
+    Step(1040, "Ines says that customers are affected", jira("comment", "alipay", "impact: customers", INES)),
+    Step(
+        1080,
+        "Priya tells how it stands",
+        pagerduty("note", "alipay", "update: Payments by Alipay fail in Shanghai alone.", PRIYA),
+    ),
+    Step(
+        2300,
+        "And what helps",
+        pagerduty("note", "alipay", "mitigation: The backup provider carries the Shanghai route.", PRIYA),
+    ),
+)
+"""Lines of people that begin with a keyword: a role, the impact, an update and a mitigation."""
+
 
 def day(world: World) -> Story:
     """Return the story of both companies; it begins now."""
-    return Story(world, (*MORNING, *EVENING))
+    return Story(world, (*MORNING, *EVENING, *SPOKEN))

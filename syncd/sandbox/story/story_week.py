@@ -2,14 +2,15 @@
 
 One postmortem is scheduled in time and one is forgotten. One ticket is closed too early, and closed again
 against the gate. One action item has no owner, the owner of another leaves the company, and a third exists
-only as a row of a table. In the second week somebody schedules the postmortem that was waived.
+only as a row of a table. The leak is filed with the regulator. In the second week the runbook is reviewed,
+and somebody schedules the postmortem that was waived.
 """
 
 from collections.abc import Callable
 
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.story.story import AMARA, INES, MEI, MORNING, PRIYA, NoTicket, Scene, Step, Story, jira
-from syncd.sandbox.story.story_day import DIEGO, EVENING, NOOR
+from syncd.sandbox.story.story_day import DIEGO, EVENING, NOOR, SPOKEN
 from syncd.sandbox.world import World
 
 HOUR, DAY = 3600.0, 86400.0
@@ -58,6 +59,20 @@ def adds_row(name: str, row: str, by: str) -> Callable[[Scene], object]:
         else:
             lines.insert(header + 1, row)
         scene.world.jira.edit(issue.key, by, description="\n".join(lines))
+
+    return act
+
+
+def holds_review(by: str) -> Callable[[Scene], object]:
+    """Return the act of closing the review of a document that grave incidents ask for."""
+
+    def act(scene: Scene) -> None:
+        with scene.world.jira.lock:
+            issues = [*scene.world.jira.site.issues.values()]
+        reviews = [issue for issue in issues if "syncd-recurring" in (issue.now.values.get("labels") or ())]
+        if not reviews:
+            raise NoTicket("review")
+        scene.world.jira.transition(reviews[0].key, "Done", by)
 
     return act
 
@@ -120,10 +135,11 @@ WEEK = (
         "Mei sets the date of the postmortem that was waived",
         on_postmortem("edit", "yoomonea", MEI, duedate="2026-11-27"),
     ),
+    Step(9 * DAY + 4 * HOUR, "Priya has reviewed the runbook", holds_review(PRIYA)),
 )
 """What people do from Monday noon on."""
 
 
 def week(world: World) -> Story:
     """Return the day of both companies and the two weeks after it; the story begins now."""
-    return Story(world, (*MORNING, *EVENING, *WEEK))
+    return Story(world, (*MORNING, *EVENING, *SPOKEN, *WEEK))
