@@ -6,18 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ledger_reading import DutyRow, OperationRow, rows
 from rig import Rig
-from sqlmodel import col, select
 
 from engine.mail_rig import OWNER, PROCESS, MakeRig, mailing, subjects, until
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
-from syncd.domain.duty import DutyState
+from syncd.domain.duty import DutyState, verdict_of
 from syncd.domain.operation import Kind
 from syncd.ledger.requests import answers
-from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.recurring import recurring_items
-from syncd.ledger.store.tables import OperationRow
 from syncd.ledger.views.show import recurring_data
 from syncd.ledger.views.status import status_data
 from syncd.policy.recurring.exercise import TIMES
@@ -66,14 +64,12 @@ def made_on(rig: Rig, moment: datetime = MADE) -> Any:
 
 
 def creates(rig: Rig) -> list[OperationRow]:
-    with rig.ledger.read() as session:
-        made = select(OperationRow).where(OperationRow.kind == Kind.CREATE_RECURRING)
-        return list(session.exec(made.order_by(col(OperationRow.id))).all())
+    return [row for row in rows(rig.ledger, OperationRow) if row.kind == Kind.CREATE_RECURRING]
 
 
 def verdicts(rig: Rig, ident: str = STORM) -> list[DutyState]:
-    with rig.ledger.read() as session:
-        return [duty.verdict for duty in duties_of(session, ident)]
+    duties = [row for row in rows(rig.ledger, DutyRow) if row.incident_id == ident]
+    return [verdict_of(DutyState(duty.state), duty.breached_at) for duty in duties]
 
 
 @pytest.mark.parametrize("house", [{}, {"data_center_edition": True}], ids=["cloud", "dc"], indirect=True)
