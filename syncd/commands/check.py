@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from syncd.commands.shared.how_to_start import how_to_start
+from syncd.commands.shared.how_to_start import next_step
 from syncd.commands.shared.output import console, emit_json, json_option, plain
 from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
@@ -239,6 +239,4 @@ def _show(findings: list[Finding]) -> None:
     count = {level: sum(finding.level is level for finding in findings) for level in Level}
     out.print(f"{count[Level.OK]} ok, {count[Level.WRONG]} wrong, {count[Level.UNKNOWN]} unknown")
     if not count[Level.WRONG]:
-        out.print(
-            f"Next: syncd plan shows what the first cycle would do; {how_to_start()} starts the daemon."
-        )
+        out.print(f"Next: syncd plan shows what the next cycle would do; {next_step()}.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.how_to_start import how_to_start
+from syncd.commands.shared.how_to_start import next_step
 from syncd.commands.shared.output import console, emit_json, json_option, operation_words, table
 from syncd.commands.shared.setup import Setup, command_clock
 from syncd.domain.text import counted, terminal
@@ -93,7 +93,7 @@ def _show(operations: list[dict[str, Any]]) -> None:
     out.print(table("", ("incident", "operation", "reason"), rows))
     out.print(f"\n{summary(operations)}.", soft_wrap=True, markup=False)
     out.print("Later steps (such as the status of a new ticket) appear once these operations are done.")
-    out.print(f"Next, start the daemon: {how_to_start()}")
+    out.print(f"Next: {next_step()}.")
 
 
 NAMED_AT_MOST = 3

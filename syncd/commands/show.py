@@ -193,9 +193,11 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
         plain(out, words, indent=2)
         for note in earlier["notes"]:
             plain(out, note, indent=4)
+    duties = [postmortem[kind] for kind in ("scheduled", "completed") if postmortem[kind]]
+    explained = "\n".join(line for duty in duties for line in duty["explained"])
     for waiver in postmortem["waivers"]:
-        # a waiver that runs is in the explanation of its duty
-        if not waiver["runs"]:
+        # the explanation of a duty tells the waiver in force
+        if waiver["words"] not in explained:
             plain(out, f"{waiver['duty'] or 'scheduled and completed'}: {waiver['words']}", indent=2)
 
 

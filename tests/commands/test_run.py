@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -140,6 +141,24 @@ def test_a_second_executor_is_75_and_names_the_first(house: House, args: tuple[s
         said = house.syncd(*args)
     assert said.code == 75
     assert f"syncd run, pid {os.getpid()}" in said.err
+
+
+def test_hints_beside_a_running_daemon_name_the_command_for_it(house: House) -> None:
+    house.syncd("run", "--once")
+    house.trigger(priority="P4")
+    hinting = (("check", "--offline"), ("plan",))
+    for args in hinting:
+        assert "syncd run starts the daemon" in house.syncd(*args).out
+    with LedgerLock(house.folder / ".syncd/syncd.db") as lock:
+        lock.acquire("syncd run")
+        for args in hinting:
+            said = house.syncd(*args).out
+            assert "syncd reload makes the running daemon read its mappings" in said
+            assert "starts the daemon" not in said
+        shutil.copy(".syncd/syncd.db", "copy.db")
+        refused = house.syncd("restore", "copy.db", "--yes")
+    assert refused.code == 75
+    assert f"stop it: kill {os.getpid()}" in refused.err
 
 
 def test_a_running_daemon_works_answers_requests_and_ends_at_once_on_sigterm(

@@ -236,6 +236,11 @@ def test_what_happened_to_a_clock_is_explained() -> None:
         "Waived until 2026-11-26 09:00 UTC by Pia, for the first time, given 2026-11-23 10:00 UTC: holidays;"
         " after that it is due 2026-11-27 09:00 UTC" in lines(rests, DUE)
     )
+    twice = Life().resolve().waive(RESOLVED + HOUR, DUE + DAY).waive(RESOLVED + 2 * HOUR, DUE + 5 * DAY)
+    assert (
+        "Waived until 2026-11-30 09:00 UTC by Pia, for the second time, given 2026-11-23 11:00 UTC: holidays;"
+        " after that it is due 2026-12-01 09:00 UTC" in lines(twice, DUE)
+    )
     again = Life().resolve()
     again.decide(RESOLVED + HOUR)
     again.reopen(RESOLVED + 2 * HOUR)

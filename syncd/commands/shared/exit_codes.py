@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 import click
 
-from syncd.commands.shared.how_to_start import how_to_start
+from syncd.commands.shared.how_to_start import how_to_start, how_to_stop
 from syncd.commands.shared.owner import NotTheOwner, foreign_files, who_runs_this, with_sudo
 from syncd.config.problems import ConfigError
 from syncd.config.settings.installed import SettingsOutOfReach
@@ -97,6 +97,8 @@ def _about_this_machine(error: Exception) -> list[str]:
     if isinstance(error, LedgerMissing):
         what = "the new version" if error.old else "it"
         return [str(error), f"start {what}: {how_to_start(again=error.old)}"]
+    if isinstance(error, LedgerBusy) and (stop := how_to_stop(error.holder)):
+        return [str(error), f"one ledger has one executor; stop it: {stop}"]
     if isinstance(error, LedgerUnreadable) and (foreign := foreign_files()):
         return [str(error), *foreign]
     if isinstance(error, LedgerError | NotTheOwner):

@@ -54,6 +54,9 @@ class LedgerLock:
         """Give the lock back; do nothing if this process does not hold it."""
         # the file stays: with a new file of the same name two processes could hold two locks
         if self._fd is not None:
+            # another process may get our id later; a read-only disk shows by itself
+            with suppress(OSError):
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 

@@ -85,13 +85,15 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
         at = f" {at_words(duty.met_at, zone)}" if duty.met_at else ""
         return [f"Was due {due}; done{at}{f' by {by}' if by else ''}"]
     if duty.state is DutyState.WAIVED:
-        running = next(
+        running = max(
             (
                 waiver
                 for waiver in case.waivers
                 if now and waiver.covers(duty.kind, duty.subject) and waiver.runs(now)
             ),
-            None,
+            # of several, the one that ends last decides the deadline
+            key=lambda waiver: waiver.end,
+            default=None,
         )
         words = waived(running, nth_of(running, case.waivers), zone) if running else "Waived"
         return [f"{words}; after that it is due {due}"]
