@@ -150,7 +150,9 @@ def _tiles(
 ) -> list[Data]:
     """Return the page in six words each: what a reader sees first, with links to the sections."""
     well = all(side.good for side in health.sides) and health.sick is None
-    number = f"{figures['met']} of {figures['of']}" if figures["of"] else "nothing due"
+    number, words = f"{figures['met']} of {figures['of']}", "met in time this week"
+    if not figures["of"]:
+        number, words = "No duty", "fell due this week so far"
     return [
         {"to": "late", "number": str(late), "words": "late", "tone": "bad" if late else "good"},
         {"to": "open", "number": str(open_), "words": "open or unfinished", "tone": ""},
@@ -160,18 +162,26 @@ def _tiles(
             "words": "waiting or parked",
             "tone": "fair" if waiting else "good",
         },
-        {"to": "number", "number": number, "words": "met in time this week", "tone": tone(figures)},
+        {"to": "number", "number": number, "words": words, "tone": tone(figures)},
         {
             "to": "health",
             "number": "Healthy" if well and not trouble else "Look" if well else "Trouble",
-            "words": "the daemon is stuck"
-            if health.sick
-            else "both services are read"
-            if well
-            else "a service is not read",
+            "words": _health_words(health, trouble, well),
             "tone": "good" if well and not trouble else "fair" if well else "bad",
         },
     ]
+
+
+def _health_words(health: Health, trouble: list[str], well: bool) -> str:
+    """Return why the health is as it is; of what is in trouble the first part of the first line."""
+    if health.sick:
+        return "the daemon is stuck"
+    if not well:
+        return "a service is not read"
+    if not trouble:
+        return "both services are read"
+    more = f", and {len(trouble) - 1} more" if len(trouble) > 1 else ""
+    return one_line(trouble[0].split(": ")[0]) + more
 
 
 def _owed_head(reader: _Reader) -> list[str]:

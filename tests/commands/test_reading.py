@@ -86,6 +86,7 @@ def test_status_fits_eighty_columns_and_shows_first_what_needs_a_person() -> Non
         due = min((str(duty["due_at"]) for duty in duties.values()), default=None)
         common = {"title": "支付宝 callbacks time out " * 4, "severity": "SEV0", "severity_assumed": True}
         facts = {"status": "acknowledged", "ticket": f"OPS-{number}", "ticket_status": None, "due_at": due}
+        facts |= {"ticket_done": False, "ticket_made": True}
         counts = {"late_items": 0, "parked": 0, "postmortem": f"OPS-{number + 1}"}
         return common | facts | counts | {"number": number, "duties": duties, **more}
 
@@ -97,17 +98,19 @@ def test_status_fits_eighty_columns_and_shows_first_what_needs_a_person() -> Non
             incident(1027, ticket=None, severity=None),
             incident(1028, parked=2),
             incident(1029, status="resolved", late_items=1),
+            incident(1030, ticket_status="Done", ticket_done=True),
         ],
         now,
         80,
     )
     assert all(cell_len(line) <= 80 for line in lines)
     assert [line[:7] for line in lines[1:]] == [
-        *("! #1026", "! #1029", "! #1028", "  #1025", "  #1024", "  #1027")
+        *("! #1026", "! #1030", "! #1029", "! #1028", "  #1025", "  #1024", "  #1027")
     ]
     for words, line in zip(
         (
             "schedule OPS-1027, 2 days late",
+            "ticket is Done: resolve it?",
             "1 action item late",
             "2 parked: syncd outbox",
             "complete OPS-1026 in 5 hours",

@@ -24,6 +24,7 @@ from syncd.commands.demo.stage import serve_page
 from syncd.commands.shared.status_lines import incident_lines
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
+from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
@@ -151,10 +152,18 @@ def test_every_output_says_that_nobody_is_asked_for_a_duty_in_mode_report(make_r
     assert duty["words"] == f"owed ({nobody})"
     assert not [words for words in duty["explained"] if "To do" in words or "waiver" in words]
     words = served(house).words("/team/QRPay")
+    assert "No duty fell due this week so far" in words
     assert f"Postmortem scheduled: owed ({nobody})" in words
     due = words.split("Due within a week")[1].split("Waiting")[0]
     assert f"Postmortem scheduled, #1 SEV1 ({nobody})" in due
     assert "nobody " not in due.replace(nobody, "")
+
+
+def test_the_tile_of_the_health_says_why_it_is_not_green(house: Rig, served: Any) -> None:
+    house.cycle()
+    assert "Healthy both services are read" in served(house).words()
+    set_value(house.ledger, "services", notes=["Nobody receives mail: SYNCD_SMTP_HOST is not set", "Dry run"])
+    assert "Look Nobody receives mail, and 1 more" in served(house).words()
 
 
 def test_of_a_restricted_incident_the_page_shows_the_number_alone(make_rig: Any, served: Any) -> None:

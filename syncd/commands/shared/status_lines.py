@@ -131,12 +131,12 @@ def _disk(disk: Data) -> list[str]:
 
 
 def _overdue_lines(incidents: Sequence[Data], now: datetime) -> list[str]:
-    """Return a line for each incident with an overdue duty; parked operations have their own line."""
-    return [
-        f"{named(incident)}: {next_act({**incident, 'parked': 0}, now)}"
-        for incident in incidents
-        if _rank({**incident, "parked": 0}) == 0
-    ]
+    """Return a line for each incident with an overdue duty.
+
+    Parked operations have their own line, and an early close of a ticket alarms nobody at once.
+    """
+    of_duties = [{**incident, "parked": 0, "ticket_done": False} for incident in incidents]
+    return [f"{named(incident)}: {next_act(incident, now)}" for incident in of_duties if _rank(incident) == 0]
 
 
 def named(incident: Data) -> str:
@@ -153,17 +153,24 @@ def _owed(incident: Data) -> list[tuple[str, Data]]:
 def _rank(incident: Data) -> int:
     """Return the place of an incident: 0 needs a person, 1 soon does, 2 is open, 3 the rest."""
     states = {duty["state"] for _kind, duty in _owed(incident)}
-    if incident["parked"] or incident["late_items"] or "breached" in states:
+    if incident["parked"] or incident["late_items"] or "breached" in states or _closed_early(incident):
         return 0
     if "due_soon" in states:
         return 1
     return 3 if incident["status"] == "resolved" else 2
 
 
+def _closed_early(incident: Data) -> bool:
+    """Return True if the ticket is done while its incident is still open."""
+    return bool(incident["ticket_done"]) and incident["status"] != "resolved"
+
+
 def next_act(incident: Data, now: datetime) -> str:
     """Return what a person does next about an incident, for example `schedule OPS-9 in 31 hours`."""
     if incident["parked"]:
         return f"{incident['parked']} parked: syncd outbox"
+    if _closed_early(incident):
+        return f"ticket is {incident['ticket_status']}: resolve it?"
     postmortem = incident["postmortem"] or "postmortem"
     for kind, duty in _owed(incident):
         due = datetime.fromisoformat(duty["due_at"])
@@ -194,7 +201,8 @@ def incident_lines(incidents: Sequence[Data], now: datetime, width: int) -> list
     rows = [heading, *(_row(incident, now, wide=wide) for incident in _first_what_needs_you(incidents))]
     widths = [max(cell_len(row[at]) for row in rows) for at in range(len(heading) - 1)]
     left = max(TITLE_AT_LEAST, width - sum(widths) - len(widths))
-    return [_line(row, widths, left)[:width].rstrip() for row in rows]
+    lines = [_line(row, widths, left) for row in rows]
+    return [(set_cell_size(line, width) if cell_len(line) > width else line).rstrip() for line in lines]
 
 
 def _first_what_needs_you(incidents: Sequence[Data]) -> list[Data]:
@@ -206,7 +214,8 @@ def _first_what_needs_you(incidents: Sequence[Data]) -> list[Data]:
 
 def _row(incident: Data, now: datetime, *, wide: bool) -> tuple[str, ...]:
     assumed = "?" if incident["severity"] and incident["severity_assumed"] else ""
-    ticket_status = incident["ticket_status"] or ("not read yet" if incident["ticket"] else "")
+    unread = "made by syncd" if incident["ticket_made"] else "not read yet"
+    ticket_status = incident["ticket_status"] or (unread if incident["ticket"] else "")
     return tuple(
         terminal(cell)
         for cell in (

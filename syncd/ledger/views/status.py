@@ -260,6 +260,8 @@ def incident_data(
         "status": incident.status,
         "ticket": ticket.key if ticket else None,
         "ticket_status": issue["status"]["name"] if issue else None,
+        "ticket_made": ticket is not None and ticket.origin == "operation",
+        "ticket_done": issue is not None and issue["status"].get("category") == "done",
         "postmortem": postmortem.key,
         "due_at": iso(postmortem.due_at),
         "late_items": 0 if DutyKind.DONE in not_asked else postmortem.late_items,
