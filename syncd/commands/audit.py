@@ -168,7 +168,9 @@ def _tell_figures(judged: list[tuple[Path, CheckedFigures]]) -> None:
         numbers = ", ".join(
             f"{sum(line.outcome is outcome for line in figures.lines)} {outcome}" for outcome in Outcome
         )
-        click.echo(f"{folder}: judged again from its own facts: {len(figures.lines)} rows, {numbers}")
+        click.echo(
+            f"{folder}: judged again from its own facts: {counted(len(figures.lines), 'row')}, {numbers}"
+        )
 
 
 def _with_ledger(view: OneView, folder: Path, broken: Broken | None) -> tuple[list[str], list[str]]:

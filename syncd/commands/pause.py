@@ -10,7 +10,7 @@ TARGETS = ("jira", "pagerduty", "mail", "chat")
 """What syncd writes to (`syncd.domain.operation.Target`), each to be paused alone."""
 
 target_argument = click.argument(
-    "target", metavar="WHAT", type=click.Choice([*TARGETS, "all"]), default="all"
+    "target", metavar="[WHAT]", type=click.Choice([*TARGETS, "all"]), default="all"
 )
 
 

@@ -92,10 +92,12 @@ def _show(operations: list[dict[str, Any]]) -> None:
     rows = [(op["name"], operation_words(op), op["reason"]) for op in operations]
     out.print(table("", ("incident", "operation", "reason"), rows))
     out.print(f"\n{summary(operations)}.", soft_wrap=True, markup=False)
-    out.print("Later steps (such as the status of a new ticket) appear once these operations are done.")
+    out.print(LATER_STEPS)
     out.print(f"Next: {next_step()}.")
 
 
+LATER_STEPS = "Later steps (such as the status of a new ticket) follow once these operations are done."
+"""What commands say below writes that other writes wait for."""
 NAMED_AT_MOST = 3
 """Recipients of mails that the summary names; of more it gives the number."""
 

@@ -11,7 +11,7 @@ import click
 from syncd.commands.shared.output import emit_json, write_private
 from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
-from syncd.domain.text import BYTE_ORDER_MARK
+from syncd.domain.text import BYTE_ORDER_MARK, counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -183,7 +183,7 @@ def tell_lines(week: str, made_at: datetime, lines: list[Line], *, sent: bool, a
         click.echo(f"{line.outcome}: {line.words} ({'; '.join(line.sources)})")
     numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     figures = "" if sent else " (no report was sent: the figures of now)"
-    click.echo(f"{week}{figures}: {len(lines)} duties and times, {numbers}")
+    click.echo(f"{week}{figures}: {counted(len(lines), 'row')}, {numbers}")
     return 1 if counts[Outcome.DIFFERENT] else 0
 
 

@@ -106,6 +106,7 @@ def _plan(setup: Setup, arguments: Data) -> tuple[Data, int]:
 
 
 def _show_plan(plan: Data) -> None:
+    from syncd.commands.plan import LATER_STEPS
     from syncd.commands.shared.output import console, plain, table
 
     out = console()
@@ -120,6 +121,8 @@ def _show_plan(plan: Data) -> None:
         rows = [(item["name"], item["reason"]) for item in plan["found"] if item["what"] == kind]
         if rows:
             out.print(table(title, ("incident", "why"), rows))
+            if kind == "repair":
+                plain(out, LATER_STEPS)
             out.print()
     if not any(item["what"] in ("repair", "follow") for item in plan["found"]):
         plain(out, "Nothing to repair.")

@@ -43,6 +43,14 @@ def _say_how(control: str) -> None:
         """  curl -d '{"service": "Alipay Integration", "title": "Callbacks time out"}' \\""",
         f"    {control}/_sandbox/acts/pagerduty/trigger",
         f"  curl {control}/_sandbox   lists the other actions",
+        "Let a person resolve it (`by` is a name, an address or an id, `incident` an id or a number):",
+        """  curl -d '{"incident": 1, "by": "Amara Osei"}' \\""",
+        f"    {control}/_sandbox/acts/pagerduty/resolve",
+        "  With a past time as `at`, only the slow poll or syncd resync sees it, not the next poll.",
+        "Break something: Jira refuses the next ticket, so syncd parks the operation (see: syncd outbox):",
+        """  curl -d '{"way": "error", "status": 400, "service": "jira","""
+        """ "method": "POST", "path": "/issue$", "times": 1}' \\""",
+        f"    {control}/_sandbox/faults",
         f"  curl {control}/_sandbox/state/chat   shows what was posted to #status-qrpay",
         "Ctrl-C stops the sandbox; it keeps nothing.",
     )

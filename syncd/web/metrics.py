@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from syncd import __version__
+from syncd.domain.operation import Target
 from syncd.engine.context import SERVICES
 from syncd.engine.runtime.read_lag import BULK, INDEX
 from syncd.engine.status import DaemonStatus
@@ -98,7 +99,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("syncd_oldest_waiting_seconds", words, value=age)
         incidents = daemon_status.open_incidents
         yield GaugeMetricFamily("syncd_open_incidents", "Incidents that are open.", value=incidents)
-        paused = dict.fromkeys(daemon_status.paused, 1)
+        # a series that is 0 while nothing is paused: an alert on it must not lack data
+        paused = {str(target): target in daemon_status.paused for target in Target}
         yield _gauge("syncd_paused", "What people have paused.", "target", paused)
         words = "Whether decided writes wait for a release or an acceptance."
         yield GaugeMetricFamily("syncd_held", words, value=int(daemon_status.held))

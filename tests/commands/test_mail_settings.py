@@ -54,4 +54,7 @@ def test_without_a_mail_server_there_are_files_and_status_and_check_say_so(house
     said = {one["code"]: one["message"] for one in findings}
     assert "nobody receives mail" in said["C03"]
     assert "nobody receives mail when the daemon itself is in trouble" in said["C04"]
+    house.set("SYNCD_OPERATOR_EMAIL", "ops@company.example")
+    findings = house.syncd("check", "--offline", "--json").json["findings"]
+    assert "is the address of the example" in next(f["message"] for f in findings if f["code"] == "C04")
     assert said["C08"] == "everybody who gets notices or breaches has an address"

@@ -148,13 +148,13 @@ def test_a_report_that_was_made_is_verified_against_both_services(reported: Hous
     last = week(reported, 1)
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
     figures = f"{last} (no report was sent: the figures of now)"
-    assert answer.out == f"{figures}: 0 duties and times, 0 the same, 0 DIFFERENT, 0 not verifiable\n"
+    assert answer.out == f"{figures}: 0 rows, 0 the same, 0 DIFFERENT, 0 not verifiable\n"
     let_begin(reported, "2020-01-01T00:00:00+00:00")
     reported.syncd("report", "--send", "--team", "QRPay", "--week", last)
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay")
     assert (answer.code, answer.out) == (
         0,
-        f"{last}: 0 duties and times, 0 the same, 0 DIFFERENT, 0 not verifiable\n",
+        f"{last}: 0 rows, 0 the same, 0 DIFFERENT, 0 not verifiable\n",
     )
     assert reported.syncd("report", "--verify", last, "--send").code == 2
     answer = reported.syncd("report", "--verify", last, "--team", "QRPay", "--json")

@@ -77,6 +77,7 @@ def test_on_a_terminal_it_asks(house: House, old: str, answer: str, code: int, t
     said = house.syncd("--resync", "--since", "30d")
     assert said.code == code
     assert "Repair?" in said.out
+    assert "Later steps (such as the status of a new ticket) follow" in said.out
     assert len(house.tickets(old)) == tickets
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -32,6 +34,13 @@ def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, 
     assert bare.syncd("run", "--once").code == 0
     state = requests.get(f"{control}/state/jira", timeout=5).json()
     assert [one["fields"]["summary"] for one in state["issues"]] == ["Callbacks time out"]
+    (fault,) = re.findall(r"curl -d '(\{\"way\".*\})'", bare.err("sandbox"))
+    requests.post(f"{control}/faults", json=json.loads(fault), timeout=5).raise_for_status()
+    requests.post(f"{control}/acts/pagerduty/trigger", json=body, timeout=5).raise_for_status()
+    assert bare.syncd("run", "--once").code == 75
+    assert bare.syncd("outbox", "--json").json["counts"]["parked"] == 1
+    act = {"incident": 1, "by": "Amara Osei"}
+    requests.post(f"{control}/acts/pagerduty/resolve", json=act, timeout=5).raise_for_status()
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
 

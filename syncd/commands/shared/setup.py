@@ -59,7 +59,8 @@ class Setup:
         settings = self.configuration.settings
         # only alarms to the operator are logged as CRITICAL
         level = "DEBUG" if self.debug else ("CRITICAL" if quiet else settings.log_level)
-        start_log(level, settings.log_format, settings.secret_values())
+        # what a quiet command lets through is for the person who typed it
+        start_log(level, "text" if quiet else settings.log_format, settings.secret_values())
 
     def context(self, holder: str) -> EngineContext:
         """Take the ledger's lock as `holder` and return the engine's context; raise `LedgerError`."""

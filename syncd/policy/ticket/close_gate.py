@@ -18,6 +18,7 @@ from syncd.domain.duty import NOT_VISIBLE, OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
 from syncd.domain.operation.keys import gate_key
+from syncd.domain.text import counted
 from syncd.policy.case import Case, ClosedBy, Decision, DutyIssueState, Remark, Rulebook, TicketState
 from syncd.policy.duty_words import BY_RULE, out_of_sight
 from syncd.policy.follow_ups.duties import active
@@ -279,13 +280,14 @@ def _comment(
         f"this ticket was closed, but something is still missing.{goes} If it is closed again as it is, it"
         " stays closed, and syncd records who closed it. Missing:\n" + "\n".join(lines)
     )
+    who = "a person" if closed.by else "somebody"
     return CommentOnTicket(
         key=key,
         incident=case.incident.id,
         subject="close gate",
         text=text,
         value="",
-        reason=f"closed by {'a person' if closed.by else 'somebody'}; still missing: {len(missing)}",
+        reason=f"closed by {who}; still missing: {counted(len(missing), 'duty')}",
     )
 
 

@@ -71,6 +71,10 @@ def asks_for_postmortems(mapping: Mapping) -> Iterator[Finding]:
         yield finding("C12", where, NOTHING_OWED, hint)
 
 
+_EXAMPLES = "@company.example"
+"""The end of the addresses in the shipped file of settings (`systemd/syncd.env`)."""
+
+
 def _mail(settings: Settings) -> Iterator[Finding]:
     # a sandbox has nobody to mail, and without accounts only the mappings are being looked at
     finding = ok if on_loopback(settings) else unknown if missing_accounts(settings) else wrong
@@ -79,7 +83,10 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     else:
         message = f"is not set, so nobody receives mail: syncd writes it to {settings.mail_dir}"
         yield finding("C03", "SYNCD_SMTP_HOST", message, "set it to your mail server")
-    if settings.operator_email:
+    if settings.operator_email and settings.operator_email.endswith(_EXAMPLES):
+        message = f"is the address of the example, {settings.operator_email}, which nobody reads"
+        yield finding("C04", "SYNCD_OPERATOR_EMAIL", message, "set it to an address that somebody reads")
+    elif settings.operator_email:
         yield ok("C04", "SYNCD_OPERATOR_EMAIL", "receives mail when the daemon itself is in trouble")
     else:
         message = "is not set, so nobody receives mail when the daemon itself is in trouble"
