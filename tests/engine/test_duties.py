@@ -245,7 +245,7 @@ def test_a_breach_is_judged_when_the_deadline_has_passed_by_both_clocks(make_rig
 
 
 def test_show_and_status_say_how_it_stands(make_rig: Any) -> None:
-    house, incident, postmortem = resolved(make_rig)
+    house, incident, postmortem = resolved(make_rig, postmortem={"mode": "enforce"})
     record = incident_named(house.ledger, incident)
     assert record is not None
     shown = show_data(house.ledger, record, house.clock.now())["postmortem"]

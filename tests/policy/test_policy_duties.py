@@ -817,10 +817,11 @@ def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
         "SEV2 incidents need a postmortem; the deadline is 48 hours after the resolve"
     )
     assert completed.reason.endswith("the deadline is the end of 10 working days after the resolve")
-    assert scheduled.remedy == (
-        "give the postmortem an owner and enter the day of its review in its due date,"
-        " from 2026-11-23 to 2026-12-07"
-    )
+    enter = "enter the day of its review in its due date, from 2026-11-23 to 2026-12-07"
+    assert scheduled.remedy == enter
+    life.assign(RESOLVED + 2 * HOUR, None)
+    life.decide(RESOLVED + 3 * HOUR)
+    assert life.duties[0].remedy == f"give the postmortem an owner and {enter}"
     assert completed.remedy == "move the postmortem to Done or Closed"
 
 

@@ -107,21 +107,34 @@ def review_of(postmortem: PostmortemState, field: str) -> datetime | date | None
     return at.astimezone(UTC) if at.tzinfo is not None else at.date()
 
 
-def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
-    """Return in words how a person meets the duty; `late`: the duty is overdue."""
+def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool, owned: bool) -> str:
+    """Return in words how a person meets the duty; `late`: it is overdue, `owned`: there is an owner."""
     rules = book.mapping.postmortem
     if kind is DutyKind.COMPLETED:
         return f"move the postmortem to {' or '.join(rules.statuses)}"
     field = "its due date" if review_field(book) == DUE_DATE else f"the field {rules.date_field}"
     days = f"at most {rules.review_within_days} days ahead"
     when = days if late else f"from {window.first_day()} to {window.last_day()}"
-    return f"give the postmortem an owner and enter the day of its review in {field}, {when}"
+    owner = "" if owned else "give the postmortem an owner and "
+    return f"{owner}enter the day of its review in {field}, {when}"
 
 
 def scheduled_spans(
     postmortem: PostmortemState, field: str, window: Window, now: datetime
 ) -> tuple[Span, ...]:
     """Return the times in which the postmortem had an owner and a review date that a person entered."""
+    return _owned_spans(postmortem, field, now, lambda review: _counts(review, window))
+
+
+def has_owner(postmortem: PostmortemState, now: datetime) -> bool:
+    """Return True if the postmortem has an owner now by whom it can be scheduled."""
+    return held_now(_owned_spans(postmortem, DUE_DATE, now, lambda _review: True)) is not None
+
+
+def _owned_spans(
+    postmortem: PostmortemState, field: str, now: datetime, counts: Callable[[_Review | None], bool]
+) -> tuple[Span, ...]:
+    """Return the times in which the postmortem had an owner, and a review date in `field` that counts."""
     issue = postmortem.issue
     if issue is None:
         return ()
@@ -133,7 +146,7 @@ def scheduled_spans(
     untaken: str | None = None
     review = _from_the_create(postmortem, field)
     spans: list[Span] = []
-    _note(spans, owned and _counts(review, window), _made_at(postmortem), review.by if review else None)
+    _note(spans, owned and counts(review), _made_at(postmortem), review.by if review else None)
     for at, changes in _acts(postmortem, now):
         by, left = owned_by, False
         for change in changes:
@@ -154,7 +167,7 @@ def scheduled_spans(
                 review = _entered(change)
                 by = review.by if review else by
         held = bool(spans) and spans[-1].until is None
-        _note(spans, owned and _counts(review, window), at, by)
+        _note(spans, owned and counts(review), at, by)
         if left and held:
             spans[-1] = spans[-1].model_copy(update={"left": True})
     return tuple(spans)

@@ -21,6 +21,7 @@ from syncd.policy.postmortem.fulfilment import (
     carried_on,
     completed_spans,
     first_gap,
+    has_owner,
     held_at,
     held_now,
     remedy,
@@ -258,7 +259,9 @@ def _running(
         return _met(duty, done)
     state = _owed(duty, clock, context)
     window = _window(duty.kind, clock, record, context)
-    ends = remedy(duty.kind, window, context.book, late=state is DutyState.BREACHED)
+    late, postmortem = state is DutyState.BREACHED, context.case.postmortem
+    owned = postmortem is not None and has_owner(postmortem, context.now)
+    ends = remedy(duty.kind, window, context.book, late=late, owned=owned)
     return duty.model_copy(update={"state": state, "remedy": ends})
 
 
