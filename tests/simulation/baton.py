@@ -10,13 +10,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from itertools import count
-from threading import Lock, Thread
+from threading import Lock, RLock, Thread
 
 from simulation.wire import Killed
 from syncd.sandbox.cast import START
 from syncd.sandbox.clock import SandboxClock
 
-LOCK = type(Lock())
+LOCK, REENTRANT_LOCK = type(Lock()), type(RLock())
 STEP = 0.01
 """Seconds of the world between two attempts to take a lock that another thread holds."""
 STUCK = 20.0
@@ -68,6 +68,11 @@ class Hub:
         self._order = count()
         self._queue: list[tuple[float, int, Task | Callable[[], None]]] = []
         self._running: Task | None = None
+
+    @property
+    def running(self) -> Task | None:
+        """The thread of the daemon that runs now; None for the thread that plays."""
+        return self._running
 
     def now(self) -> float:
         """Return the seconds since the world began."""
@@ -208,9 +213,34 @@ class BatonLock:
         self.release()
 
 
+class ReentrantBatonLock(BatonLock):
+    """The same for a lock that its holder may take again."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        self._holder: Task | None = None
+        self._times = 0
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock, also once more by its holder."""
+        mine = self._times > 0 and self._holder is self._hub.running
+        taken = mine or super().acquire(blocking)
+        if taken:
+            self._holder, self._times = self._hub.running, self._times + 1
+        return taken
+
+    def release(self) -> None:
+        """Release the lock as often as it was taken."""
+        self._times -= 1
+        if not self._times:
+            super().release()
+
+
 def soften(hub: Hub, *owners: object) -> None:
-    """Replace the plain locks of these objects, because they would block the only thread that runs."""
+    """Replace the locks of these objects, because they would block the only thread that runs."""
     for owner in owners:
         for name, value in vars(owner).items():
             if isinstance(value, LOCK):
                 setattr(owner, name, BatonLock(hub))
+            elif isinstance(value, REENTRANT_LOCK):
+                setattr(owner, name, ReentrantBatonLock(hub))

@@ -14,8 +14,10 @@ from typing import Any
 
 from ledger_reading import OperationRecord, TicketRow, opened, operations, rows, texts_of
 
+from simulation.judge_chat import chat_complaints
 from simulation.judge_mails import mail_complaints, silence_complaints
 from simulation.judge_papers import duty_issue_complaints
+from simulation.judge_runbooks import runbook_complaints
 from simulation.people import tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
@@ -56,6 +58,7 @@ class Judge:
             self._operations = operations(ledger)
             papers = duty_issue_complaints(ledger, ending)
             words = [*mail_complaints(ledger, ending), *silence_complaints(ledger, ending)]
+            words += runbook_complaints(ledger, ending)
             broken = audit_trail.verify(ledger)
             # the simulation's own triggers on other tables are no break
             if broken is not None and broken.seq is not None:
@@ -82,16 +85,18 @@ class Judge:
     def _hold(self) -> None:
         ending = self.ending
         if self.plan.dry:
+            self.others += chat_complaints(ending)
             writes = self.world.journal.writes()
             self.others += [f"written in a dry run: {line.method} {line.path}" for line in writes]
             return
-        for incident in self.world.pagerduty.account.incidents.values():
+        for incident in self.people.incidents():
             self._hold_incident(incident)
         self._hold_texts()
         self._hold_strangers()
         self._hold_touches()
         self.others += self._early()
         self.others += self._in_pause()
+        self.others += chat_complaints(ending)
         self.others += list(dict.fromkeys(ending.line.broken_rules))
         self.others += [f"written though nothing changed: {line}" for line in ending.late_writes]
         self.others += [f"blew up: {error}" for error in ending.errors]

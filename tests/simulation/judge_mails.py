@@ -51,7 +51,8 @@ def mail_complaints(ledger: Transactions, ending: Ending) -> Iterator[str]:
 
 def _wrong(ending: Ending, mail: OperationRecord, letter: Letter) -> Iterator[str]:
     """Yield a complaint about a letter that its incident does not explain."""
-    if letter.recipient == OPERATOR:
+    # the letters about the incidents of `channel.Channel` have a judge of their own
+    if letter.recipient == OPERATOR or mail.incident_id not in ending.people.services:
         return
     incident = ending.world.pagerduty.account.incidents[mail.incident_id]
     content = mail.meaning.get("mail")
@@ -77,7 +78,7 @@ def _untold(ending: Ending, sent: list[OperationRecord]) -> Iterator[str]:
     """Yield the people who never heard of an incident that stayed open at one severity."""
     heard = {(row.incident_id, row.meaning["to"]) for row in sent if row.meaning.get("mail") == "notice"}
     people = ending.people
-    for incident in ending.world.pagerduty.account.incidents.values():
+    for incident in people.incidents():
         changed = incident.id in people.priority_changed | people.reopened or incident.merged_into
         if changed or not incident.is_open or people.merged_sources.get(incident.id):
             continue

@@ -34,7 +34,7 @@ def duty_issue_complaints(ledger: Transactions, ending: Ending) -> DutyIssueComp
     """Return the complaints about the postmortems and action items of an ending."""
     complaints = DutyIssueComplaints()
     row_by_incident = {row.incident_id: row for row in rows(ledger, PostmortemRow)}
-    for incident in ending.world.pagerduty.account.incidents.values():
+    for incident in ending.people.incidents():
         _hold_postmortem(ending, incident, row_by_incident.get(incident.id), complaints)
     _hold_marks(ledger, ending, complaints)
     _hold_items(ledger, ending, complaints)

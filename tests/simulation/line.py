@@ -9,7 +9,7 @@ from threading import Event
 
 from simulation.baton import Hub
 from simulation.plan import Plan
-from simulation.wire import Killed, TimedOut, WatchedLedger
+from simulation.wire import Killed, TimedOut, WatchedLedger, server_of
 from syncd.remote.http.deadline import Flight
 from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery, World
@@ -79,7 +79,7 @@ class SimulatedLine:
     broken_rules: list[str] = field(default_factory=list)
 
     def open(self, service: str) -> bool:
-        return service not in self.closed
+        return server_of(service) not in self.closed
 
     def step(self, kind: str) -> None:
         if self.db is not None and kind == "before a request" and self.db.under_way:
@@ -96,9 +96,10 @@ class SimulatedLine:
     def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
         self.sendings += [Sending(mark, left, self.hub.now(), outcome) for mark in marks]
         if writes:
-            self.writes.append((service, left))
+            self.writes.append((server_of(service), left))
 
     def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
+        service = server_of(service)
         arrives, returns = self._latency(), self._latency()
         if self._is_late(service, call):
             self._orphan(service, call, self.random.uniform(WHOLE, LATE))

@@ -16,6 +16,7 @@ from typing import Any
 from simulation.baton import Hub
 from simulation.plan import Act, Plan
 from syncd.sandbox.jira.model import Issue
+from syncd.sandbox.pagerduty.records import Incident
 from syncd.sandbox.wire import Refusal
 from syncd.sandbox.world import World
 
@@ -34,6 +35,8 @@ class Text:
     ident: str
     gone: bool = False
     issue: str = ""
+    at: float = 0.0
+    """When it was written, in seconds since the world began."""
 
 
 @dataclass
@@ -71,6 +74,7 @@ class People:
     """Incidents that a person reopened and nobody resolved since."""
     reopened: set[str] = field(default_factory=set)
     """Incidents that a person ever reopened."""
+    reopened_at: dict[str, list[float]] = field(default_factory=dict)
     priority_changed: set[str] = field(default_factory=set)
     merged_sources: dict[str, set[str]] = field(default_factory=dict)
     """By incident, those that ever were merged into it: a reopen takes one out again."""
@@ -121,6 +125,7 @@ class People:
         elif act.kind == "reopen":
             self.open_again.add(incident)
             self.reopened.add(incident)
+            self.reopened_at.setdefault(incident, []).append(self.hub.now())
         elif act.kind == "acknowledge":
             self.acknowledged_once.add(incident)
         elif act.kind == "set_priority":
@@ -152,7 +157,7 @@ class People:
 
     def _note(self, act: Act) -> None:
         made = self.world.pagerduty.note(self.ids[act.incident], act.arguments["text"], by=BY)
-        self.notes.append(Text(self.ids[act.incident], made.id))
+        self.notes.append(Text(self.ids[act.incident], made.id, at=self.hub.now()))
 
     def _edit_note(self, act: Act) -> None:
         text = self._one_of(self.notes, act)
@@ -168,6 +173,10 @@ class People:
         if not mine:
             raise LookupError("nothing written yet")
         return mine[int(act.arguments["which"] * len(mine))]
+
+    def incidents(self) -> list[Incident]:
+        """Return the incidents of the plan."""
+        return [self.world.pagerduty.find(ident) for ident in self.ids.values()]
 
     def ticket(self, incident: str) -> Issue | None:
         """Return the ticket of an incident that a person finds, or None."""
@@ -195,7 +204,8 @@ class People:
     def _comment(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
             made = self.world.jira.comment(issue.id, act.arguments["text"], by=COLLEAGUE)
-            self.comments.append(Text(incident, str(made.id), issue=str(issue.id)))
+            at = self.hub.now()
+            self.comments.append(Text(incident, str(made.id), issue=str(issue.id), at=at))
 
         self._on_ticket(act, do)
 

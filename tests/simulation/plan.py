@@ -11,13 +11,17 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Literal
 
-from simulation.strikes import Window, faulty_windows, refused_endpoints, silent_successes
+from simulation.strikes import Window, chat_windows, faulty_windows, refused_endpoints, silent_successes
 from syncd.sandbox.chance import stream
 
 CLAIMED = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
 SECOND_TEAM = ("Yoomonea Service", "Core QRPay Web")
 """The services of the second team, where there is one."""
 FOREIGN = "Ordering API"
+OUTAGE = 400.0
+"""Seconds of downtime in which two reminders of an owed update come due."""
+LEAK = "Leak"
+"""The first word of the title of each restricted incident."""
 PRIORITIES = ("P1", "P2", "P3", "P4", None)
 RESPONDERS = ("Amara Osei", "Mei Tanaka", "Jonas Lindqvist", "Hannah Weiss", "Tomasz Wójcik")
 COLLEAGUES = ("Ines Carvalho", "Priya Raman")
@@ -98,6 +102,8 @@ class Plan:
     dry: bool = False
     papers: bool = False
     """True if postmortems and their action items are switched on."""
+    chat: Literal["off", "report", "enforce"] = "off"
+    """The mode of the team's chat channel; unless off, the history has the incidents of `channel.Channel`."""
     calm: float = 0.0
     """From this moment on people do nothing and nothing fails any more."""
 
@@ -111,7 +117,7 @@ class Plan:
     def kinds(self) -> set[str]:
         """Return the kinds of acts of people and of faults, and all else in which plans differ."""
         happens = ("closed", "crashes", "steps", "pauses", "logged_out", "archived", "renames", "others")
-        worlds = ("proves", "two_teams", "silent_log", "timeouts", "dry", "papers")
+        worlds = ("proves", "two_teams", "silent_log", "timeouts", "dry", "papers", "chat")
         return {
             *(act.kind for act in self.acts),
             *(window.strike for window in self.windows),
@@ -146,6 +152,8 @@ def make_plan(seed: int) -> Plan:
     windows, closed = faulty_windows(stream(seed, "windows"), last)
     windows += refused_endpoints(stream(seed, "refusals"), last)
     windows += silent_successes(stream(seed, "silences"), last)
+    acts, chat, chat_windows = _with_chat(stream(seed, "chat"), acts)
+    windows += chat_windows
     ends = [last, *(window.end for window in windows), *(end for _, end, _ in closed)]
     crashes = tuple(
         Crash(random.randint(1, 160), random.choice([1.0, 5.0, 30.0, 240.0]), random.random() < 0.2)
@@ -155,6 +163,8 @@ def make_plan(seed: int) -> Plan:
         (random.uniform(0, last), random.choice([-7200.0, -90.0, 90.0, 3600.0, 86400.0]))
         for _ in range(random.choice([0, 0, 0, 1, 2]))
     )
+    if chat == "enforce" and stream(seed, "outage").random() < 0.5:
+        crashes += (Crash(stream(seed, "outage").randint(20, 120), OUTAGE, reboot=False),)
     pauses = _pauses(stream(seed, "pauses"), last)
     ends += [end for _, end, _ in pauses]
     logged_out, proves = _logins(stream(seed, "logins"), last)
@@ -185,6 +195,7 @@ def make_plan(seed: int) -> Plan:
         timeouts=random.random() < 0.2,
         dry=random.random() < 0.03,
         papers=papers,
+        chat=chat,
         calm=max(ends) + 1.0,
     )
 
@@ -206,6 +217,23 @@ def _with_papers(random: Random, acts: tuple[Act, ...]) -> tuple[tuple[Act, ...]
         for number in range(random.choice([0, 1, 2]))
     ]
     return tuple(sorted([*acts, *items, *ends], key=lambda act: act.at)), True
+
+
+def _with_chat(
+    random: Random, acts: tuple[Act, ...]
+) -> tuple[tuple[Act, ...], Literal["off", "report", "enforce"], tuple[Window, ...]]:
+    """Give a quarter of the histories a chat channel: some texts of people are updates, and posts fail."""
+    if random.random() > 0.25:
+        return acts, "off", ()
+    last = max(act.at for act in acts)
+    told = tuple(
+        replace(act, arguments={**act.arguments, "text": f"update: {act.arguments['text']}"})
+        if act.kind in ("note", "comment") and random.random() < 0.4
+        else act
+        for act in acts
+    )
+    windows = chat_windows(random, last)
+    return told, "report" if random.random() < 0.2 else "enforce", windows
 
 
 def _pauses(random: Random, last: float) -> tuple[tuple[float, float, str], ...]:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from loguru import logger
 from rig import PlainRenderer
 
 from simulation.baton import Hub, soften
+from simulation.channel import BEFORE, Channel
 from simulation.letterbox import Letter, Letterbox, mailer
 from simulation.line import WHOLE, DaemonClock, SimulatedLine
 from simulation.outside import Outside
@@ -73,6 +75,7 @@ class Ending:
     plan: Plan
     world: World
     people: People
+    channel: Channel
     line: SimulatedLine
     ledger: Path
     letters: list[Letter]
@@ -96,7 +99,7 @@ class Simulation:
 
     def __init__(self, plan: Plan, folder: Path, mutate: Mutate) -> None:
         self.plan, self.mutate = plan, mutate
-        clock = SandboxClock(START)
+        clock = SandboxClock(START - (BEFORE if plan.chat != "off" else timedelta()))
         self.world = default_world(clock, plan.seed, limits=False)
         self.hub = Hub(clock)
         self.line = SimulatedLine(self.world, self.hub, plan, stream(plan.seed, "line"))
@@ -105,6 +108,7 @@ class Simulation:
         self.file = folder / "ledger.db"
         self.file.write_bytes(watched_ledger())
         self.people = People(self.world, self.hub, plan, self.file, lambda: self.line.orphans)
+        self.channel = Channel(self.world, self.hub, plan, self.file)
         self.outside = Outside(self.world, self.hub, plan, self.line, self.clock, self.file)
         self.lines: list[tuple[float, str]] = []
         self.boots: list[float] = []
@@ -133,6 +137,7 @@ class Simulation:
                 policy.rules = policy.rules[:1]
         if plan.others:
             world.jira.others(plan.others)
+        self.channel.begin()
         self.people.begin()
         self.outside.begin()
 
@@ -169,6 +174,7 @@ class Simulation:
             settle_seconds=self.plan.settle,
             dry_run=self.plan.dry,
             mailer=mailer(self.letterbox),
+            chat=self.channel.client(transport),
         )
 
     def _live(self) -> None:
@@ -282,6 +288,9 @@ class Simulation:
             self.hub.run(calm + QUIET + self.plan.refused)
             self._retry_parked()
             self.hub.run(calm + QUIET + self.plan.refused + 400.0)
+        # what nobody asks for any more stays on record until two slow polls saw that
+        if self._busy():
+            self.hub.run(max(self.hub.now(), calm + EVERY_SECONDS + ALL_SEEN))
         # Texts of people on a late ticket show only after the lag of search and bulk fetch.
         writes = self.world.journal.writes()
         last = max(((line.ended - START).total_seconds() for line in writes), default=0.0)
@@ -314,7 +323,8 @@ class Simulation:
         self.start(0)
         self.hub.run(self.hub.now() + 35.0)
         lines = self.world.journal.writes()[written:]
-        return [f"{line.method} {line.path}" for line in lines]
+        # a reminder of an owed update may come due here; the posts have a judge of their own
+        return [f"{line.method} {line.path}" for line in lines if line.service != "chat"]
 
     def plan_latency_off(self) -> None:
         """Let the line answer at once."""
@@ -333,6 +343,7 @@ class Simulation:
             self.plan,
             self.world,
             self.people,
+            self.channel,
             self.line,
             self.file,
             self.letterbox.letters,

@@ -132,6 +132,16 @@ def faulty_windows(
     return tuple(windows), tuple(closed)
 
 
+def chat_windows(random: Random, last: float) -> tuple[Window, ...]:
+    """Return when posts to the chat are refused, come too early, or lose their answer."""
+    windows = []
+    for _ in range(random.choice([0, 1, 2])):
+        begin, strike = random.uniform(0, last), random.choice(["404", "429 of Jira", "lost answer", "late"])
+        end = begin + random.choice([60.0, 300.0])
+        windows.append(Window(begin, end, strike, "chat", None, random.choice([0.5, 1.0])))
+    return tuple(windows)
+
+
 def refused_endpoints(random: Random, last: float) -> tuple[Window, ...]:
     """Return which endpoint is refused to reads while all others answer, in one of three histories."""
     if random.random() > 0.33:

@@ -99,13 +99,13 @@ class NearServices:
         self._closed.discard(name)
 
     def open(self, service: str) -> bool:
-        return _server_of(service) not in self._closed
+        return server_of(service) not in self._closed
 
     def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
         if not self.open(service):
             return Delivery(None, "reset")
         slept: list[float] = []
-        delivery = self.world.answer(_server_of(service), call, slept.append)
+        delivery = self.world.answer(server_of(service), call, slept.append)
         patience = flight.limits.whole
         if slept:
             self.world.advance(min(patience, sum(slept)))
@@ -123,7 +123,7 @@ class NearServices:
         """Record nothing: the world's journal has every request."""
 
 
-def _server_of(service: str) -> str:
+def server_of(service: str) -> str:
     """Return which of the world's services answers what the transport calls by this name."""
     # PagerDuty takes events at its own address, and each channel of the chat has a budget of its own
     return {"events": "pagerduty"}.get(service, service.partition(":")[0])
