@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rig import Rig, mapping
@@ -80,6 +81,9 @@ def test_the_contacts_hear_once_that_nobody_acknowledged(make_rig: Any) -> None:
     assert subjects(rig) == ["SEV1: Latency above 2 s (#1)"]
     rig.cycle(310.0)
     assert subjects(rig, DIRECTOR)[1:] == ["Nobody acknowledged SEV1: Latency above 2 s (#1)"]
+    letter = text_of(letters(rig)[-1])
+    assert f"Nobody has acknowledged #1 of {ALIPAY}. PagerDuty still pages for #1." in letter
+    assert re.search(r"Severity: SEV1\r?\nTriggered: ", letter)
     rig.cycle(3600.0)
     nothing_more_is_written(rig)
     assert len(letters(rig)) == 2

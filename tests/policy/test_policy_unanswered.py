@@ -114,8 +114,9 @@ def test_without_a_commander_whom_a_mail_reaches_the_contacts_hear_of_it() -> No
         at(60),
         acknowledged(9, notes=(note("communications lead: somebody"),)),
         acknowledged(9, before_enforcement=True),
+        acknowledged(9, restricted=True),
     ],
-    ids=["nobody acknowledged", "somebody named", "from before"],
+    ids=["nobody acknowledged", "somebody named", "from before", "restricted"],
 )
 def test_no_role_is_missed(of: Case) -> None:
     assert decide_missing_roles(of, rules()).operations == ()

@@ -65,7 +65,8 @@ def decide_missing_roles(case: Case, book: Rulebook) -> Decision:
     required = mapping.severities[severity].roles_required
     if not required or now is None or not case.incident.open or _says_nothing(case, mapping, severity):
         return Decision()
-    if acknowledged is None:
+    # syncd keeps no line about a role of a restricted incident: nobody could name themselves.
+    if acknowledged is None or case.restricted:
         return Decision()
     holders = role_holders(case, book)
     missing = tuple(role for role in required if role not in holders)

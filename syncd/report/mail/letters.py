@@ -131,13 +131,14 @@ def unacknowledged(about: About, since: datetime, late: bool, why: str, *, repea
     mark = "LATE: " if late else ""
     notes = ["This mail is late: syncd could not send it in time."] if late else []
     notes += [REPEATED] if repeated else []
-    lead = f"Nobody has acknowledged #{about.number} of {about.service}, which still pages people."
+    number = f"#{about.number}"
+    lead = f"Nobody has acknowledged {number} of {about.service}. PagerDuty still pages for {number}."
     return Letter(
         subject=f"{mark}Nobody acknowledged {about.severity}: {_titled(about)}",
         template="mail/notice",
         context={
             **_frame(about.team, f"{mark}Nobody acknowledged {about.severity}", lead, RED, why),
-            "facts": _facts(about, f"triggered since {format_time(since, about.zone)}"),
+            "facts": _facts(about, about.severity, triggered=since),
             "notes": _plain(notes),
             "links": _links(about),
             "definition": about.definition,
@@ -320,12 +321,15 @@ def _frame(team: str, title: str, lead: str, colour: str, why: str) -> dict[str,
     return {"team": team, "title": title, "lead": lead, "colour": colour, "why": why}
 
 
-def _facts(about: About, severity: str) -> list[JsonValue]:
+def _facts(about: About, severity: str, *, triggered: datetime | None = None) -> list[JsonValue]:
+    """Return the facts of an incident; `triggered` is told where people must act on it."""
+    began = "" if triggered == about.created_at else format_time(about.created_at, about.zone)
     rows = [
         ("Incident", f"#{about.number} {one_line(about.title)}"),
         ("Severity", severity),
+        ("Triggered", format_time(triggered, about.zone) if triggered else ""),
         ("Status", about.status),
-        ("Began", format_time(about.created_at, about.zone)),
+        ("Began", began),
         ("Ended", format_time(about.resolved_at, about.zone) if about.resolved_at else ""),
         ("Responders", ", ".join(about.responders)),
         ("Called next", about.next),
