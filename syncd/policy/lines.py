@@ -29,6 +29,7 @@ _WITHOUT_WORDS: dict[str, frozenset[str]] = {
 """The lines that the ledger knows of a restricted ticket, each with the words after it that it keeps."""
 _REFERENCE = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9./_-]{0,39}")
 """The reference of a filing (`filed-gdpr: IC-2026-118`), which a restricted incident's ledger may keep."""
+_WORD = re.compile(r"\w+")
 _APPROVED = re.compile(r"approved(?: {1,3}#?(\d{1,6}))?[.!]?", re.IGNORECASE)
 
 Source = Literal["note", "comment"]
@@ -58,6 +59,11 @@ class PersonLine(Value):
     keyword: str
     rest: str
     text: str
+
+    @property
+    def word(self) -> str:
+        """Return the first word after the keyword, in lower case: `customers` of `impact: customers wait`."""
+        return _first_word(self.rest)
 
 
 class Approval(Value):
@@ -142,6 +148,11 @@ def split_line(text: str) -> tuple[str, str, str] | None:
     return keyword, after.partition("\n")[0].strip(), after.strip()
 
 
+def _first_word(rest: str) -> str:
+    match = _WORD.match(rest)
+    return match[0].casefold() if match is not None else ""
+
+
 def approvals_of(case: Case) -> tuple[Approval, ...]:
     """Return the comments of people that say `approved` or `approved N` and nothing else, oldest first."""
     approvals = []
@@ -170,5 +181,6 @@ def _without_words(comment: Comment) -> str:
         return ""
     keyword, rest, _ = words
     if keyword in _WITHOUT_WORDS:
-        return f"{keyword}: {rest.casefold() if rest.casefold() in _WITHOUT_WORDS[keyword] else ''}"
+        word = _first_word(rest)
+        return f"{keyword}: {word if word in _WITHOUT_WORDS[keyword] else ''}"
     return f"{keyword}: {rest}" if keyword.startswith("filed") and _REFERENCE.fullmatch(rest) else ""

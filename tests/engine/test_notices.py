@@ -28,7 +28,8 @@ from engine.test_lifecycle import incident_of, nothing_more_is_written
 from engine.test_pause import pause, resume
 from engine.test_restricted import RULES
 from syncd.config.templates.templates import Templates
-from syncd.report.mail.letters import About, correction, notice, rendered
+from syncd.domain.operation.mail import ImpactMail
+from syncd.report.mail.letters import About, correction, impact, notice, rendered
 from syncd.report.mail.message import Envelope, message
 from syncd.sandbox import faults
 
@@ -387,6 +388,35 @@ def test_no_text_of_an_incident_holds_its_notice_back(text: str) -> None:
         assert "Bcc" not in message_from_bytes(sent)
         assert "#12" in body.text
         assert "#12" in body.subject
+
+
+@pytest.mark.parametrize(
+    ("stands", "makes_texts", "advice"),
+    [
+        (True, True, "Publish the text that stands on the ticket, or your own, on the page and then"),
+        (False, True, "Write a line `update: …`; syncd then makes the text. Publish it on the page and"),
+        (False, False, "Publish a text on the page and then write the line `status page: posted`"),
+    ],
+)
+def test_the_mail_about_an_impact_names_a_text_only_where_one_stands(
+    stands: bool, makes_texts: bool, advice: str
+) -> None:
+    about = About(
+        team="T",
+        zone="UTC",
+        number=12,
+        title="Title",
+        service="Alipay",
+        severity="SEV0",
+        status="triggered",
+        created_at=MOMENT,
+        responders=(),
+    )
+    content = ImpactMail(since=MOMENT, page="the page", text_stands=stands)
+    body = rendered(impact(about, content, "you lead", makes_texts=makes_texts), Templates(), "1:abc")
+    words = " ".join(body.text.split())
+    assert advice in words and "Nobody has written `status page: posted` yet." in words
+    assert "Customers have been impacted since" in words
 
 
 def test_a_title_beyond_every_limit_is_told_at_once_and_the_notice_leaves_once(post: Rig) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from policy_cast import NOW, SOMEBODY, book, case, comment, incident, issue, note, ticket
 
-from syncd.domain.history import StateChange
+from syncd.domain.history import Change, StateChange
 from syncd.domain.incident import Incident, Note
 from syncd.domain.operation import Operation, PostChat, SendMail
 from syncd.domain.operation.chat import OwedUpdatePost
@@ -180,11 +180,34 @@ def test_a_long_impact_is_told_once_to_the_communications_lead() -> None:
     assert mail.content == ImpactMail(since=at(5), page="the status page")
     again = noted(8, "impact: customers")
     assert [other.key for other in impact(now(60, began, again))] == [mail.key]
+    other_lead = rules(roles={Role.COMMUNICATIONS_LEAD: {"address": "next@qrpay.example"}})
+    assert impact(now(60, began, again, once={mail.key}), other_lead) == []
 
 
-@pytest.mark.parametrize("end", ["impact: none", "Status page: Posted"])
+@pytest.mark.parametrize("end", ["impact: none any more", "Status page: Posted at 9:10"])
 def test_an_impact_that_ended_or_was_posted_is_not_told(end: str) -> None:
     assert impact(now(30, noted(5, "impact: customers"), noted(6, end))) == []
+
+
+def test_a_page_that_was_posted_before_the_impact_counts_until_the_impact_ends() -> None:
+    posted, began = noted(4, "status page: posted"), noted(5, "impact: customers cannot pay with Alipay")
+    assert impact(now(30, posted, began)) == []
+    (mail,) = impact(now(60, posted, began, noted(10, "impact: none"), noted(20, "impact: customers")))
+    assert isinstance(mail, SendMail) and mail.content == ImpactMail(since=at(20), page="the status page")
+
+
+def test_an_exercise_marks_the_mail_and_silences_it_once_a_person_has_said_so() -> None:
+    began = noted(5, "impact: customers")
+    (mail,) = impact(now(30, began, game_day="OPS-9 (Storm)"))
+    assert isinstance(mail, SendMail) and mail.content.exercise == "[EXERCISE?]"  # type: ignore[union-attr]  # ours
+    label = Change(at=at(1), author=SOMEBODY, field="labels", after_words="game-day")
+    certain = ticket(issue(labels=("game-day",)), changes=[label], labels_read=("game-day",))
+    assert impact(now(30, began).model_copy(update={"ticket": certain})) == []
+
+
+def test_the_mail_about_an_open_incident_leaves_after_mails_are_switched_on() -> None:
+    (mail,) = impact(now(60, noted(5, "impact: customers"), switched={"mails": at(40)}))
+    assert isinstance(mail, SendMail) and mail.skip is None
 
 
 def test_a_resolve_ends_the_impact_also_where_the_incident_is_opened_again() -> None:

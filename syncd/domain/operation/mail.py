@@ -138,12 +138,16 @@ class DecisionMail(Value):
     ends: str | None = None
 
 
-class ImpactMail(Value):
-    """Customers are impacted since a time, and nobody said that the status page (its name) tells of it."""
+class ImpactMail(_AtOnceMail):
+    """Customers have been impacted since a time, and nobody wrote that the status page (its name) tells it.
+
+    `text_stands` is True if the ticket has a comment with a text for the page.
+    """
 
     mail: Literal[MailKind.IMPACT] = MailKind.IMPACT
     since: IsoTime
     page: str
+    text_stands: bool = False
 
 
 MailContent = (

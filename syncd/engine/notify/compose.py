@@ -16,6 +16,7 @@ from syncd.config.templates.texts import TextValues
 from syncd.domain.duty import OWED, Duty, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
+from syncd.domain.mapping.communications import Audience
 from syncd.domain.mapping.mapping import Mapping, mapping_of_recurring
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import (
@@ -217,15 +218,9 @@ def _of_incident(
         letter = _given(mapping, f"incident #{about.number}", content, str(about.number), mail.why)
         return letters.with_links(letter, about)
     if isinstance(content, ImpactMail):
-        since = at_words(content.since, about.zone)
-        paragraphs = (
-            f"Customers are impacted since {since}, and no line `status page: posted` says that"
-            f" {content.page} tells of it.",
-            "Publish the text that stands on the ticket, or your own, and then write on the ticket or the"
-            " incident the line `status page: posted`. If customers are fine again, write `impact: none`.",
-        )
-        title = f"Customers are impacted: incident #{about.number}"
-        return letters.with_links(letters.plain(mapping.team, title, paragraphs, (), mail.why), about)
+        makes = any(section.to is not Audience.CHAT for section in mapping.texts.values())
+        letter = letters.impact(about, content, mail.why, makes_texts=makes)
+        return letters.marked(letter, content.exercise)
     if isinstance(content, LeadMail):
         words = (
             f"The restricted incident #{about.number} is not protected as the mapping demands:"

@@ -20,6 +20,7 @@ from syncd.domain.operation import Operation, SendMail
 from syncd.domain.operation.mail import (
     BreachMail,
     CorrectionMail,
+    ImpactMail,
     MailContent,
     MissingRolesMail,
     NoticeMail,
@@ -44,6 +45,8 @@ BUNDLED_FOR = timedelta(minutes=10)
 """The longest time that a notice waits to leave in one mail with others (`notify.bundle`)."""
 ENTRIES = 5
 """So many entries of a merged incident into one severity are looked at for a notice to the same person."""
+_OF_OPEN = NoticeMail | UnacknowledgedMail | MissingRolesMail | ImpactMail
+"""The mails on which people still act while the incident is open."""
 BEFORE = "the incident reached this before enforce_from, so syncd lists it and mails nobody"
 """The reason of a mail that the ledger records as not sent on the first day."""
 BEFORE_SWITCH = "it was over before the mode was switched, so syncd lists it and mails nobody"
@@ -86,8 +89,8 @@ def _was_over(case: Case, op: SendMail, at: datetime) -> bool:
     content = op.content
     if isinstance(content, ReminderMail):
         return False
-    # People still act on an open incident: its notice leaves, marked late.
-    if isinstance(content, NoticeMail | UnacknowledgedMail | MissingRolesMail) and case.incident.open:
+    # People still act on an open incident: its mail leaves, a notice marked late.
+    if isinstance(content, _OF_OPEN) and case.incident.open:
         return False
     sections = ["mails"]
     if isinstance(content, BreachMail):

@@ -18,6 +18,7 @@ from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import cut
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.clock import zone_word
+from syncd.domain.operation.mail import ImpactMail
 from syncd.domain.text import one_line
 from syncd.report.mail.message import Attachment, Body
 
@@ -163,6 +164,24 @@ def missing_roles(about: About, roles: Sequence[str], why: str) -> Letter:
             "definition": "",
         },
     )
+
+
+def impact(about: About, content: ImpactMail, why: str, *, makes_texts: bool) -> Letter:
+    """Return the mail that no status page tells of an impact; `makes_texts`: an `update:` makes its text."""
+    if content.text_stands:
+        text = "Publish the text that stands on the ticket, or your own,"
+    elif makes_texts:
+        text = "Write a line `update: …`; syncd then makes the text. Publish it"
+    else:
+        text = "Publish a text"
+    since = format_time(content.since, about.zone)
+    paragraphs = (
+        f"Customers have been impacted since {since}. Nobody has written `status page: posted` yet.",
+        f"{text} on {content.page} and then write the line `status page: posted` on the ticket or the"
+        " incident. If customers are fine again, write `impact: none`.",
+    )
+    title = f"Customers are impacted: incident #{about.number}"
+    return with_links(plain(about.team, title, paragraphs, (), why), about)
 
 
 def correction(about: About, before: str, since: datetime, why: str) -> Letter:
