@@ -79,9 +79,12 @@ class TicketRenderer:
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 
-    def ticket(self, incident: Incident, book: Rulebook, roles: Roles) -> tuple[str, str]:
+    def ticket(
+        self, incident: Incident, book: Rulebook, roles: Roles, *, restricted: bool
+    ) -> tuple[str, str]:
         """Return summary and description of a new ticket."""
-        return render_ticket(self._templates, replace(_subject(incident, book), roles=roles))
+        subject = replace(_subject(incident, book), roles=roles, restricted=restricted)
+        return render_ticket(self._templates, subject)
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
         """Return summary and description of a new postmortem."""

@@ -71,7 +71,7 @@ class RigClock:
 class PlainRenderer:
     """Ticket texts without templates."""
 
-    def ticket(self, incident: Incident, book: Rulebook, roles: Any) -> tuple[str, str]:
+    def ticket(self, incident: Incident, book: Rulebook, roles: Any, *, restricted: bool) -> tuple[str, str]:
         return incident.title.replace("\n", " ")[:255], escape_wiki(incident.title)
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:

@@ -31,7 +31,9 @@ Claim = tuple[Mapping, ServiceSection]
 class Renderer(Protocol):
     """Turns an incident into the text of its ticket and its postmortem."""
 
-    def ticket(self, incident: Incident, book: Rulebook, roles: Roles) -> tuple[str, str]:
+    def ticket(
+        self, incident: Incident, book: Rulebook, roles: Roles, *, restricted: bool
+    ) -> tuple[str, str]:
         """Return summary and description, escaped and within Jira's limits; `roles` are their holders."""
         ...
 

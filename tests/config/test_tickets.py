@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,16 @@ def test_a_qrpay_ticket_has_what_its_runbook_asks() -> None:
         "* ☐ Metrics and traces are back to normal",
     ):
         assert line in ticket.description.splitlines(), line
+
+
+def test_the_ticket_of_a_restricted_incident_asks_for_no_line_about_a_role() -> None:
+    team = SHIPPED["QRPay"]
+    place = Subject(incident(), team, team.services["Alipay Integration"], "SEV2", False)
+    hint = "_A note or comment that begins with a role"
+    assert hint in render_ticket(TEMPLATES, place).description
+    text = render_ticket(TEMPLATES, replace(place, restricted=True)).description
+    assert "* Incident commander: nobody yet" in text
+    assert hint not in text
 
 
 def test_a_qrpay_ticket_leads_through_the_lifecycle_of_its_runbook() -> None:

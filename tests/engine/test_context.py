@@ -34,7 +34,7 @@ class WithVersion(PlainRenderer):
     def __init__(self, version: str) -> None:
         self.version = version
 
-    def ticket(self, incident: Incident, book: Rulebook, roles: Any) -> tuple[str, str]:
+    def ticket(self, incident: Incident, book: Rulebook, roles: Any, *, restricted: bool) -> tuple[str, str]:
         return f"{book.mapping.version}/{self.version}", ""
 
 

@@ -29,7 +29,10 @@ LONGEST_TITLE = 1024
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject of a ticket or postmortem: an incident, its team's mapping, severity and roles' holders."""
+    """The subject of a ticket or postmortem: an incident, its team's mapping, severity and roles' holders.
+
+    `restricted` is True for a restricted incident's ticket.
+    """
 
     incident: Incident
     mapping: Mapping
@@ -37,6 +40,7 @@ class Subject:
     severity: str
     assumed: bool
     roles: Section[Role, RoleHolder] = field(default_factory=dict)
+    restricted: bool = False
 
 
 def ticket_context(subject: Subject) -> dict[str, JsonValue]:
@@ -50,6 +54,7 @@ def ticket_context(subject: Subject) -> dict[str, JsonValue]:
     - `severity`: `name`, `assumed`, `definition`, `postmortem`
     - `roles`: a list of the mapping's roles, each with its name as `role`, who has it as `holder` (None while
       nobody has it), and `how` they got it
+    - `named_by_lines`: True if people's lines name the holders; False for a restricted incident
     - `links`: a list of `name` and `url`: the incident, the service's, the team's
     - `playbook`: the chosen sections, each with `name`, `detect`, `actions`, `recovered_when`
     """
@@ -70,6 +75,8 @@ def ticket_context(subject: Subject) -> dict[str, JsonValue]:
             "postmortem": mapping.owes_postmortem(subject.severity, section),
         },
         "roles": [_role(role, subject.roles.get(role)) for role in mapping.roles_of(section)],
+        # the ledger keeps no line about a role of a restricted incident
+        "named_by_lines": not subject.restricted,
         "links": _links(incident, mapping, section),
         "playbook": [
             {

@@ -85,7 +85,7 @@ class CreateTicketKind(CreateKind):
         if placement is not None and placement.stub:
             fields, agree = _stub(context, incident, book, demanded)
         else:
-            fields, agree = _fields(context, incident, book, create.roles)
+            fields, agree = _fields(context, incident, book, create.roles, restricted=record.restricted)
             agree[ROLES] = agreed_roles(create.roles, book)
             refused |= _fill(context, fields, agree, incident, book, demanded)
             _keep_backfill_quiet(fields, agree, incident, book)
@@ -127,7 +127,7 @@ class CreateTicketKind(CreateKind):
         own = {"summary", "description", *_templated(book)}
         kept = {name: value for name, value in rendered.fields.items() if name not in own}
         roles = operation.typed(CreateTicket).roles
-        whole = own_texts(context, incident, book, roles, frozenset(rendered.needed))
+        whole = own_texts(context, incident, book, roles, frozenset(rendered.needed), restricted=True)
         offered = {name: value for name, value in whole.items() if name in rendered.fields}
         return rendered.model_copy(update={"fields": kept | offered})
 
@@ -175,13 +175,15 @@ def _needed(book: Rulebook, fields: FieldValues) -> Iterator[str]:
             yield facts.id
 
 
-def texts_of(context: EngineContext, incident: Incident, book: Rulebook, roles: Roles) -> tuple[str, str]:
+def texts_of(
+    context: EngineContext, incident: Incident, book: Rulebook, roles: Roles, *, restricted: bool
+) -> tuple[str, str]:
     """Return summary and description.
 
     Raise `CannotRender` without the template engine's words, which may quote the incident.
     """
     try:
-        return context.renderer.ticket(incident, book, roles)
+        return context.renderer.ticket(incident, book, roles, restricted=restricted)
     except TemplateError as error:
         raise template_fails("ticket", error) from None
 
@@ -192,12 +194,14 @@ def own_texts(
     book: Rulebook,
     roles: Roles,
     needed: frozenset[str] = frozenset(),
+    *,
+    restricted: bool,
 ) -> FieldValues:
     """Return all fields of a ticket that hold the incident's own text: a stub has none of them.
 
     `needed` are the fields, by id, that Jira or the mapping demands. Raise `CannotRender`.
     """
-    summary, description = texts_of(context, incident, book, roles)
+    summary, description = texts_of(context, incident, book, roles, restricted=restricted)
     fields: FieldValues = {"summary": summary, "description": description}
     for ident, (spec, facts) in _templated(book).items():
         _fill_one(context, fields, spec, facts, incident, book, needed=ident in needed)
@@ -241,10 +245,10 @@ def _issue(book: Rulebook, summary: str, description: str, labels: list[str]) ->
 
 
 def _fields(
-    context: EngineContext, incident: Incident, book: Rulebook, roles: Roles
+    context: EngineContext, incident: Incident, book: Rulebook, roles: Roles, *, restricted: bool
 ) -> tuple[FieldValues, FieldValues]:
     severity = decide_severity(incident, book.mapping, book.section)
-    summary, description = texts_of(context, incident, book, roles)
+    summary, description = texts_of(context, incident, book, roles, restricted=restricted)
     fields = _issue(book, summary, description, _labels(incident, book, severity))
     agree: FieldValues = {"summary": summary}
     if book.project.offers("labels"):

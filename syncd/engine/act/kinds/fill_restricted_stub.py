@@ -61,7 +61,8 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to syncd")
         roles = operation.typed(FillRestrictedStub).roles
-        return rendered.model_copy(update={"fields": own_texts(context, incident, book, roles)})
+        fields = own_texts(context, incident, book, roles, restricted=restricted)
+        return rendered.model_copy(update={"fields": fields})
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
         """Send one edit, and look if it arrived: the ledger keeps none of its texts to compare later."""
