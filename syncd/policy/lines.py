@@ -27,8 +27,11 @@ _WITHOUT_WORDS: dict[str, frozenset[str]] = {
     "status page": frozenset({"posted"}),
 }
 """The lines that the ledger knows of a restricted ticket, each with the words after it that it keeps."""
-_REFERENCE = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9./_-]{0,39}")
-"""The reference of a filing (`filed-gdpr: IC-2026-118`), which a restricted incident's ledger may keep."""
+LONGEST_REFERENCE = 80
+"""Characters of a filing's reference; what is longer is cut."""
+_NO_REFERENCE = re.compile(r"[^A-Za-z0-9./_-]")
+_FILED = re.compile(r"filed(-[a-z0-9]+)+")
+"""The keyword of a line about a filing (`restricted.clocks.NAME.label`)."""
 _WORD = re.compile(r"\w+")
 _APPROVED = re.compile(r"approved(?: {1,3}#?(\d{1,6}))?[.!]?", re.IGNORECASE)
 
@@ -153,6 +156,16 @@ def _first_word(rest: str) -> str:
     return match[0].casefold() if match is not None else ""
 
 
+def reference_of(rest: str) -> str:
+    """Return the reference of a filing: the first word of a line's rest if it has a digit, else nothing.
+
+    `filed-gdpr: IC-2026-118 (by mail)` has the reference `IC-2026-118`, which a restricted incident's ledger
+    may keep. The words behind it stay out.
+    """
+    word = _NO_REFERENCE.sub("", next(iter(rest.split(maxsplit=1)), "")).strip(".")[:LONGEST_REFERENCE]
+    return word if any(sign.isdigit() for sign in word) else ""
+
+
 def approvals_of(case: Case) -> tuple[Approval, ...]:
     """Return the comments of people that say `approved` or `approved N` and nothing else, oldest first."""
     approvals = []
@@ -183,4 +196,4 @@ def _without_words(comment: Comment) -> str:
     if keyword in _WITHOUT_WORDS:
         word = _first_word(rest)
         return f"{keyword}: {word if word in _WITHOUT_WORDS[keyword] else ''}"
-    return f"{keyword}: {rest}" if keyword.startswith("filed") and _REFERENCE.fullmatch(rest) else ""
+    return f"{keyword}: {reference_of(rest)}" if _FILED.fullmatch(keyword) else ""

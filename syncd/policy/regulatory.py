@@ -15,13 +15,15 @@ from datetime import datetime, timedelta
 
 from syncd.domain.duty import RUNNING, TAKEN_BACK, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.mapping import Mapping, RegulatoryClock
-from syncd.domain.operation import Operation
+from syncd.domain.operation import CommentOnTicket, Operation
+from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.mail import FilingMail
+from syncd.domain.text.plain import counted
 from syncd.domain.ticket import is_person
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.duty_words import SEEN_AGAIN
 from syncd.policy.exercises import acts_on
-from syncd.policy.lines import lines_of
+from syncd.policy.lines import lines_of, reference_of
 from syncd.policy.notify.notices import BEFORE, mail
 from syncd.policy.notify.recipients import Recipient, with_deputies
 from syncd.policy.notify.reminders import OLD_BREACH
@@ -85,7 +87,7 @@ def restricted_at(case: Case, mapping: Mapping) -> datetime:
 
 def _begun(case: Case, book: Rulebook, name: str, clock: RegulatoryClock, record: Duty | None) -> Duty | None:
     """Return the duty with its start and its first deadline; None: nothing (more) is owed."""
-    number, why = 1, f"a restricted incident is filed within {clock.hours:g} hours"
+    number, why = 1, f"a restricted incident must be filed within {counted(clock.hours, 'hour')}"
     if record is not None and record.state is DutyState.VOID:
         at = record.corrected_at
         if at is None or record.claimed_met_at is not None:
@@ -181,7 +183,7 @@ def filed_spans(case: Case, clock: RegulatoryClock) -> tuple[Span, ...]:
     lines = (
         Span(since=line.at, by=line.author.id)
         for line in lines_of(case)
-        if line.source == "comment" and line.keyword == clock.label and line.rest
+        if line.source == "comment" and line.keyword == clock.label and reference_of(line.rest)
     )
     return tuple(sorted((*_labelled(case, clock.label), *lines), key=lambda span: span.since))
 
@@ -220,7 +222,31 @@ def tell_filings(case: Case, book: Rulebook) -> Decision:
         for step in passed:
             mails += _mails(case, book.mapping, duty, step, skip=None if step is passed[-1] else _LATER_STEP)
     again = min(((at - now).total_seconds() for at in moments if at > now), default=None)
-    return Decision(operations=tuple(mails), again=again)
+    return Decision(operations=(*mails, *_without_reference(case, book.mapping)), again=again)
+
+
+def _without_reference(case: Case, mapping: Mapping) -> Iterator[CommentOnTicket]:
+    """Yield one comment for each owed filing that a line without a reference claims; it repeats no word."""
+    for name, clock in mapping.restricted.clocks.items():
+        duty = case.duty(DutyKind.FILED, name)
+        key = comment_key(case.incident.id, "filing", clock.label)
+        if duty is None or duty.state not in RUNNING or duty.corrected is not None or key in case.once:
+            continue
+        if any(
+            line.keyword == clock.label
+            and not reference_of(line.rest)
+            and line.source == "comment"
+            and line.at >= mapping.enforced_since
+            for line in lines_of(case)
+        ):
+            yield CommentOnTicket(
+                key=key,
+                incident=case.incident.id,
+                subject=f"the line {clock.label}",
+                text=f"it has no reference, so it does not count. Write `{clock.label}: NUMBER`.",
+                value="",
+                reason=f"a line {clock.label} has no reference",
+            )
 
 
 def _is_told(duty: Duty) -> bool:

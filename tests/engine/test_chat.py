@@ -52,12 +52,12 @@ def test_the_channel_hears_of_the_ticket_a_new_severity_and_the_resolve_once_eac
     post.settle(3)
     assert first_lines(post) == [
         "*SEV2 #1* Callbacks &lt;!channel&gt; time out",
-        "*#1 is SEV0 now*, before SEV2: Callbacks &lt;!channel&gt; time out",
+        "*#1 is now SEV0* (was SEV2): Callbacks &lt;!channel&gt; time out",
         "*#1 is resolved*: Callbacks &lt;!channel&gt; time out",
     ]
     texts = [posted.text for posted in post.world.chat.to(CHANNEL)]
     assert f"<{post.server.url('jira')}/browse/OPS-1|OPS-1>" in texts[0]
-    assert "Postmortem due" in texts[2]
+    assert "\nPostmortem: schedule it by " in texts[2]
     nothing_more_is_written(post)
 
 

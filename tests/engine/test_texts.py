@@ -153,6 +153,7 @@ def test_the_channel_gets_the_runbooks_update_once_and_a_reminder_when_the_next_
         rig.cycle(15 * 60.0)
     late = [post.text for post in rig.world.chat.to(CHANNEL)][2:]
     assert [text.partition(":")[0] for text in late] == ["*#1 needs an update*"] * 2
+    assert all(": no update since " in text for text in late)
     nothing_more_is_written(rig)
 
 

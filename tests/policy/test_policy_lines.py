@@ -98,12 +98,19 @@ def test_an_approval_says_nothing_else() -> None:
 def test_of_a_restricted_ticket_only_lines_stay_without_their_words() -> None:
     bodies = [
         *("update: SECRET", "Impact: customers, SECRET", "impact: SECRET", "status page: posted SECRET"),
-        *("approved 3", "filed-gdpr: IC-2026-118", "filed-gdpr: SECRET words", "SECRET: x", "SECRET"),
-        "commander: SECRET",
+        *("approved 3", "filed-gdpr: IC-2026-118", "filed-gdpr: SECRET words"),
+        *(
+            "filed-gdpr: IC-2026-119 (SECRET)",
+            "SECRET: x",
+            "SECRET",
+            "commander: SECRET",
+            "filed by SECRET: IC-1",
+        ),
     ]
     comments = [comment(body, number) for number, body in enumerate(bodies, start=1)]
-    kept = comments_without_words([*comments, comment("approved 4", 11, OURS)])
+    kept = comments_without_words([*comments, comment("approved 4", 13, OURS)])
     assert [(left.id, left.body) for left in kept] == [
         *(("C1", "update: "), ("C2", "impact: customers"), ("C3", "impact: "), ("C4", "status page: posted")),
         *(("C5", "approved 3"), ("C6", "filed-gdpr: IC-2026-118")),
+        *(("C7", "filed-gdpr: "), ("C8", "filed-gdpr: IC-2026-119")),
     ]

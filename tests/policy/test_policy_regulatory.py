@@ -10,10 +10,11 @@ from policy_cast import SOMEBODY, book, incident, issue, ticket
 
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change, SeverityPeriod
-from syncd.domain.operation import SendMail
+from syncd.domain.operation import CommentOnTicket, SendMail
 from syncd.domain.ticket import Account, Comment
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.decide import with_duties
+from syncd.policy.postmortem.explain import explain
 from syncd.policy.regulatory import decide_filings, tell_filings
 
 HOUR = timedelta(hours=1)
@@ -122,9 +123,10 @@ def test_nothing_is_owed_of_an_incident_that_is_plain_provisional_or_from_before
     [
         {"changes": (label(DUE - HOUR),)},
         {"comments": (line("filed-gdpr: IC-2026-118", DUE - HOUR),)},
+        {"comments": (line("filed-gdpr: IC-2026-118, (by mail)", DUE - HOUR),)},
         {"changes": (label(DUE - HOUR), label(DUE + HOUR, before="filed-gdpr", after=""))},
     ],
-    ids=["by label", "by comment line", "a label that was removed after the deadline"],
+    ids=["by label", "by comment line", "with words behind", "a label that was removed after the deadline"],
 )
 def test_a_person_meets_it_by_the_time_of_their_act_however_late_syncd_looks(filed: dict[str, Any]) -> None:
     for now in (DUE + 2 * HOUR, DUE + 1000 * HOUR):
@@ -139,13 +141,48 @@ def test_a_person_meets_it_by_the_time_of_their_act_however_late_syncd_looks(fil
         {"changes": (label(DUE - HOUR, by=None),)},
         {"comments": (line("filed-gdpr: IC-2026-118", DUE - HOUR, ROBOT),)},
         {"comments": (line("filed-gdpr:", DUE - HOUR),)},
+        {"comments": (line("filed-gdpr: phoned them at 14:00", DUE - HOUR),)},
         {"comments": (line("filed-other: IC-2026-118", DUE - HOUR),)},
         {"changes": (label(DUE - 2 * HOUR), label(DUE - HOUR, before="filed-gdpr", after=""))},
     ],
-    ids=["robot's label", "nobody's label", "robot's line", "no reference", "another clock", "removed"],
+    ids=[
+        "robot's label",
+        "nobody's label",
+        "robot's line",
+        "no reference",
+        "words",
+        "another clock",
+        "removed",
+    ],
 )
 def test_nothing_else_meets_it(said: dict[str, Any]) -> None:
     assert judged(case(DUE + HOUR, **said)).state is DutyState.BREACHED
+
+
+def test_one_comment_says_that_a_line_without_a_reference_does_not_count_and_repeats_no_word() -> None:
+    def told_of(seen: Case) -> list[CommentOnTicket]:
+        owed = with_duties(seen, decide_filings(seen, rules()).duties)
+        return [op for op in tell_filings(owed, rules()).operations if isinstance(op, CommentOnTicket)]
+
+    said = [line(f"filed-gdpr: SECRET {number}", FRIDAY + HOUR) for number in range(2)]
+    (comment,) = told_of(case(FRIDAY + 2 * HOUR, comments=(*said,)))
+    assert comment.text == "it has no reference, so it does not count. Write `filed-gdpr: NUMBER`."
+    assert "SECRET" not in comment.model_dump_json()
+    assert told_of(case(FRIDAY + 2 * HOUR, comments=(*said,), once={comment.key})) == []
+    right = line("filed-gdpr: 118", FRIDAY + HOUR)
+    assert told_of(case(FRIDAY + 2 * HOUR, comments=(*said, right))) == []
+
+
+def test_an_hour_is_one_hour() -> None:
+    clocks = {"gdpr": {"hours": 1, "label": "filed-gdpr"}}
+    duty = judged(case(FRIDAY), book(restricted={**RULES, "clocks": clocks}, mails={"mode": "off"}))
+    assert duty.reason == "a restricted incident must be filed within 1 hour"
+
+
+def test_show_says_who_is_told_of_a_filing_that_becomes_overdue() -> None:
+    seen = case(DUE - 23 * HOUR)
+    words = explain(judged(seen), seen, rules())
+    assert "Next: reminders until it is due; when it is overdue, lead and deputy are told" in words
 
 
 def test_what_is_filed_late_stays_late_and_a_resolve_or_a_reopen_starts_no_new_clock() -> None:

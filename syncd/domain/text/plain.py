@@ -74,9 +74,10 @@ def csv_cell(text: str) -> str:
     return text
 
 
-def counted(count: int, thing: str) -> str:
-    """Return a number with its noun: `1 incident`, `2 incidents`, `3 searches`, `4 duties`."""
-    return f"{count} {thing if count == 1 else _plural(thing)}"
+def counted(count: float, thing: str) -> str:
+    """Return a number with its noun: `1 incident`, `2 incidents`, `3 searches`, `4 duties`, `1.5 hours`."""
+    number = int(count) if count == int(count) else count
+    return f"{number} {thing if number == 1 else _plural(thing)}"
 
 
 def _plural(thing: str) -> str:

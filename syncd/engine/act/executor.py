@@ -326,11 +326,14 @@ class Executor:
             return self._read_again(operation, error)
         words = error.describe()
         leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
+        findable = KINDS[operation.kind].findable
+        then = "syncd finds out before it sends again" if findable else "nobody can find out"
         self._log(operation).warning(
-            "{}: unknown whether {} was done ({}); syncd finds out before it sends again",
+            "{}: unknown whether {} was done ({}); {}",
             self._name(operation),
             _infinitive(operation),
             words,
+            then,
         )
         return Verdict.AGAIN
 

@@ -137,6 +137,8 @@ def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]
         soon = soon_at(duty, book) if book else None
         return [f"Next: due soon from {at_words(soon, zone)}, which the postmortem says"] if soon else []
     if duty.state is DutyState.DUE_SOON and now is not None and now <= duty.due_at:
+        if duty.kind is DutyKind.FILED:
+            return ["Next: reminders until it is due; when it is overdue, lead and deputy are told"]
         return ["Next: when it is overdue, its contacts are told"]
     if duty.state is DutyState.CANCELLED and case.incident.open:
         return ["Next: nothing until the incident is resolved"]

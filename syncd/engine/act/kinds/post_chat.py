@@ -127,13 +127,13 @@ def _lines(content: PostContent, about: About, form: ChatFormat) -> Iterator[str
         yield f"Incident commander: {escape_chat(content.commander, form) or 'nobody yet'}"
     elif isinstance(content, SeverityPost):
         before = escape_chat(content.before, form)
-        yield f"{chat_bold(f'{number} is {content.severity} now', form)}, before {before}: {title}"
+        yield f"{chat_bold(f'{number} is now {content.severity}', form)} (was {before}): {title}"
         yield links
     elif isinstance(content, ResolvedPost):
         yield f"{chat_bold(f'{number} is resolved', form)}: {title}"
         yield links
         if content.due is not None:
-            yield f"Postmortem due {at_words(content.due, about.zone)}: schedule it until then"
+            yield f"Postmortem: schedule it by {at_words(content.due, about.zone)}"
     elif isinstance(content, BreachPost):
         due = at_words(content.due, about.zone)
         yield f"{chat_bold(f'{number}: {content.what} is overdue', form)} since {due}"
@@ -141,8 +141,9 @@ def _lines(content: PostContent, about: About, form: ChatFormat) -> Iterator[str
     elif isinstance(content, OwedUpdatePost):
         who = escape_chat(content.who, form)
         since = at_words(content.since, about.zone)
-        yield f"{chat_bold(f'{number} needs an update', form)}: nobody wrote one since {since}"
-        yield f"{who or 'Whoever leads'}, write a note or comment that begins with update: · {links}"
+        yield f"{chat_bold(f'{number} needs an update', form)}: no update since {since}"
+        please = f"{who}, please" if who else "Please"
+        yield f"{please} write a note or comment that begins with `update:` · {links}"
     else:
         author = escape_chat(content.author, form) or "somebody"
         yield f"{chat_bold(f'Update on {number}', form)} by {author}"
