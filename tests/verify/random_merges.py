@@ -85,7 +85,7 @@ def random_sources(dice: Dice, base: float) -> list[Source]:
     sources = [_source(dice, base + dice.hours(-1.8, 150), 5)]
     if dice.hit(0.3, "two sources of one target"):
         sources.append(_source(dice, base + dice.hours(-1.8, 150), 6))
-    if dice.hit(0.55, "chain of merges"):
+    if dice.hit(0.75, "chain of merges"):
         first = sources[0]
         merge = first.merge
         created = (first.facts.created_at - at(0)).total_seconds() / 3600
