@@ -6,12 +6,17 @@ commander who acknowledged first, who was on the role's schedule at the trigger,
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from syncd.domain.base import JsonValue
 from syncd.domain.incident import Responder
 from syncd.domain.mapping.services import RoleSection
 from syncd.domain.role import FilledBy, Role, RoleHolder
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.lines import PersonLine, lines_of
 
+ROLES = "roles"
+"""The aspect of a ticket that tells who has which role: how they got it and their ids, by role."""
 LONGEST_NAME = 100
 """Characters of a line that are looked up as a name."""
 _KEYWORDS = {
@@ -42,6 +47,17 @@ def role_holders(case: Case, book: Rulebook) -> dict[Role, RoleHolder]:
 
 def _lines(case: Case, book: Rulebook) -> dict[Role, PersonLine]:
     """Return the latest line about each role; one without a name takes the earlier ones back."""
+    return {role: line for role, line in _latest_lines(case, book).items() if line.rest}
+
+
+def people_spoke_at(case: Case, book: Rulebook) -> datetime | None:
+    """Return when people last named holders of roles or first acknowledged (UTC); None: they never did."""
+    moments = [line.at for line in _latest_lines(case, book).values()]
+    acknowledged = case.roles.acknowledged_at
+    return max([*moments, acknowledged] if acknowledged else moments, default=None)
+
+
+def _latest_lines(case: Case, book: Rulebook) -> dict[Role, PersonLine]:
     known = {*book.mapping.roles_of(book.section), Role.COMMANDER}
     latest: dict[Role, PersonLine] = {}
     for line in lines_of(case):
@@ -49,7 +65,7 @@ def _lines(case: Case, book: Rulebook) -> dict[Role, PersonLine]:
         # "escalation: we called the provider" names nobody where the mapping has no such role
         if role in known:
             latest[role] = line
-    return {role: line for role, line in latest.items() if line.rest}
+    return latest
 
 
 def names_to_look_up(case: Case, book: Rulebook) -> tuple[str, ...]:
@@ -86,11 +102,39 @@ def _unnamed(case: Case, role: Role, section: RoleSection) -> RoleHolder | None:
         return _responder(_addressed(case, acknowledged), FilledBy.ACKNOWLEDGED, "acknowledged first")
     on_call = case.roles.on_call.get(section.schedule or "")
     if on_call:
-        return _responder(on_call[0], FilledBy.SCHEDULE, f"on {section.schedule} at the trigger")
+        return _on_schedule(on_call[0], section.schedule or "")
+    # A holder stays where the mapping names another schedule later, of which nobody is known.
+    if section.schedule or not case.incident.open:
+        for name, people in case.roles.on_call.items():
+            if people and f"user:{people[0].id}" in _told_on_schedule(case, role):
+                return _on_schedule(people[0], name)
     if section.address is None:
         return None
     address = section.address
     return RoleHolder(name=address, by=FilledBy.MAPPING, how="by the mapping", address=address)
+
+
+def _told_on_schedule(case: Case, role: Role) -> tuple[str, ...]:
+    """Return the ids of the role's holder if the ticket tells that a schedule gave them the role."""
+    told = case.ticket.agreed.get(ROLES) if case.ticket else None
+    holder: JsonValue = told.get(role) if isinstance(told, dict) else None
+    return told_ids(holder) if told_by(holder) == FilledBy.SCHEDULE else ()
+
+
+def told_by(holder: JsonValue) -> str | None:
+    """Return how a holder whom the ticket tells got the role; None where it tells nobody."""
+    by = holder.get("by") if isinstance(holder, dict) else None
+    return by if isinstance(by, str) else None
+
+
+def told_ids(holder: JsonValue) -> tuple[str, ...]:
+    """Return the ids of a holder whom the ticket tells."""
+    ids = holder.get("ids") if isinstance(holder, dict) else None
+    return tuple(map(str, ids)) if isinstance(ids, list) else ()
+
+
+def _on_schedule(person: Responder, schedule: str) -> RoleHolder:
+    return _responder(person, FilledBy.SCHEDULE, f"on {schedule} at the trigger")
 
 
 def _addressed(case: Case, person: Responder) -> Responder:

@@ -32,7 +32,7 @@ def description(rig: Rig) -> str:
 
 def comments(rig: Rig) -> list[str]:
     said = (one["body"] for one in issue_of(rig)["comments"])
-    return [text for text in said if text.startswith("Roles:")]
+    return [text for text in said if text.startswith("Roles changed. ")]
 
 
 def test_the_ticket_names_who_was_on_the_schedule_and_a_comment_each_change(make_rig: Any) -> None:
@@ -45,11 +45,14 @@ def test_the_ticket_names_who_was_on_the_schedule_and_a_comment_each_change(make
     people.acknowledge(made.id, "Jonas Lindqvist")
     people.note(made.id, "communications lead: @mei", "Jonas Lindqvist")
     rig.settle(2)
+    assert comments(rig) == []
+    rig.cycle(120.0)
     (comment,) = comments(rig)
     assert "Incident commander: Jonas Lindqvist (acknowledged first)." in comment
     assert "Communications lead: Mei Tanaka (named by Jonas Lindqvist)." in comment
     people.note(made.id, "scribe: the new colleague", "Jonas Lindqvist")
     rig.settle(2)
+    rig.cycle(120.0)
     assert "the new colleague (named by Jonas Lindqvist; syncd knows nobody of this name)" in comments(rig)[1]
     nothing_more_is_written(rig)
 

@@ -12,8 +12,8 @@ from syncd.domain.operation import CommentOnTicket
 from syncd.domain.role import FilledBy, Role, RoleFacts, RoleHolder
 from syncd.domain.ticket import Account, Comment
 from syncd.policy.case import Case, Rulebook, judged_people
-from syncd.policy.roles import names_to_look_up, role_holders, schedules_to_read
-from syncd.policy.ticket.roles import ROLES, agreed_roles, decide_roles
+from syncd.policy.roles import ROLES, names_to_look_up, role_holders, schedules_to_read
+from syncd.policy.ticket.roles import agreed_roles, decide_roles
 
 ROTA = "Commanders"
 MEI = RoleHolder(name="Mei Tanaka", by=FilledBy.LINE, how="", user="U9", address="mei@qrpay.example")
@@ -123,6 +123,45 @@ def test_several_changes_are_one_comment_and_the_same_people_none() -> None:
     # whoever was on the schedule acknowledges: nobody else has the role
     on_duty = before.roles.model_copy(update={"acknowledged": BEN})
     assert decide_roles(before.model_copy(update={"roles": on_duty}), rules()).operations == ()
+
+
+def moved(of: Case, rules_: Rulebook) -> tuple[int, str]:
+    """How many comments a changed mapping causes, and whom the ticket's row names as commander then."""
+    decision = decide_roles(of, rules_)
+    after = of.ticket.agreed | decision.agreed if of.ticket else {}
+    return len(decision.operations), str(after[ROLES]["commander"])
+
+
+def test_a_changed_mapping_is_no_comment_and_leaves_nobody_without_the_role_they_had() -> None:
+    renamed = rules(commander={"schedule": "Renamed"}, expert={"address": "mei@qrpay.example"})
+    of = told(known())
+    for happened in (of.incident, incident(status="resolved")):
+        comments, commander = moved(of.model_copy(update={"incident": happened}), renamed)
+        assert (comments, "user:U2" in commander) == (0, True)
+    addressed = rules(commander={"address": "new@qrpay.example"})
+    assert moved(of, addressed)[0] == 0
+    assert names(of, addressed)["commander"] == "new@qrpay.example"
+    over = of.model_copy(update={"incident": incident(status="resolved")})
+    assert names(over, addressed)["commander"] == "Ben"
+
+
+def test_a_line_after_the_end_is_no_comment() -> None:
+    of = told(known()).model_copy(
+        update={"incident": incident(status="resolved"), "notes": (note("scribe: Mei"),)}
+    )
+    decision = decide_roles(of, rules())
+    assert decision.operations == ()
+    assert ROLES in decision.agreed
+
+
+def test_names_given_one_after_the_other_are_one_comment() -> None:
+    second = note("comms lead: Mei", 2).model_copy(update={"created_at": NOW + timedelta(seconds=60)})
+    of = told(known()).model_copy(update={"notes": (note("scribe: Mei"), second)})
+    early = decide_roles(of.model_copy(update={"now": NOW + timedelta(seconds=150)}), rules())
+    assert (early.operations, early.agreed, early.again) == ((), {}, 30.0)
+    comment = comment_of(of.model_copy(update={"now": NOW + timedelta(seconds=180)}))
+    assert (comment.subject, comment.text) == ("roles changed", "")
+    assert "Communications lead: Mei Tanaka (named by Ana). Scribe: Mei Tanaka" in comment.value
 
 
 def test_a_role_that_comes_back_is_told_again() -> None:

@@ -1,35 +1,41 @@
 """Tell on the ticket when another person has a role than its description or the last comment says.
 
-The description names who fills each role at the create; a later change is one comment about all roles that
-changed. A role that the mapping does not name is not told.
+The description names who fills each role at the create; what people change later is one comment about all
+roles. A role that the mapping does not name is not told. Nor is what the mapping alone changed, and nothing
+once the incident is over: the ticket's row follows without a word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from hashlib import sha256
 
 from syncd.domain.base import JsonValue
 from syncd.domain.mail import address_print
 from syncd.domain.operation import CommentOnTicket
 from syncd.domain.operation.keys import comment_key
-from syncd.domain.role import Role, RoleHolder
+from syncd.domain.role import FilledBy, Role, RoleHolder
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.restricted import is_stub
-from syncd.policy.roles import role_holders
+from syncd.policy.roles import ROLES, people_spoke_at, role_holders, told_by, told_ids
 
-ROLES = "roles"
-"""The aspect of a ticket that tells who has which role, and the subject of the comments about it."""
+TIME_TO_FINISH = timedelta(minutes=2)
+"""The time after the newest line or acknowledgement in which people name the next: it is one comment."""
+_PEOPLES = (FilledBy.LINE, FilledBy.ACKNOWLEDGED)
 
 
 def agreed_roles(holders: Mapping[Role, RoleHolder], book: Rulebook) -> JsonValue:
-    """Return the form of the holders that the ticket's row keeps: ids and hashes, by role of the mapping."""
+    """Return the form of the holders that the ticket's row keeps: ids and hashes, by role of the mapping.
+
+    A role that nobody has is None, so that the row tells which roles the mapping named.
+    """
     known = book.mapping.roles_of(book.section)
-    return {str(role): _ids(holders[role]) for role in known if role in holders}
+    return {str(role): _told(holders[role]) if role in holders else None for role in known}
 
 
 def decide_roles(case: Case, book: Rulebook) -> Decision:
-    """Return one comment about all roles whose holder is another than the ticket tells."""
+    """Return one comment about all roles whose holder people changed, or when to look again."""
     ticket, roles = case.ticket, book.mapping.roles_of(book.section)
     if ticket is None or not ticket.in_sight or not roles or case.before_enforcement or is_stub(case):
         return Decision()
@@ -38,9 +44,15 @@ def decide_roles(case: Case, book: Rulebook) -> Decision:
     # A ticket that syncd did not write, or filled later, tells what it tells.
     if not isinstance(told, dict) or not isinstance(now, dict):
         return Decision(agreed={ROLES: now}) if case.incident.open else Decision()
-    changed = [role for role in roles if not _same(told.get(role), now.get(role))]
-    if not changed:
+    if now == told:
         return Decision()
+    changed = [role for role in roles if role in told and _people_changed(told[role], now[role])]
+    # A comment on a restricted ticket names nobody: it would say nothing.
+    if not changed or not case.incident.open or case.restricted:
+        return Decision(agreed={ROLES: now})
+    spoke = people_spoke_at(case, book)
+    if spoke is not None and case.now is not None and case.now < spoke + TIME_TO_FINISH:
+        return Decision(again=(spoke + TIME_TO_FINISH - case.now).total_seconds())
     words = [
         f"{role.words.capitalize()}: {_words(holders.get(role))}"
         for role in roles
@@ -52,8 +64,8 @@ def decide_roles(case: Case, book: Rulebook) -> Decision:
     comment = CommentOnTicket(
         key=f"{prefix}/{number}-{print_}",
         incident=case.incident.id,
-        subject=ROLES,
-        text="who has which role now.",
+        subject="roles changed",
+        text="",
         value=". ".join(words) + ".",
         reason=f"another person has a role: {', '.join(role.words for role in changed)}",
     )
@@ -66,10 +78,14 @@ def _words(holder: RoleHolder | None) -> str:
     return f"{holder.name} ({'; '.join(filter(None, (holder.how, holder.unclear)))})"
 
 
-def _same(told: JsonValue, now: JsonValue) -> bool:
-    if not isinstance(told, list) or not isinstance(now, list):
-        return told == now
-    return not set(map(str, told)).isdisjoint(map(str, now))
+def _people_changed(told: JsonValue, now: JsonValue) -> bool:
+    """Return True if another person has the role, by a line, its withdrawal, or the acknowledgement."""
+    same = told == now or not set(told_ids(told)).isdisjoint(told_ids(now))
+    return not same and (told_by(now) in _PEOPLES or told_by(told) == FilledBy.LINE)
+
+
+def _told(holder: RoleHolder) -> JsonValue:
+    return {"by": str(holder.by), "ids": _ids(holder)}
 
 
 def _ids(holder: RoleHolder) -> list[JsonValue]:

@@ -43,11 +43,12 @@ from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.marks import ticket_labels
 from syncd.policy.restricted import ASPECT, STUB, STUB_TEXT
+from syncd.policy.roles import ROLES
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.ticket.field_values import Unfit, shown_text
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
-from syncd.policy.ticket.roles import ROLES, agreed_roles
+from syncd.policy.ticket.roles import agreed_roles
 
 BACKFILL_LABEL = "syncd-backfill"
 """The label on tickets of incidents that were resolved before `enforce_from`."""

@@ -219,7 +219,8 @@ class CommentOnDutyIssueKind(CommentKind):
 
 
 def _words(comment: CommentOnTicket | DutyIssueComment) -> str:
-    return f"{comment.subject.capitalize()}: {comment.text}"
+    subject = comment.subject.capitalize()
+    return f"{subject}: {comment.text}" if comment.text else f"{subject}."
 
 
 def _with_value(context: EngineContext, basis: Basis, comment: CommentOnTicket | DutyIssueComment) -> str:
