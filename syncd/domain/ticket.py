@@ -6,6 +6,7 @@ syncd identifies issues by their numeric id. Keys are for display, and they chan
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -78,6 +79,10 @@ class Mark(Value):
     facts: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+UNEDITED = timedelta(seconds=2)
+"""Jira sets both times of a new comment to about the same moment; a later update is an edit."""
+
+
 class Comment(Value):
     """A comment; `mark` is syncd's property on it, None where a person or another tool wrote the comment.
 
@@ -91,6 +96,11 @@ class Comment(Value):
     updated_at: UtcTime | None = None
     mark: Mark | None = None
     public: bool | None = None
+
+    @property
+    def edited(self) -> bool:
+        """Return True if Jira says that somebody edited the comment after it was written."""
+        return self.updated_at is not None and self.updated_at - self.created_at > UNEDITED
 
 
 class Link(Value):

@@ -39,7 +39,10 @@ Source = Literal["note", "comment"]
 
 
 class ForeignText(Value):
-    """A note or comment that syncd did not write; `by_person` is False where no person is known to have."""
+    """A note or comment that syncd did not write; `by_person` is False where no person is known to have.
+
+    `edited` is True for a comment that somebody edited; of notes it is not known.
+    """
 
     source: Source
     id: str
@@ -47,6 +50,7 @@ class ForeignText(Value):
     by_person: bool
     at: UtcTime
     text: str
+    edited: bool = False
 
 
 class PersonLine(Value):
@@ -107,6 +111,7 @@ def foreign_comments(case: Case) -> Iterator[ForeignText]:
                 by_person=is_person(comment.author),
                 at=comment.created_at,
                 text=body,
+                edited=comment.edited,
             )
 
 
@@ -167,11 +172,14 @@ def reference_of(rest: str) -> str:
 
 
 def approvals_of(case: Case) -> tuple[Approval, ...]:
-    """Return the comments of people that say `approved` or `approved N` and nothing else, oldest first."""
+    """Return the comments of people that say `approved` or `approved N` and nothing else, oldest first.
+
+    An edited comment does not count: nobody knows what its words were when the draft was read.
+    """
     approvals = []
     for text in texts_of_people(case):
         match = _APPROVED.fullmatch(text.text.strip()) if text.source == "comment" else None
-        if match is not None and isinstance(text.author, Account):
+        if match is not None and isinstance(text.author, Account) and not text.edited:
             number = int(match[1]) if match[1] else None
             approvals.append(Approval(author=text.author, at=text.at, number=number))
     return tuple(approvals)

@@ -90,7 +90,7 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
         r"^\| 4 of 7 duties met in time\.$",
         r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W48: the only duty was met in time",
         r"syncd      posted to #status-qrpay about #1: the severity changed from SEV1 to SEV0$",
-        r"syncd      posted to #status-qrpay about #1: a person wrote update:",
+        r"syncd      posted to #status-qrpay about #1: a person wrote a line `update:`$",
         r"syncd      wrote texts to copy on OPS-1: ",
         r"syncd      wrote a comment on OPS-1: another person has a role: communications lead$",
         r"a mail about #12: nobody acknowledged the incident within 5 minutes$",

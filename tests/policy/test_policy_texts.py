@@ -189,7 +189,8 @@ def draft() -> Decision:
 def test_a_text_is_a_draft_until_the_right_person_approves_it() -> None:
     assert decide_texts(seen(note("update: a")), rules(**APPROVING)).look == {"customer_approvers"}
     (text,) = texts(draft()).made
-    assert text.state == f'draft 1, do not use it: it waits for the comment "approved 1" of {LEGAL}'
+    waits = f'it waits for the comment "approved 1" of {LEGAL} (an edited comment does not count)'
+    assert text.state == f"draft 1, do not use it: {waits}"
     for words in ("approved", "Approved 1"):
         decision = decide_texts(approving(draft(), said(words, 3)), rules(**APPROVING))
         (text,) = texts(decision).made
@@ -204,8 +205,9 @@ def test_a_text_is_a_draft_until_the_right_person_approves_it() -> None:
         said("approved 2", 3),
         said("approved, but call me", 3),
         said("approved", 1),
+        said("approved", 3).model_copy(update={"updated_at": at(4)}),
     ],
-    ids=["another person", "another number", "more words", "before it was shown"],
+    ids=["another person", "another number", "more words", "before it was shown", "edited"],
 )
 def test_no_other_word_approves(word: Comment) -> None:
     decision = decide_texts(approving(draft(), word), rules(**APPROVING))
@@ -257,5 +259,7 @@ def test_an_incident_that_becomes_restricted_loses_the_words_of_its_texts() -> N
 def test_nothing_leaves_in_report() -> None:
     made = book(texts=TEXTS_KEY, chat={"mode": "report", "channel": "qrpay"})
     decision = decide_texts(seen(note("update: a")), made)
-    assert posts(decision) == [] and decision.dry_run_notes == ("post to #qrpay: a person wrote update:",)
+    assert posts(decision) == [] and decision.dry_run_notes == (
+        "post to #qrpay: a person wrote a line `update:`",
+    )
     assert decide_texts(seen(note("update: a", 1)), book()) == Decision()

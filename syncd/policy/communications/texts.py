@@ -165,7 +165,9 @@ def _posts(
                 next_at=_next_at(case, book, line.at),
                 template=section.template,
             )
-            posts.append(update_post(case, book, content, f"a person wrote {line.keyword}:", line.at))
+            posts.append(
+                update_post(case, book, content, f"a person wrote a line `{line.keyword}:`", line.at)
+            )
     for post in posts:
         later = post is not posts[-1] and post.key not in case.sent
         yield post.model_copy(update={"skip": LATER_STEP}) if later else post
@@ -276,7 +278,8 @@ def _stated(case: Case, book: Rulebook, text: MadeText, address: str | None) -> 
     elif case.customer_approvers[address] is None:
         state = f"{draft}: Jira has no account for {address}, who has to approve it"
     else:
-        state = f'{draft}: it waits for the comment "approved {text.number}" of {address}'
+        word = f'the comment "approved {text.number}" of {address} (an edited comment does not count)'
+        state = f"{draft}: it waits for {word}"
     return text.model_copy(update={"state": state})
 
 

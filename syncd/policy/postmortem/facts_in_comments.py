@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from datetime import timedelta
 from hashlib import sha256
 from typing import Literal
 
@@ -32,8 +31,6 @@ SAID = "said"
 """The key of people's words beside the facts; the operation is not derived from them."""
 WITHHELD = "see the comment"
 """The words of a rebuilt decision whose comment has none, such as a restricted incident's."""
-UNEDITED = timedelta(seconds=2)
-"""Jira sets both times of a new comment to about the same moment; a later update is an edit."""
 
 
 class DutyStated(Value):
@@ -171,8 +168,7 @@ def facts_in_comments(
 
 
 def _untouched(comment: Comment, ours: Collection[str]) -> bool:
-    edited = comment.updated_at is not None and comment.updated_at - comment.created_at > UNEDITED
-    return comment.author is not None and comment.author.id in ours and not edited
+    return comment.author is not None and comment.author.id in ours and not comment.edited
 
 
 def _read(facts: dict[str, JsonValue]) -> Stated | None:
