@@ -13,7 +13,7 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.communications.cadence import decide_owed_updates
 from syncd.policy.communications.impact import decide_impact
 from syncd.policy.communications.texts import decide_texts
-from syncd.policy.exercises import look_at_labels
+from syncd.policy.exercises import is_undecided, look_at_labels
 from syncd.policy.follow_ups.judge import decide_follow_ups
 from syncd.policy.follow_ups.operations import act_on_follow_ups
 from syncd.policy.notify.chat import decide_posts
@@ -62,6 +62,8 @@ JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_filings,
 )
 """Rules that judge the duties, in this order; each sees the verdicts of those before it."""
+OF_REAL_INCIDENTS = (decide_duties, decide_follow_ups)
+"""Rules that judge nothing while Jira refuses to tell if a person made the incident an exercise."""
 ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     comment_on_duties,
     comment_on_waivers,
@@ -113,7 +115,11 @@ def decide_recurring(case: Case, book: Rulebook) -> Decision:
 def judge_duties(case: Case, book: Rulebook) -> tuple[Case, Decision]:
     """Return the case with its duties as judged now, and what of them differs from the record."""
     decision = Decision()
+    undecided = "ticket" in case.refused_looks and is_undecided(case, book.mapping)
     for rule in JUDGING:
+        # an exercise misses nothing; the sources tell later what a real incident did in time
+        if undecided and rule in OF_REAL_INCIDENTS:
+            continue
         judged = rule(case, book)
         decision = decision.plus(judged)
         case = with_duties(case, judged.duties)

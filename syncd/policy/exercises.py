@@ -70,8 +70,17 @@ def is_undecided(case: Case, mapping: Mapping) -> bool:
 
 
 def look_at_labels(case: Case, book: Rulebook) -> Decision:
-    """Return a look at the ticket's changelog while it does not tell who set a label that matters."""
-    return Decision(look=frozenset({"ticket"})) if labels_unread(case, book.mapping) else Decision()
+    """Return a look at the ticket's changelog while it does not tell who set a label that matters.
+
+    Nothing waits for a look that Jira refuses: meanwhile the incident is a possible exercise.
+    """
+    return read_ticket_first(case) if labels_unread(case, book.mapping) else Decision()
+
+
+def read_ticket_first(case: Case) -> Decision:
+    """Return a look at the ticket's changelog, or when to decide again while Jira refuses it."""
+    refused = "ticket" in case.refused_looks
+    return Decision(again=60.0) if refused else Decision(look=frozenset({"ticket"}))
 
 
 def labels_unread(case: Case, mapping: Mapping) -> bool:

@@ -22,7 +22,7 @@ from syncd.domain.text.plain import counted
 from syncd.domain.ticket import is_person
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.duty_words import SEEN_AGAIN
-from syncd.policy.exercises import acts_on
+from syncd.policy.exercises import acts_on, read_ticket_first
 from syncd.policy.lines import lines_of, reference_of
 from syncd.policy.notify.notices import BEFORE, mail
 from syncd.policy.notify.recipients import Recipient, with_deputies
@@ -63,11 +63,12 @@ def decide_filings(case: Case, book: Rulebook) -> Decision:
         if duty.subject not in clocks and duty.state in RUNNING:
             ended = {"state": DutyState.CANCELLED, "reason": NO_CLOCK, "remedy": ""}
             judged.duties.append(duty.model_copy(update=ended))
-    if judged.look:
-        return Decision(look=frozenset({"ticket"}))
+    first = read_ticket_first(case) if judged.look else Decision()
+    if first.look:
+        return first
     changed = tuple(duty for duty in judged.duties if duty not in case.duties)
     again = min(((at - now).total_seconds() for at in judged.moments if at > now), default=None)
-    return Decision(duties=changed, again=again)
+    return Decision(duties=changed, again=again).plus(first)
 
 
 def restricted_at(case: Case, mapping: Mapping) -> datetime:

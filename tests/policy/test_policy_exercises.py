@@ -15,8 +15,8 @@ from syncd.domain.history import Change
 from syncd.domain.operation import SendMail
 from syncd.domain.recurring import RecurringName
 from syncd.domain.ticket import Account
-from syncd.policy.case import Case, ItemState, TicketState
-from syncd.policy.decide import with_duties
+from syncd.policy.case import Case, Decision, ItemState, TicketState
+from syncd.policy.decide import decide, with_duties
 from syncd.policy.exercises import exercise_of, look_at_labels, mark_of
 from syncd.policy.notify.notices import notices
 from syncd.policy.postmortem.duties import decide_duties, why_no_postmortem
@@ -126,6 +126,18 @@ def test_notices_go_out_with_a_mark_until_a_person_has_said_so_and_the_gravest_a
     assert mails(seen(labelled(("+game-day", ROBOT)))) == [(amara, "[EXERCISE?]")]
     assert mails(seen(labelled(("+game-day", SOMEBODY)))) == []
     assert mails(seen(labelled(("+game-day", SOMEBODY))), "P1") == [(cto, "[EXERCISE]")]
+
+
+def test_while_jira_refuses_the_changelog_nothing_waits_and_no_duty_is_judged() -> None:
+    unread = labelled(("+game-day", SOMEBODY), read=False)
+    unread = unread.model_copy(update={"changes": ()})
+    refused = Life().resolve().case(RESOLVED + 50 * HOUR)
+    refused = refused.model_copy(update={"ticket": unread, "refused_looks": frozenset({"ticket"})})
+    assert look_at_labels(refused, rules()) == Decision(again=60.0)
+    assert mark_of(refused) == "[EXERCISE?]"
+    decision = decide(refused, rules())
+    assert (decision.look, decision.duties, decision.again) == (frozenset(), (), 60.0)
+    assert decide(refused.model_copy(update={"refused_looks": frozenset()}), rules()).look == {"ticket"}
 
 
 def test_a_person_who_removes_the_label_makes_a_game_days_incident_real() -> None:

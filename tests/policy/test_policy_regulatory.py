@@ -203,6 +203,8 @@ def test_a_breach_is_recorded_only_after_the_changelog_was_read_beyond_the_deadl
     for read in (None, DUE - HOUR):
         had = ticket(issue(), changes_until=read, labels_read=())
         assert decide_filings(case(DUE + HOUR, ticket=had), rules()).look == {"ticket"}
+        refused = case(DUE + HOUR, ticket=had, refused_looks={"ticket"})
+        assert judged(refused).state is DutyState.DUE_SOON
     waiting = case(DUE + HOUR, read_until=DUE - HOUR)
     assert judged(waiting).state is DutyState.DUE_SOON
 

@@ -12,7 +12,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreatePostmortem, EditPostmortem, LinkPostmortem
 from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
-from syncd.policy.exercises import is_undecided
+from syncd.policy.exercises import is_undecided, read_ticket_first
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem, qualifies
 from syncd.policy.restricted import ASPECT, STUB, level_of
 
@@ -48,7 +48,7 @@ def _make(case: Case, book: Rulebook) -> Decision:
             return Decision()
         return Decision(again=(settles_at - case.now).total_seconds())
     if is_undecided(case, book.mapping):
-        return Decision(look=frozenset({"ticket"}))
+        return read_ticket_first(case)
     if left > 0:
         return Decision(again=left)
     if book.mapping.postmortem.mode is Mode.REPORT:

@@ -21,6 +21,7 @@ from syncd.domain.operation.keys import gate_key
 from syncd.domain.text import counted
 from syncd.policy.case import Case, ClosedBy, Decision, DutyIssueState, Remark, Rulebook, TicketState
 from syncd.policy.duty_words import BY_RULE, out_of_sight
+from syncd.policy.exercises import read_ticket_first
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.marks import mark_in
@@ -145,7 +146,7 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
         return _continue_reopen(case, book, ticket, str(judged))
     # Only the changelog says who closed the ticket and when.
     if closed is None or closed.status != issue.status.id:
-        return Decision(look=frozenset({"ticket"}))
+        return read_ticket_first(case)
     return _judge_close(case, book, ticket, closed)
 
 
