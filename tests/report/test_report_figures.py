@@ -280,6 +280,21 @@ def test_waivers_overrides_and_breaches_that_cannot_be_seen_are_told_with_names_
     assert "Ines" not in formats.written(told, "html", TEMPLATES, names=False)
 
 
+def test_a_filing_counts_from_its_deadline_on_and_a_cancelled_one_never(tmp_path: Path) -> None:
+    ahead, passed = NOW + timedelta(hours=3), NOW - timedelta(hours=3)
+    filings = [("pending", ahead), ("due_soon", ahead), ("waived", ahead), ("met", ahead)]
+    filings += [("cancelled", passed), ("void", passed), ("due_soon", passed)]
+    with ledger(tmp_path) as made:
+        hidden, plain = incident(1, restricted=True), incident(2)
+        put(made, hidden, plain, duty(plain, "scheduled", "met", passed, met_at=passed))
+        for number, (state, due_at) in enumerate(filings):
+            put(made, duty(hidden, "filed", state, due_at, subject=f"clock{number}"))
+        told = report(made, week=Week.of(NOW, "UTC"))
+    assert told.figures["apart"]["regulatory"] == {"met": 1, "of": 2, "running": 3}
+    text = formats.written(told, "text", TEMPLATES)
+    assert "Beside the number: regulatory 1 of 2 met in time (3 still running)." in text
+
+
 def test_an_owner_by_rule_never_stands_beside_not_yet(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         one = incident(1)

@@ -138,7 +138,7 @@ def duty_row(duty: DutyFact, week: str, now: datetime, sight: Sight, zone: str) 
 
     `note` says what is wrong in the words of `syncd show`; `lost` names who deleted or moved the issue.
     """
-    duty_verdict = verdict(duty, now)
+    duty_verdict, own = verdict(duty, now), verdict_of(DutyState(duty.state), duty.breached_at)
     row: Row = {
         "table": "duty",
         "week": week,
@@ -146,7 +146,8 @@ def duty_row(duty: DutyFact, week: str, now: datetime, sight: Sight, zone: str) 
         "duty": duty.kind,
         "verdict": duty_verdict,
         # also of a restricted duty and of a waived one, which stand apart with their own "n of m"
-        "in_time": verdict_of(DutyState(duty.state), duty.breached_at) is DutyState.MET,
+        "in_time": own is DutyState.MET,
+        "outcome": _outcome(own, duty.due_at, now),
     }
     if duty.restricted:
         return row
@@ -203,10 +204,24 @@ def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: d
     }
 
 
+def _outcome(own: DutyState, due_at: datetime, now: datetime) -> str:
+    """Return how a share counts a duty: `ended` (no verdict), `running` (deadline ahead) or `judged`."""
+    if own in (DutyState.CANCELLED, DutyState.VOID):
+        return "ended"
+    return "running" if str(own) in _UNDECIDED and due_at > now else "judged"
+
+
 def share(rows: Iterable[Row]) -> dict[str, int]:
     """Return how many duties that stand apart were met in time, and how many there are."""
     in_time = [bool(row["in_time"]) for row in rows]
     return {"met": sum(in_time), "of": len(in_time)}
+
+
+def share_so_far(rows: Iterable[Row]) -> dict[str, int]:
+    """Return the share of the duties that are met or past their deadline, and how many are `running`."""
+    listed = list(rows)
+    judged = share(row for row in listed if row["outcome"] == "judged")
+    return {**judged, "running": sum(row["outcome"] == "running" for row in listed)}
 
 
 def plain_row(row: Row) -> Row:

@@ -39,6 +39,7 @@ from syncd.report.weekly.counting import (
     item_row,
     met_of,
     share,
+    share_so_far,
     tally,
     unjudged_of,
 )
@@ -274,8 +275,8 @@ def _apart(rows: Sequence[Row]) -> dict[str, Any]:
     waived = [row for row in rows if row["table"] == MOVED or (row in duties and row["verdict"] == WAIVED)]
     return {
         "waived": share(row for row in waived if row["verdict"] != RESTRICTED),
-        "regulatory": share(row for row in duties if row["duty"] == DutyKind.FILED),
-        "restricted": share(
+        "regulatory": share_so_far(row for row in duties if row["duty"] == DutyKind.FILED),
+        "restricted": share_so_far(
             row for row in duties if row["verdict"] == RESTRICTED and row["duty"] != DutyKind.FILED
         ),
         "void": sum(row["verdict"] == VOID for row in duties),

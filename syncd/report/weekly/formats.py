@@ -24,7 +24,17 @@ COLUMNS = (
     *("why_no_ticket", "created_at", "acknowledged_at", "resolved_at", "minutes_to_acknowledge"),
     *("minutes_to_resolve", "longest_gap_minutes", "updates_in_time", "updates_owed"),
     *("merged_into", "duty", "clock", "key", "summary", "owner", "note", "lost"),
-    *("verdict", "in_time", "why_not_judged", "started_at", "due_at", "was_due_at", "due_day", "met_at"),
+    *(
+        "verdict",
+        "in_time",
+        "outcome",
+        "why_not_judged",
+        "started_at",
+        "due_at",
+        "was_due_at",
+        "due_day",
+        "met_at",
+    ),
     *("breached_at", "corrected", "unowned", "overdue_days", "postponed", "by", "until", "ended_at"),
     *("ended_by", "nth", "itself", "reason", "recurring"),
 )

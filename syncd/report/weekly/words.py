@@ -149,17 +149,24 @@ def _beside(figures: dict[str, Any]) -> list[str]:
     parts = ", ".join(f"{count} {words}" for words, count in verdicts if count)
     lines = [f"Made up of: {parts}."] if figures["of"] else []
     beside = [
-        f"{words} {apart[name]['met']} of {apart[name]['of']} met in time"
+        f"{words} {_share(apart[name])}"
         for name, words in (
             ("waived", "waived before the deadline"),
             ("regulatory", "regulatory"),
             ("restricted", "restricted"),
         )
-        if apart[name]["of"]
+        if apart[name]["of"] or apart[name].get("running")
     ]
     if apart["void"]:
         beside.append(f"{counted(apart['void'], 'breach')} taken back")
     return [*lines, *([f"Beside the number: {'; '.join(beside)}."] if beside else [])]
+
+
+def _share(share: dict[str, int]) -> str:
+    met = f"{share['met']} of {share['of']} met in time" if share["of"] else ""
+    # a report that was sent before has no such figure
+    running = f"{share['running']} still running" if share.get("running") else ""
+    return f"{met} ({running})" if met and running else met or running
 
 
 def _restated(figures: dict[str, Any], zone: str, names: bool) -> list[str]:
