@@ -77,7 +77,7 @@ def test_lines_make_one_comment_that_is_edited_and_no_line_makes_a_text_twice(ma
     rig.loop.slow()
     rig.settle(3)
     assert texts_of(rig) == [text]
-    told = [one["body"] for one in issue_of(rig)["comments"] if "after syncd had used it" in one["body"]]
+    told = [one["body"] for one in issue_of(rig)["comments"] if "after syncd used it" in one["body"]]
     assert len(told) == 1 and shown(rig) == [
         ("status page", 1, "ready to use"),
         ("mail", 2, "ready to use"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from policy_cast import NOW, SOMEBODY, book, case, comment, incident, issue, note, ticket
 
+from syncd.domain.history import Change
 from syncd.domain.incident import Note
 from syncd.domain.operation import CommentOnTicket, PostChat, PostReadyTexts, RewriteReadyTexts
 from syncd.domain.role import Role
@@ -131,17 +132,60 @@ def test_a_new_update_has_a_new_number_and_edits_the_comment() -> None:
     assert [(text.number, text.text) for text in texts(decision).made] == [(2, "b")]
 
 
-@pytest.mark.parametrize("after", [(note("update: changed"),), (note("never mind"),), ()])
-def test_an_edited_or_deleted_line_makes_no_text_and_the_scribe_hears_once(after: tuple[Note, ...]) -> None:
+@pytest.mark.parametrize(
+    ("after", "whom", "what"),
+    [
+        ((note("update: changed"),), "[~accountid:acc-ana]", "the line `update: …` was edited"),
+        ((note("never mind"),), "[~accountid:acc-ana]", "a line that made texts was edited or deleted"),
+        ((), "scribe\\@qrpay.example", "a line that made texts was edited or deleted"),
+    ],
+)
+def test_an_edited_or_deleted_line_makes_no_text_and_the_scribe_hears_once(
+    after: tuple[Note, ...], whom: str, what: str
+) -> None:
     first = decide_texts(seen(note("update: a")), rules())
     sent = {"chat/P1/update:note:N1": NOW}
     scribe = rules(roles={Role.SCRIBE: {"address": "scribe@qrpay.example"}})
     decision = decide_texts(seen(*after, agreed=shown(first), sent=sent), scribe)
     (told,) = comments(decision)
-    assert isinstance(told, CommentOnTicket) and told.text.startswith("scribe\\@qrpay.example: it was edited")
+    assert isinstance(told, CommentOnTicket) and (told.subject, told.text) == (
+        "",
+        f"{whom}, {what} after syncd used it. The posted texts stay. For new texts write a new line.",
+    )
     assert [text.text for text in texts(decision).made] == ["a"]
     again = seen(*after, agreed={**shown(first), TEXTS: decision.agreed[TEXTS]}, sent=sent)
     assert comments(decide_texts(again, scribe)) == []
+
+
+def test_the_scribes_account_is_mentioned_else_the_authors() -> None:
+    first = decide_texts(seen(comment("update: a")), rules())
+    scribe = rules(roles={Role.SCRIBE: {"address": "scribe@qrpay.example"}})
+    changed = seen(comment("update: changed"), agreed=shown(first))
+    known = changed.model_copy(update={"addresses": {"acc-scribe": "scribe@qrpay.example"}})
+    heard = [comments(decide_texts(of, scribe))[0] for of in (changed, known)]
+    starts = [told.text.partition(",")[0] for told in heard if isinstance(told, CommentOnTicket)]
+    assert starts == [f"[~accountid:{SOMEBODY.id}]", "[~accountid:acc-scribe]"]
+
+
+def test_a_text_of_an_exercise_says_that_nobody_publishes_it() -> None:
+    label = Change(at=NOW, author=SOMEBODY, field="labels", after_words="game-day")
+    drill = seen(note("update: a"))
+    certain = ticket(issue(labels=("game-day",)), changes=[label], labels_read=("game-day",))
+    (text,) = texts(decide_texts(drill.model_copy(update={"ticket": certain}), rules())).made
+    assert text.state == "EXERCISE: do not publish"
+    (text,) = texts(decide_texts(drill.model_copy(update={"game_day": "OPS-9 (Storm)"}), rules())).made
+    assert text.state.startswith("EXERCISE?: do not publish")
+
+
+def test_a_text_that_first_stands_after_the_resolve_is_for_nobody_to_use() -> None:
+    over = incident(status="resolved", resolved_at=at(10))
+    first = decide_texts(seen(note("update: a"), at=12, happened=over), rules())
+    assert texts(first).made[0].state == "the incident is over, do not use it"
+    again = decide_texts(seen(note("update: a"), at=13, happened=over, agreed=shown(first, 12)), rules())
+    assert (comments(again), again.agreed) == ([], {})
+    early = decide_texts(seen(note("update: a")), rules())
+    stands = decide_texts(seen(note("update: a"), at=12, happened=over, agreed=shown(early)), rules())
+    assert (comments(stands), stands.agreed) == ([], {})
 
 
 def test_notes_that_syncd_has_not_read_are_no_deleted_lines() -> None:

@@ -16,7 +16,7 @@ from syncd.domain.operation.base import (
 
 
 class CommentOnTicket(OperationBase):
-    """Comment on the ticket, once; `value` is text from outside and is escaped.
+    """Comment on the ticket, once; `value` is text from outside and is escaped. `subject` may be empty.
 
     `companion` is the aspect of the state operation that the comment explains: the comment leaves only with
     it.

@@ -18,15 +18,17 @@ from pydantic import Field
 
 from syncd.config.templates.text_limits import cut
 from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.incident import Responder
 from syncd.domain.mapping.communications import Audience, TextSection
 from syncd.domain.operation import CommentOnTicket, Operation, PostChat, PostReadyTexts, RewriteReadyTexts
 from syncd.domain.operation.chat import UpdatePost
 from syncd.domain.operation.keys import comment_key
-from syncd.domain.role import Role
+from syncd.domain.role import Role, RoleHolder
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, Rulebook
-from syncd.policy.lines import PersonLine, approvals_of, lines_of
+from syncd.policy.exercises import CERTAIN, mark_of
+from syncd.policy.lines import PersonLine, approvals_of, lines_of, texts_of_people
 from syncd.policy.marks import text_hash
 from syncd.policy.notify.chat import LATER_STEP, post_all, update_post
 from syncd.policy.notify.reminders import mention
@@ -40,6 +42,7 @@ TEXTS = "texts"
 ASPECT = "texts"
 LOOK = "customer_approvers"
 UPDATE, MITIGATION = "update", "mitigation"
+READY = "ready to use"
 LONGEST = 1000
 """UTF-16 units of a line's text in a template."""
 _DONE = ""
@@ -236,14 +239,32 @@ def _judged(case: Case, book: Rulebook, texts: ReadyTexts) -> tuple[ReadyTexts, 
     """Return the texts with their states, and what has to be looked up first."""
     needed, address = approver_of(case, book)
     if not texts.made or not needed:
-        made = tuple(text.model_copy(update={"state": "ready to use"}) for text in texts.made)
-        return texts.model_copy(update={"made": made}), frozenset()
+        return _with_states(case, texts, (text.model_copy(update={"state": READY}) for text in texts.made))
     unknown = address is not None and address not in case.customer_approvers
     if unknown and LOOK not in case.refused_looks:
         return texts, frozenset({LOOK})
     account = case.customer_approvers.get(address or "")
-    made = tuple(_stated(case, book, _approved(case, texts, text, account), address) for text in texts.made)
-    return texts.model_copy(update={"made": made}), frozenset()
+    made = (_stated(case, book, _approved(case, texts, text, account), address) for text in texts.made)
+    return _with_states(case, texts, made)
+
+
+def _with_states(
+    case: Case, texts: ReadyTexts, made: Iterable[MadeText]
+) -> tuple[ReadyTexts, frozenset[str]]:
+    limited = tuple(text.model_copy(update={"state": _limited(case, text)}) for text in made)
+    return texts.model_copy(update={"made": limited}), frozenset()
+
+
+def _limited(case: Case, text: MadeText) -> str:
+    """Return a text's state, or why nobody may use it: of an exercise, or late for an incident."""
+    mark, over = mark_of(case), case.incident.over_since
+    if over is not None and (text.shown_at is None or text.shown_at > over):
+        return "the incident is over, do not use it"
+    if mark == CERTAIN:
+        return "EXERCISE: do not publish"
+    if mark:
+        return f"EXERCISE?: do not publish before somebody says that the incident is real ({text.state})"
+    return text.state
 
 
 def approver_of(case: Case, book: Rulebook) -> tuple[bool, str | None]:
@@ -309,18 +330,39 @@ def _edited(case: Case, texts: ReadyTexts, lines: Iterable[PersonLine]) -> Itera
 
 
 def _told(case: Case, book: Rulebook, source: str, ident: str, fate: str) -> CommentOnTicket:
-    """Return the comment that tells the scribe that a changed line makes no new texts."""
-    holders = role_holders(case, book)
-    holder = holders.get(Role.SCRIBE) or holders.get(Role.COMMANDER)
-    who = escape_wiki(one_line(holder.name)) if holder is not None else "whoever wrote it"
-    if holder is not None and holder.account is not None:
-        who = mention(Account(id=holder.account), book)
+    """Return the comment that tells the scribe, else the author, that a changed line makes no new texts."""
+    keywords = {f"{line.source}:{line.id}": line.keyword for line in lines_of(case)}
+    keyword = keywords.get(f"{source}:{ident}")
+    named = f"the line `{keyword}: …`" if keyword in (UPDATE, MITIGATION) else "a line that made texts"
     return CommentOnTicket(
         key=comment_key(case.incident.id, TEXTS, "changed", source, ident),
         incident=case.incident.id,
-        subject=f"a line of a {source}",
-        text=f"{who}: it was {fate} after syncd had used it. The texts made from it stay as they are; for new"
-        " ones write a new line.",
+        subject="",
+        text=f"{_whom(case, book, source, ident)}, {named} was {fate} after syncd used it. The posted texts"
+        " stay. For new texts write a new line.",
         value="",
         reason=f"a {source} that made texts was {fate}",
     )
+
+
+def _whom(case: Case, book: Rulebook, source: str, ident: str) -> str:
+    """Return the mention of the scribe or commander, else of the line's author, else a name."""
+    holders = role_holders(case, book)
+    holder = holders.get(Role.SCRIBE) or holders.get(Role.COMMANDER)
+    authors = {f"{text.source}:{text.id}": text.author for text in texts_of_people(case)}
+    author = authors.get(f"{source}:{ident}")
+    account = _account_of(case, holder) if holder is not None else None
+    if account is None:
+        account = case.people.get(author.id) if isinstance(author, Responder) else author
+    if account is not None:
+        return mention(account, book)
+    name = holder.name if holder is not None else author.name if author is not None else ""
+    return escape_wiki(one_line(name)) if name else "To whoever wrote it"
+
+
+def _account_of(case: Case, holder: RoleHolder) -> Account | None:
+    """Return the Jira account of the holder of a role, also of one who is known by their address alone."""
+    if holder.account is not None:
+        return Account(id=holder.account)
+    by_address = {address: Account(id=ident) for ident, address in case.addresses.items()}
+    return case.people.get(holder.user or "") or by_address.get(holder.address or "")

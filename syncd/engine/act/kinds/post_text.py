@@ -219,6 +219,8 @@ class CommentOnDutyIssueKind(CommentKind):
 
 
 def _words(comment: CommentOnTicket | DutyIssueComment) -> str:
+    if not comment.subject:
+        return comment.text
     subject = comment.subject.capitalize()
     return f"{subject}: {comment.text}" if comment.text else f"{subject}."
 
