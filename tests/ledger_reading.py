@@ -18,6 +18,7 @@ from syncd.ledger.open import Ledger, open_for_reading
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, holds
 from syncd.ledger.store.change_queue import incidents_with_notices, notice_changes_in
+from syncd.ledger.store.key_values import hear_status_updates_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -157,6 +158,12 @@ def pause(ledger: Transactions, target: Target, by: str, reason: str, now: Any) 
     """Pause a target: nothing leaves for it from now on."""
     with ledger.write() as session:
         holds.pause(session, [target], reason, by, now)
+
+
+def hear_status_updates(ledger: Transactions, now: datetime) -> None:
+    """Record that PagerDuty's webhook told of a status update: from then on syncd reminds of owed updates."""
+    with ledger.write() as session:
+        hear_status_updates_in(session, now)
 
 
 @contextmanager

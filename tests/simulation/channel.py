@@ -13,12 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
+from ledger_reading import hear_status_updates
+
 from simulation.baton import Hub
 from simulation.people import WAIT, tickets
 from simulation.plan import CLAIMED, LEAK, Plan
 from simulation.teams import FILED
 from syncd.ledger.database.connection import Database
-from syncd.ledger.store.key_values import hear_status_updates_in
 from syncd.remote.chat import ChatClient
 from syncd.remote.http.transport import Transport
 from syncd.sandbox.cast import CHANNEL, START
@@ -72,8 +73,7 @@ class Channel:
         self._go_on(still.id, random)
         # PagerDuty's webhook has told of a status update before: else syncd reminds nobody
         ledger = Database(f"sqlite:///{self.ledger}")
-        with ledger.write() as session:
-            hear_status_updates_in(session, START)
+        hear_status_updates(ledger, START)
         ledger.close()
 
     def _service(self, random: Random) -> str:

@@ -19,9 +19,9 @@ from syncd.sandbox.chat import Post
 from syncd.sandbox.pagerduty.records import Incident
 
 _TICKET = re.compile(r"\*SEV\d #(\d+)\* ")
-_SEVERITY = re.compile(r"\*#(\d+) is (SEV\d) now\*, before SEV\d: ")
+_SEVERITY = re.compile(r"\*#(\d+) is now (SEV\d)\* \(was SEV\d\): ")
 _RESOLVED = re.compile(r"\*#(\d+) is resolved\*: ")
-_OWED = re.compile(r"\*#(\d+) needs an update\*: nobody wrote one since .*?(\d\d:\d\d)")
+_OWED = re.compile(r"\*#(\d+) needs an update\*: no update since .*?(\d\d:\d\d)")
 _OVERDUE = re.compile(r"\*#(\d+): .* is overdue\* since ")
 _UPDATE = re.compile(r"chat\.txt\.j2: (.*) /  / ")
 _SEVERITIES = {"P1": ("SEV0",), "P2": ("SEV1",), "P3": ("SEV2",), "P4": ("SEV3",), None: ("SEV2", "SEV3")}
