@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import hmac
 import json
@@ -269,7 +270,13 @@ USELESS = (
 @pytest.mark.parametrize("source", ["pagerduty", "jira"])
 def test_what_cannot_be_used_is_accepted_and_passed_over(web_of: Callable[..., Web], source: str) -> None:
     web = web_of()
-    answers = [web.send(source, body) for body in USELESS]
+    # nesting brings the parser to the recursion limit: garbage of other tests must not be collected there
+    gc.collect()
+    gc.disable()
+    try:
+        answers = [web.send(source, body) for body in USELESS]
+    finally:
+        gc.enable()
     assert {(one.status_code, one.text) for one in answers} == {(202, "unused\n")}
     assert web.looks() == []
 
