@@ -23,7 +23,7 @@ from syncd.domain.trail.chain import Anchor, TrailRow, spelled
 from syncd.ledger.database.connection import OneView
 from syncd.ledger.views import audit_trail
 from syncd.ledger.views.evidence import evidence_of, first_event, incidents_of
-from syncd.ledger.views.report_facts import last_reads
+from syncd.ledger.views.report_state import last_reads
 
 Data = dict[str, Any]
 

@@ -20,15 +20,15 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import counted, one_line
 from syncd.ledger.database.connection import OneView, Transactions, one_view
 from syncd.ledger.store.troubles import troubles
-from syncd.ledger.views import report_facts
+from syncd.ledger.views import report_state
 from syncd.ledger.views.postmortems import jira_address
-from syncd.ledger.views.report_facts import ParkedFact
+from syncd.ledger.views.report_state import ParkedFact
 from syncd.ledger.views.status import status_data, trouble_data
 from syncd.policy.duty_words import SUBJECTS
 from syncd.policy.time.time_words import long_words
 from syncd.report.state_words import brake_lines, service_lines, trouble_line, wait_line
 from syncd.report.weekly.counting import trend_bars
-from syncd.report.weekly.figures import parked_words
+from syncd.report.weekly.facts import parked_words
 from syncd.report.weekly.report import Weekly, make, names_shown, zone_of
 from syncd.report.weekly.sections import DECIDED, SOON_HOURS, decided_rows, owed_row
 from syncd.report.weekly.week import Week
@@ -97,7 +97,7 @@ def state_page(
     with one_view(ledger) as view:
         report = make(view, Week.of(now, zone), team, mappings, now, expires=expires)
         state = status_data(view, MOST_ROWS + 1, team=team)
-        parked = report_facts.parked(view, team)
+        parked = report_state.parked(view, team)
         base = jira_address(view)
         reader = _Reader(team, zone, names_shown(mappings, team), f"{base}/browse/" if base else "", now)
         in_trouble = list(_troubles(view, team))

@@ -22,7 +22,7 @@ INSTRUMENTS = frozenset(
         "tests/crash/worker.py",
         "tests/simulation/house.py",
         "tests/simulation/mutations.py",
-        "tests/simulation/play.py",
+        "tests/simulation/watched.py",
         "tests/simulation/wire.py",
         "tests/web/test_listener.py",
     }

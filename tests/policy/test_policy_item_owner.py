@@ -13,11 +13,12 @@ from syncd.domain.clock import GRACE
 from syncd.domain.duty import Duty, DutyKind
 from syncd.domain.history import Change, Leave
 from syncd.domain.ticket import Account, Issue
-from syncd.policy.case import Case, ItemState, judged_people
+from syncd.policy.case import Case, ItemState
 from syncd.policy.decide import with_duties
 from syncd.policy.duty_words import BY_RULE
 from syncd.policy.follow_ups.judge import decide_follow_ups
 from syncd.policy.follow_ups.operations import act_on_follow_ups
+from syncd.policy.judged_people import judged_people
 
 ITEM = "900"
 BOOK = book(

@@ -8,7 +8,8 @@ from policy_cast import ANA, NOW, SOMEBODY, case, comment, issue, note, ticket
 from syncd.domain.incident import Note
 from syncd.domain.operation import op_of
 from syncd.domain.ticket import Account, Comment, Mark
-from syncd.policy.case import Case, MirrorPair, judged_people
+from syncd.policy.case import Case, MirrorPair
+from syncd.policy.judged_people import judged_people
 from syncd.policy.lines import approvals_of, comments_without_words, lines_of, texts_of_people
 from syncd.policy.marks import mark_line
 

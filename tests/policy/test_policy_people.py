@@ -12,9 +12,10 @@ from policy_cast import DONE, TO_DO, ticket
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.history import Change
 from syncd.domain.ticket import Account, Comment, Issue
-from syncd.policy.case import Case, ItemState, judged_people
+from syncd.policy.case import Case, ItemState
 from syncd.policy.decide import with_duties
 from syncd.policy.follow_ups.judge import NONE_LABEL, decide_follow_ups, follow_ups_unsaid
+from syncd.policy.judged_people import judged_people
 from syncd.policy.marks import is_persons
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person

@@ -35,7 +35,7 @@ from policy_cast import (
 from simulated import after
 
 from syncd.domain.base import Reference
-from syncd.domain.mapping.mapping import TwoWay
+from syncd.domain.mapping.two_way import TwoWay
 from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Mark
 from syncd.policy.case import Case, Decision, MergeTarget, Rulebook

@@ -11,7 +11,8 @@ from policy.policy_cast import AGREED, ANA, BEN, NOW, book, case, incident, issu
 from syncd.domain.operation import CommentOnTicket
 from syncd.domain.role import FilledBy, Role, RoleFacts, RoleHolder
 from syncd.domain.ticket import Account, Comment
-from syncd.policy.case import Case, Rulebook, judged_people
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.judged_people import judged_people
 from syncd.policy.roles import ROLES, names_to_look_up, role_holders, schedules_to_read
 from syncd.policy.ticket.roles import agreed_roles, decide_roles
 

@@ -15,7 +15,7 @@ from typing import Any
 from ledger_reading import look_at_everything
 from rig import PlainRenderer, RigClock, mapping
 
-from simulation.play import watched_ledger
+from simulation.watched import watched_ledger
 from simulation.wire import Killed, NearServices, WatchedLedger, WireTransport
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import build_context

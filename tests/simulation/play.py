@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cheap_ledgers import memory, put_empty_ledger
+from cheap_ledgers import memory
 from ledger_reading import awaiting, look_at_everything
 from loguru import logger
 from rig import PlainRenderer
@@ -28,6 +26,7 @@ from simulation.people import WAIT, People
 from simulation.plan import Plan
 from simulation.strikes import Window
 from simulation.teams import OWN_STATUSES, mappings_of
+from simulation.watched import watched_ledger
 from simulation.wire import WatchedLedger, WireTransport
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop
@@ -55,17 +54,6 @@ SEEN_AFTER = WAIT + CALM_POLL + WHOLE
 """Seconds after the lag of reads of a ticket: a person finds it, and a cycle reads their texts."""
 
 Mutate = Callable[[ControlLoop], None]
-
-_MONOTONE = """
-CREATE TABLE simulated_backward (what TEXT);
-CREATE TRIGGER simulated_incident AFTER UPDATE ON incident WHEN NEW.read_seq < OLD.read_seq
-BEGIN INSERT INTO simulated_backward VALUES ('incident ' || NEW.id); END;
-CREATE TRIGGER simulated_ticket AFTER UPDATE ON ticket WHEN NEW.read_seq < OLD.read_seq
-OR (NEW.read_seq > OLD.read_seq AND NEW.read_seq <= OLD.written_seq)
-BEGIN INSERT INTO simulated_backward VALUES ('ticket ' || NEW.key); END;
-CREATE TRIGGER simulated_notes AFTER UPDATE ON incident WHEN NEW.notes_read_seq < OLD.notes_read_seq
-BEGIN INSERT INTO simulated_backward VALUES ('notes ' || NEW.id); END;
-"""
 
 
 @dataclass
@@ -392,17 +380,6 @@ def _loud(errors: list[str]) -> Iterator[None]:
 def _parts(whole: object) -> list[object]:
     """Return the parts of an object that have attributes of their own."""
     return [part for part in vars(whole).values() if hasattr(part, "__dict__")]
-
-
-@cache
-def watched_ledger() -> bytes:
-    """Return an empty ledger with triggers that record when it goes back to an older snapshot."""
-    with tempfile.TemporaryDirectory(dir=memory()) as folder:
-        file = Path(folder) / "empty.db"
-        put_empty_ledger(file)
-        with closing(sqlite3.connect(file)) as connection:
-            connection.executescript(_MONOTONE)
-        return file.read_bytes()
 
 
 def no_mutation(loop: ControlLoop) -> None:

@@ -20,10 +20,10 @@ from syncd.policy.case import (
     PostmortemState,
     Rulebook,
     TicketState,
-    judged_people,
 )
 from syncd.policy.decide import judge_duties
 from syncd.policy.follow_ups.membership import KNOWLEDGE
+from syncd.policy.judged_people import judged_people
 from syncd.policy.postmortem.merged_sources import Member, merged_sources
 from syncd.verify.facts import Correction, IssueFacts, ItemFacts, Merge, Stage
 from syncd.verify.record import assignees, at_time, dates, settings, statuses

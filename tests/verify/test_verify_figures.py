@@ -13,7 +13,8 @@ import pytest
 from syncd.domain.duty import Duty
 from syncd.ledger.views.report_facts import DutyFact, IncidentFact
 from syncd.report.weekly.counting import Sight, duty_row, incident_row
-from syncd.report.weekly.figures import Facts, figures
+from syncd.report.weekly.facts import Facts
+from syncd.report.weekly.figures import figures
 from syncd.report.weekly.week import Week
 from syncd.verify.facts import Merge
 from syncd.verify.judge import judge

@@ -27,11 +27,6 @@ def postmortem_key(incident_id: str) -> str:
     return POSTMORTEM_FORM.format(incident=incident_id)
 
 
-def recurring_key(ident: str) -> str:
-    """Return the key of the create of a recurring duty's issue."""
-    return RECURRING_FORM.format(incident=ident)
-
-
 def incident_of_create(key: str) -> str:
     """Return the incident id in the key of a create of a ticket or postmortem."""
     return key.partition("/")[2]

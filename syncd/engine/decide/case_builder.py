@@ -23,7 +23,8 @@ from syncd.ledger.store.loaded_rules import modes_switched, values_before
 from syncd.ledger.store.lookups import IncidentOnRecord, addresses_of
 from syncd.ledger.store.membership import known_state_changes, member_of
 from syncd.ledger.store.recurring import recurring_items
-from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
+from syncd.policy.case import Case, MergedSource, Rulebook
+from syncd.policy.judged_people import judged_people
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.merged_sources import merged_sources
 from syncd.policy.recurring.exercise import bears_marker, game_day_of

@@ -23,7 +23,8 @@ from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.outbox import keys_on_record
-from syncd.policy.case import Case, judged_people
+from syncd.policy.case import Case
+from syncd.policy.judged_people import judged_people
 from syncd.policy.notify.notices import notices
 from syncd.policy.notify.unanswered import unacknowledged
 from syncd.policy.ticket.before_enforcement import was_over_before

@@ -31,8 +31,9 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import recurring
 from syncd.ledger.store.decisions import Amendment
 from syncd.ledger.store.recurring import RecurringFacts
-from syncd.policy.case import Case, Decision, ItemState, Rulebook, judged_people
+from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.decide import decide_recurring
+from syncd.policy.judged_people import judged_people
 from syncd.policy.postmortem.waiver_labels import LABEL as WAIVED
 from syncd.policy.recurring.after import (
     RESTS,

@@ -34,7 +34,7 @@ from syncd.ledger.store import weekly_reports
 from syncd.ledger.store.change_queue import team_of_incident
 from syncd.ledger.store.mails import of_keys
 from syncd.ledger.store.weekly_reports import Outgoing, last_sent
-from syncd.ledger.views import report_facts
+from syncd.ledger.views import report_state
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.policy.time.time_words import at_words
@@ -176,7 +176,7 @@ class WeeklyReports:
         """Read logs that may show a first acknowledgement; return how many are left unread."""
         context = self._context
         since, until = week.bounds(edition.zone)
-        unread = report_facts.log_unread(context.ledger, since, until, edition.team)
+        unread = report_state.log_unread(context.ledger, since, until, edition.team)
         for ident in [ident for ident in unread if ident not in self._unreadable][:LOGS_AT_ONCE]:
             if context.stop.is_set():
                 break
@@ -189,7 +189,7 @@ class WeeklyReports:
                 if not error.of_one_object:
                     break
                 self._unreadable.add(ident)
-        left = report_facts.log_unread(context.ledger, since, until, edition.team)
+        left = report_state.log_unread(context.ledger, since, until, edition.team)
         return len([ident for ident in left if ident not in self._unreadable])
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:

@@ -30,7 +30,7 @@ from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.ledger.store.restored import put_back_of
 from syncd.ledger.store.verifications import Difference, verification
 from syncd.ledger.views.postmortems import unseen_issues
-from syncd.ledger.views.report_facts import last_reads
+from syncd.ledger.views.report_state import last_reads
 from syncd.policy.duty_words import out_of_sight
 from syncd.policy.notify.operator_alarms import (
     MAIL,

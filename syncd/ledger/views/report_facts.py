@@ -6,7 +6,7 @@ snapshots. A fact about a restricted incident carries that flag, and no names or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -17,18 +17,14 @@ from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 
 from syncd.domain.duty import RUNNING, DutyKind
-from syncd.domain.operation import OperationState
-from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
-from syncd.ledger.store.key_values import get_value
 from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.tables import (
     ActionItemRow,
     AuditEventRow,
     DutyRow,
     IncidentRow,
-    OperationRow,
     PostmortemRow,
     TicketRow,
 )
@@ -156,7 +152,7 @@ class EventFact:
 _SEVERITY = func.coalesce(col(IncidentRow.severity), "unknown")
 
 
-def _columns(fact: type[Fact], table: type[SQLModel], **others: Any) -> Any:
+def columns_of(fact: type[Fact], table: type[SQLModel], **others: Any) -> Any:
     """Return a SELECT of a fact's fields, from `others` or else from the columns with the same names."""
     incident = {
         "number": col(IncidentRow.number),
@@ -184,7 +180,7 @@ def incidents(
     unclaimed = select(target.id).where(target.id == IncidentRow.merged_into, col(target.team).is_(None))
     claimed = ~unclaimed.exists()
     query = (
-        _columns(
+        columns_of(
             IncidentFact,
             IncidentRow,
             service=func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
@@ -225,7 +221,7 @@ def duty_marks(
 ) -> tuple[DutyMark, ...]:
     """Return the verdict columns of the duties with a deadline in [since, until), for many weeks at once."""
     query = (
-        _columns(DutyMark, DutyRow, restricted=_RESTRICTED)
+        columns_of(DutyMark, DutyRow, restricted=_RESTRICTED)
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id), isouter=True)
         .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
         .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, of_team_or_recurring(team))
@@ -254,7 +250,7 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
         return func.coalesce(*(value(table) for table in tables))
 
     query = (
-        _columns(
+        columns_of(
             DutyFact,
             DutyRow,
             incident=col(DutyRow.incident_id),
@@ -299,7 +295,7 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
     done = _done_items()
     snapshot = col(ActionItemRow.snapshot)
     query = (
-        _columns(
+        columns_of(
             ItemFact,
             ActionItemRow,
             incident=col(ActionItemRow.incident_id),
@@ -348,7 +344,7 @@ def events(
 ) -> tuple[EventFact, ...]:
     """Return the events of these kinds in [since, until); an event of no incident belongs to every team."""
     query = (
-        _columns(
+        columns_of(
             EventFact,
             AuditEventRow,
             incident=col(AuditEventRow.incident_id),
@@ -372,91 +368,3 @@ def events(
 
 def _event(seq: int, data: str, **values: Any) -> EventFact:
     return EventFact(data=audit.event_data(seq, data), **values)
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedFact:
-    """A parked operation with the service's words; `to` is the recipient if it is a mail.
-
-    `number`, `ticket` and `restricted` are the incident's. It was parked at `since` (UTC).
-    """
-
-    id: int
-    kind: str
-    incident: str
-    words: str
-    to: str | None
-    number: int | None
-    ticket: str | None
-    restricted: bool
-    since: datetime
-
-
-def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
-    """Return the parked operations, which wait for a person."""
-    query = (
-        _columns(
-            ParkedFact,
-            OperationRow,
-            incident=col(OperationRow.incident_id),
-            words=func.coalesce(OperationRow.error, ""),
-            to=func.json_extract(col(OperationRow.meaning), "$.to"),
-            number=col(IncidentRow.number),
-            ticket=col(TicketRow.key),
-            restricted=func.coalesce(col(IncidentRow.restricted), False),
-            since=func.coalesce(col(OperationRow.waits_since), col(OperationRow.decided_at)),
-        )
-        .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
-        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
-        .where(col(OperationRow.state) == OperationState.PARKED)
-        .order_by(col(OperationRow.id))
-    )
-    if team is not None:
-        # a mail to a whole team, and what recurs, belong to no incident
-        query = query.where(
-            or_(
-                col(IncidentRow.team) == team,
-                col(OperationRow.incident_id) == f"team/{team}",
-                col(OperationRow.incident_id).startswith(f"{PREFIX}{team}/", autoescape=True),
-            )
-        )
-    with ledger.read() as session:
-        return tuple(ParkedFact(*row) for row in session.connection().execute(query))
-
-
-def created(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> int:
-    """Return how many incidents of mapped services were created in [since, until), without exercises."""
-    query = columns(func.count()).where(
-        col(IncidentRow.created_at) >= since,
-        col(IncidentRow.created_at) < until,
-        of_team(team),
-        col(IncidentRow.exercise).is_(None),
-    )
-    with ledger.read() as session:
-        return int(session.connection().scalar(query) or 0)
-
-
-def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> list[str]:
-    """Return the incidents created in [since, until) without an acknowledgement, whose log was never read."""
-    query = columns(col(IncidentRow.id)).where(
-        col(IncidentRow.created_at) >= since,
-        col(IncidentRow.created_at) < until,
-        of_team(team),
-        col(IncidentRow.acknowledged_at).is_(None),
-        # an SQL null and a JSON null both mean that the log was never read
-        func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
-    )
-    query = query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))
-    with ledger.read() as session:
-        return list(session.connection().scalars(query))
-
-
-def services(ledger: Transactions) -> dict[str, object]:
-    """Return the state of the services after the last cycle (`down`, `unmapped`, `notes`)."""
-    return get_value(ledger, "services")
-
-
-def last_reads(ledger: Transactions, services: Iterable[str]) -> dict[str, datetime]:
-    """Return when syncd read each of these services for the last time (UTC), without those never read."""
-    reads = {service: get_value(ledger, f"cycle.{service}").get("at") for service in services}
-    return {service: datetime.fromisoformat(str(at)) for service, at in reads.items() if at}

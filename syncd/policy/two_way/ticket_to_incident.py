@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.incident import MERGED, IncidentStatus
-from syncd.domain.mapping.mapping import TwoWay
+from syncd.domain.mapping.two_way import TwoWay
 from syncd.domain.operation import ChangeIncident, WantedAssignee
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status

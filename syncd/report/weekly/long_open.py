@@ -22,7 +22,7 @@ from syncd.policy.postmortem.merged_sources import Member
 from syncd.policy.postmortem.merged_sources import merged_sources as sources_of
 from syncd.policy.postmortem.resolved_periods import LONG_OPEN, open_too_long
 from syncd.policy.time.state_changes import state_changes_of
-from syncd.report.weekly.figures import Lasting
+from syncd.report.weekly.facts import Lasting
 
 
 def lasting(

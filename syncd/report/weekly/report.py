@@ -18,7 +18,7 @@ from syncd.ledger.database.connection import OneView, Transactions, one_view
 from syncd.ledger.store.key_values import clocks_apart
 from syncd.ledger.store.verifications import DIFFERS
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
-from syncd.ledger.views import report_decisions, report_facts
+from syncd.ledger.views import report_decisions, report_facts, report_state
 from syncd.ledger.views.report_facts import DutyFact
 from syncd.ledger.views.show import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
@@ -34,7 +34,8 @@ from syncd.report.weekly.counting import (
     verdict,
 )
 from syncd.report.weekly.decisions import Decisions, decision_figure, taken_back_row
-from syncd.report.weekly.figures import EVENTS, Facts, Trend, figures, rows_of
+from syncd.report.weekly.facts import Facts, Trend, rows_of
+from syncd.report.weekly.figures import EVENTS, figures
 from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
 
@@ -121,7 +122,7 @@ def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
 
 def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
     since, until = week.bounds(zone)
-    services = report_facts.services(view)
+    services = report_state.services(view)
     unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
     past, sent = history(view), report_run(view, team, week.back(1).name)
     return Facts(
@@ -140,7 +141,7 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         items=report_facts.items(view, since, until, team),
         events=report_facts.events(view, since, until, team, EVENTS),
         differences=report_facts.events(view, sent.made_at if sent else since, now, team, (DIFFERS,)),
-        parked=report_facts.parked(view, team),
+        parked=report_state.parked(view, team),
         unmapped={str(key): str(name) for key, name in unmapped.items()}
         if isinstance(unmapped, dict)
         else {},
@@ -153,7 +154,7 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
             skewed=bool(clocks_apart(view)),
             read_until={
                 SERVICE_NAMES[service]: at
-                for service, at in report_facts.last_reads(view, SERVICE_NAMES).items()
+                for service, at in report_state.last_reads(view, SERVICE_NAMES).items()
             },
         ),
     )
@@ -172,7 +173,7 @@ def _before(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         )
     trends = []
     for week_before, verdicts_of_week in zip(weeks, verdicts, strict=True):
-        incidents = report_facts.created(view, *week_before.bounds(zone), team)
+        incidents = report_state.created(view, *week_before.bounds(zone), team)
         if verdicts_of_week or incidents:
             of = sum(verdicts_of_week.count(word) for word in OF_ALL)
             trends.append(Trend(week_before.name, verdicts_of_week.count(MET), of, incidents))

@@ -5,8 +5,8 @@ Sections are plain data (bars, tables, lines), so the HTML part and the text par
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,13 +14,20 @@ from syncd.domain.duty import NOT_VISIBLE, DutyKind, Waiver
 from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, one_line
 from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived, with_mode
-from syncd.policy.time.time_words import at_words, long_words
+from syncd.policy.time.time_words import at_words
+from syncd.report.weekly.cells import (
+    MOST_LINES,
+    Section,
+    bars_of,
+    cell,
+    minutes_words,
+    overdue_words,
+    short_time,
+    table,
+    time_left,
+)
 from syncd.report.weekly.counting import JUDGED, WAIVED, trend_bars, verdict_words
 
-Section = dict[str, Any]
-
-MOST_LINES = 10
-"""Lines of a list in the mail; the attached CSV has all of them."""
 SOON_HOURS = 7 * 24.0
 """Duties due within a week stand under "Open now"; later ones only in the CSV."""
 
@@ -77,14 +84,14 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
         if duty["duty"] in ("scheduled", "completed", "held") and duty["hours_left"] <= SOON_HOURS
     ]
     if lines or rows:
-        yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
+        yield {"title": "Open now", "lines": lines, "table": table(head, rows)}
 
 
 def owed_row(duty: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> list[Any]:
     """Return the cells of a duty that is owed now: what it is, its deadline and, with `names`, its owner."""
     return [
-        _cell(with_mode(f"{duty['words']}, {_duty_of(duty)}", duty["asked"]), duty["key"], browse),
-        f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}"
+        cell(with_mode(f"{duty['words']}, {_duty_of(duty)}", duty["asked"]), duty["key"], browse),
+        f"{short_time(duty['due_at'], zone)}, {time_left(duty['hours_left'])}"
         + (", waived now" if duty["verdict"] == WAIVED else ""),
         *([_owner_asked(duty)] if names else []),
     ]
@@ -128,13 +135,13 @@ def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
         lines.append(f"{incidents['restricted']} restricted; this report says no more about them")
     yield {
         "title": f"Incidents: {incidents['count']}",
-        "bars": _bars(incidents["by_severity"]),
+        "bars": bars_of(incidents["by_severity"]),
         "lines": lines,
     }
     if len(incidents["by_team"]) > 1:
-        yield {"title": "Incidents by team", "bars": _bars(incidents["by_team"])}
+        yield {"title": "Incidents by team", "bars": bars_of(incidents["by_team"])}
     if incidents["by_service"]:
-        yield {"title": "Incidents by service", "bars": _bars(incidents["by_service"])}
+        yield {"title": "Incidents by service", "bars": bars_of(incidents["by_service"])}
 
 
 def _exercises(figures: dict[str, Any], zone: str, names: bool, browse: str) -> Iterator[Section]:
@@ -145,7 +152,7 @@ def _exercises(figures: dict[str, Any], zone: str, names: bool, browse: str) -> 
         who = one_line(row["by"]) if names else "somebody"
         said = f"{who} set the label game-day {at_words(datetime.fromisoformat(row['at']), zone)}"
         about = f"#{row['number']} {row['severity']}, {row['service']}"
-        rows.append([_cell(about, row["ticket"], browse), said if row["by"] else row["reason"]])
+        rows.append([cell(about, row["ticket"], browse), said if row["by"] else row["reason"]])
     hidden = figures["restricted_exercises"]
     lines = [f"{counted(hidden, 'restricted exercise')}; this report says no more"] if hidden else []
     if rows or lines:
@@ -153,16 +160,8 @@ def _exercises(figures: dict[str, Any], zone: str, names: bool, browse: str) -> 
         yield {
             "title": f"Left out as exercises: {len(rows) + hidden}",
             "lines": lines,
-            "table": _table(head, rows),
+            "table": table(head, rows),
         }
-
-
-def _bars(counts: dict[str, int]) -> list[Section]:
-    most = max(counts.values(), default=0)
-    return [
-        {"label": one_line(name), "text": str(count), "share": round(100 * count / most) if most else 0}
-        for name, count in counts.items()
-    ]
 
 
 def _times(figures: dict[str, Any]) -> Iterator[Section]:
@@ -172,10 +171,10 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
         rows = [
             [
                 (f"{spread['team']}: " if several else "") + ", ".join(spread["severities"]),
-                _minutes(spread["mean"]),
-                "none" if spread["target"] is None else f"< {_minutes(spread['target'])}",
+                minutes_words(spread["mean"]),
+                "none" if spread["target"] is None else f"< {minutes_words(spread['target'])}",
                 "" if spread["target"] is None else f"{spread['within']} of {spread['count']}",
-                ", ".join(_minutes(spread[name]) for name in ("median", "p90", "worst")),
+                ", ".join(minutes_words(spread[name]) for name in ("median", "p90", "worst")),
             ]
             for spread in figures[key]
         ]
@@ -183,7 +182,7 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
         never = figures["never_acknowledged"] if key == "acknowledge" else 0
         lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
         if rows or lines:
-            yield {"title": words, "table": _table(head, rows), "lines": lines}
+            yield {"title": words, "table": table(head, rows), "lines": lines}
 
 
 def _updates(figures: dict[str, Any], browse: str) -> Iterator[Section]:
@@ -191,8 +190,8 @@ def _updates(figures: dict[str, Any], browse: str) -> Iterator[Section]:
     head = ["Incident", "Longest gap", "In time"]
     rows: list[list[Any]] = [
         [
-            _cell(f"#{entry['number']} {entry['severity']}", entry["ticket"], browse),
-            _minutes(entry["longest_gap_minutes"]),
+            cell(f"#{entry['number']} {entry['severity']}", entry["ticket"], browse),
+            minutes_words(entry["longest_gap_minutes"]),
             f"{entry['updates_in_time']} of {entry['updates_owed']}"
             if entry["updates_owed"]
             else "none owed",
@@ -200,7 +199,7 @@ def _updates(figures: dict[str, Any], browse: str) -> Iterator[Section]:
         for entry in figures["updates"]
     ]
     if rows:
-        yield {"title": "Updates as recorded", "table": _table(head, rows)}
+        yield {"title": "Updates as recorded", "table": table(head, rows)}
 
 
 def _duties(figures: dict[str, Any]) -> Iterator[Section]:
@@ -220,7 +219,7 @@ def _duties(figures: dict[str, Any]) -> Iterator[Section]:
         for duty in figures["duties"]
     ]
     if rows:
-        yield {"title": "Duties with a deadline in the week", "table": _table(head, rows)}
+        yield {"title": "Duties with a deadline in the week", "table": table(head, rows)}
 
 
 _EXERCISES = {"game_day": "Exercises held", "review": "Reviews held"}
@@ -238,18 +237,18 @@ def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
     rows = [
         [
             _duty_cell(duty, browse),
-            _at(duty["due_at"], zone),
+            short_time(duty["due_at"], zone),
             _done(duty, zone, names),
             *([_owner(duty)] if names else []),
         ]
         for duty in figures["missed"]
     ]
     if rows:
-        yield {"title": f"Missed or late: {len(rows)}", "table": _table(head, rows)}
+        yield {"title": f"Missed or late: {len(rows)}", "table": table(head, rows)}
 
 
 def _duty_cell(duty: dict[str, Any], browse: str) -> dict[str, str]:
-    return _cell(f"{duty['words']}, {_duty_of(duty)}", duty["key"], browse)
+    return cell(f"{duty['words']}, {_duty_of(duty)}", duty["key"], browse)
 
 
 def _duty_of(entry: dict[str, Any]) -> str:
@@ -262,7 +261,7 @@ def _duty_of(entry: dict[str, Any]) -> str:
 def _done(duty: dict[str, Any], zone: ZoneInfo, names: bool) -> str:
     """Return when a missed duty was done, or why it is not."""
     if duty["met_at"]:
-        return f"done late, {_at(duty['met_at'], zone)}"
+        return f"done late, {short_time(duty['met_at'], zone)}"
     if duty["note"] == NOT_VISIBLE:
         return f"{NOT_VISIBLE}; {duty['lost']}" if names else NOT_VISIBLE
     # the owner stands in the same row, so this says why that owner does not count
@@ -282,16 +281,17 @@ def _owner(duty: dict[str, Any]) -> str:
 def _not_judged(figures: dict[str, Any], zone: ZoneInfo, browse: str) -> Iterator[Section]:
     head = ["Duty", "Was due", "Why it is not judged"]
     rows = [
-        [_duty_cell(duty, browse), _at(duty["due_at"], zone), duty["why"]] for duty in figures["not_judged"]
+        [_duty_cell(duty, browse), short_time(duty["due_at"], zone), duty["why"]]
+        for duty in figures["not_judged"]
     ]
     if rows:
-        yield {"title": f"Not judged: {len(rows)}", "table": _table(head, rows)}
+        yield {"title": f"Not judged: {len(rows)}", "table": table(head, rows)}
 
 
 def _decisions(figures: dict[str, Any], zone: str, names: bool, browse: str) -> Section:
     """Return the section that every report has: what was waived, and which breaches were taken back."""
     rows, lines = decided_rows(figures, zone, names, browse)
-    return {"title": "Waived and taken back", "lines": lines, "table": _table(DECIDED, rows)}
+    return {"title": "Waived and taken back", "lines": lines, "table": table(DECIDED, rows)}
 
 
 def decided_rows(
@@ -301,7 +301,7 @@ def decided_rows(
     decisions = [*figures["waivers"], *figures["taken_back"]]
     rows: list[list[Any]] = [
         [
-            _cell(f"{_subject(entry)}, {_duty_of(entry)}", entry["key"], browse),
+            cell(f"{_subject(entry)}, {_duty_of(entry)}", entry["key"], browse),
             decided(entry, zone, names),
         ]
         for entry in decisions
@@ -355,21 +355,15 @@ def _follow_ups(figures: dict[str, Any], names: bool, browse: str) -> Section:
     head = ["The oldest", "Due", "Status", *(["Owner"] if names else [])]
     rows = [
         [
-            _cell(_told_once(item["summary"], f"#{item['number']}"), item["key"], browse),
+            cell(_told_once(item["summary"], f"#{item['number']}"), item["key"], browse),
             (f"{date.fromisoformat(item['due_day']):%d %b %Y}" if item["due_day"] else "no date")
-            + _overdue(item["overdue_days"]),
+            + overdue_words(item["overdue_days"]),
             item["status"],
             *([owner_words(item["owner"], item["note"])] if names else []),
         ]
         for item in follow_ups["oldest"]
     ]
-    return {"title": f"Follow-ups open: {follow_ups['open']}", "lines": lines, "table": _table(head, rows)}
-
-
-def _overdue(days: int | None) -> str:
-    if days is None:
-        return ""
-    return f" ({counted(days, 'day')} overdue)" if days else " (overdue)"
+    return {"title": f"Follow-ups open: {follow_ups['open']}", "lines": lines, "table": table(head, rows)}
 
 
 def _told_once(summary: str, number: str) -> str:
@@ -403,38 +397,3 @@ def _remarks(figures: dict[str, Any], zone: str, names: bool) -> Iterator[Sectio
 def _named(entry: dict[str, Any]) -> str:
     """Return the incident of an event, which has no number where it is restricted."""
     return f"#{entry['number']}" if entry["number"] else "an incident"
-
-
-def _cell(words: str, key: str | None, browse: str) -> dict[str, str]:
-    """Return a cell; with a key, its text links to that issue."""
-    text = one_line(words)
-    if not key:
-        return {"text": text, "url": ""}
-    return {"text": f"{key} {text}", "url": f"{browse}{key}" if browse else ""}
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
-    shown = [
-        [cell if isinstance(cell, dict) else {"text": one_line(str(cell)), "url": ""} for cell in row]
-        for row in rows[:MOST_LINES]
-    ]
-    more = len(rows) - len(shown)
-    rest = f"and {more} more, in the attached CSV" if more else ""
-    return {"head": list(head), "rows": [list(row) for row in shown], "more": rest}
-
-
-def _at(iso: str, zone: ZoneInfo) -> str:
-    return f"{datetime.fromisoformat(iso).astimezone(zone):%a %d %b %H:%M}"
-
-
-def _left(hours: float) -> str:
-    words = long_words(timedelta(hours=hours))
-    return f"{words} overdue" if hours < 0 else f"in {words}"
-
-
-def _minutes(value: float) -> str:
-    if value < 1:
-        return f"{value * 60:.0f} s"
-    if value < 90:
-        return f"{value:.1f} min" if value < 10 else f"{value:.0f} min"
-    return f"{value / 60:.1f} h" if value < 48 * 60 else f"{value / 1440:.1f} days"
