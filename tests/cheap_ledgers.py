@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from syncd.ledger.database import connection
-from syncd.ledger.database.migrate import migrate
+from syncd.ledger.database.sqlite.migrate import migrate
 from syncd.sandbox.cast import START
 
 ROOM = 512 * 1024 * 1024
@@ -42,8 +42,8 @@ def share_statements() -> None:
     connection.open_engines = _sharing_engines
 
 
-def _sharing_engines(url: str) -> tuple[Any, Any]:
-    engines = _open_engines(url)
+def _sharing_engines(backend: Any) -> tuple[Any, Any]:
+    engines = _open_engines(backend)
     for engine in engines:
         engine.dialect = _COMPILED.setdefault(engine.url.drivername, engine.dialect)
         engine.update_execution_options(compiled_cache=_COMPILED)

@@ -26,8 +26,8 @@ from syncd.commands.shared.setup import command_clock, owners_settings
 )
 def command(folder: Path | None, keep: int) -> None:
     """Copy the ledger; exit 1 without a copy if the check finds damage."""
-    from syncd.ledger.database.backup import back_up
-    from syncd.ledger.database.connection import ledger_file
+    from syncd.ledger.database.sqlite.backup import back_up
+    from syncd.ledger.database.sqlite.connection import ledger_file
 
     settings = owners_settings()
     target = folder or settings.state_dir / "backups"

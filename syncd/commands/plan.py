@@ -59,16 +59,15 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
     from syncd.daemon import make_context
     from syncd.engine.loop import ControlLoop
     from syncd.engine.once import once
-    from syncd.ledger.database.connection import ledger_file
-    from syncd.ledger.database.migrate import backup_file
+    from syncd.ledger.database.backend import backend_of
     from syncd.ledger.open import open_for_work
 
     clock = command_clock()
     with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
-        original, copy = ledger_file(setup.configuration.settings.ledger_url), Path(folder) / "plan.db"
+        original, copy = backend_of(setup.configuration.settings.ledger_url), Path(folder) / "plan.db"
         # before the first start there is no ledger: then the plan shows what a new one would do
         if original.exists():
-            backup_file(original, copy)
+            original.copy_to(copy)
         ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
         try:
             context = make_context(setup.configuration, ledger, clock, dry_run=True)

@@ -13,11 +13,10 @@ def command() -> None:
     from syncd.commands.shared.ask_daemon import ask_daemon
     from syncd.commands.shared.owner import typist
     from syncd.commands.shared.setup import ledger_for_reading
-    from syncd.ledger.database.lock import LedgerLock
     from syncd.ledger.errors import LedgerBusy
 
     with ledger_for_reading() as db:
-        lock = LedgerLock(db.file)
+        lock = db.backend.lock()
     # whoever holds the lock is the daemon: if this process gets the lock, no daemon is running
     try:
         lock.acquire("syncd reload")

@@ -16,8 +16,8 @@ from syncd.commands.shared.setup import command_clock, owners_settings
 @click.option("--yes", is_flag=True, help="Restore without asking.")
 def command(copy: Path | None, yes: bool) -> None:
     """Restore a copy; exit 75 while a daemon is running."""
-    from syncd.ledger.database.backup import backups
-    from syncd.ledger.database.connection import ledger_file
+    from syncd.ledger.database.sqlite.backup import backups
+    from syncd.ledger.database.sqlite.connection import ledger_file
     from syncd.ledger.restore import restore
     from syncd.ledger.store.operation_states import GivenUp
 

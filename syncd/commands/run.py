@@ -54,7 +54,7 @@ def _run(setup: Setup, context: EngineContext) -> bool:
     logger.info(
         "syncd runs for {} with the ledger {}, one cycle every {:g} s; stop it with Ctrl-C or SIGTERM",
         ", ".join(mapping.team for mapping in context.mappings),
-        context.ledger.file,
+        context.ledger.name,
         settings.poll_seconds,
     )
     return Daemon(context, setup.configuration).run()

@@ -26,9 +26,9 @@ from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
+
+    from syncd.ledger.database.connection import Database
 
 DRY_RUN_NOTES_AT_MOST = 20
 """Incidents whose dry-run notes are printed; a longer list hides the rest of the status."""
@@ -91,7 +91,6 @@ def command(
 def _read(
     ctx: click.Context, now: datetime, *, everything: bool, team: str | None, restricted: bool
 ) -> dict[str, Any]:
-    from syncd.ledger.database.lock import is_held
     from syncd.ledger.views.actions import recurring_now
     from syncd.ledger.views.status import status_data
 
@@ -99,7 +98,7 @@ def _read(
     with ledger_for_reading() as db:
         data = status_data(db, everything=everything, team=team)
         data |= {"recurring": recurring_now(db, team, now)}
-        data |= {"disk": _disk_data(db.file), "running": is_held(db.file)}
+        data |= {"disk": _disk_data(db), "running": db.backend.lock().holder() is not None}
     if restricted:
         put_titles(ctx, data["incidents"])
     return data | {
@@ -108,12 +107,12 @@ def _read(
     }
 
 
-def _disk_data(file: Path) -> dict[str, Any]:
+def _disk_data(db: Database) -> dict[str, Any]:
     """Return the disk of the ledger, and the running daemon's words if the ledger rejects writes."""
-    from syncd.ledger.database.lock import note_of_holder
-    from syncd.ledger.database.room import disk_under
-
-    disk, rejects = disk_under(file), note_of_holder(file)
+    disk, holder = db.backend.disk(), db.backend.lock().holder()
+    rejects = holder.words if holder else None
+    if disk is None:
+        return {"path": db.name, "free_bytes": None, "state": "ok", "rejects_writes": rejects}
     return {"path": str(disk.path), "free_bytes": disk.free, "state": disk.state, "rejects_writes": rejects}
 
 

@@ -21,11 +21,12 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import in_utc
 from syncd.domain.operation import OperationClass, OperationState
-from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
-from syncd.ledger.database.lock import LedgerLock
-from syncd.ledger.database.migrate import backup_file, size_of
 from syncd.ledger.database.room import room_for
-from syncd.ledger.open import Ledger, head_file, open_for_work
+from syncd.ledger.database.sqlite.backend import head_file
+from syncd.ledger.database.sqlite.backup import check_copy, settle_file, sync_folder
+from syncd.ledger.database.sqlite.lock import FileLock
+from syncd.ledger.database.sqlite.migrate import backup_file, size_of
+from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -61,7 +62,7 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
     ledger is unchanged then.
     """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with LedgerLock(file) as lock:
+    with FileLock(file) as lock:
         lock.acquire("syncd restore")
         check_copy(copy)
         # the copy is prepared beside the ledger and takes its place by one rename

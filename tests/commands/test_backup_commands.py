@@ -6,7 +6,7 @@ from pathlib import Path
 
 from commandline import House
 
-from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.sqlite.lock import FileLock
 
 
 def test_a_backup_is_made_and_restored_and_the_ticket_is_not_made_again(house: House) -> None:
@@ -36,7 +36,7 @@ def test_a_backup_is_made_and_restored_and_the_ticket_is_not_made_again(house: H
 
 def test_beside_a_daemon_a_backup_is_made_and_a_restore_refused(house: House) -> None:
     house.syncd("run", "--once")
-    with LedgerLock(house.folder / ".syncd/syncd.db") as lock:
+    with FileLock(house.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
         assert house.syncd("backup", "--to", "elsewhere").code == 0
         said = house.syncd("restore", "--yes", str(next(Path("elsewhere").iterdir())))

@@ -14,7 +14,7 @@ import pytest
 from commandline import House
 
 from syncd.ledger.database import room
-from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.sqlite.lock import FileLock
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_status_tells_of_a_disk_that_is_full_or_nearly_so(
 
 
 def test_status_tells_that_the_running_daemon_cannot_write_the_ledger(worked: House) -> None:
-    with LedgerLock(worked.folder / ".syncd/syncd.db") as lock:
+    with FileLock(worked.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
         lock.note("database or disk is full")
         assert worked.syncd("status", "--json").json["disk"]["rejects_writes"] == "database or disk is full"

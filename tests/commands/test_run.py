@@ -16,7 +16,7 @@ from commandline import House
 from waiting import PATIENCE, wait_for
 
 from syncd import daemon
-from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.sqlite.lock import FileLock
 from syncd.sandbox import faults
 from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery
@@ -136,7 +136,7 @@ def test_the_ledger_of_another_account_is_refused(house: House) -> None:
 @pytest.mark.parametrize("args", [("run",), ("run", "--once")])
 def test_a_second_executor_is_75_and_names_the_first(house: House, args: tuple[str, ...]) -> None:
     house.syncd("run", "--once")
-    with LedgerLock(house.folder / ".syncd/syncd.db") as lock:
+    with FileLock(house.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
         said = house.syncd(*args)
     assert said.code == 75
@@ -149,7 +149,7 @@ def test_hints_beside_a_running_daemon_name_the_command_for_it(house: House) -> 
     hinting = (("check", "--offline"), ("plan",))
     for args in hinting:
         assert "syncd run starts the daemon" in house.syncd(*args).out
-    with LedgerLock(house.folder / ".syncd/syncd.db") as lock:
+    with FileLock(house.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
         for args in hinting:
             said = house.syncd(*args).out

@@ -19,8 +19,8 @@ from wall_clock import file_in_force, move
 
 from crash.worker import End, Happenings, SharedClock
 from crash.world import Sandbox
-from syncd.ledger.database.backup import back_up
-from syncd.ledger.open import head_file
+from syncd.ledger.database.sqlite.backend import head_file
+from syncd.ledger.database.sqlite.backup import back_up
 from syncd.ledger.restore import restore
 from syncd.ledger.store.operation_states import GivenUp
 

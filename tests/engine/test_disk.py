@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from engine.test_faults import creates, ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger.database.lock import note_of_holder
+from syncd.ledger.open import Ledger
 from syncd.ledger.store import audit, outbox
 from syncd.policy.marks import mark_in
 
@@ -26,6 +26,11 @@ def said() -> Iterator[list[str]]:
         yield lines
     finally:
         logger.remove(handler)
+
+
+def note_of_holder(ledger: Ledger) -> str | None:
+    holder = ledger.backend.lock().holder()
+    return holder.words if holder else None
 
 
 def full(connection: Any) -> None:
@@ -68,7 +73,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
         house.settle(6)
     assert len([line for line in lines if "cannot write the ledger" in line]) == 1
     # other processes learn of it although the ledger takes no word
-    assert note_of_holder(house.ledger.file) == house.ledger.trouble
+    assert note_of_holder(house.ledger) == house.ledger.trouble
     sent = house.world.journal.writes()
     with house.ledger.read() as session:
         intended = {row.op for row in outbox.listing(session, list(outbox.OperationState)) if row.attempts}
@@ -79,7 +84,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
         disk.state = well
         house.settle(30)
     assert "syncd can write the ledger again" in lines
-    assert note_of_holder(house.ledger.file) is None
+    assert note_of_holder(house.ledger) is None
     assert len(ours(house)) == 2
     assert status(house) == "In Progress"
     assert len([one for one in issue_of(house)["comments"] if "long" in one["body"]]) == 30

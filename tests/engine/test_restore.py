@@ -15,7 +15,7 @@ from engine.mail_rig import COMPLIANCE, CTO, MakeRig, mailing, mails, recipients
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.operation import OperationState, SendMail, Target
 from syncd.domain.operation.mail import PostponedMail
-from syncd.ledger.database.backup import back_up
+from syncd.ledger.database.sqlite.backup import back_up
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.open import open_for_work
 from syncd.ledger.restore import Restored, restore

@@ -10,8 +10,8 @@ from threading import Event, Thread
 
 import pytest
 
-from syncd.ledger.database import backup as module
-from syncd.ledger.database.backup import back_up, backups, check_copy
+from syncd.ledger.database.sqlite import backup as module
+from syncd.ledger.database.sqlite.backup import back_up, backups, check_copy
 from syncd.ledger.errors import LedgerMissing, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.key_values import set_cursor_in

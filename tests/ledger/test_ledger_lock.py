@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.sqlite.lock import FileLock
 from syncd.ledger.errors import LedgerBusy
 from syncd.ledger.open import Ledger
 
 HOLDER = """
 import os, subprocess, sys
 from pathlib import Path
-from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.sqlite.lock import FileLock
 
 forked_before = os.fork()
 if not forked_before:
     os.read(0, 1)
     os._exit(0)
-LedgerLock(Path(sys.argv[1])).acquire("the first one")
+FileLock(Path(sys.argv[1])).acquire("the first one")
 # close_fds=False: only close-on-exec keeps the lock from the child
 execed = subprocess.Popen(
     [sys.executable, "-S", "-c", "import os; os.write(1, b'x'); os.read(0, 1)"],
@@ -76,18 +76,18 @@ def test_the_lock_ends_with_a_killed_process_whatever_its_children_do(tmp_path: 
     file = tmp_path / "syncd.db"
     with holder(file) as (process, children):
         with pytest.raises(LedgerBusy, match="the first one") as caught:
-            LedgerLock(file).acquire("me")
+            FileLock(file).acquire("me")
         assert str(process.pid) in caught.value.holder
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with LedgerLock(file) as lock:
+        with FileLock(file) as lock:
             lock.acquire("me")
             for pid in children:
                 os.kill(pid, 0)
 
 
 def test_a_lock_that_was_given_back_can_be_taken_again(tmp_path: Path) -> None:
-    first, second = LedgerLock(tmp_path / "syncd.db"), LedgerLock(tmp_path / "syncd.db")
+    first, second = FileLock(tmp_path / "syncd.db"), FileLock(tmp_path / "syncd.db")
     first.acquire("a process with a long name")
     with pytest.raises(LedgerBusy, match="a process with a long name"):
         second.acquire("b")
@@ -101,7 +101,7 @@ def test_a_lock_that_was_given_back_can_be_taken_again(tmp_path: Path) -> None:
 
 
 def test_each_ledger_of_a_folder_has_its_own_lock(tmp_path: Path) -> None:
-    with LedgerLock(tmp_path / "qrpay.db") as one, LedgerLock(tmp_path / "ramen.db") as other:
+    with FileLock(tmp_path / "qrpay.db") as one, FileLock(tmp_path / "ramen.db") as other:
         one.acquire("one")
         other.acquire("other")
         assert sorted(file.name for file in tmp_path.iterdir()) == ["qrpay.db.lock", "ramen.db.lock"]

@@ -20,8 +20,8 @@ from sqlmodel import SQLModel, create_engine
 
 from syncd.ledger.database import migrate as migrations
 from syncd.ledger.database.connection import Database
-from syncd.ledger.database.lock import LedgerLock
-from syncd.ledger.database.migrate import backup_file, migrate, revision_of
+from syncd.ledger.database.sqlite.lock import FileLock
+from syncd.ledger.database.sqlite.migrate import backup_file, migrate, revision_of
 from syncd.ledger.errors import LedgerBusy, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_reading, open_for_work
 from syncd.ledger.store import audit
@@ -266,7 +266,7 @@ def test_a_first_ledger_that_could_not_be_made_is_made_the_next_time(tmp_path: P
 
 def test_nothing_is_migrated_without_the_lock(url: str, file: Path, tomorrow: Write) -> None:
     tomorrow("    op.add_column('audit_event', sa.Column('more', sa.String))")
-    with LedgerLock(file) as lock:
+    with FileLock(file) as lock:
         lock.acquire("the daemon")
         with pytest.raises(LedgerBusy):
             open_for_work(url, "the test", NOW)

@@ -12,7 +12,7 @@ import pytest
 from ledger_cast import NOW, create, record
 from loguru import logger
 
-from syncd.ledger.database.backup import check_copy
+from syncd.ledger.database.sqlite.backup import check_copy
 from syncd.ledger.errors import LedgerReplaced, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.views import audit_trail

@@ -17,6 +17,7 @@ from sqlmodel import Session, select
 
 from syncd.ledger.database import migrate as migrations
 from syncd.ledger.database.connection import Database
+from syncd.ledger.database.sqlite.migrate import revision_of
 from syncd.ledger.errors import (
     LedgerBusy,
     LedgerError,
@@ -196,7 +197,7 @@ def test_a_path_with_signs_that_mean_something_in_addresses_is_a_path(tmp_path: 
     file = tmp_path / "50%41 #1?mode=memory" / "syncd.db"
     url = sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
     open_for_work(url, "the test", NOW).close()
-    assert migrations.revision_of(file) == migrations.HEAD
+    assert revision_of(file) == migrations.HEAD
     open_for_reading(url).close()
 
 

@@ -40,12 +40,11 @@ def how_to_stop(holder: str) -> str:
 def next_step() -> str:
     """Return what follows once the rules are good: a running daemon reads them again, else it is started."""
     from syncd.config.settings.access import settings_as_far_as_usable
-    from syncd.ledger.database.connection import ledger_file
-    from syncd.ledger.database.lock import is_held
+    from syncd.ledger.database.backend import backend_of
     from syncd.ledger.errors import LedgerError
 
     with suppress(LedgerError):
-        if is_held(ledger_file(settings_as_far_as_usable().ledger_url)):
+        if backend_of(settings_as_far_as_usable().ledger_url).lock().holder() is not None:
             return "syncd reload makes the running daemon read its mappings and templates again"
     return f"{how_to_start()} starts the daemon"
 

@@ -139,7 +139,7 @@ def _in_reach(folder: Path) -> Iterator[Path]:
 
 def _place(settings: Settings) -> tuple[Path, Path] | None:
     """Return the state folder and the ledger's file; None where there is no folder yet."""
-    from syncd.ledger.database.connection import ledger_file
+    from syncd.ledger.database.sqlite.connection import ledger_file
     from syncd.ledger.errors import LedgerError
 
     try:

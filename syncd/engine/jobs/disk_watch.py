@@ -29,7 +29,7 @@ class LedgerWatch:
             self._logged = True
             logger.error(
                 "syncd cannot write the ledger {} ({}) and sends nothing: free space on its disk",
-                self._ledger.file,
+                self._ledger.name,
                 self._ledger.trouble,
             )
 

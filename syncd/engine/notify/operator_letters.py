@@ -114,7 +114,7 @@ def _put_back_letter(ledger: Ledger, mail: OperatorMail, since: str) -> Letter:
             f'Recorded as "not sent: ledger was put back": {after.unsent} mails and chat posts'
             " whose moment lies before. Notices of incidents that are still open left again and say that they"
             " may be repetitions.",
-            f"If the newer file still exists, or a later backup: stop syncd, put it back (as {ledger.file})"
+            f"If the newer file still exists, or a later backup: stop syncd, put it back (as {ledger.name})"
             " and start syncd, which takes from Jira what that one does not know. Then see what remains:",
         ),
         ("syncd restore BACKUP", "syncd status", "syncd audit verify"),

@@ -1,151 +1,30 @@
-"""Open the ledger's database: set what its promises rest on, read it back, refuse it if it differs.
+"""Transactions on the ledger: one for each verb, one consistent view for each reader.
 
-Readers begin with BEGIN, writers with BEGIN IMMEDIATE: a writer that began as a reader could fail in the
-middle. No transaction is open while a request to a service is under way.
+No transaction is open while a request to a service is under way. The database itself is behind
+`syncd.ledger.database.backend`.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import sessionmaker
-from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
-from syncd.ledger.errors import LedgerError, LedgerUnsafe, LedgerUnwritable
-
-PRAGMAS = {
-    "journal_mode": "wal",
-    "synchronous": 2,
-    "foreign_keys": 1,
-    "busy_timeout": 5000,
-    "secure_delete": 1,
-}
-"""The settings of every connection. 2 is synchronous=FULL; secure_delete overwrites deleted texts."""
-
-CONNECTIONS = 16
-"""How many connections stay open: one for each worker and each of the daemon's other threads. A further
-connection is opened, set up and closed again for each use, which costs more than the use itself."""
-_UNWRITABLE = {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-}
-"""The error codes (low byte) with which SQLite says that the disk rejects writes."""
+from syncd.ledger.database.backend import Backend, backend_of
+from syncd.ledger.errors import LedgerError, LedgerUnwritable
 
 
-def ledger_file(url: str) -> Path:
-    """Return the database file of a ledger URL; raise `LedgerError` if the URL names no SQLite file."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise LedgerError(
-            f"SYNCD_LEDGER_URL {parsed.render_as_string()!r} is not a SQLite file",
-            "use sqlite:////var/lib/syncd/syncd.db",
-        )
-    return Path(parsed.database)
-
-
-def _on_connect(connection: Any, _record: object) -> None:
-    # the driver would begin transactions by itself; `Reading` and `Writing` begin them here
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for name, value in PRAGMAS.items():
-        cursor.execute(f"PRAGMA {name}={value}")
-        # some file systems ignore WAL silently, so the value is read back
-        value_in_force = cursor.execute(f"PRAGMA {name}").fetchone()[0]
-        if value_in_force != value:
-            connection.close()
-            raise LedgerUnsafe(
-                f"the ledger refuses {name}={value} and stays at {value_in_force}",
-                "keep the ledger on a local disk that supports WAL",
-            )
-    cursor.close()
-
-
-class Reading(SQLiteDialect_pysqlite):
-    """The dialect of readers: it begins each transaction, since the driver does not (`_on_connect`).
-
-    A listener on the engine could begin as well, but with any listener each statement takes a fifth longer.
-    """
-
-    supports_statement_cache = True
-    begin = "BEGIN"
-
-    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        """Begin a transaction."""
-        dbapi_connection.cursor().execute(self.begin)
-
-
-class Writing(Reading):
-    """The dialect of writers: it takes SQLite's write lock when a transaction begins, and counts commits.
-
-    `user_version` grows with each commit that changed a row. It lies in the file's header, so each checkpoint
-    writes it: a file whose header goes back was overwritten with an older content (`commits_in`). SQLite's
-    own change counter stands still for most commits of a write-ahead log.
-    """
-
-    supports_statement_cache = True
-    begin = "BEGIN IMMEDIATE"
-
-    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        """Begin a transaction, and remember how many rows this connection changed before it."""
-        super().do_begin(dbapi_connection)
-        dbapi_connection.info["changes"] = _changes(dbapi_connection)
-
-    def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
-        """Count the commit if it changes a row, then commit."""
-        if _changes(dbapi_connection) != dbapi_connection.info.get("changes"):
-            cursor = dbapi_connection.cursor()
-            commits = cursor.execute("PRAGMA user_version").fetchone()[0]
-            cursor.execute(f"PRAGMA user_version={commits + 1}")
-        dbapi_connection.commit()
-
-
-def _changes(connection: PoolProxiedConnection) -> int:
-    driver: Any = connection.driver_connection
-    return int(driver.total_changes)
-
-
-_COMMITS_AT = 60
-"""Where the header of a SQLite file holds `user_version`: four bytes, big-endian."""
-
-
-def commits_in(descriptor: int) -> int:
-    """Return how many commits the main file of a ledger holds, from the header of the open file."""
-    return int.from_bytes(os.pread(descriptor, 4, _COMMITS_AT), "big")
-
-
-# SQLAlchemy finds a dialect by the driver name in the URL
-for _dialect in (Reading, Writing):
-    registry.register(f"sqlite.{_dialect.__name__.lower()}", __name__, _dialect.__name__)
-
-
-def open_engines(url: str) -> tuple[Engine, Engine]:
-    """Return an engine for readers and one for writers of a ledger URL, on the same connections.
-
-    Each connection has the settings of `PRAGMAS`; raise `LedgerUnsafe` on connecting if one is refused.
-    """
-    ledger_file(url)
-    parsed = make_url(url)
-    # a pooled connection serves one thread after another; errors must not show the texts of incidents
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "hide_parameters": True}
-    reading = create_engine(parsed.set(drivername="sqlite+reading"), pool_size=CONNECTIONS, **options)
-    writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, **options)
-    event.listen(reading, "connect", _on_connect)
-    return reading, writing
+def open_engines(backend: Backend) -> tuple[Engine, Engine]:
+    """Return an engine for readers and one for writers of a ledger."""
+    return backend.engines()
 
 
 class Transactions(Protocol):
@@ -187,16 +66,17 @@ def one_view(ledger: Transactions) -> Iterator[OneView]:
 
 
 class Database:
-    """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait.
+    """Sessions on one ledger; writers of this process queue here instead of in the database.
 
-    `read()` begins one consistent view for reading. `trouble` holds the disk's words since it rejected a
-    write; `Ledger.end_trouble` clears it.
+    `read()` begins one consistent view for reading. `name` is the ledger's place for people. `trouble` holds
+    the database's words since it rejected a write; `Ledger.end_trouble` clears it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, state_dir: Path | None = None) -> None:
         self.url = url
-        self.file = ledger_file(url)
-        self.engine, self._writer = open_engines(url)
+        self.backend = backend_of(url, state_dir)
+        self.name = self.backend.name
+        self.engine, self._writer = open_engines(self.backend)
         self.read = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
         self._turn = RLock()
         self.trouble: str | None = None
@@ -205,33 +85,31 @@ class Database:
     def write(self) -> Iterator[Session]:
         """Open a writing transaction: commit it at the end, roll it back if anything raises.
 
-        Raise `LedgerUnwritable` if the disk rejects writes.
+        Raise `LedgerUnwritable` if the database rejects writes.
         """
         try:
             with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-                # take SQLite's write lock now: what the caller reads first must still hold when it writes
+                # take the write lock now: what the caller reads first must still hold when it writes
                 session.connection()
                 yield session
         except OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
+            words = self.backend.why_unwritable(error)
+            if words is None:
                 raise
-            self.note_trouble(str(error.orig))
-            message = f"{self.file} cannot be written: {error.orig}"
-            raise LedgerUnwritable(message, "make room on its disk, or make it writable") from error
+            self.note_trouble(words)
+            message = f"{self.name} cannot be written: {words}"
+            raise LedgerUnwritable(message, self.backend.hint_unwritable()) from error
 
     def empty_log(self) -> bool:
-        """Move the write-ahead log into the file and cut it to nothing, so that it holds no deleted text.
+        """Delete what the database keeps of deleted texts outside of its tables.
 
-        Return False if another process reads the ledger and holds the log back.
+        Return False if another process reads the ledger and holds that back.
         """
-        with self._turn, self.engine.connect() as connection:
-            # the connection's own statement: a checkpoint cannot run inside a transaction
-            driver: Any = connection.connection.driver_connection
-            busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
+        with self._turn:
+            return self.backend.empty_log(self.engine)
 
     def note_trouble(self, words: str) -> None:
-        """Remember the disk's words about a write that it rejected."""
+        """Remember the database's words about a write that it rejected."""
         self.trouble = words
 
     def close(self) -> None:
@@ -240,7 +118,7 @@ class Database:
 
 
 def unusable(error: Exception) -> str | None:
-    """Return the database's words if a file is locked, full or no database; None for any other error.
+    """Return the database's words if it is locked, full, away or damaged; None for any other error.
 
     Any other complaint of the database is a defect of syncd.
     """

@@ -17,7 +17,7 @@ from syncd.domain.trail.account import Account
 from syncd.domain.trail.chain import GENESIS, Anchor, Broken, TrailRow, anchor_of, damage_in, data_of, spelled
 from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.errors import LedgerUnreadable
-from syncd.ledger.open import head_file, read_head_file
+from syncd.ledger.open import read_head_file
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
@@ -82,10 +82,11 @@ def noted_head(ledger: Database) -> dict[Anchor, str]:
 
     A trail that is read afterwards can only be longer.
     """
-    instance, end = read_head_file(ledger.file)
+    note = ledger.backend.head_file
+    instance, end = read_head_file(note)
     with ledger.read() as session:
         ours = instance == session.connection().scalar(_INSTANCE)
-    return {end: f"the file {head_file(ledger.file).name} beside the ledger"} if ours and end else {}
+    return {end: f"the file {note.name} beside the ledger"} if ours and end and note else {}
 
 
 def _kept_anchors(session: Session) -> dict[Anchor, str]:

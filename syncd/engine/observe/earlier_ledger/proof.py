@@ -107,7 +107,7 @@ def put_back(context: EngineContext, proof: str, bases: dict[str, int]) -> None:
         "the ledger's file {} is older than what it made ({}): somebody put an older file back. syncd takes"
         " what it finds by its marks, sends no mail from before now but notices of open incidents, which may"
         " be repetitions, and makes tickets of older incidents when the settle time is over",
-        context.ledger.file,
+        context.ledger.name,
         proof,
     )
     for line in unsent:

@@ -7,29 +7,20 @@ the pages of two moments. So a file that is not as the note beside it tells is c
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from loguru import logger
 
-from syncd.ledger.database.backup import check_copy
+from syncd.ledger.database.backend import VerifyTrail
 from syncd.ledger.database.connection import Database
-from syncd.ledger.database.migrate import check_revision
+from syncd.ledger.database.sqlite.backup import check_copy
+from syncd.ledger.database.sqlite.migrate import check_revision
+from syncd.ledger.database.sqlite.watch import keep_from_mixing, log_of, look_of, set_log_aside
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
-from syncd.ledger.store import audit
 
 
-def look_of(file: Path) -> str:
-    """Return by what a file is told from an older or a newer one: its size and the time of its last write.
-
-    In WAL mode the file changes only when SQLite moves the log into it.
-    """
-    at = file.stat()
-    return f"{at.st_size}/{at.st_mtime_ns}"
-
-
-def check_left_file(file: Path, noted: str | None) -> None:
+def check_left_file(file: Path, noted: str | None, verify: VerifyTrail) -> None:
     """Check a ledger's file unless it looks as `noted`; set aside a log that does not belong to it.
 
     Raise `LedgerUnsafe` if the file is damaged also without the log.
@@ -40,11 +31,11 @@ def check_left_file(file: Path, noted: str | None) -> None:
         return
     if noted is None and not has_log:
         return
-    damage = _damage_of_file(file) or _damage_of_trail(file)
+    damage = _damage_of_file(file) or _damage_of_trail(file, verify)
     if damage is None:
         return
     aside = set_log_aside(file)
-    if aside is not None and (_damage_of_file(file) or _damage_of_trail(file)) is None:
+    if aside is not None and (_damage_of_file(file) or _damage_of_trail(file, verify)) is None:
         logger.error(
             "the write-ahead log beside {} belongs to another file ({}): somebody put an older file back."
             " syncd keeps the log as {}, and asks Jira what the ledger made before it makes anything",
@@ -61,35 +52,6 @@ def check_left_file(file: Path, noted: str | None) -> None:
         raise LedgerUnsafe(damage, "put a copy in its place: syncd restore")
 
 
-def log_of(file: Path) -> Path:
-    """Return the write-ahead log of a ledger's file."""
-    return file.with_name(file.name + "-wal")
-
-
-def set_log_aside(file: Path) -> Path | None:
-    """Rename the write-ahead log, so that SQLite does not apply it; return its new name, if there was one."""
-    log, aside = log_of(file), file.with_name(file.name + "-wal.of-another-file")
-    if not log.exists():
-        return None
-    log.replace(aside)
-    file.with_name(file.name + "-shm").unlink(missing_ok=True)
-    return aside
-
-
-def keep_from_mixing(file: Path) -> sqlite3.Connection | None:
-    """Return a connection that keeps SQLite from moving the log into the file when all others are closed.
-
-    It can write nothing itself, and stays open until the process ends.
-    """
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-    with suppress(sqlite3.DatabaseError):
-        # it holds SQLite's lock on the file from its first read on
-        connection.execute("PRAGMA user_version").fetchone()
-        return connection
-    connection.close()
-    return None
-
-
 def _damage_of_file(file: Path) -> str | None:
     """Return what is wrong with a file and its log, None if nothing is."""
     try:
@@ -99,13 +61,13 @@ def _damage_of_file(file: Path) -> str | None:
     return None
 
 
-def _damage_of_trail(file: Path) -> str | None:
+def _damage_of_trail(file: Path, verify: VerifyTrail) -> str | None:
     """Return what is wrong with the trail of a sound file, None if nothing is or if it cannot be read yet."""
     if not check_revision(file):
         return None
     kept = keep_from_mixing(file)
     with closing(Database(f"sqlite:///{file}")) as database, database.read() as session:
-        broken = audit.verify(session)
+        broken = verify(session)
     if kept is not None:
         kept.close()
     return str(broken) if broken is not None else None

@@ -1,4 +1,4 @@
-"""Copy the ledger, check the copy, and keep the latest copies.
+"""Copy a SQLite file, check the copy, and keep the latest copies.
 
 SQLite's own backup makes the copy while the daemon goes on working. A copy gets its final name only after it
 was checked and has reached the disk, so every file with such a name is good.
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from syncd.ledger.database.migrate import backup_file, check_revision, revision_of, size_of
 from syncd.ledger.database.room import is_full, room_for
+from syncd.ledger.database.sqlite.migrate import backup_file, check_revision, revision_of, size_of
 from syncd.ledger.errors import LedgerMissing, LedgerUnsafe
 
 KEPT = 14
