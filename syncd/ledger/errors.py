@@ -69,6 +69,16 @@ class LedgerReplaced(LedgerUnwritable):
     """The ledger's file was deleted, replaced or overwritten while this process had it open."""
 
 
+class LeadershipLost(LedgerUnwritable):
+    """Another daemon leads this ledger by now, or may lead it: this process changes nothing any more."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"syncd leads its ledger no more: {why}",
+            "the other daemon goes on; start this one again, and it waits as a standby",
+        )
+
+
 class NoRoom(LedgerError):
     """A disk has no room for a file that syncd wants to write. Nothing was changed.
 

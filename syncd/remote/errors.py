@@ -163,6 +163,13 @@ class NotDone(RemoteError):
     """The service certainly did not carry out the request."""
 
 
+class TooLate(NotDone):
+    """syncd itself did not send the request: it may not write any more, or prepared it for too long."""
+
+    def __init__(self, service: str, request: str, why: str) -> None:
+        super().__init__(service, request, Cause.PAUSED, why)
+
+
 class Unknown(RemoteError):
     """The service may have carried out the request; only a look-up tells."""
 

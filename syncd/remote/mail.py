@@ -24,6 +24,7 @@ from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.connection import dial
 from syncd.remote.http.counts import Asked
 from syncd.remote.http.deadline import Flight, current
+from syncd.remote.http.departure import departure
 from syncd.remote.http.failures import Secrets, root
 from syncd.remote.http.transport import Transport
 
@@ -82,7 +83,8 @@ class SmtpMail:
                 raise NotDone(SERVICE, "SEND", Cause.REJECTED, "the address is not valid")
         clock = self._transport.clock
         began = clock.boottime()
-        with Flight(self._transport.limits) as flight:
+        departs = departure(self._transport.why_not_send, SERVICE, "SEND")
+        with Flight(self._transport.limits, departs) as flight:
             flight.connects()
             failure = self._try(flight, sender, recipient, message)
         outcome = failure.cause.value if failure else "ok"
@@ -131,7 +133,7 @@ class SmtpMail:
         code, words = server.docmd("DATA")
         if code != _GO_ON:
             return self._refusal(code, words)
-        flight.sent = True
+        flight.commits()
         server.send(_quoted(message))
         code, words = server.getreply()
         if code // 100 != 2:

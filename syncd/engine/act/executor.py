@@ -29,14 +29,15 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.notify.compose import mapping_of_mail
 from syncd.engine.observe.issues import look_by_id
 from syncd.engine.runtime.troubles import CARRY_OUT
-from syncd.engine.runtime.waits import STOPPED, awaited_after
+from syncd.engine.runtime.waits import STOPPED, TAKEN_TOO_LONG, awaited_after
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.names import log_about
-from syncd.remote.errors import NotDone, RemoteError, Unknown
+from syncd.remote.errors import NotDone, RemoteError, TooLate, Unknown
+from syncd.remote.http.departure import departing
 from syncd.remote.http.lanes import prepaid
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Executor:
     ) -> Verdict:
         context, run = self._context, self._context.ledger.run_name
         leavings = [Leaving(operation.id, rendered), *kind.told_with(operation, rendered)]
+        claimed_at = context.clock.boottime()
         claims = leaving.claim(
             context.ledger, leavings, operation.target, run, context.clock.now(), probe_from, together=True
         )
@@ -157,8 +159,10 @@ class Executor:
         began = context.clock.boottime()
         try:
             # the budget was taken before the claim, so this request does not take it again
-            with prepaid():
+            with prepaid(), departing(claimed_at):
                 outcome = kind.send(context, claimed, whole)
+        except TooLate as error:
+            return self._put_back(claimed, error, None, TAKEN_TOO_LONG)
         except NotDone as error:
             refused = shown(context, claimed, error)
             context.health.failed(error.service, refused)

@@ -30,7 +30,7 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.new_keys import keys_from
-from syncd.engine.runtime.waits import awaited_after
+from syncd.engine.runtime.waits import TAKEN_TOO_LONG, awaited_after
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import concerns_all
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -44,7 +44,8 @@ from syncd.ledger.store.leaving import (
     waiting_creates,
 )
 from syncd.remote.answers import BulkAnswer, BulkItem
-from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+from syncd.remote.errors import Cause, NotDone, RemoteError, TooLate, Unknown
+from syncd.remote.http.departure import departing
 from syncd.remote.http.lanes import SHORT_WAIT, Lane, lane, prepaid
 
 FROM = 10
@@ -226,6 +227,7 @@ class BulkCreates:
         project = items[0].rendered.project
         base = highest_seen(context, project)
         context.budgets.take("jira")
+        claimed_at = context.clock.boottime()
         claimed = self._claim(items, base)
         if not claimed:
             return set()
@@ -235,7 +237,7 @@ class BulkCreates:
             for item in claimed
         ]
         try:
-            with prepaid():
+            with prepaid(), departing(claimed_at):
                 answer = context.services.jira.create_many(asked)
         except NotDone as error:
             self._none_done(claimed, error)
@@ -263,11 +265,13 @@ class BulkCreates:
 
     def _none_done(self, items: list[_Item], error: NotDone) -> None:
         context = self._context
-        context.health.failed(error.service, error)
+        too_late = isinstance(error, TooLate)
+        if not too_late:
+            context.health.failed(error.service, error)
         operations, anew = [item.operation for item in items], error.cause is Cause.REJECTED
         leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), anew=anew)
         for operation in operations:
-            context.waits.store(operation, awaited_after(error))
+            context.waits.store(operation, TAKEN_TOO_LONG if too_late else awaited_after(error))
         logger.warning("Jira did not create a batch of {} tickets: {}", len(items), error.describe())
 
     def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:

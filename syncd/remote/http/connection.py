@@ -9,13 +9,16 @@ up cannot be interrupted and keeps the resolver's own limits; nothing has left b
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from syncd.remote.http.deadline import current
 
@@ -108,6 +111,15 @@ class _PlainPool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _Secure
+
+
+@lru_cache(maxsize=4)
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Return the TLS context of all connections that trust these certificates; it verifies each server."""
+    # loading the certificates costs more processor time than a quiet cycle: load them once a process
+    context = create_urllib3_context()
+    context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _PlainPool, "https": _SecurePool}

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import itertools
 import socket
+import struct
 import threading
 import time  # noqa: TID251 - deadlines of real sockets, see above
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -27,6 +29,7 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes of a decompressed answer. A page of a hundred issues or entries is far smaller; in memory JSON takes
 up to twenty times its size in memory."""
 _PIECE = 64 * 1024
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class AnswerTooLargeError(OSError):
@@ -46,11 +49,12 @@ class Flight:
 
     `sent` decides between not done and unknown: it is set before the kernel gets the first byte of the
     request. `reused`: it uses a connection that was kept from an earlier request. `expired`: the watchdog
-    ended it.
+    ended it. `departs` is called directly before the first byte, and raises if it must not leave.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, departs: Callable[[], None] | None = None) -> None:
         self.limits = limits
+        self._departs = departs
         self.sent = False
         self.reused = True
         self.expired = False
@@ -83,13 +87,19 @@ class Flight:
             self._socket = wire
             late = self.expired
         if late:
-            _shut(wire)
+            _reset(wire)
 
     def leaves(self) -> None:
         """Mark the request as sent and start the limit of the whole request: the first byte leaves now."""
         if not self.sent:
-            self.sent = True
+            self.commits()
             self.begins()
+
+    def commits(self) -> None:
+        """Mark the request as sent, or raise if it must not leave."""
+        if self._departs is not None:
+            self._departs()
+        self.sent = True
 
     def begins(self) -> None:
         """Start the limit of a whole request."""
@@ -106,7 +116,7 @@ class Flight:
                 return
             self.expired = True
             if self._socket is not None:
-                _shut(self._socket)
+                _reset(self._socket)
 
     def _until(self, deadline: float) -> None:
         self.deadline = deadline
@@ -146,7 +156,14 @@ def current() -> Flight:
     return flight
 
 
-def _shut(wire: socket.socket) -> None:
+def _reset(wire: socket.socket) -> None:
+    """Wake the thread that waits on a socket; its close resets the connection.
+
+    Without a reset the kernel would go on for minutes to deliver the bytes that it still holds: a request
+    that syncd gave up could arrive after the settle time.
+    """
+    with suppress(OSError):
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     # the plain socket's shutdown: SSLSocket's would drop the TLS state while another thread reads
     with suppress(OSError):
         socket.socket.shutdown(wire, socket.SHUT_RDWR)
@@ -170,6 +187,12 @@ class _Watchdog:
             elif self._heap[0][2] is flight:
                 self._wakes.notify()
 
+    def expire_all(self) -> None:
+        """End each flight that is under way."""
+        with self._wakes:
+            for _, _, flight in self._heap:
+                flight.expire()
+
     def _run(self) -> None:
         with self._wakes:
             while self._heap:
@@ -183,6 +206,11 @@ class _Watchdog:
                     heappop(self._heap)
                     flight.expire()
             self._thread = None
+
+
+def end_all() -> None:
+    """End all requests under way, and reset their connections; the process ends next."""
+    _watchdog.expire_all()
 
 
 _current = threading.local()

@@ -11,10 +11,8 @@ by itself. An answer that does not prove our login may have to wait for another 
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from threading import Lock, local
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,16 +22,16 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.exceptions import HTTPError
-from urllib3.util.ssl_ import create_urllib3_context
 
 from syncd.config.settings.values import is_loopback
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import Budget
-from syncd.remote.http.connection import POOLS
+from syncd.remote.http.connection import POOLS, tls_context
 from syncd.remote.http.counts import Asked, Counts
 from syncd.remote.http.deadline import Flight, Limits, read_body
+from syncd.remote.http.departure import WhyNotSend, departure
 from syncd.remote.http.failures import HTML, MOST_LETTERS, Secrets, Sorter
 from syncd.remote.http.lanes import Lane, lane, use_prepaid
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
@@ -69,12 +67,17 @@ class Transport:
         budget: Budget | None = None,
         limits: Limits | None = None,
         ca_file: str | None = None,
+        why_not_send: WhyNotSend | None = None,
     ) -> None:
-        """Trust the certificates of `ca_file`, else those of `REQUESTS_CA_BUNDLE`, else certifi's."""
+        """Trust the certificates of `ca_file`, else those of `REQUESTS_CA_BUNDLE`, else certifi's.
+
+        `why_not_send` is asked directly before the first byte of each write.
+        """
         self.clock = clock
         self.budget = budget or Budget(clock)
         self.counts = Counts()
         self.limits = limits or Limits()
+        self.why_not_send = why_not_send
         self._ca_file = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         self._skews: dict[str, float] = {}
         self._answered: dict[str, tuple[datetime, float]] = {}
@@ -249,7 +252,8 @@ class _Adapter(HTTPAdapter):
     def _send(self, request: PreparedRequest, asked: Route, proxies: Any) -> Response | RemoteError:
         """Send one request within its deadline; learn from its answer about our login."""
         login, number, began = self._login, self._login.begin(), self._transport.clock.boottime()
-        with Flight(self.limits or self._transport.limits) as flight:
+        departs = None if asked.reads else departure(self._transport.why_not_send, self._service, asked.named)
+        with Flight(self.limits or self._transport.limits, departs) as flight:
             result = self._try(request, asked, flight, proxies)
             # a service may close a kept connection: a read then goes out once more on a new one
             dead_connection = flight.sent and flight.reused and not flight.expired
@@ -369,7 +373,7 @@ class _Adapter(HTTPAdapter):
         host, _ = super().build_connection_pool_key_attributes(request, True, None)
         if host["scheme"] != "https":
             return host, {}
-        return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": _tls(self._ca_file)}
+        return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": tls_context(self._ca_file)}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: the shared context holds the trusted certificates already."""
@@ -379,14 +383,6 @@ def _answer(result: Response | RemoteError) -> Response:
     if isinstance(result, RemoteError):
         raise result
     return result
-
-
-@lru_cache(maxsize=4)
-def _tls(ca_file: str) -> ssl.SSLContext:
-    # loading the certificates costs more processor time than a quiet cycle: load them once a process
-    context = create_urllib3_context()
-    context.load_verify_locations(cafile=ca_file)
-    return context
 
 
 def _is_break(result: Response | RemoteError) -> bool:
