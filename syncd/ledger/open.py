@@ -23,6 +23,7 @@ from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerMissing, LedgerNotOurs, LedgerReplaced
 from syncd.ledger.store import audit
 from syncd.ledger.store.audit import head
+from syncd.ledger.store.epoch import begin_epoch, check_epoch
 from syncd.ledger.store.identity import get_meta, run_name_in, set_meta
 from syncd.ledger.store.key_values import drop_cursor_in, set_cursor_in
 from syncd.ledger.store.restored import APART
@@ -32,19 +33,23 @@ class Ledger(Database):
     """A ledger that this process may write: it holds the lock until `close`.
 
     `instance` names this ledger for ever. `run` numbers this start of the executor. `born` is when the ledger
-    was made or restored (UTC): incidents older than that may have tickets that it does not know.
+    was made or restored (UTC): incidents older than that may have tickets that it does not know. `leadership`
+    is None where the lock ends only with this process.
     """
 
     def __init__(self, url: str, lock: LedgerLock, now: datetime, state_dir: Path | None = None) -> None:
         super().__init__(url, state_dir)
         self.lock = lock
+        self.leadership = lock.leadership
         self._watch = self.backend.watch()
         try:
             self.backend.migrate(now)
             self._watch.begin()
-            with self.write() as session:
+            with self.write(leading=False) as session:
                 check_triggers(session)
                 self.instance, self.run, self.born = _begin(session, now)
+                if self.leadership is not None:
+                    begin_epoch(session, self.leadership)
                 self.rows_missing = self._rows_missing(session)
                 """The proof that the file lacks rows that this folder knows of; None: it lacks none."""
         except BaseException:
@@ -75,10 +80,15 @@ class Ledger(Database):
         self.lock.note(None)
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """As `Database.write`; raise `LedgerReplaced` if the ledger is not the one that was opened."""
+    def write(self, *, leading: bool = True) -> Iterator[Session]:
+        """As `Database.write`; raise `LedgerReplaced` if the ledger is not the one that was opened.
+
+        Raise `LeadershipLost` if another daemon leads by now, unless the write needs no leader.
+        """
         self.check_in_place()
         with super().write() as session:
+            if leading and self.leadership is not None:
+                check_epoch(session, self.leadership)
             yield session
         self._watch.after_commit()
 

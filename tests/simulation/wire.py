@@ -261,10 +261,10 @@ class WatchedLedger(Ledger):
             self._touched.tables.add(table[1])
 
     @contextmanager
-    def write(self) -> Iterator[LedgerSession]:
+    def write(self, *, leading: bool = True) -> Iterator[LedgerSession]:
         """Open a transaction; report a step before and after its commit."""
         touched = self._touched.tables = set[str]()
-        with self._counted(), super().write() as session:
+        with self._counted(), super().write(leading=leading) as session:
             yield session
             session.flush()
             self._step("before a commit")

@@ -30,8 +30,8 @@ def open_engines(backend: Backend) -> tuple[Engine, Engine]:
 class Transactions(Protocol):
     """Transactions on one ledger, as verbs and views need them. Only the ledger's own modules call these."""
 
-    def write(self) -> AbstractContextManager[Session]:
-        """Open a writing transaction."""
+    def write(self, *, leading: bool = True) -> AbstractContextManager[Session]:
+        """Open a writing transaction; only a leader may write, unless the write needs no leader."""
         ...
 
     def read(self) -> AbstractContextManager[Session]:
@@ -50,7 +50,7 @@ class OneView:
         """Yield the one consistent view."""
         yield self._session
 
-    def write(self) -> AbstractContextManager[Session]:
+    def write(self, *, leading: bool = True) -> AbstractContextManager[Session]:
         """Raise `LedgerError`: a view changes nothing."""
         raise LedgerError("a view of the ledger cannot be written through", "")
 
@@ -82,8 +82,10 @@ class Database:
         self.trouble: str | None = None
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, leading: bool = True) -> Iterator[Session]:
         """Open a writing transaction: commit it at the end, roll it back if anything raises.
+
+        Every process may write here what needs no leader: change notices and requests.
 
         Raise `LedgerUnwritable` if the database rejects writes.
         """

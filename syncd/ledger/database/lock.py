@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from syncd.ledger.database.leadership import Leadership
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -18,8 +20,10 @@ class LedgerLock(Protocol):
     """The exclusive right to send requests that write, for one ledger.
 
     Take it after any fork, because a forked child would share it. It ends with the process that took it, also
-    when that process is killed.
+    when that process is killed. `leadership` is None if only the end of the process ends the lock.
     """
+
+    leadership: Leadership | None
 
     def acquire(self, holder_name: str) -> None:
         """Take the lock at once, or raise `LedgerBusy` with the name of its holder."""

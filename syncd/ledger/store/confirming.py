@@ -58,7 +58,7 @@ def confirm(
     `changed_at` is when it changed the ticket, by Jira's clock (UTC). Return the issue on which customers can
     see our comment, None if there is none.
     """
-    with ledger.write() as session:
+    with ledger.write(leading=False) as session:
         if confirmation.to_see:
             # before the change below: the row still shows the values from before the write
             unseen_writes.expect(session, operation, answered)
@@ -260,7 +260,7 @@ def confirm_batch(
     `jira_now` is the time of that read by Jira's clock (UTC), if it is known.
     """
     # without a flush the new tickets stay in `session.new`, where the second half looks for them
-    with ledger.write() as session, session.no_autoflush:
+    with ledger.write(leading=False) as session, session.no_autoflush:
         # the session's cache holds rows weakly: this list keeps the batch's incidents in it
         incidents = incidents_of(session, [created.operation.incident_id for created in made])
         for created in made:

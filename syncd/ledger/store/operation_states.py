@@ -81,7 +81,7 @@ def claim_in(
         "rendered": kept or rendered,
         "error": None,
     }
-    if not _changed(session, operation_id, OperationState.PENDING, values):
+    if not _changed(session, operation_id, OperationState.PENDING, attempts, values):
         return None
     operation = get(session, OperationRecord, operation_id)
     if operation is not None:
@@ -96,13 +96,22 @@ _BEFORE_CLAIM = (
 )
 
 
-def _changed(session: Session, operation_id: int | None, before: str, values: dict[str, Any]) -> bool:
-    """Store the values if the operation is in the state `before`; return True if it was."""
-    places = {"this_row": operation_id, "known_state": before}
+def _changed(
+    session: Session, operation_id: int | None, before: str, attempts: int, values: dict[str, Any]
+) -> bool:
+    """Store the values if the operation is in the state `before` of this attempt; return True if it was.
+
+    Only the attempt tells a claim from a later one of another daemon.
+    """
+    places = {"this_row": operation_id, "known_state": before, "known_attempts": attempts}
     return session.connection().execute(_CHANGE, {**places, **values}).rowcount == 1
 
 
-_CHANGE = update(TABLE).where(TABLE.c.id == bindparam("this_row"), TABLE.c.state == bindparam("known_state"))
+_CHANGE = update(TABLE).where(
+    TABLE.c.id == bindparam("this_row"),
+    TABLE.c.state == bindparam("known_state"),
+    TABLE.c.attempts == bindparam("known_attempts"),
+)
 
 
 def note(session: Session, operation: OperationRecord, **values: Any) -> OperationRecord:
@@ -134,7 +143,8 @@ def _move(session: Session, operation: _Stored, state: OperationState, **values:
     """Take an operation from the state that the caller read to another, and store these values."""
     before = operation.state
     values = {"state": state, **values}
-    if before not in OPEN_STATES or not _changed(session, operation.id, before, values):
+    known = (operation.id, before, operation.attempts)
+    if before not in OPEN_STATES or not _changed(session, *known, values):
         raise OperationMoved(operation.id, before, state)
     if isinstance(operation, OperationRecord):
         return replace(operation, **values)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from syncd.ledger.database.leadership import Leadership
 from syncd.ledger.database.lock import Holder
 from syncd.ledger.errors import LedgerBusy
 
@@ -20,6 +21,7 @@ class FileLock:
         self._folder = ledger.parent
         self.path = ledger.with_name(ledger.name + ".lock")
         self._fd: int | None = None
+        self.leadership: Leadership | None = None
 
     def acquire(self, holder_name: str) -> None:
         """Take the lock at once, or raise `LedgerBusy` with the name that its holder wrote into it."""
