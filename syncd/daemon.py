@@ -38,7 +38,7 @@ from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
 from syncd.engine.runtime.ticker import Ticker
-from syncd.ledger.errors import LedgerError, LedgerReplaced, LedgerUnwritable
+from syncd.ledger.errors import LeadershipLost, LedgerError, LedgerReplaced, LedgerUnwritable
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.key_values import DAEMON_STOPPED, set_value
 from syncd.ledger.store.loaded_rules import Loaded
@@ -47,6 +47,7 @@ from syncd.policy.severity import decide_severity
 from syncd.remote.chat import ChatClient
 from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.http.budget import Budget
+from syncd.remote.http.deadline import end_all
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import JiraClient, jira_client
 from syncd.remote.mail import FolderMail, Mail, SmtpMail
@@ -54,8 +55,9 @@ from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 from syncd.remote.pagerduty.events import EventsClient
 from syncd.web.app import open_listener, open_page
 from syncd.web.receive import Receiver
-from syncd.web.server import Listener
+from syncd.web.server import Door
 from syncd.web.source import Source
+from syncd.web.standby import Fronts
 
 GRACE_SECONDS = 8.0
 """Seconds that running requests get after SIGTERM."""
@@ -134,7 +136,13 @@ def make_context(
     settings = configuration.settings
     stop = Event()
     budget = Budget(clock, stop=stop)
-    transport = transport or Transport(clock, budget=budget, ca_file=settings.trusted)
+    leadership = ledger.leadership
+    transport = transport or Transport(
+        clock,
+        budget=budget,
+        ca_file=settings.trusted,
+        why_not_send=leadership.why_not_send if leadership is not None else None,
+    )
     unusable = tuple(with_last_claims(ledger, file) for file in configuration.unusable)
     return build_context(
         ledger,
@@ -214,10 +222,17 @@ def make_post(configuration: Configuration, transport: Transport, clock: Clock) 
 class Daemon:
     """The control loop with a ticker, signals and a listener.
 
-    Raise `ConfigError` if the listener's address is not available.
+    `fronts` are the listeners of the standby that it was before. Raise `ConfigError` if the listener's
+    address is not available.
     """
 
-    def __init__(self, context: EngineContext, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        context: EngineContext,
+        configuration: Configuration,
+        fronts: Fronts | None = None,
+        asked_to_stop: Event | None = None,
+    ) -> None:
         settings = configuration.settings
         poll_seconds = settings.poll_seconds
         self.loop = ControlLoop(context)
@@ -228,18 +243,19 @@ class Daemon:
         receiver = Receiver(context, self.loop.work_queue.submit)
         self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
         # bound before the first contact, so that a wrong address stops the start
-        self.listener = open_listener(settings, self._source, context.clock.now())
-        self.page = open_page(settings, self._source, configuration.templates)
+        front, page = (fronts.listener, fronts.page) if fronts is not None else (None, None)
+        self.listener = open_listener(settings, self._source, context.clock.now(), front)
+        self.page = open_page(settings, self._source, configuration.templates, page)
         self._heartbeat = _heartbeat(settings, context)
         self._context = context
         self._poll_seconds = poll_seconds
-        self._asked_to_stop = Event()
+        self._asked_to_stop = asked_to_stop or Event()
         self._failed: Exception | None = None
         # APScheduler waits by the system's clock, also when a test gives the engine another one
         self._ticker = Ticker(SystemClock())
 
     @property
-    def _listeners(self) -> list[Listener]:
+    def _listeners(self) -> list[Door]:
         return [listener for listener in (self.listener, self.page) if listener is not None]
 
     def run(self) -> bool:
@@ -257,6 +273,7 @@ class Daemon:
         starting.start()
         while not self._asked_to_stop.wait(CLOCK_CHECKED_EVERY):
             self._ticker.mind_clock()
+            self._mind_lead()
         if self._failed is None:
             logger.info("stopping: starting nothing new; running requests get {:.0f} s", GRACE_SECONDS)
         self.supervisor.stopping()
@@ -269,6 +286,15 @@ class Daemon:
         if not ended:
             logger.warning("stopped with requests that have no answer yet; the next start looks them up")
         return ended
+
+    def _mind_lead(self) -> None:
+        """Raise `LeadershipLost` once another daemon may lead; the process must end at once then."""
+        lost = self._source.replaced()
+        if lost is not None:
+            # nothing that is under way may arrive later
+            end_all()
+            self.supervisor.stopping()
+            raise LeadershipLost(lost)
 
     def _start(self) -> None:
         self.supervisor.status("making first contact with both services")

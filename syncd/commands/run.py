@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.shared.setup import Setup
+from syncd.commands.shared.setup import Setup, command_clock
 
 if TYPE_CHECKING:
     from syncd.engine.context import EngineContext
     from syncd.engine.runtime.progress import Progress
+    from syncd.standby import Standby
 
 
 @click.command(help="Run the daemon in the foreground (plain `syncd` does the same).")
@@ -28,12 +29,51 @@ def command(ctx: click.Context, once: bool = False) -> None:
     """Run until SIGTERM, or for one cycle."""
     setup = Setup.load(ctx, usable=True)
     setup.start_log()
-    context = setup.context("syncd run --once" if once else "syncd run")
+    if once:
+        context = setup.context("syncd run --once")
+        try:
+            sys.exit(_once(setup, context))
+        finally:
+            context.ledger.close()
+    from syncd.ledger.database.backend import backend_of
+
+    settings = setup.configuration.settings
+    if backend_of(settings.ledger_url, settings.state_dir).shared:
+        _wait_and_lead(setup)
+    else:
+        _lead(setup, setup.context("syncd run"))
+
+
+def _wait_and_lead(setup: Setup) -> None:
+    """Lead once no other daemon does."""
+    from syncd.commands.shared.owner import refuse_folder_of_root
+    from syncd.daemon import make_context
+    from syncd.standby import Standby
+
+    refuse_folder_of_root()
+    clock = command_clock()
+    standby = Standby(setup.configuration, clock, "syncd run")
+    ledger = standby.wait()
+    if ledger is None:
+        return
+    if standby.fronts is not None:
+        setup.load_again()
+    _lead(setup, make_context(setup.configuration, ledger, clock), standby)
+
+
+def _lead(setup: Setup, context: EngineContext, standby: Standby | None = None) -> None:
+    from loguru import logger
+
+    from syncd.commands.shared.exit_codes import TRY_LATER
+    from syncd.ledger.errors import LeadershipLost
+
     ended = True
     try:
-        if once:
-            sys.exit(_once(setup, context))
-        ended = _run(setup, context)
+        ended = _run(setup, context, standby)
+    except LeadershipLost as error:
+        logger.error("{}; this process ends, and waits as a standby once it is started again", error)
+        # it must wait for nothing: neither the database nor a service may answer
+        os._exit(TRY_LATER)
     finally:
         if ended:
             context.ledger.close()
@@ -43,7 +83,7 @@ def command(ctx: click.Context, once: bool = False) -> None:
         os._exit(0)
 
 
-def _run(setup: Setup, context: EngineContext) -> bool:
+def _run(setup: Setup, context: EngineContext, standby: Standby | None) -> bool:
     from loguru import logger
 
     from syncd.daemon import Daemon
@@ -57,7 +97,8 @@ def _run(setup: Setup, context: EngineContext) -> bool:
         context.ledger.name,
         settings.poll_seconds,
     )
-    return Daemon(context, setup.configuration).run()
+    fronts, stop = (standby.fronts, standby.stop) if standby is not None else (None, None)
+    return Daemon(context, setup.configuration, fronts, stop).run()
 
 
 @contextmanager

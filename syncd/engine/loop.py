@@ -34,6 +34,7 @@ from syncd.engine.jobs.weekly_report import WeeklyReports
 from syncd.engine.notify.schedule import MailSchedule
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.earlier_ledger.proof import prove_age
+from syncd.engine.observe.elsewhere import NoticedElsewhere, read_again
 from syncd.engine.observe.first_contact import look_again, make_first_contact
 from syncd.engine.observe.jira import JiraPoller, rewind_jira
 from syncd.engine.observe.pagerduty import PagerDutyPoller
@@ -114,6 +115,7 @@ class ControlLoop:
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
+        self._elsewhere = NoticedElsewhere(context)
         self._state = ServicesState(context)
 
     def recover(self) -> None:
@@ -128,6 +130,7 @@ class ControlLoop:
                 "{} incidents had a request under way when syncd last stopped; syncd looks up their outcome",
                 len(orphans),
             )
+            read_again(context, orphans)
         record_rules(context, ourselves("start"))
         self._mind_restore()
         self.take_up()
@@ -307,6 +310,8 @@ class ControlLoop:
         """Take up due incidents, mails and requests; called once a second between cycles."""
         self._mind_clock()
         self.serve_requests()
+        if noticed := self._elsewhere.fresh():
+            self._hand_out(noticed)
         self.work_queue.submit(self._due())
         self._submit_scheduled()
         self.work_queue.wake()

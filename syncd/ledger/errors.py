@@ -47,6 +47,10 @@ class LedgerUnreadable(LedgerError):
     """The ledger's file cannot be read as a database."""
 
 
+class LedgerUnreachable(LedgerError):
+    """The server with the ledger does not answer, or refuses the connection."""
+
+
 class OperationMoved(LedgerError):
     """An operation is no longer in the state in which the caller read it: nothing was written."""
 

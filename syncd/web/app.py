@@ -21,7 +21,8 @@ from syncd.config.problems import ConfigError
 from syncd.config.settings.settings import Settings, setting_problem, variable
 from syncd.config.templates.templates import Templates
 from syncd.web.metrics import Metrics
-from syncd.web.server import Listener
+from syncd.web.receive import Receiver
+from syncd.web.server import Door, Front, Listener
 from syncd.web.signatures import JIRA_HEADER, PAGERDUTY_HEADER, jira_signed, pagerduty_signed
 from syncd.web.source import Source
 
@@ -47,36 +48,49 @@ class Secrets(NamedTuple):
     jira: str | None
 
 
-def open_listener(settings: Settings, source: Source, started: datetime) -> Listener | None:
+def open_listener(
+    settings: Settings, source: Source, started: datetime, front: Front | None = None
+) -> Door | None:
     """Return the listener, bound but not started; None if the settings want none.
 
-    Raise `ConfigError` if the address is in use or not on this machine.
+    `front` is the one that served while this process was a standby. Raise `ConfigError` if the address is in
+    use or not on this machine.
     """
     if settings.listen is None:
         return None
+    app = make_app(source, Metrics(source, started), secrets_of(settings))
+    return front.becomes(app) if front else bound(settings, LISTENER, settings.listen, app)
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """Return the secrets that both services sign with."""
     jira = settings.jira_webhook_secret
-    secrets = Secrets(
+    return Secrets(
         tuple(secret.get_secret_value() for secret in settings.pagerduty_webhook_secrets),
         jira.get_secret_value() if jira else None,
     )
-    app = make_app(source, Metrics(source, started), secrets)
-    return _bound(settings, "http_listen", settings.listen, app, "webhooks, health and metrics")
 
 
-def open_page(settings: Settings, source: Source, templates: Templates) -> Listener | None:
-    """Return the listener of the page of state, bound but not started; None if the settings want none.
-
-    Raise `ConfigError` if the address is in use or not on this machine.
-    """
+def open_page(
+    settings: Settings, source: Source, templates: Templates, front: Front | None = None
+) -> Door | None:
+    """Return the listener of the page of state, as `open_listener`."""
     if settings.page is None:
         return None
     from syncd.web.page import Page, page_app
 
     app = page_app(Page(source, templates), settings.page_url)
-    return _bound(settings, "page_listen", settings.page, app, "the page of state")
+    return front.becomes(app) if front else bound(settings, PAGE, settings.page, app)
 
 
-def _bound(settings: Settings, field: str, address: tuple[str, int], app: ASGIApp, serves: str) -> Listener:
+LISTENER, PAGE = "http_listen", "page_listen"
+"""The settings that name the two addresses."""
+_SERVES = {LISTENER: "webhooks, health and metrics", PAGE: "the page of state"}
+
+
+def bound(settings: Settings, field: str, address: tuple[str, int], app: ASGIApp) -> Listener:
+    """Return a listener on the address that a setting names; raise `ConfigError` if that is impossible."""
+    serves = _SERVES[field]
     try:
         return Listener(*address, app, serves)
     except OSError as error:
@@ -87,30 +101,31 @@ def _bound(settings: Settings, field: str, address: tuple[str, int], app: ASGIAp
 
 def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> ASGIApp:
     """Return the web application over the daemon's figures and the webhooks' secrets."""
-    receiver, bodies = source.receiver, _Bodies()
     app = Starlette(
         routes=[
             Route("/healthz", partial(_healthz, source)),
             Route("/readyz", partial(_readyz, source)),
+            Route("/leader", partial(_leader, source)),
             Route("/metrics", partial(_metrics, metrics)),
-            *_door(
-                source,
-                bodies,
-                "pagerduty",
-                PAGERDUTY_HEADER,
-                partial(pagerduty_signed, secrets=secrets.pagerduty) if secrets.pagerduty else None,
-                receiver.pagerduty,
-            ),
-            *_door(
-                source,
-                bodies,
-                "jira",
-                JIRA_HEADER,
-                partial(jira_signed, secret=secrets.jira) if secrets.jira else None,
-                receiver.jira,
-            ),
+            *doors(source.receiver, secrets),
         ]
     )
+    return guarded(app)
+
+
+def doors(receiver: Receiver, secrets: Secrets) -> list[Route]:
+    """Return the routes that receive the webhooks of both services."""
+    bodies = _Bodies()
+    pagerduty = partial(pagerduty_signed, secrets=secrets.pagerduty) if secrets.pagerduty else None
+    jira = partial(jira_signed, secret=secrets.jira) if secrets.jira else None
+    return [
+        *_door(receiver, bodies, "pagerduty", PAGERDUTY_HEADER, pagerduty, receiver.pagerduty),
+        *_door(receiver, bodies, "jira", JIRA_HEADER, jira, receiver.jira),
+    ]
+
+
+def guarded(app: ASGIApp) -> ASGIApp:
+    """Return an application that refuses a request which gives its length twice."""
     return partial(_one_length, app)
 
 
@@ -150,13 +165,19 @@ async def _readyz(source: Source, _request: Request) -> Response:
     return JSONResponse(data, 200 if ready else 503)
 
 
+async def _leader(source: Source, _request: Request) -> Response:
+    """Answer 200 while this daemon leads its ledger, else 503."""
+    lost = source.replaced()
+    return PlainTextResponse(f"{lost}\n" if lost else "leader\n", 503 if lost else 200)
+
+
 async def _metrics(metrics: Metrics, _request: Request) -> Response:
     text = await run_in_threadpool(metrics.text)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def _door(
-    source: Source, bodies: _Bodies, name: str, header: str, verify: Verify | None, take: Take
+    receiver: Receiver, bodies: _Bodies, name: str, header: str, verify: Verify | None, take: Take
 ) -> list[Route]:
     """Return the routes that receive one service's webhooks, with and without a slash at the end."""
 
@@ -172,20 +193,20 @@ def _door(
             return PlainTextResponse("", 400)
         except _TooManyBodiesError:
             # the sender tries again
-            source.receiver.count(name, "failed")
+            receiver.count(name, "failed")
             return PlainTextResponse("too many bodies at once\n", 503, _LAST)
         if body is None and signed:
             # accepted, because a refused webhook counts against the subscription
-            source.receiver.count(name, "too large")
+            receiver.count(name, "too large")
             return PlainTextResponse("too large to be used\n", 202, _LAST)
         if body is None:
-            source.receiver.count(name, "forged")
+            receiver.count(name, "forged")
             return PlainTextResponse("no valid signature\n", 401, _LAST)
         if not verify(body, request.headers.get(header, "")):
-            source.receiver.count(name, "forged")
+            receiver.count(name, "forged")
             return PlainTextResponse("no valid signature\n", 401)
         outcome = await _in_time(partial(run_in_threadpool, take, body))
-        source.receiver.count(name, outcome)
+        receiver.count(name, outcome)
         failed = outcome == "failed"
         return PlainTextResponse(f"{outcome}\n", 503 if failed else 202)
 

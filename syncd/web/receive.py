@@ -11,12 +11,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from threading import Lock
+from typing import Protocol
 
 from loguru import logger
 
 from syncd.domain.base import Reference
-from syncd.engine.context import EngineContext
-from syncd.engine.observe.accounts import our_users_on_record
+from syncd.domain.clock import Clock
+from syncd.engine.observe.accounts import OnRecord, our_users_on_record
+from syncd.engine.rules import RulesReference
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.pages import Loss, store_loss
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
@@ -29,10 +32,46 @@ LOGGED_EVERY = 60.0
 """Seconds between two log lines about refused deliveries of one service."""
 
 
+class Moments(Protocol):
+    """The clock of the reads (`LogicalClock`)."""
+
+    def next(self) -> int:
+        """Return the moment of a change notice."""
+        ...
+
+
+class NoticeStore(Transactions, Protocol):
+    """The ledger as a receiver needs it."""
+
+    @property
+    def logical_clock(self) -> Moments:
+        """The clock of the reads."""
+        ...
+
+
+class Hearing(OnRecord, Protocol):
+    """What a receiver needs: the engine's context, or that of a standby."""
+
+    @property
+    def ledger(self) -> NoticeStore:
+        """The place of the change notices."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def rules(self) -> RulesReference:
+        """The rules in force."""
+        ...
+
+
 class Receiver:
     """Take verified bodies; `hand_out` queues incidents for reconciliation."""
 
-    def __init__(self, context: EngineContext, hand_out: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, context: Hearing, hand_out: Callable[[Iterable[str]], None]) -> None:
         self._context = context
         self._hand_out = hand_out
         self._lock = Lock()

@@ -11,14 +11,15 @@ import asyncio
 import logging
 import resource
 import socket
+from collections.abc import Callable
 from functools import partial
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 import uvicorn
 from loguru import logger
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_AT_ONCE = 256
@@ -131,6 +132,23 @@ class _Server(uvicorn.Server):
             listening.listen(self._queue)
 
 
+class Door(Protocol):
+    """What the daemon does with a listener."""
+
+    @property
+    def port(self) -> int:
+        """The port that it is bound to."""
+        ...
+
+    def start(self) -> None:
+        """Start to answer requests."""
+        ...
+
+    def stop(self, seconds: float) -> None:
+        """Finish running requests and end within `seconds`."""
+        ...
+
+
 class Listener:
     """An application on one address; `serves` says for the log what it serves."""
 
@@ -178,3 +196,40 @@ class Listener:
         if self._thread.is_alive():
             self._thread.join(seconds)
         self._socket.close()
+
+
+class Front:
+    """A listener that serves already while this process is a standby; its application changes later."""
+
+    def __init__(self, listen: Callable[[ASGIApp], Listener], app: ASGIApp) -> None:
+        self.app = app
+        self.listener = listen(self._serve)
+        self.listener.start()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    def becomes(self, app: ASGIApp) -> Door:
+        """Return the door of the leader's application; its start replaces the standby's."""
+        return _Relief(self, app)
+
+
+class _Relief:
+    """The door of an application that takes over a running listener (`Door`)."""
+
+    def __init__(self, front: Front, app: ASGIApp) -> None:
+        self._front = front
+        self._app = app
+
+    @property
+    def port(self) -> int:
+        """The port that the listener is bound to."""
+        return self._front.listener.port
+
+    def start(self) -> None:
+        """Let the leader's application answer from now on."""
+        self._front.app = self._app
+
+    def stop(self, seconds: float) -> None:
+        """Stop the listener."""
+        self._front.listener.stop(seconds)

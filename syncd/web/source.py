@@ -44,6 +44,11 @@ class Source:
             return f"the ledger does not answer: {type(error).__name__}"
         return None
 
+    def replaced(self) -> str | None:
+        """Return why this daemon leads its ledger no more, None while it leads."""
+        leadership = self.context.ledger.leadership
+        return leadership.why_lost() if leadership is not None else None
+
     def up_to_date(self, good: dict[str, datetime]) -> bool:
         """Return True if both services were read lately."""
         return len(good) == len(SERVICES) and all(self._lately(at) for at in good.values())

@@ -17,7 +17,7 @@ from syncd.engine.runtime.refusals import Refusal
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.database.room import is_full
-from syncd.ledger.errors import LedgerBusy, LedgerError, LedgerMissing, LedgerUnreadable
+from syncd.ledger.errors import LeadershipLost, LedgerBusy, LedgerError, LedgerMissing, LedgerUnreadable
 from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
 
@@ -84,7 +84,7 @@ def advise(error: Exception) -> int:
     lines = _about_this_machine(error)
     if lines:
         say(*lines)
-        return TRY_LATER if isinstance(error, LedgerBusy) else GENERAL
+        return TRY_LATER if isinstance(error, LedgerBusy | LeadershipLost) else GENERAL
     say(f"{type(error).__name__}: {error}")
     say("this is a fault in syncd: run the command again as `syncd --debug …`, and report the output")
     return GENERAL

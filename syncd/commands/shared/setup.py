@@ -52,6 +52,20 @@ class Setup:
         become_owner()
         return cls(load_configuration(usable=usable), debugging(ctx))
 
+    def load_again(self) -> None:
+        """Load the files anew, which may have changed since the start; keep the old ones if they fail."""
+        from loguru import logger
+
+        from syncd.config.load import load_configuration
+        from syncd.config.problems import ConfigError
+
+        try:
+            self.configuration = load_configuration(usable=True)
+        except ConfigError as error:
+            logger.error(
+                "syncd keeps the configuration of its start: {}", "; ".join(map(str, error.problems))
+            )
+
     def start_log(self, *, quiet: bool = False) -> None:
         """Start the log as the settings say; `quiet`: only critical lines, the command prints failures."""
         from syncd.engine.runtime.logs import start_log

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from loguru import logger
 
@@ -18,6 +18,7 @@ from syncd.domain.incident import Incident, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.cache import Cache
 from syncd.engine.runtime.troubles import LOOK_UP_PEOPLE, LOOK_UP_PERSON, READ_USERS
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import (
@@ -197,7 +198,21 @@ def our_users(context: EngineContext, *, patient: bool = True) -> frozenset[str]
     return context.nobodies.keep(_OUR_USERS, ours)
 
 
-def our_users_on_record(context: EngineContext) -> frozenset[str]:
+class OnRecord(Protocol):
+    """A ledger, and what was read from it a moment ago."""
+
+    @property
+    def ledger(self) -> Transactions:
+        """The ledger."""
+        ...
+
+    @property
+    def nobodies(self) -> Cache[str, frozenset[str]]:
+        """The accounts that belong to no person."""
+        ...
+
+
+def our_users_on_record(context: OnRecord) -> frozenset[str]:
     """Return the same as `our_users` without a request, as far as the ledger has them."""
     at_hand = context.nobodies.get(_OUR_USERS)
     if at_hand is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.elsewhere import by_our_clock
 from syncd.engine.observe.issues import read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_comments, read_notes
@@ -53,7 +54,8 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     Raise `RemoteError` where a service cannot answer.
     """
     stored = find_incident(context.ledger, incident_id)
-    row, ticket, change_notices = stored.incident, stored.ticket, stored.notices
+    row, ticket = stored.incident, stored.ticket
+    change_notices = [by_our_clock(context, notice) for notice in stored.notices]
     needed_seq = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
     if row is not None:
         context.check_usable(Incident.model_validate(row.snapshot).service, row.team)

@@ -59,6 +59,8 @@ class Backend(Protocol):
     url: str
     name: str
     """The ledger's place for people and for the log; it never holds a password."""
+    shared: bool
+    """True if processes of several machines can open the ledger: one leads, the others are standbys."""
     head_file: Path | None
     """The file on this machine that tells how far the ledger's record went; None: there is none."""
 

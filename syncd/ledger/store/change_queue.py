@@ -28,6 +28,9 @@ from syncd.ledger.store.snapshots import (
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
 from syncd.policy.case import TicketState
 
+ELSEWHERE = -1
+"""The `read_seq` of a change notice of another process: its moments are not those of this run's clock."""
+
 
 def notice_changes_in(
     session: Session,
@@ -74,6 +77,18 @@ def incidents_with_notices(ledger: Transactions) -> list[str]:
         return list(dict.fromkeys(session.connection().scalars(_WITH_NOTICES)))
 
 
+def noticed_elsewhere(ledger: Transactions) -> dict[int, str]:
+    """Return the incidents with change notices of other processes, by the notice's number."""
+    with ledger.read() as session:
+        rows = session.connection().execute(_NOTICED_ELSEWHERE)
+        return {int(number or 0): incident for number, incident in rows}
+
+
+_NOTICED_ELSEWHERE = (
+    columns(col(ChangeNoticeRow.id), col(ChangeNoticeRow.incident_id))
+    .where(col(ChangeNoticeRow.read_seq) == ELSEWHERE)
+    .order_by(col(ChangeNoticeRow.id))
+)
 _WITH_NOTICES = columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNoticeRow.id))
 
 

@@ -27,5 +27,5 @@ def check_epoch(session: Session, leadership: Leadership) -> None:
         raise LeadershipLost(lost)
 
 
-# locked for reading: a new leader cannot store its epoch before this transaction ends
-_EPOCH = select(col(MetaRow.value)).where(col(MetaRow.key) == _KEY).with_for_update(read=True)
+# a writing transaction has all other writers wait, so no new leader can store its epoch before its end
+_EPOCH = select(col(MetaRow.value)).where(col(MetaRow.key) == _KEY)

@@ -34,6 +34,7 @@ class SQLiteBackend:
         self.url = url
         self.file = ledger_file(url)
         self.name = str(self.file)
+        self.shared = False
         self.head_file: Path | None = head_file(self.file)
 
     def engines(self) -> tuple[Engine, Engine]:
