@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Protocol
 
 import pytest
@@ -15,6 +16,7 @@ from cheap_mappings import read_mappings_once
 from hypothesis import settings
 from loguru import logger
 from moments import MOMENTS, in_turn
+from postgresql import WHY_SKIPPED, Cluster, programs, shared_cluster
 from rig import Rig, rig
 
 from syncd.config.settings import installed
@@ -58,6 +60,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker := metafunc.definition.get_closest_marker("any_day"):
         moments = {"the story's start": START} | {name: MOMENTS[name] for name in marker.args or in_turn()}
         metafunc.parametrize("start", moments.values(), ids=moments.keys(), indirect=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Yield the PostgreSQL cluster of this run of the tests, which its workers share."""
+    if programs() is None:
+        pytest.skip(WHY_SKIPPED)
+    # a socket's path is short, so the cluster does not lie among the tests' folders
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
+    with shared_cluster(Path(memory() or gettempdir()) / f"syncd-postgresql-{run}") as shared:
+        yield shared
 
 
 @pytest.fixture

@@ -43,6 +43,10 @@ class LedgerNotOurs(LedgerError):
     """The ledger belongs to another PagerDuty account or another Jira."""
 
 
+class LedgerMisconfigured(LedgerError):
+    """SYNCD_LEDGER_URL, or the database that it names, is not set up for a ledger."""
+
+
 class LedgerUnreadable(LedgerError):
     """The ledger's file cannot be read as a database."""
 
@@ -80,6 +84,17 @@ class LeadershipLost(LedgerUnwritable):
         super().__init__(
             f"syncd leads its ledger no more: {why}",
             "the other daemon goes on; start this one again, and it waits as a standby",
+        )
+
+
+class CommitUnknown(LedgerReplaced):
+    """The connection to the database broke during a commit: nobody can tell if the ledger took it."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(
+            f"the connection to the ledger broke during a commit ({words.splitlines()[0]}), so"
+            " syncd stops: only the ledger can tell what it took",
+            "start syncd again: it reads from the ledger how far it came",
         )
 
 

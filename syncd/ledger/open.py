@@ -20,7 +20,7 @@ from syncd.ledger.database.backend import backend_of
 from syncd.ledger.database.connection import Database, LogicalClock
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.triggers import check_triggers
-from syncd.ledger.errors import LedgerMissing, LedgerNotOurs, LedgerReplaced
+from syncd.ledger.errors import CommitUnknown, LedgerMissing, LedgerNotOurs, LedgerReplaced
 from syncd.ledger.store import audit
 from syncd.ledger.store.audit import head
 from syncd.ledger.store.epoch import begin_epoch, check_epoch
@@ -42,6 +42,7 @@ class Ledger(Database):
         self.lock = lock
         self.leadership = lock.leadership
         self._watch = self.backend.watch()
+        self._commit_unknown: CommitUnknown | None = None
         try:
             self.backend.migrate(now)
             self._watch.begin()
@@ -86,14 +87,20 @@ class Ledger(Database):
         Raise `LeadershipLost` if another daemon leads by now, unless the write needs no leader.
         """
         self.check_in_place()
-        with super().write() as session:
-            if leading and self.leadership is not None:
-                check_epoch(session, self.leadership)
-            yield session
+        try:
+            with super().write() as session:
+                if leading and self.leadership is not None:
+                    check_epoch(session, self.leadership)
+                yield session
+        except CommitUnknown as error:
+            self._commit_unknown = error
+            raise
         self._watch.after_commit()
 
     def check_in_place(self) -> None:
         """Raise `LedgerReplaced` if the ledger was deleted, replaced or overwritten since it was opened."""
+        if self._commit_unknown is not None:
+            raise self._commit_unknown
         self._watch.check()
 
     def note_head(self) -> None:

@@ -151,7 +151,7 @@ def test_all_wrong_variables_are_told_at_once_with_what_would_be_right(monkeypat
         SYNCD_DRY_RUN="perhaps",
         SYNCD_SMTP_PORT="0",
         SYNCD_PAGERDUTY_FROM="somebody",
-        SYNCD_LEDGER_URL="postgresql://db/syncd",
+        SYNCD_LEDGER_URL="mysql://db/syncd",
     )
     assert said["SYNCD_BACKFILL"].endswith("not a length of time such as 90s, 30m, 12h, 14d or 2w")
     assert said["SYNCD_POLL_SECONDS"] == "environment: SYNCD_POLL_SECONDS: not a number"
@@ -378,3 +378,17 @@ def test_webhooks_stand_one_a_line_or_beside_each_other_and_the_log_hides_them(
     assert set(settings.chat_urls) == {"ops", "b"}
     assert "abcdefghijklmnop" in settings.secret_values()
     assert "abcdefghijklmnop" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://syncd:hunter2%2Fsecret@db.example/syncd",
+        "postgresql+psycopg:///syncd?service=syncd&password=hunter2%2Fsecret",
+    ],
+)
+def test_the_password_of_a_ledger_on_a_server_is_a_secret_in_every_form(monkeypatch: Env, url: str) -> None:
+    monkeypatch.setenv("SYNCD_LEDGER_URL", url)
+    settings = load_settings()
+    assert {"hunter2/secret", "hunter2%2Fsecret"} <= {*settings.secret_values()}
+    assert "hunter2" not in repr(settings)

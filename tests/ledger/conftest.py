@@ -1,3 +1,9 @@
+"""A ledger for each test, in SQLite and in PostgreSQL.
+
+A test that asks for `file` is about SQLite's file, so it runs on SQLite alone. A module's `DATABASES` names
+the databases of its tests.
+"""
+
 from __future__ import annotations
 
 import shutil
@@ -6,8 +12,19 @@ from pathlib import Path
 
 import pytest
 from ledger_cast import NOW
+from postgresql import WHY_SKIPPED, Cluster, programs
 
 from syncd.ledger.open import Ledger, open_for_work
+
+DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that opens a ledger by its URL on every database."""
+    if "database" in metafunc.fixturenames:
+        on = getattr(metafunc.module, "DATABASES", DATABASES)
+        on = [name for name in on if name == "sqlite" or "file" not in metafunc.fixturenames]
+        metafunc.parametrize("database", on, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +40,32 @@ def file(newborn: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(newborn, tmp_path / "syncd.db"))
 
 
+@pytest.fixture(scope="session")
+def newborn_on_server(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Yield the URL of a database with a ledger that was opened once, and the SQL that makes it so again."""
+    database = cluster.new()
+    open_for_work(cluster.url(database), "the fixture", NOW).close()
+    with cluster.connect(database) as connection:
+        yield cluster.url(database), cluster.remember(connection)
+    cluster.drop(database)
+
+
 @pytest.fixture
-def url(file: Path) -> str:
-    return f"sqlite:///{file}"
+def database(request: pytest.FixtureRequest) -> str:
+    """Return the name of the database of this test; skip it where PostgreSQL is missing."""
+    if request.param == "postgresql" and programs() is None:
+        pytest.skip(WHY_SKIPPED)
+    return str(request.param)
+
+
+@pytest.fixture
+def url(database: str, request: pytest.FixtureRequest) -> str:
+    if database == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('file')}"
+    url, again = request.getfixturevalue("newborn_on_server")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    cluster.restore(url, again)
+    return str(url)
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
+from sqlalchemy.engine import make_url
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue, Reference
@@ -165,22 +168,34 @@ def ticket(incident_id: str = "P1", **more: object) -> TicketRow:
 
 
 @contextmanager
-def behind_its_back(file: Path) -> Iterator[sqlite3.Connection]:
-    """Open the ledger's file without syncd."""
-    with closing(sqlite3.connect(file, timeout=0)) as connection, connection:
-        yield connection
+def behind_its_back(ledger: Path | str) -> Iterator[Any]:
+    """Open a ledger by its file or its URL without syncd; the driver's connection executes statements."""
+    if str(ledger).startswith("postgresql"):
+        url = make_url(str(ledger))
+        with psycopg.connect(
+            host=str(url.query["host"]), user=url.username, dbname=url.database, autocommit=True
+        ) as connection:
+            yield connection
+        return
+    with closing(sqlite3.connect(str(ledger).removeprefix("sqlite:///"), timeout=0)) as file, file:
+        yield file
 
 
-def forge(file: Path, *statements: str) -> None:
+def forge(ledger: Path | str, *statements: str) -> None:
     """Change the audit trail: remove its triggers, execute the statements, put the triggers back."""
-    with behind_its_back(file) as connection:
-        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    on_server = str(ledger).startswith("postgresql")
+    with behind_its_back(ledger) as connection:
+        triggers = connection.execute(_TRIGGERS_OF_SERVER if on_server else _TRIGGERS_OF_FILE).fetchall()
         for name, _sql in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
+            connection.execute(f"DROP TRIGGER {name}" + (" ON audit_event" if on_server else ""))
         for statement in statements:
             connection.execute(statement)
         for _name, sql in triggers:
             connection.execute(sql)
+
+
+_TRIGGERS_OF_FILE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+_TRIGGERS_OF_SERVER = "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
 
 
 CHANGES: dict[str, Callable[[Session, OperationRow], None]] = {

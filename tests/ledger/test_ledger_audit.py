@@ -63,22 +63,22 @@ def test_the_first_event_is_the_birth_of_the_ledger(ledger: Ledger) -> None:
     ],
 )
 def test_a_row_that_was_changed_is_the_first_that_does_not_hold(
-    ledger: Ledger, anchors: list[Anchor], file: Path, change: str
+    ledger: Ledger, anchors: list[Anchor], url: str, change: str
 ) -> None:
-    forge(file, f"UPDATE audit_event SET {change} WHERE seq = 5")  # noqa: S608 - our own statement
+    forge(url, f"UPDATE audit_event SET {change} WHERE seq = 5")  # noqa: S608 - our own statement
     broken = verify(ledger)
     assert broken is not None
     assert broken.seq == 5
 
 
-def test_a_row_that_was_removed_is_named(ledger: Ledger, anchors: list[Anchor], file: Path) -> None:
-    forge(file, "DELETE FROM audit_event WHERE seq = 5")
+def test_a_row_that_was_removed_is_named(ledger: Ledger, anchors: list[Anchor], url: str) -> None:
+    forge(url, "DELETE FROM audit_event WHERE seq = 5")
     assert verify(ledger) == Broken(5, "row 5 is missing")
 
 
-def test_a_gap_that_was_closed_up_does_not_hold(ledger: Ledger, anchors: list[Anchor], file: Path) -> None:
+def test_a_gap_that_was_closed_up_does_not_hold(ledger: Ledger, anchors: list[Anchor], url: str) -> None:
     forge(
-        file,
+        url,
         "DELETE FROM audit_event WHERE seq = 5",
         "UPDATE audit_event SET seq = -seq WHERE seq > 5",
         "UPDATE audit_event SET seq = -seq - 1 WHERE seq < 0",
@@ -89,9 +89,9 @@ def test_a_gap_that_was_closed_up_does_not_hold(ledger: Ledger, anchors: list[An
     assert broken.seq == 5
 
 
-def test_rows_that_were_swapped_do_not_hold(ledger: Ledger, anchors: list[Anchor], file: Path) -> None:
+def test_rows_that_were_swapped_do_not_hold(ledger: Ledger, anchors: list[Anchor], url: str) -> None:
     forge(
-        file,
+        url,
         "UPDATE audit_event SET seq = -4 WHERE seq = 4",
         "UPDATE audit_event SET seq = 4 WHERE seq = 6",
         "UPDATE audit_event SET seq = 6 WHERE seq = -4",
@@ -102,17 +102,17 @@ def test_rows_that_were_swapped_do_not_hold(ledger: Ledger, anchors: list[Anchor
 
 
 def test_a_tail_that_was_cut_off_is_missed_by_the_head(
-    ledger: Ledger, anchors: list[Anchor], file: Path
+    ledger: Ledger, anchors: list[Anchor], url: str
 ) -> None:
-    forge(file, "DELETE FROM audit_event WHERE seq > 7")
+    forge(url, "DELETE FROM audit_event WHERE seq > 7")
     assert verify(ledger) == Broken(8, "row 8 is missing: the head row names row 10 as the last")
 
 
 def test_a_tail_that_was_cut_off_with_its_head_is_missed_by_a_later_anchor(
-    ledger: Ledger, anchors: list[Anchor], file: Path
+    ledger: Ledger, anchors: list[Anchor], url: str
 ) -> None:
     forge(
-        file,
+        url,
         "DELETE FROM audit_event WHERE seq > 7",
         f"UPDATE audit_head SET seq = 7, hash = '{anchors[7][1]}'",  # noqa: S608 - our own statement
     )
@@ -122,10 +122,10 @@ def test_a_tail_that_was_cut_off_with_its_head_is_missed_by_a_later_anchor(
 
 
 def test_a_trail_that_was_written_anew_does_not_pass_through_an_old_anchor(
-    ledger: Ledger, anchors: list[Anchor], file: Path
+    ledger: Ledger, anchors: list[Anchor], url: str
 ) -> None:
     forge(
-        file,
+        url,
         "DELETE FROM audit_event WHERE seq > 4",
         f"UPDATE audit_head SET seq = 4, hash = '{anchors[4][1]}'",  # noqa: S608 - our own statement
     )
@@ -145,9 +145,9 @@ def test_an_anchor_that_never_was_is_told_from_a_trail_that_holds(
 
 
 def test_a_head_that_was_removed_is_missed_and_nothing_is_written_without_it(
-    ledger: Ledger, anchors: list[Anchor], file: Path
+    ledger: Ledger, anchors: list[Anchor], url: str
 ) -> None:
-    forge(file, "DELETE FROM audit_head")
+    forge(url, "DELETE FROM audit_head")
     assert verify(ledger) is not None
     with pytest.raises(LedgerUnsafe, match="no head row"), ledger.write() as session:
         audit.append(session, NOW, "tested")

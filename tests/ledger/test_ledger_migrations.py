@@ -13,12 +13,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledger_cast import NOW, behind_its_back, create, record
+from postgresql import Cluster
 from released_ledgers import RELEASED
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine.interfaces import ReflectedIndex
-from sqlmodel import SQLModel, create_engine
+from sqlmodel import SQLModel
 
 from syncd.ledger.database import migrate as migrations
+from syncd.ledger.database.backend import backend_of
 from syncd.ledger.database.connection import Database
 from syncd.ledger.database.sqlite.lock import FileLock
 from syncd.ledger.database.sqlite.migrate import backup_file, migrate, revision_of
@@ -136,18 +138,30 @@ def test_head_is_the_last_migration_and_every_migration_is_known() -> None:
     assert set(RELEASED) <= set(migrations._KNOWN)
 
 
-def test_the_migrations_make_what_the_tables_say(ledger: Ledger, tmp_path: Path) -> None:
-    with ledger.engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, SQLModel.metadata) == []
-    declared = create_engine(f"sqlite:///{tmp_path / 'declared.db'}")
-    SQLModel.metadata.create_all(declared)
-    migrated, created = inspect(ledger.engine), inspect(declared)
+def test_the_migrations_make_what_the_tables_say(
+    ledger: Ledger, database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if database == "sqlite":
+        url = f"sqlite:///{tmp_path / 'declared.db'}"
+        with ledger.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+    else:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        url = cluster.url(cluster.new())
+    reading, writing = backend_of(url).engines()
+    with writing.begin() as connection:
+        SQLModel.metadata.create_all(connection)
+    # the ledger's own dialect makes tables and cannot describe them
+    declared, migrated = create_engine(url), create_engine(ledger.url)
+    are, should_be = inspect(migrated), inspect(declared)
     for table in SQLModel.metadata.tables:
         # autogenerate does not compare the conditions of partial indexes
-        assert _indexes(migrated.get_indexes(table)) == _indexes(created.get_indexes(table))
-        assert migrated.get_pk_constraint(table) == created.get_pk_constraint(table)
-    declared.dispose()
+        assert _indexes(are.get_indexes(table)) == _indexes(should_be.get_indexes(table))
+        assert are.get_pk_constraint(table) == should_be.get_pk_constraint(table)
+        assert str(are.get_columns(table)) == str(should_be.get_columns(table))
+    assert {*are.get_table_names()} == {*should_be.get_table_names(), "alembic_version"}
+    for engine in (reading, declared, migrated):
+        engine.dispose()
 
 
 def _indexes(indexes: Sequence[ReflectedIndex]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def in_force(session: Session) -> dict[str, object]:
     return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PROMISED}
 
 
-def test_every_connection_has_the_settings_that_the_promises_rest_on(ledger: Ledger) -> None:
+def test_every_connection_has_the_settings_that_the_promises_rest_on(ledger: Ledger, file: Path) -> None:
     def reading() -> dict[str, object]:
         with ledger.read() as session:
             return in_force(session)
@@ -52,7 +52,7 @@ def test_every_connection_has_the_settings_that_the_promises_rest_on(ledger: Led
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_a_setting_that_does_not_take_hold_is_refused(
-    url: str, name: str, monkeypatch: pytest.MonkeyPatch
+    url: str, file: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Deaf(sqlite3.Cursor):
         def execute(self, sql: str, *parameters: Any) -> Self:
@@ -82,7 +82,7 @@ def test_a_database_in_memory_is_refused_under_every_name() -> None:
 
 def test_another_kind_of_database_is_refused_without_showing_its_password() -> None:
     with pytest.raises(LedgerError) as caught:
-        Database("postgresql://syncd:hunter2@db.example/syncd")
+        Database("mysql://syncd:hunter2@db.example/syncd")
     assert "hunter2" not in f"{caught.value}{caught.value.hint}"
 
 

@@ -20,6 +20,7 @@ TESTS_OF_THE_INSIDE = ("tests/ledger/", "tests/ledger_reading.py")
 INSTRUMENTS = frozenset(
     {
         "tests/crash/worker.py",
+        "tests/postgresql.py",
         "tests/simulation/house.py",
         "tests/simulation/mutations.py",
         "tests/simulation/watched.py",

@@ -17,7 +17,15 @@ from syncd.engine.runtime.refusals import Refusal
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.database.room import is_full
-from syncd.ledger.errors import LeadershipLost, LedgerBusy, LedgerError, LedgerMissing, LedgerUnreadable
+from syncd.ledger.errors import (
+    LeadershipLost,
+    LedgerBusy,
+    LedgerError,
+    LedgerMisconfigured,
+    LedgerMissing,
+    LedgerUnreachable,
+    LedgerUnreadable,
+)
 from syncd.remote.advice import advice
 from syncd.remote.errors import Cause, RemoteError
 
@@ -28,6 +36,15 @@ REFUSED = os.EX_NOPERM
 CONFIGURATION = os.EX_CONFIG
 
 _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN)
+
+
+_LEDGER_CODES: dict[type[Exception], int] = {
+    LedgerBusy: TRY_LATER,
+    LeadershipLost: TRY_LATER,
+    LedgerMisconfigured: CONFIGURATION,
+    LedgerUnreachable: UNREACHABLE,
+}
+"""The exit codes of errors of the ledger; of all others it is 1."""
 
 
 def say(*lines: str) -> None:
@@ -84,7 +101,7 @@ def advise(error: Exception) -> int:
     lines = _about_this_machine(error)
     if lines:
         say(*lines)
-        return TRY_LATER if isinstance(error, LedgerBusy | LeadershipLost) else GENERAL
+        return next((code for kind, code in _LEDGER_CODES.items() if isinstance(error, kind)), GENERAL)
     say(f"{type(error).__name__}: {error}")
     say("this is a fault in syncd: run the command again as `syncd --debug …`, and report the output")
     return GENERAL

@@ -118,7 +118,8 @@ def ledger_for_reading() -> Iterator[Database]:
     """
     from syncd.ledger.open import open_for_reading
 
-    db = open_for_reading(owners_settings().ledger_url)
+    settings = owners_settings()
+    db = open_for_reading(settings.ledger_url, settings.state_dir)
     try:
         yield db
     finally:

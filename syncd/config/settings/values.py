@@ -146,10 +146,16 @@ def listen_address(text: str) -> str:
 
 
 def ledger_address(text: str) -> str:
-    """Return the SQLAlchemy URL of a SQLite file; the lock file is beside it, so it must be a file."""
+    """Return the SQLAlchemy URL of a SQLite file or of a database in PostgreSQL."""
     scheme, _, rest = text.strip().partition("://")
+    if scheme in ("postgresql", "postgresql+psycopg") and rest:
+        return text.strip()
+    # the lock file is beside the ledger, so it must be a file
     if scheme.partition("+")[0] != "sqlite" or rest.strip("/") in ("", ":memory:"):
-        raise ValueError("not a SQLite file such as sqlite:////var/lib/syncd/syncd.db")
+        raise ValueError(
+            "not a SQLite file such as sqlite:////var/lib/syncd/syncd.db,"
+            " nor a PostgreSQL database such as postgresql+psycopg://syncd@db.example/syncd"
+        )
     return text.strip()
 
 

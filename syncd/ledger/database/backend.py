@@ -121,6 +121,11 @@ def backend_of(url: str, state_dir: Path | None = None) -> Backend:
 
     `state_dir` is the folder for what belongs beside a ledger that is no file.
     """
+    # each imports its driver, and a start needs one
+    if url.partition(":")[0].partition("+")[0] == "postgresql":
+        from syncd.ledger.database.postgresql.backend import PostgreSQLBackend
+
+        return PostgreSQLBackend(url, state_dir)
     from syncd.ledger.database.sqlite.backend import SQLiteBackend
 
     return SQLiteBackend(url)

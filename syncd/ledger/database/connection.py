@@ -14,7 +14,7 @@ from threading import Lock, RLock
 from typing import Protocol
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
@@ -74,6 +74,7 @@ class Database:
 
     def __init__(self, url: str, state_dir: Path | None = None) -> None:
         self.url = url
+        self.state_dir = state_dir
         self.backend = backend_of(url, state_dir)
         self.name = self.backend.name
         self.engine, self._writer = open_engines(self.backend)
@@ -94,7 +95,7 @@ class Database:
                 # take the write lock now: what the caller reads first must still hold when it writes
                 session.connection()
                 yield session
-        except OperationalError as error:
+        except DBAPIError as error:
             words = self.backend.why_unwritable(error)
             if words is None:
                 raise

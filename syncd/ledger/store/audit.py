@@ -8,7 +8,6 @@ person without breaking the chain.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,6 +22,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.trail.account import Account
 from syncd.domain.trail.chain import GENESIS, Anchor, Broken, Chain, TrailRow, canonical, data_of, hash_of
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.driver import Driver
 from syncd.ledger.database.triggers import unprotected
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.store.tables import AuditEventRow, AuditHeadRow, MetaRow
@@ -31,12 +31,11 @@ _APPEND = (
     "INSERT INTO audit_event (seq, at, kind, incident_id, issue_id, operation_id, text, hash)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-
 _ROWS = (
     "SELECT seq, at, kind, incident_id, issue_id, operation_id, text, hash FROM audit_event"
     " WHERE seq >= ? ORDER BY seq"
 )
+_HEAD = "SELECT seq, hash FROM audit_head WHERE id = 1"
 
 
 def append(
@@ -55,29 +54,19 @@ def append(
     `LedgerUnsafe` if the trail has no head, `DBAPIError` if the disk rejects the write.
     """
     # the driver's plain statements: this is the most frequent write, several times for each operation
-    driver = _driver(session)
-    try:
-        row = driver.execute("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
-        if row is None:
-            raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
-        seq = int(row[0]) + 1
-        text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-        at = at.astimezone(UTC)
-        digest = hash_of(row[1], canonical(seq, at.isoformat(), kind, incident, issue, operation, text))
-        stored = at.strftime("%Y-%m-%d %H:%M:%S.%f")
-        driver.execute(_APPEND, (seq, stored, kind, incident, issue, operation, text, digest))
-        driver.execute("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
-    except sqlite3.Error as error:
-        # SQLAlchemy would raise this class: `Database.write` tells a full disk by it
-        raise DBAPIError.instance(_APPEND, None, error, sqlite3.Error) from error
+    driver = Driver(session)
+    row = driver.one(_HEAD)
+    if row is None:
+        raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
+    seq = int(row[0]) + 1
+    text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    at = at.astimezone(UTC)
+    digest = hash_of(row[1], canonical(seq, at.isoformat(), kind, incident, issue, operation, text))
+    stored = at.strftime("%Y-%m-%d %H:%M:%S.%f")
+    values = (seq, stored, kind, incident, issue, operation, text, digest)
+    driver.write(_APPEND, values)
+    driver.write("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
     return seq
-
-
-def _driver(session: Session) -> sqlite3.Connection:
-    driver = session.connection().connection.driver_connection
-    if not isinstance(driver, sqlite3.Connection):
-        raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
-    return driver
 
 
 def salted(session: Session, text: str) -> str:
@@ -125,20 +114,21 @@ def event_data(seq: int, text: str) -> dict[str, Any]:
 
 
 _LEAST = -(2**63)
-"""The lowest sequence number that SQLite can store; a forged row may have it."""
+"""The lowest sequence number that a database can store; a forged row may have it."""
 
 
 def rows(session: Session, first: int = _LEAST) -> Iterator[TrailRow]:
-    """Yield the rows from the `first` one on in their order, also damaged ones; raise `sqlite3.Error`."""
+    """Yield the rows from the `first` one on in their order, also damaged ones; raise `DBAPIError`."""
     # the driver's plain values: a model would refuse what is damaged
-    for seq, at, *rest in _driver(session).execute(_ROWS, (first,)):
+    for seq, at, *rest in Driver(session).stream(_ROWS, (first,)):
         yield TrailRow(seq, _moment(at), *rest)
 
 
 def _moment(stored: Any) -> Any:
     """Return a stored time in UTC, as the hash has it; return what is no time as None."""
     try:
-        return datetime.fromisoformat(stored).replace(tzinfo=UTC).isoformat()
+        at = stored if isinstance(stored, datetime) else datetime.fromisoformat(stored).replace(tzinfo=UTC)
+        return at.astimezone(UTC).isoformat()
     except (TypeError, ValueError):
         return None
 
@@ -164,9 +154,9 @@ def verify(
                 return broken
             if account is not None:
                 account.add(row)
-        stored = _driver(session).execute("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
-    except sqlite3.Error as error:
-        return Broken(chain.last + 1, f"it is damaged: the database cannot read it: {error}")
+        stored = Driver(session).one(_HEAD)
+    except DBAPIError as error:
+        return Broken(chain.last + 1, f"it is damaged: the database cannot read it: {error.orig}")
     if chain.last == 0:
         return Broken(1, "row 1 is missing: a trail begins with the birth of its ledger")
     # rows cut off at the end leave a chain that fits: only the head row tells

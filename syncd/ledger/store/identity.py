@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import upsert
 from syncd.ledger.store.tables import MetaRow
 
 
@@ -27,8 +27,7 @@ def set_meta(session: Session, key: str, value: str) -> None:
 
 
 _GET = select(col(MetaRow.value)).where(col(MetaRow.key) == bindparam("name"))
-_NEW = insert(MetaRow)
-_SET = _NEW.on_conflict_do_update(index_elements=["key"], set_={"value": _NEW.excluded.value})
+_SET = upsert(MetaRow, key="key", value="value")
 
 
 def run_name_in(session: Session) -> str:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 from sqlmodel import select as rows
 
@@ -18,6 +17,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.mapping.bindings import Binding
 from syncd.domain.ticket import Account
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import upsert
 from syncd.ledger.store.tables import KeyValueRow, PersonRow
 
 
@@ -79,8 +79,7 @@ def _number(value: dict[str, object]) -> int | None:
 
 
 _GET = select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("name"))
-_NEW = insert(KeyValueRow)
-_SET = _NEW.on_conflict_do_update(index_elements=["name"], set_={"value": _NEW.excluded.value})
+_SET = upsert(KeyValueRow, key="name", value="value")
 _DROP = delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name"))
 
 

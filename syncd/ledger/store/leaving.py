@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, bindparam, type_coerce
+from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
@@ -20,6 +20,7 @@ from syncd.domain.operation import Kind, MoveTicket, OperationBase, OperationSta
 from syncd.domain.operation.keys import words_of_needs
 from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import json_source
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -372,7 +373,7 @@ _IN_NEED = (
     columns(col(OperationRow.incident_id))
     .where(
         col(OperationRow.state) == OperationState.PENDING,
-        type_coerce(col(OperationRow.needs), String) != "[]",
+        json_source(col(OperationRow.needs)) != "[]",
     )
     .distinct()
     .order_by(col(OperationRow.incident_id))

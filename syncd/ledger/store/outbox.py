@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, String, bindparam, func, insert, literal, type_coerce
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -18,6 +18,7 @@ from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, Opera
 from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key, words_of_needs
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import json_source, position_in
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, end_unknown, finish, outcome_unknown, say
 from syncd.ledger.store.restored import why_not_sent
@@ -152,8 +153,9 @@ def _insert(
         return []
     values = [_values_of(op, now, version, op.key in hold) for op in operations]
     connection = session.connection()
-    # one statement each: `lastrowid` of a batch is the last row's alone
-    ids = [connection.execute(_INSERT, row_values).lastrowid for row_values in values]
+    # one statement each: a batch does not tell the ids of its rows
+    keys = [connection.execute(_INSERT, row_values).inserted_primary_key for row_values in values]
+    ids = [key[0] for key in keys if key is not None]
     rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
     for row, op in zip(rows, operations, strict=True):
         held = row.state == OperationState.HELD
@@ -261,7 +263,7 @@ def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
         .where(
             OperationRow.state == OperationState.PENDING,
             # the column is a JSON list: the quotes keep `ticket:P1` apart from `ticket:P10`
-            func.instr(type_coerce(OperationRow.needs, String), f'"{key}"') > 0,
+            position_in(json_source(col(OperationRow.needs)), f'"{key}"') > 0,
         )
         .distinct()
         .order_by(col(OperationRow.incident_id))

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
-from sqlmodel import Session, and_, col, func, or_, select
+from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.history import Leave
@@ -21,6 +21,7 @@ from syncd.domain.operation import ObjectKind
 from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import has_json_entries
 from syncd.ledger.store import audit
 from syncd.ledger.store.names import log_about_in, names_in
 from syncd.ledger.store.operation_states import free_parked
@@ -364,7 +365,7 @@ def waiting_in_report_in(session: Session) -> list[str]:
 
 _WAITING_IN_REPORT = (
     columns(col(IncidentRow.id))
-    .where(col(IncidentRow.team).is_not(None), func.json_array_length(col(IncidentRow.dry_run_notes)) > 0)
+    .where(col(IncidentRow.team).is_not(None), has_json_entries(col(IncidentRow.dry_run_notes)))
     .order_by(col(IncidentRow.number))
 )
 

@@ -294,6 +294,10 @@ class ReportRunRow(SQLModel, table=True):
     rows: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
+_ONCE = text("op_class = 'once'")
+_OPEN_STATE = text("op_class = 'state' AND state IN ('pending', 'in_flight', 'unknown', 'parked', 'held')")
+
+
 class OperationRow(SQLModel, table=True):
     """One write to a service: decided, claimed, confirmed. The outbox is the operations that are open.
 
@@ -305,15 +309,14 @@ class OperationRow(SQLModel, table=True):
 
     __tablename__ = "operation"
     __table_args__ = (
-        Index("operation_once", "key", unique=True, sqlite_where=text("op_class = 'once'")),
+        Index("operation_once", "key", unique=True, sqlite_where=_ONCE, postgresql_where=_ONCE),
         Index(
             "operation_open_state",
             "object",
             "aspect",
             unique=True,
-            sqlite_where=text(
-                "op_class = 'state' AND state IN ('pending', 'in_flight', 'unknown', 'parked', 'held')"
-            ),
+            sqlite_where=_OPEN_STATE,
+            postgresql_where=_OPEN_STATE,
         ),
         Index("operation_by_state", "state", "incident_id"),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, bindparam, type_coerce
+from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
@@ -16,6 +16,7 @@ from syncd.domain.operation import Kind
 from syncd.domain.trail.account import Account
 from syncd.domain.trail.chain import GENESIS, Anchor, Broken, TrailRow, anchor_of, damage_in, data_of, spelled
 from syncd.ledger.database.connection import Database, Transactions
+from syncd.ledger.database.functions import json_source
 from syncd.ledger.errors import LedgerUnreadable
 from syncd.ledger.open import read_head_file
 from syncd.ledger.records import OperationRecord
@@ -112,7 +113,7 @@ def _anchor(text: object) -> Anchor:
 
 _MAILS = (
     # as it is stored: a damaged one must be named
-    columns(col(OperationRow.id), type_coerce(col(OperationRow.rendered), String).label("rendered"))
+    columns(col(OperationRow.id), json_source(col(OperationRow.rendered)).label("rendered"))
     .where(col(OperationRow.kind) == Kind.SEND_MAIL, col(OperationRow.rendered).is_not(None))
     .order_by(col(OperationRow.id))
 )

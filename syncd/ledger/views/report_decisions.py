@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.duty import AFTER_A_WAIVER, Waiver
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import is_json_list
 from syncd.ledger.store import audit
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import waivers_of
@@ -176,7 +177,7 @@ def overrides(
     query = (
         select(TicketRow, IncidentRow)
         .join(IncidentRow, col(IncidentRow.id) == col(TicketRow.incident_id))
-        .where(of_team(team), func.json_type(col(TicketRow.agreed), f'$."{OVERRIDES}"') == "array")
+        .where(of_team(team), is_json_list(col(TicketRow.agreed), OVERRIDES))
         .order_by(col(IncidentRow.number))
     )
     facts = []

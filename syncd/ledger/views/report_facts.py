@@ -18,6 +18,7 @@ from sqlmodel import SQLModel, col, select
 
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import json_integer, json_source, json_text
 from syncd.ledger.store import audit
 from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.tables import (
@@ -183,12 +184,12 @@ def incidents(
         columns_of(
             IncidentFact,
             IncidentRow,
-            service=func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
+            service=json_text(col(IncidentRow.snapshot), "service", "name"),
             ticket=col(TicketRow.key),
             merged_into=case((claimed, col(IncidentRow.merged_into)), else_=None),
-            longest_gap=func.json_extract(col(IncidentRow.cadence), "$.longest"),
-            updates_in_time=func.json_extract(col(IncidentRow.cadence), "$.on_time"),
-            updates_owed=func.json_extract(col(IncidentRow.cadence), "$.of"),
+            longest_gap=json_integer(col(IncidentRow.cadence), "longest"),
+            updates_in_time=json_integer(col(IncidentRow.cadence), "on_time"),
+            updates_owed=json_integer(col(IncidentRow.cadence), "of"),
         )
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team))
@@ -258,14 +259,14 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
             restricted=_RESTRICTED,
             severity=case((col(IncidentRow.id).is_(None), ""), else_=_SEVERITY),
             key=of_issue(lambda table: table.key),
-            owner=of_issue(lambda table: func.json_extract(table.snapshot, "$.assignee.name")),
-            account=of_issue(lambda table: func.json_extract(table.snapshot, "$.assignee.id")),
-            leaves=of_issue(lambda table: func.json_extract(table.leaves, "$")),
+            owner=of_issue(lambda table: json_text(table.snapshot, "assignee", "name")),
+            account=of_issue(lambda table: json_text(table.snapshot, "assignee", "id")),
+            leaves=of_issue(lambda table: json_source(table.leaves)),
             in_sight=of_issue(lambda table: table.out_of_sight_since).is_(None),
             deleted_by=of_issue(lambda table: table.deleted_by),
             moved_by=of_issue(lambda table: table.moved_by),
-            wrong=func.json_extract(col(ActionItemRow.facts), "$.violations"),
-            recurring=func.json_extract(col(ActionItemRow.facts), "$.recurring"),
+            wrong=json_text(col(ActionItemRow.facts), "violations"),
+            recurring=json_text(col(ActionItemRow.facts), "recurring"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id), isouter=True)
         # a duty's subject is an action item's issue, or the incident itself for the postmortem's duties
@@ -299,17 +300,17 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
             ItemFact,
             ActionItemRow,
             incident=col(ActionItemRow.incident_id),
-            summary=func.coalesce(func.json_extract(snapshot, "$.summary"), ""),
-            status=func.coalesce(func.json_extract(snapshot, "$.status.name"), "not read yet"),
-            owner=func.json_extract(snapshot, "$.assignee.name"),
+            summary=func.coalesce(json_text(snapshot, "summary"), ""),
+            status=func.coalesce(json_text(snapshot, "status", "name"), "not read yet"),
+            owner=json_text(snapshot, "assignee", "name"),
             due_at=done.c.due_at,
             done_at=done.c.met_at,
-            postponed=func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
+            postponed=func.coalesce(json_integer(col(ActionItemRow.facts), "postponed"), 0),
             gone=col(ActionItemRow.out_of_sight_since).is_not(None),
-            due_day=func.json_extract(col(ActionItemRow.facts), "$.due"),
-            wrong=func.json_extract(col(ActionItemRow.facts), "$.violations"),
-            account=func.json_extract(snapshot, "$.assignee.id"),
-            leaves=func.json_extract(col(ActionItemRow.leaves), "$"),
+            due_day=json_text(col(ActionItemRow.facts), "due"),
+            wrong=json_text(col(ActionItemRow.facts), "violations"),
+            account=json_text(snapshot, "assignee", "id"),
+            leaves=json_source(col(ActionItemRow.leaves)),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_
+from sqlalchemy import func, not_, or_
 from sqlalchemy import select as columns
 from sqlmodel import col
 
 from syncd.domain.operation import OperationState
 from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import is_json_list, json_text
 from syncd.ledger.store.key_values import get_value
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 from syncd.ledger.views.report_facts import columns_of, of_team
@@ -44,7 +45,7 @@ def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
             OperationRow,
             incident=col(OperationRow.incident_id),
             words=func.coalesce(OperationRow.error, ""),
-            to=func.json_extract(col(OperationRow.meaning), "$.to"),
+            to=json_text(col(OperationRow.meaning), "to"),
             number=col(IncidentRow.number),
             ticket=col(TicketRow.key),
             restricted=func.coalesce(col(IncidentRow.restricted), False),
@@ -88,7 +89,7 @@ def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str
         of_team(team),
         col(IncidentRow.acknowledged_at).is_(None),
         # an SQL null and a JSON null both mean that the log was never read
-        func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
+        not_(is_json_list(col(IncidentRow.log))),
     )
     query = query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))
     with ledger.read() as session:

@@ -17,6 +17,7 @@ from syncd.domain.mail import of_team
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState
 from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import has_json_entries
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.key_values import DAEMON_STOPPED, get_cursor_in, is_of_run, run_every
@@ -181,7 +182,7 @@ def _dry_run_notes(session: Session, limit: int, team: str | None) -> list[Data]
     """Return the acts that rules in mode `report` would have done, the latest incidents first."""
     query = (
         select(IncidentRow)
-        .where(func.json_array_length(col(IncidentRow.dry_run_notes)) > 0, _of_team(team))
+        .where(has_json_entries(col(IncidentRow.dry_run_notes)), _of_team(team))
         .order_by(col(IncidentRow.number).desc())
         .limit(limit)
     )

@@ -19,6 +19,19 @@ _TRIGGERS = (
     "WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq) "
     "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END",
 )
+_FUNCTION = (
+    "CREATE FUNCTION audit_event_refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN RAISE EXCEPTION 'audit_event is append-only'; END$$"
+)
+_POSTGRESQL_TRIGGERS = (
+    "CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event"
+    " FOR EACH STATEMENT EXECUTE FUNCTION audit_event_refuse_change()",
+    "CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event"
+    " FOR EACH STATEMENT EXECUTE FUNCTION audit_event_refuse_change()",
+    "CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event"
+    " FOR EACH STATEMENT EXECUTE FUNCTION audit_event_refuse_change()",
+)
+_TIME = sa.DateTime(timezone=True)
 _OPEN = "op_class = 'state' AND state IN ('pending', 'in_flight', 'unknown', 'parked', 'held')"
 
 
@@ -27,7 +40,7 @@ def _queues() -> None:
         "change_notice",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("incident_id", sa.String, nullable=False, index=True),
-        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("at", _TIME, nullable=False),
         sa.Column("why", sa.String, nullable=False),
         sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("notes", sa.Boolean, nullable=False),
@@ -37,7 +50,7 @@ def _queues() -> None:
         "trouble",
         sa.Column("whose", sa.String, primary_key=True),
         sa.Column("what", sa.String, primary_key=True),
-        sa.Column("since", sa.DateTime, nullable=False),
+        sa.Column("since", _TIME, nullable=False),
         sa.Column("why", sa.String, nullable=False),
     )
     op.create_table(
@@ -46,11 +59,11 @@ def _queues() -> None:
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("arguments", sa.JSON, nullable=False),
         sa.Column("asked_by", sa.String, nullable=False),
-        sa.Column("asked_at", sa.DateTime, nullable=False),
+        sa.Column("asked_at", _TIME, nullable=False),
         sa.Column("state", sa.String, nullable=False, index=True),
         sa.Column("progress", sa.String, nullable=False),
         sa.Column("result", sa.JSON),
-        sa.Column("finished_at", sa.DateTime),
+        sa.Column("finished_at", _TIME),
     )
 
 
@@ -64,11 +77,11 @@ def _incidents() -> None:
         sa.Column("severity", sa.String),
         sa.Column("assumed", sa.Boolean, nullable=False),
         sa.Column("status", sa.String, nullable=False, index=True),
-        sa.Column("created_at", sa.DateTime, nullable=False, index=True),
-        sa.Column("acknowledged_at", sa.DateTime),
+        sa.Column("created_at", _TIME, nullable=False, index=True),
+        sa.Column("acknowledged_at", _TIME),
         sa.Column("roles", sa.JSON, nullable=False),
-        sa.Column("resolved_at", sa.DateTime, index=True),
-        sa.Column("first_seen_at", sa.DateTime, nullable=False),
+        sa.Column("resolved_at", _TIME, index=True),
+        sa.Column("first_seen_at", _TIME, nullable=False),
         sa.Column("snapshot", sa.JSON, nullable=False),
         sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("notes", sa.JSON),
@@ -80,23 +93,23 @@ def _incidents() -> None:
         sa.Column("no_postmortem", sa.String),
         sa.Column("exercise", sa.String),
         sa.Column("exercise_by", sa.String),
-        sa.Column("exercise_at", sa.DateTime),
+        sa.Column("exercise_at", _TIME),
         sa.Column("dry_run_notes", sa.JSON, nullable=False),
         sa.Column("merged_into", sa.String, index=True),
         sa.Column("was_merged_into", sa.String, index=True),
         sa.Column("restricted", sa.Boolean, nullable=False),
-        sa.Column("restricted_since", sa.DateTime),
+        sa.Column("restricted_since", _TIME),
         sa.Column("provisional", sa.Boolean, nullable=False),
         sa.Column("settled_fingerprint", sa.JSON),
         sa.Column("log", sa.JSON),
         sa.Column("log_read_seq", sa.Integer, nullable=False),
         sa.Column("changed_seq", sa.Integer, nullable=False),
         sa.Column("severity_periods", sa.JSON, nullable=False),
-        sa.Column("due_at", sa.DateTime, index=True),
+        sa.Column("due_at", _TIME, index=True),
         sa.Column("status_updates", sa.JSON, nullable=False),
         sa.Column("cadence", sa.JSON),
         sa.Column("non_items", sa.JSON, nullable=False),
-        sa.Column("postmortem_searched_for", sa.DateTime),
+        sa.Column("postmortem_searched_for", _TIME),
     )
 
 
@@ -114,12 +127,12 @@ def _tickets() -> None:
         sa.Column("snapshot", sa.JSON),
         sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("written_seq", sa.Integer, nullable=False),
-        sa.Column("out_of_sight_since", sa.DateTime),
+        sa.Column("out_of_sight_since", _TIME),
         sa.Column("closed", sa.JSON),
         sa.Column("changes", sa.JSON, nullable=False),
-        sa.Column("changes_until", sa.DateTime),
+        sa.Column("changes_until", _TIME),
         sa.Column("labels_read", sa.JSON),
-        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
         sa.Column("deleted_by", sa.String),
         sa.Column("moved_by", sa.String),
     )
@@ -148,13 +161,13 @@ def _postmortems_and_items() -> None:
         sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("changes", sa.JSON, nullable=False),
-        sa.Column("changes_until", sa.DateTime),
+        sa.Column("changes_until", _TIME),
         sa.Column("leaves", sa.JSON, nullable=False),
         sa.Column("follow_ups", sa.JSON, nullable=False),
-        sa.Column("follow_ups_since", sa.DateTime),
-        sa.Column("out_of_sight_since", sa.DateTime),
-        sa.Column("created_at", sa.DateTime, nullable=False),
-        sa.Column("rebuilt_for", sa.DateTime),
+        sa.Column("follow_ups_since", _TIME),
+        sa.Column("out_of_sight_since", _TIME),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("rebuilt_for", _TIME),
         sa.Column("deleted_by", sa.String),
         sa.Column("moved_by", sa.String),
     )
@@ -171,13 +184,13 @@ def _postmortems_and_items() -> None:
         sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("changes", sa.JSON, nullable=False),
-        sa.Column("changes_until", sa.DateTime),
+        sa.Column("changes_until", _TIME),
         sa.Column("leaves", sa.JSON, nullable=False),
-        sa.Column("ended_at", sa.DateTime),
-        sa.Column("handed_over_at", sa.DateTime),
-        sa.Column("out_of_sight_since", sa.DateTime),
-        sa.Column("first_seen_at", sa.DateTime, nullable=False),
-        sa.Column("rebuilt_for", sa.DateTime),
+        sa.Column("ended_at", _TIME),
+        sa.Column("handed_over_at", _TIME),
+        sa.Column("out_of_sight_since", _TIME),
+        sa.Column("first_seen_at", _TIME, nullable=False),
+        sa.Column("rebuilt_for", _TIME),
         sa.Column("deleted_by", sa.String),
         sa.Column("moved_by", sa.String),
     )
@@ -192,19 +205,19 @@ def _duties() -> None:
         sa.Column("subject", sa.String, nullable=False),
         sa.Column("clock", sa.Integer, nullable=False),
         sa.Column("state", sa.String, nullable=False),
-        sa.Column("started_at", sa.DateTime, nullable=False),
-        sa.Column("due_at", sa.DateTime, nullable=False, index=True),
-        sa.Column("was_due_at", sa.DateTime),
+        sa.Column("started_at", _TIME, nullable=False),
+        sa.Column("due_at", _TIME, nullable=False, index=True),
+        sa.Column("was_due_at", _TIME),
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("remedy", sa.String, nullable=False),
         sa.Column("rule", sa.String, nullable=False),
-        sa.Column("met_at", sa.DateTime),
+        sa.Column("met_at", _TIME),
         sa.Column("met_by", sa.String),
-        sa.Column("breached_at", sa.DateTime),
+        sa.Column("breached_at", _TIME),
         sa.Column("corrected", sa.String),
-        sa.Column("corrected_at", sa.DateTime),
+        sa.Column("corrected_at", _TIME),
         sa.Column("corrected_by", sa.String),
-        sa.Column("claimed_met_at", sa.DateTime),
+        sa.Column("claimed_met_at", _TIME),
         sa.Column("rebuilt", sa.Boolean, nullable=False),
         sa.Column("unseen", sa.Boolean, nullable=False),
     )
@@ -216,12 +229,12 @@ def _duties() -> None:
         sa.Column("incident_id", sa.String, nullable=False, index=True),
         sa.Column("duty", sa.String),
         sa.Column("subject", sa.String),
-        sa.Column("until", sa.DateTime, nullable=False),
+        sa.Column("until", _TIME, nullable=False),
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("by", sa.String, nullable=False),
-        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("at", _TIME, nullable=False),
         sa.Column("source", sa.String, nullable=False),
-        sa.Column("ended_at", sa.DateTime),
+        sa.Column("ended_at", _TIME),
         sa.Column("ended_by", sa.String),
         sa.Column("rebuilt", sa.Boolean, nullable=False),
     )
@@ -230,10 +243,10 @@ def _duties() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("team", sa.String, nullable=False),
         sa.Column("week", sa.String, nullable=False),
-        sa.Column("begins", sa.DateTime, nullable=False),
-        sa.Column("ends", sa.DateTime, nullable=False),
-        sa.Column("made_at", sa.DateTime, nullable=False),
-        sa.Column("sent_at", sa.DateTime),
+        sa.Column("begins", _TIME, nullable=False),
+        sa.Column("ends", _TIME, nullable=False),
+        sa.Column("made_at", _TIME, nullable=False),
+        sa.Column("sent_at", _TIME),
         sa.Column("figures", sa.JSON, nullable=False),
         sa.Column("rows", sa.JSON, nullable=False),
     )
@@ -266,16 +279,26 @@ def _outbox() -> None:
         sa.Column("remote_id", sa.String),
         sa.Column("error", sa.String),
         sa.Column("waits_for", sa.String),
-        sa.Column("waits_since", sa.DateTime),
-        sa.Column("decided_at", sa.DateTime, nullable=False),
-        sa.Column("claimed_at", sa.DateTime),
-        sa.Column("finished_at", sa.DateTime),
+        sa.Column("waits_since", _TIME),
+        sa.Column("decided_at", _TIME, nullable=False),
+        sa.Column("claimed_at", _TIME),
+        sa.Column("finished_at", _TIME),
     )
     op.create_index(
-        "operation_once", "operation", ["key"], unique=True, sqlite_where=sa.text("op_class = 'once'")
+        "operation_once",
+        "operation",
+        ["key"],
+        unique=True,
+        sqlite_where=sa.text("op_class = 'once'"),
+        postgresql_where=sa.text("op_class = 'once'"),
     )
     op.create_index(
-        "operation_open_state", "operation", ["object", "aspect"], unique=True, sqlite_where=sa.text(_OPEN)
+        "operation_open_state",
+        "operation",
+        ["object", "aspect"],
+        unique=True,
+        sqlite_where=sa.text(_OPEN),
+        postgresql_where=sa.text(_OPEN),
     )
     op.create_index("operation_by_state", "operation", ["state", "incident_id"])
     op.create_table(
@@ -291,7 +314,7 @@ def _outbox() -> None:
         sa.Column("looks", sa.Integer, nullable=False),
         sa.Column("no_effect", sa.Boolean, nullable=False),
         sa.Column("placed_status", sa.String),
-        sa.Column("answered_at", sa.DateTime, nullable=False),
+        sa.Column("answered_at", _TIME, nullable=False),
         sa.Column("answered_boot_id", sa.String, nullable=False),
         sa.Column("answered_boottime", sa.Float, nullable=False),
     )
@@ -309,7 +332,7 @@ def _knowledge() -> None:
         sa.Column("project", sa.String, primary_key=True),
         sa.Column("account", sa.JSON),
         sa.Column("why", sa.String, nullable=False),
-        sa.Column("checked_at", sa.DateTime, nullable=False),
+        sa.Column("checked_at", _TIME, nullable=False),
     )
 
 
@@ -317,7 +340,7 @@ def _record() -> None:
     op.create_table(
         "audit_event",
         sa.Column("seq", sa.Integer, primary_key=True),
-        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("at", _TIME, nullable=False),
         sa.Column("kind", sa.String, nullable=False, index=True),
         sa.Column("incident_id", sa.String, index=True),
         sa.Column("issue_id", sa.String),
@@ -337,8 +360,9 @@ def _record() -> None:
         sa.Column("value", sa.String, nullable=False),
     )
     op.execute(f"INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '{_GENESIS}')")  # noqa: S608 - a constant
-    for trigger in _TRIGGERS:
-        op.execute(trigger)
+    on_server = op.get_bind().dialect.name == "postgresql"
+    for statement in (_FUNCTION, *_POSTGRESQL_TRIGGERS) if on_server else _TRIGGERS:
+        op.execute(statement)
 
 
 def upgrade() -> None:

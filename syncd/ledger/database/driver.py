@@ -1,0 +1,76 @@
+"""The driver's own statements, for the audit trail: SQLAlchemy costs more than the statement itself.
+
+A parameter is written as `?`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import cache
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from syncd.ledger.errors import LedgerUnsafe
+
+_AT_ONCE = 1000
+"""Rows that a server sends at once."""
+
+
+class Driver:
+    """The driver's connection in the transaction of a session; its errors are those of SQLAlchemy."""
+
+    def __init__(self, session: Session) -> None:
+        connection = session.connection()
+        driver: Any = connection.connection.driver_connection
+        if driver is None:
+            raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
+        self._driver = driver
+        self._dialect: Any = connection.dialect
+        self._on_server = self._dialect.name == "postgresql"
+
+    def one(self, statement: str) -> Any:
+        """Return the first row of a statement without parameters, None if it has none."""
+        try:
+            return self._driver.execute(statement).fetchone()
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._error(statement, error) from error
+
+    def write(self, statement: str, values: Sequence[Any]) -> None:
+        """Execute a statement; raise `DBAPIError` if the database rejects it."""
+        try:
+            self._driver.execute(_numbered(statement) if self._on_server else statement, values)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._error(statement, error) from error
+
+    def stream(self, statement: str, values: Sequence[Any]) -> Iterator[Any]:
+        """Yield the rows of a statement without holding them all in memory."""
+        try:
+            if not self._on_server:
+                yield from self._driver.execute(statement, values)
+                return
+            # with a name the rows stay on the server until they are read
+            with closing(self._driver.cursor(name="stream")) as cursor:
+                cursor.itersize = _AT_ONCE
+                cursor.execute(_numbered(statement), values)
+                yield from cursor
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._error(statement, error) from error
+
+    def _error(self, statement: str, error: Exception) -> BaseException:
+        """Return the error that SQLAlchemy would raise: `Database.write` tells a full disk by it."""
+        return DBAPIError.instance(
+            statement,
+            None,
+            error,
+            self._dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            dialect=self._dialect,
+        )
+
+
+@cache
+def _numbered(statement: str) -> str:
+    return statement.replace("?", "%s")

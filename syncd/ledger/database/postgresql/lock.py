@@ -1,0 +1,111 @@
+"""The lock of a ledger in PostgreSQL: a session-level advisory lock on a connection of its own.
+
+It ends with the connection: when the process ends, or when either side finds the other gone.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL
+
+from syncd.ledger.database.leadership import Leadership
+from syncd.ledger.database.lock import Holder
+from syncd.ledger.database.postgresql.address import connect_options, holder_of
+from syncd.ledger.database.postgresql.checks import check_server
+from syncd.ledger.database.postgresql.connection import set_up
+from syncd.ledger.database.postgresql.dialect import SCHEMA_KEY
+from syncd.ledger.errors import LedgerBusy, LedgerUnreachable
+
+EXECUTOR = 0x73796E02
+"""The first half of the advisory lock that the executor of a ledger holds; the second is the schema's."""
+_HOLDER = f"""
+SELECT activity.application_name
+FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
+WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 2
+  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND held.classid::bigint = {EXECUTOR} AND held.objid::bigint = {SCHEMA_KEY}::bigint & 4294967295
+"""  # noqa: S608 - constants
+
+
+def connect(url: URL, name: str, suffix: str = "") -> Any:
+    """Return a connection that belongs to no pool; raise `LedgerUnreachable`."""
+    try:
+        connection = psycopg.connect(**connect_options(url, suffix))
+    except psycopg.OperationalError as error:
+        raise unreachable(name, error) from error
+    set_up(connection, name)
+    return connection
+
+
+def unreachable(name: str, error: Exception) -> LedgerUnreachable:
+    """Return the error that says that a server does not answer; it holds the driver's first line."""
+    words = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return LedgerUnreachable(
+        f"the ledger {name} cannot be reached: {words}",
+        "check that PostgreSQL is running and accepts syncd's role and password",
+    )
+
+
+class AdvisoryLock:
+    """The lock of one ledger (`syncd.ledger.database.lock.LedgerLock`)."""
+
+    def __init__(self, url: URL, name: str, note_file: Path | None) -> None:
+        self._url = url
+        self._name = name
+        self._note_file = note_file
+        self._connection: Any = None
+        self.leadership: Leadership | None = None
+
+    def acquire(self, holder_name: str) -> None:
+        """Take the lock at once, or raise `LedgerBusy` with the name of its holder."""
+        connection = connect(self._url, self._name, f"{holder_name}, pid {os.getpid()}")
+        try:
+            check_server(connection, self._name)
+            query = f"SELECT pg_try_advisory_lock({EXECUTOR}, {SCHEMA_KEY})"
+            if not connection.execute(query).fetchone()[0]:
+                holder = _holder(connection)
+                raise LedgerBusy(f"the lock of {self._name}", holder or "")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self.note(None)
+
+    def note(self, words: str | None) -> None:
+        """Show a line about the ledger to other processes of this machine; None removes it."""
+        if self._connection is None or self._note_file is None:
+            return
+        with suppress(OSError):
+            if words is None:
+                self._note_file.unlink(missing_ok=True)
+            else:
+                self._note_file.write_text(words[:200], "utf-8")
+
+    def release(self) -> None:
+        """Give the lock back; do nothing if this process does not hold it."""
+        self.note(None)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def holder(self) -> Holder | None:
+        """Return the process that holds the lock, on any machine; None if there is none."""
+        with connect(self._url, self._name) as connection:
+            name = _holder(connection)
+        if name is None:
+            return None
+        words = None
+        if self._note_file is not None:
+            with suppress(OSError):
+                words = self._note_file.read_text("utf-8") or None
+        return Holder(name, words)
+
+
+def _holder(connection: Any) -> str | None:
+    row = connection.execute(_HOLDER).fetchone()
+    return None if row is None else holder_of(str(row[0]))

@@ -1,0 +1,180 @@
+"""A PostgreSQL cluster for one run of the tests: in a temporary folder, on a Unix socket, of any user.
+
+All workers of a run share it; the last one to end stops it. A test gets a database of its own, copied from
+one with the ledger's empty tables.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+from sqlmodel import SQLModel
+
+WHY_SKIPPED = "PostgreSQL is missing"
+"""The reason of a skipped test, which `.ci/run` looks for."""
+_PLACES = ("/usr/lib/postgresql", "/usr/local/opt", "/opt")
+_OPTIONS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "16MB",
+    "autovacuum": "off",
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+"""Small and still: fsync stays on, as a ledger demands, and costs nothing in memory."""
+_numbers = count(1)
+
+
+@cache
+def programs() -> Path | None:
+    """Return the folder of the newest server's programs, None if there is none."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    found_in = sorted(
+        (path.parent for place in _PLACES for path in Path(place).glob("*/bin/initdb")),
+        key=lambda folder: folder.parent.name.zfill(8),
+    )
+    return found_in[-1] if found_in else None
+
+
+class Cluster:
+    """A running cluster, with the folder of its socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder
+        self._at_work: tuple[str, Any] | None = None
+
+    def url(self, database: str) -> str:
+        """Return the ledger's URL of a database."""
+        return f"postgresql+psycopg://syncd@/{database}?host={self.socket}"
+
+    def connect(self, database: str) -> Any:
+        """Return a connection of the driver, outside of any transaction."""
+        import psycopg
+
+        return psycopg.connect(host=str(self.socket), user="syncd", dbname=database, autocommit=True)
+
+    def new(self, template: str = "template0", database: str | None = None) -> str:
+        """Make a database, a copy of a template, and return its name."""
+        name = database or f"t{os.getpid()}_{next(_numbers)}"
+        with self.connect("postgres") as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def drop(self, database: str) -> None:
+        """Drop a database and end its connections."""
+        with self.connect("postgres") as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def remember(self, connection: Any) -> str:
+        """Keep a copy of a ledger's rows beside it, and return the SQL that puts them back."""
+        connection.execute("CREATE SCHEMA newborn")
+        statements = ["SET LOCAL session_replication_role = replica"]
+        for table in SQLModel.metadata.sorted_tables:
+            name = table.name
+            connection.execute(f"CREATE TABLE newborn.{name} AS TABLE public.{name}")
+            statements.append(f"DELETE FROM public.{name}")  # noqa: S608 - a table of ours
+            statements.append(f"INSERT INTO public.{name} TABLE newborn.{name}")
+        return f"BEGIN;{';'.join(statements)};COMMIT"
+
+    def restore(self, url: str, statements: str) -> None:
+        """Execute SQL on the database of a ledger's URL, after its connections have ended."""
+        database = str(make_url(url).database)
+        if self._at_work is None or self._at_work[0] != database:
+            self.close()
+            self._at_work = (database, self.connect(database))
+        self._at_work[1].execute(statements)
+
+    def close(self) -> None:
+        """End the connection that `restore` keeps."""
+        if self._at_work is not None:
+            self._at_work[1].close()
+            self._at_work = None
+
+    def exists(self, database: str) -> bool:
+        """Return True if there is a database of this name."""
+        with self.connect("postgres") as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            return connection.execute(query, (database,)).fetchone() is not None
+
+
+@contextmanager
+def shared_cluster(folder: Path) -> Iterator[Cluster]:
+    """Yield the cluster of a run in a folder: start it if it is not there, stop it after the last user."""
+    data, users = folder / "data", folder / "users"
+    folder.mkdir(exist_ok=True)
+    with _alone(folder):
+        if not users.exists():
+            _start(folder, data)
+        with users.open("a") as names:
+            names.write("x")
+    cluster = Cluster(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+        with _alone(folder):
+            left = users.read_text()[1:]
+            users.write_text(left)
+            if not left:
+                _run("pg_ctl", "stop", "-D", str(data), "-m", "immediate", "-s")
+                shutil.rmtree(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start(folder: Path, data: Path) -> None:
+    shutil.rmtree(data, ignore_errors=True)
+    if os.geteuid() == 0:
+        user = _user()
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    _run("initdb", "-D", str(data), "-U", "syncd", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+    with (data / "postgresql.conf").open("a") as file:
+        options = {**_OPTIONS, "unix_socket_directories": str(folder)}
+        file.writelines(f"{name} = '{value}'\n" for name, value in options.items())
+    _run("pg_ctl", "start", "-D", str(data), "-w", "-s", "-l", str(folder / "log"))
+
+
+def _user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("PostgreSQL does not run as root, and there is no user postgres or nobody")
+
+
+def _run(program: str, *arguments: str) -> None:
+    options: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        user = _user()
+        options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    folder = programs()
+    assert folder is not None
+    subprocess.run(
+        [folder / program, *arguments],
+        check=True,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"},
+        **options,
+    )
