@@ -240,7 +240,7 @@ class Daemon:
         self.watchdog = context.watchdog
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
-        receiver = Receiver(context, self.loop.work_queue.submit)
+        receiver = Receiver(context, self.loop.work_queue.submit_told)
         self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
         # bound before the first contact, so that a wrong address stops the start
         front, page = (fronts.listener, fronts.page) if fronts is not None else (None, None)

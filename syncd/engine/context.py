@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncd.domain.base import Reference
 from syncd.domain.clock import GRACE, Clock, ClockSkew
-from syncd.domain.incident import Incident
+from syncd.domain.incident import Incident, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
 from syncd.engine.jira_knowledge.cache import Cache
@@ -54,6 +54,8 @@ SERVICES = ("pagerduty", "jira")
 """The two services that syncd keeps in sync."""
 ACCOUNTS_AT_HAND = 60.0
 """Seconds for which syncd remembers whose account an address is before it reads the ledger again."""
+SCHEDULES_AT_HAND = 300.0
+"""Seconds for which syncd remembers the id of a schedule, and who was on it at a moment."""
 DATES_ARE_WITHIN = timedelta(seconds=2)
 """How far the date of an answer may lie before the answer left: services cut it to the second."""
 MOST_SKEW_SECONDS = GRACE.total_seconds()
@@ -101,6 +103,7 @@ class EngineContext:
 
     `accounts` maps addresses to Jira accounts, `nobodies` holds the accounts that belong to no person
     (`observe.accounts`), `former_accounts` those that syncd had in Jira before, as the operator wrote them.
+    `schedules` holds the ids of schedules by name, `on_call` who was on one at a moment.
     `skew` returns by how many seconds a service's clock differs from ours, `now_of` the present time by a
     service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's,
     `login` returns our login at a service. `alarm_events` takes alarms about syncd, None unless the operator
@@ -116,6 +119,8 @@ class EngineContext:
     accounts: Cache[tuple[str, str], Account | None]
     nobodies: Cache[str, frozenset[str]]
     former_accounts: tuple[str, ...]
+    schedules: Cache[str, str]
+    on_call: Cache[tuple[str, datetime], tuple[Responder, ...]]
     marked_issues: MarkedIssues
     health: Health
     refusals: Refusals
@@ -279,6 +284,8 @@ def build_context(
         accounts=Cache(clock, ACCOUNTS_AT_HAND),
         nobodies=Cache(clock, ACCOUNTS_AT_HAND),
         former_accounts=former_accounts,
+        schedules=Cache(clock, SCHEDULES_AT_HAND),
+        on_call=Cache(clock, SCHEDULES_AT_HAND),
         marked_issues=MarkedIssues(clock),
         health=health,
         refusals=refusals,

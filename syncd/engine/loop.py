@@ -18,7 +18,7 @@ from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import OperationState, Target
 from syncd.domain.recurring import recurring_of
 from syncd.engine.act.executor import Executor
-from syncd.engine.act.lane_of import urgent_of
+from syncd.engine.act.lane_of import ranks_of
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
 from syncd.engine.context import SERVICES, EngineContext
@@ -91,7 +91,7 @@ class ControlLoop:
             context.clock,
             self._emptied,
             partial(context.progress.report, "incidents worked on"),
-            partial(urgent_of, context),
+            partial(ranks_of, context),
         )
         self.bulk = BulkCreates(context, self.work_queue, Executor(context))
         self._reading = False
@@ -241,7 +241,8 @@ class ControlLoop:
 
     def _work(self, ident: str) -> Later:
         """Work on an incident, or send the mails that concern none."""
-        with lane(Lane.CREATE, SHORT_WAIT):
+        # no storm's requests may use up the budget before those of a grave incident
+        with lane(Lane.FIRST if self.work_queue.is_grave(ident) else Lane.CREATE, SHORT_WAIT):
             if recurring_of(ident) is not None:
                 return self.recurring.work(ident)
             if not concerns_no_incident(ident):

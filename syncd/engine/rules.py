@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping as Holders
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Protocol
 
 from syncd.config.templates.texts import TextValues
@@ -18,9 +19,29 @@ from syncd.domain.role import Role, RoleHolder
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import service_bindings
 from syncd.policy.case import Rulebook
+from syncd.policy.severity import decide_severity
 
 GRAVE = 2
 """The number of a mapping's first severities whose tickets go alone, at once."""
+
+
+class Rank(IntEnum):
+    """How soon an incident gets a worker; severities count from `GRAVEST` or `LIGHT` on, by their places."""
+
+    LEVEL = 0
+    """The ticket of a restricted incident lacks its security level."""
+    MAILS = 1
+    """Mails that concern no incident."""
+    GRAVEST = 2
+    """Also incidents of which nothing is known yet."""
+    GRAVE = 9
+    """The least rank of an incident that is grave."""
+    NOTICE = 10
+    """A notice about an incident that is not grave waits."""
+    LIGHT = 20
+    OVER = 100
+    """Resolved incidents: nobody waits for their tickets."""
+
 
 Roles = Holders[Role, RoleHolder]
 """Who fills the roles of an incident."""
@@ -105,6 +126,21 @@ class Rules:
         """Return True for the first severities of a team's mapping; also where no mapping tells."""
         mapping = self.mapping_of(team)
         return mapping is None or severity in list(mapping.severities)[:GRAVE]
+
+    def rank_of(self, incident: Incident, team: str | None = None) -> int:
+        """Return the rank of an open incident by its severity, as PagerDuty or a webhook shows it."""
+        claim = self.claim_or_last(incident.service, team)
+        if claim is None:
+            return Rank.GRAVEST
+        return self.rank_at(claim[0].team, decide_severity(incident, *claim).name)
+
+    def rank_at(self, team: str | None, severity: str | None) -> int:
+        """Return the rank of open incidents of a severity; `OVER` where the mapping does not have it."""
+        mapping = self.mapping_of(team)
+        if mapping is None or severity not in mapping.severities:
+            return Rank.OVER
+        place = list(mapping.severities).index(severity)
+        return (Rank.GRAVEST if place < GRAVE else Rank.LIGHT) + place
 
 
 class RulesReference:

@@ -1,13 +1,15 @@
 """Queue incidents for the workers: one slot for each incident, different incidents in parallel.
 
-Urgent incidents get a worker before all others, so that a grave one never waits behind a storm. An incident
-that is queued while a worker has it gets another turn afterwards. Later tries wait on the boot-time clock.
+Each incident has a rank (`Rank`), and workers take the gravest first. Some workers take nothing light, so a
+grave incident or a notice finds one free while all others wait for a slow service. An incident that is queued
+while a worker has it gets another turn afterwards. Later tries wait on the boot-time clock. Light incidents
+need no ageing: only grave ones go before them, and those are few.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from threading import Condition, Event, Thread
 
@@ -15,10 +17,17 @@ from loguru import logger
 
 from syncd.domain.clock import Clock
 from syncd.engine.reconcile import Later
+from syncd.engine.rules import Rank
 from syncd.ledger.errors import LedgerUnwritable
 
+RESERVED = Rank.OVER + 1
+"""The rank of slots that a batch has: no worker is busy with them."""
 PUSHED_BACK = 60.0
 """Seconds until syncd tries an incident again whose work raised an error, so that it cannot loop."""
+LIGHT_BESIDE = 1
+"""Light incidents that begin while grave ones are worked on: all threads share one interpreter."""
+BESIDE = (Rank.NOTICE, Rank.GRAVE, Rank.GRAVE)
+"""The least ranks of further workers: one is always free of light tickets, two also of light notices."""
 
 
 class WorkQueue:
@@ -30,9 +39,9 @@ class WorkQueue:
         clock: Clock,
         on_empty: Callable[[], None] = lambda: None,
         report: Callable[[int, int], None] = lambda _done, _total: None,
-        urgent: Callable[[Sequence[str]], set[str]] = lambda _incidents: set(),
+        ranks: Callable[[Sequence[str]], Mapping[str, int]] = lambda _incidents: {},
     ) -> None:
-        """Create an empty queue; `urgent` picks those of some incidents that go before all others.
+        """Create an empty queue; `ranks` returns the ranks of those of some incidents that are known.
 
         `drain` calls `on_empty` when the queue is empty; it may fill the queue again. `report` gets after
         each incident how many of those queued since the queue was empty are done, and how many there are.
@@ -42,10 +51,10 @@ class WorkQueue:
         self._report = report
         self._clock = clock
         self._change = Condition()
-        self._pick_urgent = urgent
-        self._urgent: dict[str, None] = {}
-        self._ready: dict[str, None] = {}
-        self._busy: set[str] = set()
+        self._ranks = ranks
+        self._ready: dict[int, dict[str, None]] = {}
+        self._rank_of: dict[str, int] = {}
+        self._busy: dict[str, int] = {}
         self._timers: list[tuple[float, str]] = []
         self._threads: list[Thread] = []
         self._stopping = False
@@ -53,32 +62,45 @@ class WorkQueue:
 
     def submit(self, incident_ids: Iterable[str]) -> None:
         """Queue these incidents."""
-        self._queue(list(_in_order(incident_ids)))
+        self._queue(list(_in_order(incident_ids)), {})
 
-    def _queue(self, incident_ids: Sequence[str]) -> None:
+    def submit_told(self, ranks: Mapping[str, int]) -> None:
+        """Queue the incidents of webhooks, by their ranks as the webhooks tell them; a graver one counts."""
+        self._queue(list(ranks), ranks)
+
+    def _queue(self, incident_ids: Sequence[str], told: Mapping[str, int]) -> None:
+        if not incident_ids:
+            return
         # the ledger is asked outside of the lock
-        urgent = self._pick_urgent(incident_ids) if incident_ids else set()
+        ranks = self._ranks(incident_ids)
         with self._change:
             for incident_id in incident_ids:
-                if incident_id in urgent:
-                    self._ready.pop(incident_id, None)
-                    self._urgent.setdefault(incident_id)
-                elif incident_id not in self._urgent:
-                    self._ready.setdefault(incident_id)
+                known = [among[incident_id] for among in (ranks, told) if incident_id in among]
+                self._put(incident_id, min(known, default=Rank.GRAVEST))
             self._change.notify_all()
+
+    def _put(self, incident_id: str, rank: int) -> None:
+        """Queue an incident, or move one that is queued to the graver of both ranks."""
+        before = self._rank_of.get(incident_id)
+        if before is not None and before <= rank:
+            return
+        if before is not None:
+            del self._ready[before][incident_id]
+        self._rank_of[incident_id] = rank
+        self._ready.setdefault(rank, {})[incident_id] = None
 
     def reserve(self, incident_ids: Iterable[str]) -> list[str]:
         """Take the free slots of these incidents and return those taken; `release` gives them back."""
         with self._change:
             taken = [incident_id for incident_id in incident_ids if incident_id not in self._busy]
-            self._busy.update(taken)
+            self._busy.update(dict.fromkeys(taken, RESERVED))
             return taken
 
     def release(self, incident_ids: Iterable[str]) -> None:
         """Give reserved slots back."""
         with self._change:
             for incident_id in _in_order(incident_ids):
-                self._busy.discard(incident_id)
+                self._busy.pop(incident_id, None)
             self._change.notify_all()
 
     def wake(self) -> None:
@@ -88,7 +110,7 @@ class WorkQueue:
             due = []
             while self._timers and self._timers[0][0] <= now:
                 due.append(heapq.heappop(self._timers)[1])
-        self._queue(due)
+        self._queue(due, {})
 
     def next_due(self) -> float | None:
         """Return the boot time at which the first timer is due, None without timers."""
@@ -96,9 +118,9 @@ class WorkQueue:
             return self._timers[0][0] if self._timers else None
 
     def start(self, workers: int) -> None:
-        """Start the worker threads."""
-        for number in range(workers):
-            thread = Thread(target=self._loop, name=f"worker-{number}", daemon=True)
+        """Start the worker threads, and those of `BESIDE`."""
+        for number, least in enumerate([Rank.OVER] * workers + list(BESIDE)):
+            thread = Thread(target=self._loop, args=(least,), name=f"worker-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -135,7 +157,11 @@ class WorkQueue:
             return self._change.wait_for(lambda: not self._queued() and not self._busy, seconds)
 
     def _queued(self) -> Collection[str]:
-        return {**self._urgent, **self._ready} if self._urgent else self._ready
+        return self._rank_of
+
+    def is_grave(self, incident_id: str) -> bool:
+        """Return True if the incident in this slot was queued as grave, or because a notice waits."""
+        return self._busy.get(incident_id, Rank.OVER) <= Rank.NOTICE
 
     def drain(self) -> None:
         """Work through the queue in the caller's own thread until it is empty."""
@@ -146,20 +172,35 @@ class WorkQueue:
             if self._stopping or self.idle():
                 return
 
-    def _take(self, *, block: bool) -> str | None:
+    def _take(self, *, block: bool, least: int = Rank.OVER) -> str | None:
+        """Take the slot of the gravest incident that waits, at least as grave as `least`; None: none is."""
         with self._change:
             while not self._stopping:
-                for incident_id in chain(self._urgent, self._ready):
+                for rank in sorted(rank for rank in self._ready if rank <= least):
+                    # a caller without workers is alone with the interpreter
+                    if block and rank > Rank.NOTICE and self._must_yield():
+                        break
+                    waiting = self._ready[rank]
                     # an incident in work stays queued and gets its turn afterwards
-                    if incident_id not in self._busy:
-                        self._urgent.pop(incident_id, None)
-                        self._ready.pop(incident_id, None)
-                        self._busy.add(incident_id)
-                        return incident_id
+                    incident_id = next((ident for ident in waiting if ident not in self._busy), None)
+                    if incident_id is None:
+                        continue
+                    del waiting[incident_id], self._rank_of[incident_id]
+                    if not waiting:
+                        del self._ready[rank]
+                    self._busy[incident_id] = rank
+                    return incident_id
                 if not block:
                     return None
                 self._change.wait()
         return None
+
+    def _must_yield(self) -> bool:
+        """Return True if grave incidents wait or are worked on, and enough light ones beside them."""
+        if min(chain(self._ready, self._busy.values()), default=Rank.OVER) > Rank.GRAVE:
+            return False
+        light = [rank for rank in self._busy.values() if Rank.GRAVE < rank <= Rank.OVER]
+        return len(light) >= LIGHT_BESIDE
 
     def _one(self, incident_id: str) -> None:
         later = Later()
@@ -176,14 +217,15 @@ class WorkQueue:
             )
             later.at(PUSHED_BACK)
         finally:
+            woken = list(_in_order(later.wake))
+            ranks = self._ranks_or_none(woken)
             with self._change:
-                self._busy.discard(incident_id)
+                self._busy.pop(incident_id, None)
                 if later.seconds is not None:
                     due = self._clock.boottime() + later.seconds
                     heapq.heappush(self._timers, (due, incident_id))
-                for other in _in_order(later.wake):
-                    if other not in self._urgent:
-                        self._ready.setdefault(other)
+                for other in woken:
+                    self._put(other, ranks.get(other, Rank.GRAVEST))
                 self._done += 1
                 done, total = self._done, self._done + len(self._queued()) + len(self._busy)
                 if done == total:
@@ -191,8 +233,16 @@ class WorkQueue:
                 self._change.notify_all()
             self._report(done, total)
 
-    def _loop(self) -> None:
-        while (incident_id := self._take(block=True)) is not None:
+    def _ranks_or_none(self, incident_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the ranks; none if the ledger cannot tell: the slot must come free all the same."""
+        try:
+            return self._ranks(incident_ids) if incident_ids else {}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the woken incidents meet it as well
+            logger.debug("the ledger does not tell ranks: {}", type(error).__name__)
+            return {}
+
+    def _loop(self, least: int) -> None:
+        while (incident_id := self._take(block=True, least=least)) is not None:
             self._one(incident_id)
 
 

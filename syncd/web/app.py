@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -38,7 +38,9 @@ ANSWER_WITHIN = 4.0
 Verify = Callable[[bytes, str], bool]
 _LAST = {"Connection": "close"}
 """The header of an answer to a body that is not read to its end."""
-Take = Callable[[bytes], str]
+Take = Callable[[Sequence[bytes]], list[str]]
+MOST_TOGETHER = 100
+"""Deliveries in one transaction."""
 
 
 class Secrets(NamedTuple):
@@ -180,6 +182,7 @@ def _door(
     receiver: Receiver, bodies: _Bodies, name: str, header: str, verify: Verify | None, take: Take
 ) -> list[Route]:
     """Return the routes that receive one service's webhooks, with and without a slash at the end."""
+    together = _Together(take)
 
     async def endpoint(request: Request) -> Response:
         if verify is None:
@@ -205,7 +208,7 @@ def _door(
         if not verify(body, request.headers.get(header, "")):
             receiver.count(name, "forged")
             return PlainTextResponse("no valid signature\n", 401)
-        outcome = await _in_time(partial(run_in_threadpool, take, body))
+        outcome = await _in_time(together, body)
         receiver.count(name, outcome)
         failed = outcome == "failed"
         return PlainTextResponse(f"{outcome}\n", 503 if failed else 202)
@@ -214,10 +217,60 @@ def _door(
     return [Route(f"/webhooks/{name}{end}", endpoint, methods=["POST"]) for end in ("", "/")]
 
 
-async def _in_time(work: Callable[[], Awaitable[str]]) -> str:
+class _Together:
+    """Takes bodies: those that arrive while a transaction is under way share the next one.
+
+    Used by the listener's thread alone.
+    """
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._waiting: list[tuple[bytes, asyncio.Future[str]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def take(self, body: bytes) -> str:
+        """Return the outcome of a body once it is stored; raise what kept it from being stored."""
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append((body, outcome))
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+        return await outcome
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                share, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+                if not await self._stored(share) and len(share) > 1:
+                    # one body that fails must take none of its neighbours along
+                    for alone in share:
+                        await self._stored([alone])
+        finally:
+            self._task = None
+
+    async def _stored(self, share: Sequence[tuple[bytes, asyncio.Future[str]]]) -> bool:
+        """Take bodies and give their outcomes; return False, and give none to several, if that failed."""
+        outcomes: Sequence[str | Exception]
+        try:
+            outcomes = await run_in_threadpool(self._take, [body for body, _ in share])
+        except Exception as error:  # noqa: BLE001 - whatever it is, their senders must hear of it
+            if len(share) > 1:
+                return False
+            outcomes = [error]
+        for (_, outcome), result in zip(share, outcomes, strict=True):
+            # nobody waits for it any more if it took too long
+            if outcome.done():
+                continue
+            if isinstance(result, Exception):
+                outcome.set_exception(result)
+            else:
+                outcome.set_result(result)
+        return True
+
+
+async def _in_time(together: _Together, body: bytes) -> str:
     """Return the outcome of a webhook; `failed` if the ledger did not store it in time."""
     try:
-        return await asyncio.wait_for(work(), ANSWER_WITHIN)
+        return await asyncio.wait_for(together.take(body), ANSWER_WITHIN)
     except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
         logger.error("could not store a webhook, so its sender tries again: {}", type(error).__name__)
         return "failed"

@@ -12,8 +12,10 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, Reference
+from syncd.domain.incident import Incident, IncidentStatus
 
 DELETED = "jira:issue_deleted"
 UPDATED = "jira:issue_updated"
@@ -31,7 +33,8 @@ class IncidentEvent:
     """One PagerDuty event; the service is empty if the webhook only refers to the incident.
 
     `at` is when it happened (UTC), None if the webhook does not tell. `person` is the id of the user whose
-    act it was, empty if no user acted.
+    act it was, empty if no user acted. `priority` is the name of the incident's priority: empty if it has
+    none, None if the webhook does not tell. Priority, urgency and title only decide how soon syncd looks.
     """
 
     id: str
@@ -41,6 +44,27 @@ class IncidentEvent:
     service_name: str = ""
     at: datetime | None = None
     person: str = ""
+    priority: str | None = None
+    urgency: Literal["high", "low"] = "high"
+    title: str = ""
+
+    @property
+    def service(self) -> Reference:
+        """The service of the incident."""
+        return Reference(id=self.service_id, name=self.service_name)
+
+    def shown(self) -> Incident:
+        """Return the incident as far as the webhook shows it."""
+        return Incident(
+            id=self.incident,
+            number=0,
+            title=self.title,
+            status=IncidentStatus.TRIGGERED,
+            urgency=self.urgency,
+            priority=Reference(id="", name=self.priority) if self.priority else None,
+            service=self.service,
+            created_at=datetime.min.replace(tzinfo=UTC),
+        )
 
     @property
     def status_update(self) -> bool:
@@ -80,7 +104,7 @@ def pagerduty_event(body: bytes) -> IncidentEvent | None:
     incident = _text(_at(data, "id") if own else _at(data, "incident", "id"), _ID)
     if not kind or not incident:
         return None
-    service, agent = _at(data, "service"), _at(event, "agent")
+    service, agent, title = _at(data, "service"), _at(event, "agent"), _at(data, "title")
     name = _at(service, "summary")
     return IncidentEvent(
         _text(_at(event, "id"), _ID),
@@ -90,7 +114,17 @@ def pagerduty_event(body: bytes) -> IncidentEvent | None:
         name if isinstance(name, str) else "",
         _moment(_at(event, "occurred_at")),
         _text(_at(agent, "id"), _ID) if _at(agent, "type") == "user_reference" else "",
+        _priority(data) if own else None,
+        "low" if _at(data, "urgency") == "low" else "high",
+        title if isinstance(title, str) else "",
     )
+
+
+def _priority(data: JsonValue) -> str | None:
+    if not isinstance(data, dict) or "priority" not in data:
+        return None
+    name = _at(data, "priority", "summary")
+    return name if isinstance(name, str) else ""
 
 
 def _moment(value: JsonValue) -> datetime | None:

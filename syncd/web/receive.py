@@ -1,28 +1,29 @@
 """The webhook receivers: a signed body becomes a change notice; of a status update its time is stored, too.
 
-syncd answers within five seconds, else the sender tries again. It accepts and ignores bodies that it cannot
-use, because three refused webhooks in a row end a PagerDuty subscription for a day. The polls find everything
-without webhooks too, only later.
+Deliveries that come at the same time are stored in one transaction. syncd answers within five seconds, else
+the sender tries again. It accepts and ignores bodies that it cannot use, because three refused webhooks in a
+row end a PagerDuty subscription for a day. The polls find everything without webhooks too, only later.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from threading import Lock
 from typing import Protocol
 
 from loguru import logger
 
-from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
 from syncd.engine.observe.accounts import OnRecord, our_users_on_record
-from syncd.engine.rules import RulesReference
+from syncd.engine.rules import Claim, Rank, RulesReference
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import change_queue
+from syncd.ledger.store.change_queue import Heard
 from syncd.ledger.store.pages import Loss, store_loss
-from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
+from syncd.web.events import IncidentEvent, IssueEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
 """Deliveries that syncd remembers; an older one that comes again only costs another read."""
@@ -69,9 +70,9 @@ class Hearing(OnRecord, Protocol):
 
 
 class Receiver:
-    """Take verified bodies; `hand_out` queues incidents for reconciliation."""
+    """Take verified bodies; `hand_out` queues incidents for reconciliation, by their ranks."""
 
-    def __init__(self, context: Hearing, hand_out: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, context: Hearing, hand_out: Callable[[Mapping[str, int]], None]) -> None:
         self._context = context
         self._hand_out = hand_out
         self._lock = Lock()
@@ -79,88 +80,123 @@ class Receiver:
         self._counts: dict[tuple[str, str], int] = {}
         self._logged: dict[str, float] = {}
         self._looked: dict[str, float] = {}
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, int] = {}
 
-    def pagerduty(self, body: bytes) -> str:
-        """Take one PagerDuty webhook; return the outcome: `used`, `known` (came before) or `unused`."""
-        event = pagerduty_event(body)
-        if event is None:
-            return "unused"
-        # of the signed body: anybody can repeat a delivery under another header
-        delivery = event.id or sha256(body).hexdigest()
-        if self._came_before("pagerduty", delivery):
-            return "known"
+    def pagerduty(self, bodies: Sequence[bytes]) -> list[str]:
+        """Take PagerDuty webhooks; return the outcomes: `used`, `known` (came before) or `unused`."""
         context = self._context
-        # the account may have many services that no mapping names
-        concerns_us = self._concerns_us(event)
-        if concerns_us:
-            now, read_seq = context.clock.now(), context.ledger.logical_clock.next()
-            why = f"PagerDuty sent {event.kind}"
-            if event.status_update:
-                ours = event.person in our_users_on_record(context)
-                at = event.at or now if event.person and not ours else None
-                change_queue.store_status_update(context.ledger, event.incident, at, now)
-            change_queue.notice_changes(
-                context.ledger, [event.incident], now, read_seq, why, notes=event.notes
-            )
-            self._look_at(event.incident)
-        self._remember("pagerduty", delivery)
-        return "used" if concerns_us else "unused"
+        now, next_moment = context.clock.now(), context.ledger.logical_clock.next
+        events = [pagerduty_event(body) for body in bodies]
+        teams = change_queue.teams_of_incidents(
+            context.ledger, {event.incident for event in events if event is not None}
+        )
+        outcomes, taken = list[str](), dict[str, None]()
+        heard, ranks = list[Heard](), dict[str, int]()
+        for body, event in zip(bodies, events, strict=True):
+            # of the signed body: anybody can repeat a delivery under another header
+            delivery = (event.id if event is not None else "") or sha256(body).hexdigest()
+            if event is None:
+                outcomes.append("unused")
+            elif delivery in taken or self._came_before("pagerduty", delivery):
+                outcomes.append("known")
+            else:
+                taken[delivery] = None
+                claim = context.rules.current.claim_of(event.service)
+                # the account may have many services that no mapping names
+                concerns_us = event.incident in teams or claim is not None
+                outcomes.append("used" if concerns_us else "unused")
+                if concerns_us:
+                    heard.append(self._heard(event, next_moment(), now))
+                    rank = self._rank(event, claim, on_record=event.incident in teams)
+                    ranks[event.incident] = min(rank, ranks.get(event.incident, rank))
+        change_queue.store_heard(context.ledger, heard, now)
+        self._look_at(ranks)
+        for delivery in taken:
+            self._remember("pagerduty", delivery)
+        return outcomes
 
-    def _concerns_us(self, event: IncidentEvent) -> bool:
-        """Return True if the ledger has the incident or a mapping claims its service."""
-        if change_queue.team_of_incident(self._context.ledger, event.incident) is not None:
-            return True
-        service = Reference(id=event.service_id, name=event.service_name)
-        return self._context.rules.current.claim_of(service) is not None
+    def _heard(self, event: IncidentEvent, read_seq: int, now: datetime) -> Heard:
+        published = None
+        if event.status_update and event.person:
+            ours = event.person in our_users_on_record(self._context)
+            published = None if ours else event.at or now
+        why = f"PagerDuty sent {event.kind}"
+        return Heard(event.incident, read_seq, why, event.notes, event.status_update, published)
 
-    def jira(self, body: bytes) -> str:
-        """Take one Jira webhook; return the outcome: `used`, `known` (came before) or `unused`."""
-        event = jira_event(body)
-        if event is None:
-            return "unused"
-        # Jira signs no id; a repeated delivery has the same body, with its time
-        delivery = sha256(body).hexdigest()
-        if self._came_before("jira", delivery):
-            return "known"
+    def _rank(self, event: IncidentEvent, claim: Claim | None, *, on_record: bool) -> int:
+        """Return how soon an incident gets a worker by its webhook; the ledger may tell more."""
+        # a webhook that shows no priority may be about the gravest incident
+        tells = claim is not None and event.priority is not None
+        if tells and claim is not None and (event.priority or claim[0].severity_field is None):
+            return self._context.rules.current.rank_of(event.shown())
+        return Rank.OVER if on_record else Rank.GRAVEST
+
+    def jira(self, bodies: Sequence[bytes]) -> list[str]:
+        """Take Jira webhooks; return the outcomes: `used`, `known` (came before) or `unused`."""
         context = self._context
-        ticket = change_queue.ticket_of_issue(context.ledger, event.issue)
-        if ticket is not None:
-            change_queue.note_ticket_event(
-                context.ledger,
-                ticket,
-                context.clock.now(),
-                context.ledger.logical_clock.next(),
-                f"Jira sent {event.kind}",
-            )
-        incident = ticket.incident_id if ticket is not None else None
-        if event.deleted or event.moved:
-            how: Loss = "deleted" if event.deleted else "moved"
-            now = context.clock.now()
-            lost = store_loss(context.ledger, event.issue, how, event.name, event.account, now)
-            incident = incident or lost
-        if incident is not None:
-            self._look_at(incident)
-        self._remember("jira", delivery)
-        return "used" if incident is not None else "unused"
+        now, next_moment = context.clock.now(), context.ledger.logical_clock.next
+        events = [jira_event(body) for body in bodies]
+        tickets = change_queue.incidents_of_issues(
+            context.ledger, {event.issue for event in events if event is not None}
+        )
+        outcomes = ["unused"] * len(bodies)
+        fresh: dict[str, tuple[int, IssueEvent]] = {}
+        for place, (body, event) in enumerate(zip(bodies, events, strict=True)):
+            # Jira signs no id; a repeated delivery has the same body, with its time
+            delivery = sha256(body).hexdigest()
+            if event is not None and (delivery in fresh or self._came_before("jira", delivery)):
+                outcomes[place] = "known"
+            elif event is not None:
+                fresh[delivery] = place, event
+        heard = [
+            Heard(tickets[event.issue], next_moment(), f"Jira sent {event.kind}", ticket=True)
+            for _, event in fresh.values()
+            if event.issue in tickets
+        ]
+        change_queue.store_heard(context.ledger, heard, now)
+        concerned = set()
+        for place, event in fresh.values():
+            incident = self._lost(event, now) or tickets.get(event.issue)
+            if incident is not None:
+                outcomes[place] = "used"
+                concerned.add(incident)
+        self._look_at(dict.fromkeys(sorted(concerned), Rank.OVER))
+        for delivery in fresh:
+            self._remember("jira", delivery)
+        return outcomes
 
-    def _look_at(self, incident_id: str) -> None:
-        """Queue an incident, at most once a second: `tick` queues it if more comes meanwhile."""
-        now = self._context.clock.boottime()
+    def _lost(self, event: IssueEvent, now: datetime) -> str | None:
+        """Store that an issue of ours was deleted or moved; return its incident, None for any other event."""
+        if not event.deleted and not event.moved:
+            return None
+        how: Loss = "deleted" if event.deleted else "moved"
+        return store_loss(self._context.ledger, event.issue, how, event.name, event.account, now)
+
+    def _look_at(self, ranks: Mapping[str, int]) -> None:
+        """Queue incidents, each at most once a second: `tick` queues those of which more comes meanwhile."""
+        now, due = self._context.clock.boottime(), dict[str, int]()
         with self._lock:
             self._looked = {key: at for key, at in self._looked.items() if now - at < LOOK_EVERY}
-            if incident_id in self._looked:
-                self._waiting.add(incident_id)
-                return
-            self._looked[incident_id] = now
-        self._hand_out([incident_id])
+            for incident_id, rank in ranks.items():
+                if incident_id in self._looked:
+                    self._waiting[incident_id] = min(rank, self._waiting.get(incident_id, rank))
+                else:
+                    due[incident_id] = rank
+                    self._looked[incident_id] = now
+        if due:
+            self._hand_out(due)
 
     def tick(self) -> None:
         """Queue the incidents with webhooks that came within a second after the last; called each second."""
         now = self._context.clock.boottime()
         with self._lock:
-            due = [key for key in self._waiting if now - self._looked.get(key, -LOOK_EVERY) >= LOOK_EVERY]
-            self._waiting.difference_update(due)
+            due = {
+                key: rank
+                for key, rank in self._waiting.items()
+                if now - self._looked.get(key, -LOOK_EVERY) >= LOOK_EVERY
+            }
+            for key in due:
+                del self._waiting[key]
             self._looked.update(dict.fromkeys(due, now))
         if due:
             self._hand_out(due)

@@ -62,10 +62,10 @@ def test_urgent_incidents_get_a_worker_before_all_others() -> None:
             work_queue.submit(["P3-2", "P1-1"])
         return Later()
 
-    def urgent(incidents: Sequence[str]) -> set[str]:
-        return {incident for incident in incidents if incident.startswith("P1")}
+    def ranks(incidents: Sequence[str]) -> dict[str, int]:
+        return {incident: int(incident[1]) for incident in incidents}
 
-    work_queue = WorkQueue(work, RigClock(SandboxClock(START)), urgent=urgent)
+    work_queue = WorkQueue(work, RigClock(SandboxClock(START)), ranks=ranks)
     work_queue.submit(["P3-0", "P3-1", "P3-2"])
     work_queue.submit(["P3-1", "P1-0"])
     work_queue.drain()

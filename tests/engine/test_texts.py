@@ -58,7 +58,7 @@ def published(rig: Rig, incident: str, agent: str) -> None:
         "data": {"type": "incident_status_update", "incident": {"id": incident}, "message": CANARY},
     }
     receiver = Receiver(rig.context, lambda _ids: None)
-    assert receiver.pagerduty(json.dumps({"event": event}).encode()) == "used"
+    assert receiver.pagerduty([json.dumps({"event": event}).encode()]) == ["used"]
 
 
 def test_lines_make_one_comment_that_is_edited_and_no_line_makes_a_text_twice(make_rig: Any) -> None:

@@ -1,4 +1,4 @@
-"""Decide to which class an operation belongs: its lane, if it tells a verdict, which incidents go first.
+"""Decide to which class an operation belongs, if it tells a verdict, and the ranks of incidents.
 
 Polls and sweeps set their class themselves (`syncd.remote.http.lanes`).
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.domain.incident import IncidentStatus
-from syncd.domain.mail import OF_DUTIES, MailKind
+from syncd.domain.mail import OF_DUTIES, MailKind, concerns_no_incident
 from syncd.domain.operation import Kind, PostChat, Target
 from syncd.domain.operation.chat import BreachPost
 from syncd.engine.context import EngineContext
+from syncd.engine.rules import Rank
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.mails import mail_kind
-from syncd.ledger.views.daemon_state import ranks
+from syncd.ledger.views.daemon_state import Standing, standings
 from syncd.policy.restricted import ASPECT
 from syncd.remote.http.lanes import Lane
 
@@ -67,14 +68,21 @@ def tells_a_verdict(operation: OperationRecord) -> bool:
     return operation.kind in _JUDGED or mail_kind(operation) in OF_DUTIES | {MailKind.DIGEST}
 
 
-def urgent_of(context: EngineContext, idents: Sequence[str]) -> set[str]:
-    """Return those to work on first: mails, and open incidents that are grave or not decided yet."""
-    grave = context.rules.current.is_grave
-    return set(idents) - {
-        incident.id
-        for incident in ranks(context.ledger, idents)
-        if incident.resolved or (incident.severity and not grave(incident.team, incident.severity))
-    }
+def ranks_of(context: EngineContext, idents: Sequence[str]) -> dict[str, int]:
+    """Return how soon each of these gets a worker (`Rank`), without incidents that are not on record."""
+    mails = {ident: int(Rank.MAILS) for ident in idents if concerns_no_incident(ident)}
+    return mails | {standing.id: _rank(context, standing) for standing in standings(context.ledger, idents)}
+
+
+def _rank(context: EngineContext, standing: Standing) -> int:
+    if standing.lacks_level:
+        return Rank.LEVEL
+    rules, rank = context.rules.current, int(Rank.OVER)
+    if standing.incident.open:
+        # the severity on record is that of the last decision, and the title of a restricted one is gone
+        shown = rules.rank_of(standing.incident, standing.team)
+        rank = min(shown, rules.rank_at(standing.team, standing.severity))
+    return min(rank, Rank.NOTICE) if standing.mail_waits else rank
 
 
 def is_urgent(context: EngineContext, incident: IncidentRecord) -> bool:

@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 from syncd.domain.clock import Clock
 
+MANY = 10_000
+"""Answers that memory may hold whatever their age."""
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -35,9 +38,14 @@ class Cache(Generic[Key, Value]):
         return entry[1] if entry is not None else None
 
     def keep(self, key: Key, value: Value) -> Value:
-        """Keep an answer of now, and return it."""
+        """Keep an answer of now, and return it; of very many answers, forget those that are too old."""
+        now = self._clock.boottime()
         with self._lock:
-            self._answers[key] = self._clock.boottime(), value
+            self._answers[key] = now, value
+            if len(self._answers) > MANY:
+                self._answers = {
+                    key: entry for key, entry in self._answers.items() if now - entry[0] < self._seconds
+                }
         return value
 
     def expire(self) -> None:

@@ -25,6 +25,7 @@ from syncd.engine.observe.incident_windows import (
 )
 from syncd.engine.observe.mapped_services import MappedServices, services_to_ask
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.rules import Rank
 from syncd.engine.runtime.reads import Reads
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.change_queue import notice_changes
@@ -59,11 +60,14 @@ class PagerDutyPoller:
     """The fast poll's two reads of PagerDuty."""
 
     def __init__(
-        self, context: EngineContext, on_many: Callable[[list[str]], None] = lambda _incidents: None
+        self, context: EngineContext, on_news: Callable[[list[str]], None] = lambda _incidents: None
     ) -> None:
-        """Call `on_many` with many new incidents once they are stored; none is older than the ledger."""
+        """Call `on_news` with new incidents that are grave or many, once they are stored.
+
+        None of them is older than the ledger.
+        """
         self._context = context
-        self._on_many = on_many
+        self._on_news = on_news
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
         self._seen_unread = context.troubles.whose(INCIDENT)
@@ -258,10 +262,13 @@ class PagerDutyPoller:
         self._name_unclaimed(stored.unclaimed)
         self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
-        young = [news.id for news in stored.news if not context.predates_ledger(news.created_at)]
+        rules = context.rules.current
         # older incidents may have a ticket already and wait for the search
-        if len(young) >= MANY:
-            self._on_many(young)
+        young = [news for news in stored.news if not context.predates_ledger(news.created_at)]
+        if len(young) < MANY:
+            young = [news for news in young if news.open and rules.rank_of(news) <= Rank.GRAVE]
+        if young:
+            self._on_news([news.id for news in young])
 
     def _ask_for_missing(self, listed: set[str] | None, began: int) -> None:
         """Have incidents read by id that the ledger holds for open and the list does not name.

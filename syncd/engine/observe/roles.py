@@ -61,14 +61,29 @@ def on_call_at(
     """
 
     def ask() -> tuple[Responder, ...]:
-        schedules = context.services.pagerduty.schedules()
-        schedule = next((schedule for schedule in schedules if name in (schedule.id, schedule.name)), None)
+        schedule = _schedule(context, name)
         if schedule is None:
             logger.warning("{}: PagerDuty does not show schedule {} to us", team, name)
             return ()
-        return context.services.pagerduty.on_call(schedule.id, moment)
+        # incidents of a storm began in the same few seconds
+        at_hand = context.on_call.get((schedule, moment))
+        if at_hand is not None:
+            return at_hand[0]
+        people = context.services.pagerduty.on_call(schedule, moment)
+        return context.on_call.keep((schedule, moment), people)
 
     return context.troubles.ask(team, f"read schedule {name}", ask, patient=patient)
+
+
+def _schedule(context: EngineContext, name: str) -> str | None:
+    """Return the id of the schedule with this name or id, None where PagerDuty does not show it."""
+    at_hand = context.schedules.get(name)
+    if at_hand is not None:
+        return at_hand[0]
+    for schedule in context.services.pagerduty.schedules():
+        if name in (schedule.id, schedule.name):
+            return context.schedules.keep(name, schedule.id)
+    return None
 
 
 def _look_up(context: EngineContext, incident_id: str, words: str, book: Rulebook) -> RoleHolder | None:

@@ -5,7 +5,7 @@ Beside them stand the incidents that the daemon takes up when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.key_values import hear_status_updates_in
-from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.loading import get
 from syncd.ledger.store.snapshots import (
     still_open_in,
     tickets_by_issue_in,
@@ -26,7 +26,6 @@ from syncd.ledger.store.snapshots import (
     waiting_in_report_in,
 )
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
-from syncd.policy.case import TicketState
 
 ELSEWHERE = -1
 """The `read_seq` of a change notice of another process: its moments are not those of this run's clock."""
@@ -158,33 +157,77 @@ def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:
         return incident.team if incident else None
 
 
-def store_status_update(ledger: Transactions, incident_id: str, at: datetime | None, now: datetime) -> None:
-    """Store when a person published a status update (UTC), and that the webhook tells of them.
-
-    `at` None: no person did. PagerDuty lists status updates nowhere, so this is their only record.
-    """
-    with ledger.write() as session:
-        hear_status_updates_in(session, now)
-        row = session.get(IncidentRow, incident_id)
-        if row is not None and at is not None and at.isoformat() not in row.status_updates:
-            row.status_updates = sorted([*row.status_updates, at.isoformat()])
-            session.add(row)
-
-
-def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketState | None:
-    """Return the ticket with this issue id, None if the issue is no ticket of ours."""
+def teams_of_incidents(ledger: Transactions, incident_ids: Collection[str]) -> dict[str, str]:
+    """Return the teams of those of these incidents that have one."""
+    if not incident_ids:
+        return {}
     with ledger.read() as session:
-        row = tickets_by_issue_in(session, [issue_id]).get(issue_id)
-        return record_of(TicketState, row) if row else None
+        rows = session.connection().execute(_TEAMS, {"ids": sorted(incident_ids)})
+        return {incident_id: team for incident_id, team in rows if team is not None}
 
 
-def note_ticket_event(
-    ledger: Transactions,
-    ticket: TicketState,
-    now: datetime,
-    moment: int,
-    why: str,
-) -> None:
-    """Store that a ticket may have changed."""
+_TEAMS = columns(col(IncidentRow.id), col(IncidentRow.team)).where(
+    col(IncidentRow.id).in_(bindparam("ids", expanding=True))
+)
+
+
+class Heard(NamedTuple):
+    """What a webhook tells: a change notice (`ChangeNoticeRow`), and a status update with its time.
+
+    `status_update`: somebody published one; `published` (UTC): a person did, at that time.
+    """
+
+    incident_id: str
+    read_seq: int
+    why: str
+    notes: bool = False
+    status_update: bool = False
+    published: datetime | None = None
+    ticket: bool = False
+
+
+def store_heard(ledger: Transactions, heard: Sequence[Heard], now: datetime) -> None:
+    """Store what webhooks tell, all in one transaction.
+
+    PagerDuty lists status updates nowhere, so what stands here is their only record.
+    """
+    if not heard:
+        return
     with ledger.write() as session:
-        notice_changes_in(session, [ticket.incident_id], now, moment, why, ticket=True)
+        for told in heard:
+            if told.status_update:
+                hear_status_updates_in(session, now)
+                _store_status_update(session, told)
+        # of several that ask for the same, the latest asks for the freshest read
+        latest = {(told.incident_id, told.why, told.notes, told.ticket): told for told in heard}
+        session.connection().execute(
+            _NOTICE_CHANGES,
+            [
+                {
+                    "incident_id": told.incident_id,
+                    "at": now,
+                    "read_seq": told.read_seq,
+                    "why": told.why,
+                    "notes": told.notes,
+                    "ticket": told.ticket,
+                }
+                for told in latest.values()
+            ],
+        )
+
+
+def _store_status_update(session: Session, told: Heard) -> None:
+    row = session.get(IncidentRow, told.incident_id)
+    if row is not None and told.published is not None:
+        row.status_updates = sorted({*row.status_updates, told.published.isoformat()})
+        session.add(row)
+
+
+def incidents_of_issues(ledger: Transactions, issue_ids: Collection[str]) -> dict[str, str]:
+    """Return the incidents whose tickets are among these issues, by issue id."""
+    if not issue_ids:
+        return {}
+    with ledger.read() as session:
+        return {
+            issue: row.incident_id for issue, row in tickets_by_issue_in(session, sorted(issue_ids)).items()
+        }

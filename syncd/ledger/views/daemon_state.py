@@ -7,20 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, literal
+from sqlalchemy import ColumnElement, bindparam, exists, literal
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
-from syncd.domain.incident import IncidentStatus
-from syncd.domain.operation import OperationState
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.operation import OperationState, Target
 from syncd.ledger.database.connection import OneView, Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import first_load, holds, outbox
 from syncd.ledger.store.cases import merged_sources_in
 from syncd.ledger.store.loading import load, select_records
-from syncd.ledger.store.tables import DutyRow, IncidentRow, MetaRow, OperationRow, TicketRow
+from syncd.ledger.store.tables import (
+    ChangeNoticeRow,
+    DutyRow,
+    IncidentRow,
+    MetaRow,
+    OperationRow,
+    TicketRow,
+)
 from syncd.ledger.views.report_facts import of_team
 from syncd.ledger.views.status import doubles_data
+from syncd.policy.restricted import ASPECT
 
 WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 """The states of operations that wait and need no person."""
@@ -93,31 +101,64 @@ _DUE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rank:
-    """What decides how soon syncd works on an incident; `severity` None: it is not decided yet."""
+class Standing:
+    """What decides how soon syncd works on an incident; `severity` None: it is not decided yet.
+
+    `lacks_level`: its ticket waits for its security level. `mail_waits`: a mail about it waits.
+    """
 
     id: str
+    incident: Incident
     team: str | None
     severity: str | None
-    resolved: bool
+    lacks_level: bool
+    mail_waits: bool
 
 
-def ranks(ledger: Transactions, incident_ids: Sequence[str]) -> list[Rank]:
-    """Return the ranks of those of these incidents that are on record."""
+def standings(ledger: Transactions, incident_ids: Sequence[str]) -> list[Standing]:
+    """Return the standings of those of these incidents that are on record."""
     with ledger.read() as session:
         return [
-            Rank(ident, team, severity, status == IncidentStatus.RESOLVED)
-            for start in range(0, len(incident_ids), RANKED_AT_ONCE)
-            for ident, team, severity, status in session.connection().execute(
-                _RANKS, {"ids": list(incident_ids[start : start + RANKED_AT_ONCE])}
+            Standing(
+                row.id,
+                Incident.model_validate(row.snapshot),
+                row.team,
+                row.severity,
+                bool(row.level)
+                or bool(row.restricted and row.news and row.agreed and ASPECT not in row.agreed),
+                bool(row.mail),
+            )
+            for start in range(0, len(incident_ids), ASKED_AT_ONCE)
+            for row in session.connection().execute(
+                _STANDINGS, {"ids": list(incident_ids[start : start + ASKED_AT_ONCE])}
             )
         ]
 
 
-RANKED_AT_ONCE = 1000
+ASKED_AT_ONCE = 1000
 """Incidents in one statement: a database takes a limited number of parameters."""
-_RANKS = (
-    columns(col(IncidentRow.id), col(IncidentRow.team), col(IncidentRow.severity), col(IncidentRow.status))
+
+
+def _waits(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether an operation of the incident waits that meets the conditions."""
+    states = [literal(str(state)) for state in WAITING]
+    mine = col(OperationRow.incident_id) == col(IncidentRow.id)
+    return exists().where(mine, col(OperationRow.state).in_(states), *conditions)
+
+
+_STANDINGS = (
+    columns(
+        col(IncidentRow.id),
+        col(IncidentRow.snapshot),
+        col(IncidentRow.team),
+        col(IncidentRow.severity),
+        col(IncidentRow.restricted),
+        col(TicketRow.agreed),
+        _waits(col(OperationRow.aspect) == literal(ASPECT)).label("level"),
+        _waits(col(OperationRow.target) == literal(str(Target.MAIL))).label("mail"),
+        exists().where(col(ChangeNoticeRow.incident_id) == col(IncidentRow.id)).label("news"),
+    )
+    .outerjoin(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id))
     .where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
     .order_by(col(IncidentRow.id))
 )

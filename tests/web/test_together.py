@@ -1,0 +1,99 @@
+"""Webhooks that arrive at the same time: one transaction, each its own answer, ranks for the work queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from threading import Event
+from typing import Any
+
+import pytest
+from engine.test_lifecycle import issue_of
+from ledger_reading import ChangeNoticeRow, rows
+from rig import Rig
+
+from syncd.engine.rules import Rank
+from syncd.web.app import _Together
+from syncd.web.receive import Receiver
+from web.test_listener import pagerduty, trigger
+
+PATIENCE = 60.0
+"""Seconds after which a test fails that waits for a thread."""
+
+
+def test_bodies_that_arrive_while_others_are_stored_share_the_next_transaction() -> None:
+    shares: list[list[bytes]] = []
+    begun, over = Event(), Event()
+
+    def take(bodies: Sequence[bytes]) -> list[str]:
+        shares.append(list(bodies))
+        begun.set()
+        over.wait(PATIENCE)
+        return [f"took {body.decode()}" for body in bodies]
+
+    async def deliver() -> list[str]:
+        together = _Together(take)
+        tasks = [asyncio.create_task(together.take(b"0"))]
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        tasks += [asyncio.create_task(together.take(str(number).encode())) for number in range(1, 4)]
+        await asyncio.sleep(0)
+        over.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(deliver()) == ["took 0", "took 1", "took 2", "took 3"]
+    assert shares == [[b"0"], [b"1", b"2", b"3"]]
+
+
+def test_a_body_that_fails_takes_none_of_its_neighbours_along() -> None:
+    def take(bodies: Sequence[bytes]) -> list[str]:
+        if b"bad" in bodies:
+            raise ValueError("a defect")
+        return ["used"] * len(bodies)
+
+    async def deliver() -> list[Any]:
+        together = _Together(take)
+        bodies = (b"first", b"good", b"bad", b"fine")
+        return await asyncio.gather(*(together.take(body) for body in bodies), return_exceptions=True)
+
+    outcomes = asyncio.run(deliver())
+    assert [outcomes[0], outcomes[1], outcomes[3]] == ["used"] * 3
+    assert isinstance(outcomes[2], ValueError)
+
+
+def test_what_comes_together_is_stored_once_and_each_incident_looked_at_once(house: Rig) -> None:
+    handed: dict[str, int] = {}
+    receiver = Receiver(house.context, handed.update)
+    first, second = trigger(house), trigger(house)
+    house.cycle()
+    bodies = [pagerduty(first, title=f"{number}") for number in range(3)] + [pagerduty(second)]
+    assert receiver.pagerduty([*bodies, bodies[0], b"{}"]) == ["used"] * 4 + ["known", "unused"]
+    assert list(handed) == [first, second]
+    assert [notice.incident_id for notice in rows(house.ledger, ChangeNoticeRow)] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("told", "rank"),
+    [
+        ({"priority": {"summary": "P1"}}, Rank.GRAVEST),
+        ({"priority": {"summary": "P4"}}, Rank.LIGHT + 3),
+        ({"priority": None, "urgency": "low"}, Rank.LIGHT + 3),
+        ({"priority": None, "title": "[SEV1] slow"}, Rank.GRAVEST + 1),
+        # it shows no priority, so it may be about the gravest
+        ({"urgency": "low"}, Rank.GRAVEST),
+    ],
+)
+def test_a_webhook_tells_how_soon_syncd_looks_and_nothing_else(
+    house: Rig, told: dict[str, Any], rank: int
+) -> None:
+    handed: dict[str, int] = {}
+    receiver = Receiver(house.context, handed.update)
+    house.cycle()
+    service = {"id": "PSVC001", "summary": "Alipay Integration"}
+    incident = trigger(house, priority="P3")
+    body = pagerduty(incident, "incident.triggered", service=service, **told)
+    assert receiver.pagerduty([body]) == ["used"]
+    assert handed == {incident: rank}
+    house.loop.work_queue.submit_told(handed)
+    house.loop.work_queue.drain()
+    # its priority is the one that PagerDuty shows
+    assert issue_of(house)["fields"]["priority"]["name"] == "Medium"
