@@ -14,6 +14,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlmodel import Session, col, select
@@ -21,6 +22,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import in_utc
 from syncd.domain.operation import OperationClass, OperationState
+from syncd.ledger.database.connection import after_commit
 from syncd.ledger.database.room import room_for
 from syncd.ledger.database.sqlite.backend import head_file
 from syncd.ledger.database.sqlite.backup import check_copy, settle_file, sync_folder
@@ -181,7 +183,8 @@ def set_beginning_right(ledger: Ledger, theirs: datetime, now: datetime, stamp: 
     with ledger.write() as session:
         born = datetime.fromisoformat(get_meta(session, "born") or "")
         if ledger.run == 1 and get_meta(session, "born_by_service") is None:
-            ledger.born = born = born + (theirs - now) if abs(theirs - now) > APART else born
+            born = born + (theirs - now) if abs(theirs - now) > APART else born
+            after_commit(session, partial(setattr, ledger, "born", born))
             set_meta(session, "born", born.isoformat())
             set_meta(session, "born_by_service", theirs.isoformat())
         entry = get_cursor_in(session, KEY)
@@ -197,7 +200,7 @@ def set_beginning_right(ledger: Ledger, theirs: datetime, now: datetime, stamp: 
         # no notice is taken for sent that may not be; each text is looked for that may be there
         set_cursor_in(session, KEY, **{**entry, "at": earliest.isoformat(), "by_service": True})
         set_meta(session, "restored", latest.isoformat())
-        ledger.born = max(born, latest + APART)
+        after_commit(session, partial(setattr, ledger, "born", max(born, latest + APART)))
 
 
 def _empty_outbox(session: Session, now: datetime, *, by_hand: bool) -> tuple[tuple[str, ...], int]:

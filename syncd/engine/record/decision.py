@@ -53,8 +53,10 @@ def record(
     """
     now = context.clock.now()
     judged = _judged(read, case, book, decision, notices, fingerprint, now)
-    recorded = decisions.record(context.ledger, judged, _rules(context, case, book, notices), now)
+    rules, held = _rules(context, case, book)
+    recorded = decisions.record(context.ledger, judged, rules, now)
     if recorded is not None:
+        _note_held(context, held, book, notices)
         _warn(context, read.id, decision)
     return recorded
 
@@ -74,7 +76,9 @@ def record_unseen(
         return made[-1]
 
     judged = _judged(read, case, book, Decision(), (), {}, now)
-    recorded = decisions.record_unseen(context.ledger, judged, decide, _rules(context, case, book), now)
+    rules, held = _rules(context, case, book)
+    recorded = decisions.record_unseen(context.ledger, judged, decide, rules, now)
+    _note_held(context, held, book)
     for decision in made:
         _warn(context, read.id, decision)
     return recorded
@@ -115,14 +119,26 @@ def _cadence(row: IncidentRecord, case: Case, book: Rulebook) -> dict[str, JsonV
     return cadence.model_dump(mode="json")
 
 
-def _rules(
-    context: EngineContext, case: Case, book: Rulebook, notices: tuple[ChangeNotice, ...] = ()
-) -> RecordingRules:
-    return RecordingRules(
-        allowed=partial(_allowed, context, book, notices),
+Held = tuple[IncidentRecord, frozenset[str]]
+"""An incident, and the keys of its operations that begin as held."""
+
+
+def _rules(context: EngineContext, case: Case, book: Rulebook) -> tuple[RecordingRules, list[Held]]:
+    """Return the rules for recording, and a list that gets what they hold: it counts once it is stored."""
+    held: list[Held] = []
+    rules = RecordingRules(
+        allowed=partial(_allowed, context, book, held),
         amendments=partial(amendments, case),
         lead_mail=partial(mail_to_lead, context),
     )
+    return rules, held
+
+
+def _note_held(
+    context: EngineContext, held: Iterable[Held], book: Rulebook, notices: tuple[ChangeNotice, ...] = ()
+) -> None:
+    for row, keys in held:
+        context.brakes.note_held(row, keys, book.mapping.version, notices)
 
 
 def _warn(context: EngineContext, incident_id: str, decision: Decision) -> None:
@@ -151,14 +167,16 @@ def nothing_to_write(
 def _allowed(
     context: EngineContext,
     book: Rulebook,
-    notices: tuple[ChangeNotice, ...],
+    noted: list[Held],
     row: IncidentRecord,
     has_ticket: bool,
     decision: Decision,
 ) -> tuple[list[Operation], frozenset[str]]:
     """Return the operations that may be recorded, and the keys of those that a brake holds."""
     operations = [op for op in decision.operations if _may_be_made(context, row, op.kind, book)]
-    held = context.brakes.unprovoked(row, has_ticket, operations, book.mapping.version, notices)
+    held = context.brakes.unprovoked(row, has_ticket, operations, book.mapping.version)
+    if held:
+        noted.append((row, held))
     return operations, held
 
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
+from threading import Lock
 from typing import Any, NamedTuple
 
 from loguru import logger
@@ -52,6 +53,7 @@ class Brakes:
         self._to_count = False
         self._marks, self._judged = 1, 0
         self._by_people: set[str] = set()
+        self._noting = Lock()
 
     def may_leave(self, target: str) -> bool:
         """Return True if everything may leave for a target now."""
@@ -67,33 +69,35 @@ class Brakes:
         self._to_count = not self._passed
 
     def unprovoked(
-        self,
-        row: IncidentRecord,
-        has_ticket: bool,
-        operations: Iterable[Operation],
-        version: str,
-        notices: Iterable[ChangeNotice] = (),
+        self, row: IncidentRecord, has_ticket: bool, operations: Iterable[Operation], version: str
     ) -> frozenset[str]:
         """Return the keys of the operations that write to the ticket of an incident that did not change.
 
-        A security level is never held: it protects texts. `notices` are the notices that the decision
-        answers.
+        A security level is never held: it protects texts.
         """
         if not has_ticket or not _same_as_at_rest(row, version, self._clock.now()):
             return frozenset()
-        held = frozenset(
+        return frozenset(
             op.key
             for op in operations
             if (op.target is Target.JIRA or op.kind is Kind.CHANGE_INCIDENT)
             and op.kind is not Kind.CREATE_TICKET
             and op.aspect != LEVEL
         )
-        self._marks += bool(held)
-        if _follows_people(row, version, notices):
-            self._by_people |= held
-        else:
-            self._by_people -= held
-        return held
+
+    def note_held(
+        self, row: IncidentRecord, held: frozenset[str], version: str, notices: Iterable[ChangeNotice] = ()
+    ) -> None:
+        """Note that operations are stored as held and wait for a judgement.
+
+        `notices` are the notices that their decision answers.
+        """
+        with self._noting:
+            self._marks += bool(held)
+            if _follows_people(row, version, notices):
+                self._by_people |= held
+            else:
+                self._by_people -= held
 
     def latest(self) -> UpTo:
         """Return how far operations are decided; `judge` leaves out later ones."""
@@ -109,12 +113,15 @@ class Brakes:
 
         Return the incidents whose operations may leave now.
         """
-        now, by_people = self._clock.now(), frozenset(self._by_people)
+        now = self._clock.now()
+        with self._noting:
+            by_people = frozenset(self._by_people)
         judgement = holds.judge(
             self._ledger, now, OURSELVES, up_to.operation, count=self._to_count, by_people=by_people
         )
         if not judgement.more:
-            self._by_people -= by_people
+            with self._noting:
+                self._by_people -= by_people
         self._judged = up_to.marks - judgement.more
         if judgement.first_load is not None:
             self._to_count = judgement.first_load is FirstLoad.COUNTING

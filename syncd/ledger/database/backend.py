@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -66,6 +66,13 @@ class Backend(Protocol):
 
     def engines(self) -> tuple[Engine, Engine]:
         """Return an engine for readers and one for writers."""
+        ...
+
+    def is_open(self, connection: Any) -> bool:
+        """Return True while a transaction is open on a connection of the driver.
+
+        A database may end one by itself after an error; then all that was written in it is lost.
+        """
         ...
 
     def why_unwritable(self, error: DBAPIError) -> str | None:

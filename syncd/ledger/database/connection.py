@@ -6,11 +6,11 @@ No transaction is open while a request to a service is under way. The database i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
-from threading import Lock, RLock
+from threading import Lock
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -19,6 +19,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 from syncd.ledger.database.backend import Backend, backend_of
+from syncd.ledger.database.group_commit import GroupCommit
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 
 
@@ -66,7 +67,7 @@ def one_view(ledger: Transactions) -> Iterator[OneView]:
 
 
 class Database:
-    """Sessions on one ledger; writers of this process queue here instead of in the database.
+    """Sessions on one ledger; writers of this process queue here (`group_commit`), not in the database.
 
     `read()` begins one consistent view for reading. `name` is the ledger's place for people. `trouble` holds
     the database's words since it rejected a write; `Ledger.end_trouble` clears it.
@@ -77,23 +78,21 @@ class Database:
         self.state_dir = state_dir
         self.backend = backend_of(url, state_dir)
         self.name = self.backend.name
-        self.engine, self._writer = open_engines(self.backend)
+        self.engine, writing = open_engines(self.backend)
         self.read = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
-        self._turn = RLock()
+        self._writers = GroupCommit(writing, self.backend.is_open)
         self.trouble: str | None = None
 
     @contextmanager
     def write(self, *, leading: bool = True) -> Iterator[Session]:
         """Open a writing transaction: commit it at the end, roll it back if anything raises.
 
-        Every process may write here what needs no leader: change notices and requests.
-
-        Raise `LedgerUnwritable` if the database rejects writes.
+        Every process may write here what needs no leader: change notices and requests. What the caller reads
+        first still holds when it writes. Writers that wait for each other share a commit. Raise
+        `LedgerUnwritable` if the database rejects writes.
         """
         try:
-            with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-                # take the write lock now: what the caller reads first must still hold when it writes
-                session.connection()
+            with self._writers.write() as session:
                 yield session
         except DBAPIError as error:
             words = self.backend.why_unwritable(error)
@@ -102,13 +101,15 @@ class Database:
             self.note_trouble(words)
             message = f"{self.name} cannot be written: {words}"
             raise LedgerUnwritable(message, self.backend.hint_unwritable()) from error
+        for act in session.info.get(_AFTER_COMMIT, ()):
+            act()
 
     def empty_log(self) -> bool:
         """Delete what the database keeps of deleted texts outside of its tables.
 
         Return False if another process reads the ledger and holds that back.
         """
-        with self._turn:
+        with self._writers.alone():
             return self.backend.empty_log(self.engine)
 
     def note_trouble(self, words: str) -> None:
@@ -118,6 +119,14 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+_AFTER_COMMIT = "after commit"
+
+
+def after_commit(session: Session, act: Callable[[], None]) -> None:
+    """Do something outside the ledger once the writing transaction of a session is committed, else never."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(act)
 
 
 def unusable(error: Exception) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from loguru import logger
@@ -18,7 +19,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
-from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.connection import Transactions, after_commit
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -349,6 +350,7 @@ def _note_earlier_ledger(session: Session, ledger: Own, issue: Issue, now: datet
     """
     another = issue.mark is not None and issue.mark.instance != ledger.instance
     if another and note_succession(session, ledger.born):
-        logger.warning("an earlier ledger made {}: its facts are rebuilt from both services", issue.key)
+        words = "an earlier ledger made {}: its facts are rebuilt from both services"
+        after_commit(session, partial(logger.warning, words, issue.key))
         data: dict[str, JsonValue] = {"born": ledger.born.isoformat()}
         audit.append(session, now, "ledger.succeeds", data=data)

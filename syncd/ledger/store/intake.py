@@ -17,7 +17,7 @@ from syncd.domain.incident import Incident, Note, Restriction
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.store.membership import store_membership
-from syncd.ledger.store.names import log_about_in, names_in
+from syncd.ledger.store.names import log_after_commit, names_in
 from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
 from syncd.ledger.store.snapshots import save_issue
@@ -150,5 +150,5 @@ def restrict_known(
     row.snapshot = kept.model_dump(mode="json")
     if restrict(session, row, why, now):
         until = "for now" if why.provisional else "from now on"
-        log = log_about_in(session, row.id)
-        log.warning("{} is restricted {} ({})", names_in(session, {row.id})[row.id][2], until, why.why)
+        name = names_in(session, {row.id})[row.id][2]
+        log_after_commit(session, row.id, "WARNING", "{} is restricted {} ({})", name, until, why.why)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loguru import logger
 from sqlmodel import Session, col, select
 
 from syncd.domain.mail import name_for_people
-from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.connection import Transactions, after_commit
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def log_about_in(session: Session, incident_id: str) -> Logger:
     """Return the log with the fields that name an incident, as `log_about` does."""
     number, ticket, _name = names_in(session, {incident_id})[incident_id]
     return logger.bind(incident=incident_id, number=number, ticket=ticket)
+
+
+def log_after_commit(session: Session, incident_id: str, level: str, words: str, *values: object) -> None:
+    """Log about an incident once the writing transaction of a session is committed."""
+    after_commit(session, partial(log_about_in(session, incident_id).log, level, words, *values))
 
 
 NAMED_AT_ONCE = 500

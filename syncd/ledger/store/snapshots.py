@@ -23,7 +23,7 @@ from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.functions import has_json_entries
 from syncd.ledger.store import audit
-from syncd.ledger.store.names import log_about_in, names_in
+from syncd.ledger.store.names import log_after_commit, names_in
 from syncd.ledger.store.operation_states import free_parked
 from syncd.ledger.store.restrict import lift, restrict, texts_withheld, ticket_texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
@@ -88,8 +88,8 @@ def save_incident(
         lift(session, row, now)
     if why is not None and restrict(session, row, why, now):
         until = " for now" if why.provisional else ""
-        log = log_about_in(session, row.id)
-        log.info("{} is restricted{} ({})", names_in(session, {row.id})[row.id][2], until, why.why)
+        name = names_in(session, {row.id})[row.id][2]
+        log_after_commit(session, row.id, "INFO", "{} is restricted{} ({})", name, until, why.why)
     return row if news else None
 
 

@@ -16,7 +16,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.lookups import incident_and_ticket_in, name_in
-from syncd.ledger.store.names import log_about_in
+from syncd.ledger.store.names import log_after_commit
 from syncd.ledger.store.tables import TroubleRow
 
 INCIDENT = "read the incident"
@@ -50,7 +50,10 @@ def note_trouble_in(session: Session, whose: str, what: str, why: str, now: date
         # the service's words may hold a person's
         data: dict[str, JsonValue] = {"words": audit.salted(session, why)}
         audit.append(session, now, "incident.unreadable", incident=whose, data=data)
-    log_about_in(session, whose).warning(
+    log_after_commit(
+        session,
+        whose,
+        "WARNING",
         "{}: syncd cannot {}; it goes on without and tries again by itself: {}",
         name_in(session, whose),
         what,
@@ -81,7 +84,8 @@ def trouble_is_over(ledger: Transactions, whose: str, what: str) -> None:
         row = session.get(TroubleRow, (whose, what))
         if row is not None:
             session.delete(row)
-            log_about_in(session, whose).info("{}: syncd can {} again", name_in(session, whose), what)
+            name = name_in(session, whose)
+            log_after_commit(session, whose, "INFO", "{}: syncd can {} again", name, what)
 
 
 def troubles(ledger: Transactions) -> list[Trouble]:

@@ -67,6 +67,12 @@ class PostgreSQLBackend:
 
         return postgresql_engines(self._url, self.name, CONNECTIONS)
 
+    def is_open(self, connection: Any) -> bool:
+        """Return True while a transaction is open in which no statement failed."""
+        from psycopg.pq import TransactionStatus
+
+        return bool(connection.info.transaction_status == TransactionStatus.INTRANS)
+
     def why_unwritable(self, error: DBAPIError) -> str | None:
         """Return PostgreSQL's words if it is away, full, read-only or ends our connection."""
         code = str(getattr(error.orig, "sqlstate", None) or "")

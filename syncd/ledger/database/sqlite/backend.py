@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from loguru import logger
 from sqlalchemy import Engine
@@ -12,7 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from syncd.ledger.database.backend import VerifyTrail
 from syncd.ledger.database.room import Disk, disk_under
-from syncd.ledger.database.sqlite.connection import UNWRITABLE, empty_log, ledger_file, sqlite_engines
+from syncd.ledger.database.sqlite.connection import (
+    UNWRITABLE,
+    empty_log,
+    is_open,
+    ledger_file,
+    sqlite_engines,
+)
 from syncd.ledger.database.sqlite.lock import FileLock
 from syncd.ledger.database.sqlite.migrate import backup_file, check_revision, migrate
 from syncd.ledger.database.sqlite.watch import FileWatch
@@ -40,6 +47,10 @@ class SQLiteBackend:
     def engines(self) -> tuple[Engine, Engine]:
         """Return an engine for readers and one for writers."""
         return sqlite_engines(self.url, CONNECTIONS)
+
+    def is_open(self, connection: Any) -> bool:
+        """Return True while a transaction is open."""
+        return is_open(connection)
 
     def why_unwritable(self, error: DBAPIError) -> str | None:
         """Return SQLite's words if the disk rejects writes."""

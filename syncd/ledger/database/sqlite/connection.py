@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
@@ -95,6 +95,19 @@ class Writing(Reading):
         super().do_begin(dbapi_connection)
         dbapi_connection.info["changes"] = _changes(dbapi_connection)
 
+    def do_savepoint(self, connection: Connection, name: str) -> None:
+        """Begin a savepoint, past SQLAlchemy's compiler: each writer that shares a commit needs one."""
+        _driver(connection).execute(f"SAVEPOINT {name}")
+
+    def do_release_savepoint(self, connection: Connection, name: str) -> None:
+        """End a savepoint and keep its changes."""
+        _driver(connection).execute(f"RELEASE {name}")
+
+    def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
+        """Undo the changes since a savepoint; a full disk may have ended the whole transaction already."""
+        if is_open(_driver(connection)):
+            _driver(connection).execute(f"ROLLBACK TO {name}")
+
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
         """Count the commit if it changes a row, then commit."""
         if _changes(dbapi_connection) != dbapi_connection.info.get("changes"):
@@ -107,6 +120,16 @@ class Writing(Reading):
 def _changes(connection: PoolProxiedConnection) -> int:
     driver: Any = connection.driver_connection
     return int(driver.total_changes)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.driver_connection
+    return cast(sqlite3.Connection, driver)
+
+
+def is_open(connection: sqlite3.Connection) -> bool:
+    """Return True while a transaction is open: SQLite ends one by itself after some errors (a full disk)."""
+    return connection.in_transaction
 
 
 _COMMITS_AT = 60

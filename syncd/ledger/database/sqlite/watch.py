@@ -6,6 +6,7 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from syncd.ledger.database.sqlite.connection import commits_in
 from syncd.ledger.errors import LedgerReplaced
@@ -20,6 +21,7 @@ class FileWatch:
         self._files: dict[Path, tuple[int, int]] = {}
         self._header = -1
         self._commits = 0
+        self._noting = Lock()
         self._kept: sqlite3.Connection | None = None
 
     def begin(self) -> None:
@@ -49,11 +51,14 @@ class FileWatch:
         """
         if self._header < 0:
             return
+        # first what was read before: another writer may read the header meanwhile, and find more
+        before = self._commits
         commits = commits_in(self._header)
         # it only grows, but an older content that was copied into the file has a lower one
-        if commits < self._commits:
+        if commits < before:
             raise self._replaced(self._file, "was overwritten with an older content")
-        self._commits = commits
+        with self._noting:
+            self._commits = max(self._commits, commits)
 
     @staticmethod
     def _replaced(file: Path, what: str) -> LedgerReplaced:
