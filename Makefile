@@ -13,6 +13,7 @@ FAST_INSTALL := $(PIP) --no-compile uv && UV_HTTP_TIMEOUT=20 $(BIN)/uv pip insta
 INSTALL := { $(PIP) --upgrade 'pip>=25.1' && $(PIP) $(WANTED); }
 # Compiled modules are kept, whatever the machine's default: the tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
+LIMIT ?= 600
 
 .PHONY: help test demo check lint dist bench crash simulate simulate-verdicts soak strangers clean
 
@@ -46,8 +47,8 @@ dist: $(BIN)/.ready ## Build wheel, sdist and the files of the image into dist/,
 	$(PIP) --constraint requirements.lock --group dist
 	.ci/dist $(BIN)/python
 
-bench: $(BIN)/.ready ## Measure requests, processor time and memory; prints a table, writes bench.json.
-	PYTHONPATH=tests $(BIN)/python -m bench
+bench: $(BIN)/.ready ## Measure how fast syncd is, beside limits and goals; writes bench.json: make bench ONLY="storm webhook" LIMIT=600
+	PYTHONPATH=tests $(BIN)/python -m bench --limit $(LIMIT) $(if $(ONLY),--only "$(ONLY)")
 
 crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED)

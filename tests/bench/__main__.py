@@ -1,187 +1,203 @@
-"""`make bench`: the requests and the processor time of the daemon, measured on a sandbox in another process.
+"""`make bench`: how fast syncd works on the path that users take, beside physical limits and goals.
 
-It prints each figure beside its target as a ratio and writes all to `bench.json`. No figure is a test,
-because machines differ: a person compares the figures with the targets.
+The daemon and the commands run as processes of their own, with settings, a mapping file, sockets and a ledger
+on a disk, against services in another process. It prints limit, goal, measured figure and ratio (measured to
+goal) and writes all to `bench.json`. No figure is a test, because machines differ: a person compares them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
+import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from crash.worker import SharedClock, Task, make_context
-from crash.world import Sandbox, start_sandbox
-from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from bench import backfill, large, start, storm
+from bench import first_load, large, life, priority, quiet, start, storm, webhooks
 from bench.figure import Figure
-from syncd.engine.context import EngineContext
-from syncd.engine.loop import ControlLoop
+from bench.installation import TimeIsUp
+
+BUSY = 0.05
+"""A share of the processors that changes the measured times."""
 
 
-class Bench:
-    """An engine on a sandbox in another process."""
+class Row(NamedTuple):
+    """A measurement and the seconds after which it is given up."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
-        self.sandbox = sandbox
-        self.context: EngineContext = make_context(
-            sandbox, Task(folder / "bench.db", "boot", 0, 30.0, 600.0, 0)
-        )
-        self.loop = ControlLoop(self.context)
-        self.loop.make_first_contact()
-
-    def cycle(self, seconds: float = 30.0) -> None:
-        """Run one cycle with its work, `seconds` after the last."""
-        if isinstance(self.context.clock, SharedClock):
-            self.context.clock.advance(seconds)
-        self.loop.cycle()
-        self.loop.work_queue.drain()
-
-    def requests(self) -> dict[str, int]:
-        """Return the number of requests so far, by kind."""
-        rows = self.sandbox.read("counts")["counts"]
-        return {f"{row['service']} {row['method']} {row['path']}": row["count"] for row in rows}
+    measure: Callable[[], Iterable[Figure]]
+    seconds: int
 
 
-def _difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
-
-
-def quiet(bench: Bench) -> list[Figure]:
-    """Measure a cycle in which nothing changed, with 50 open incidents."""
-    for number in range(50):
-        bench.sandbox.act(
-            "pagerduty", "trigger", service="Alipay Integration", title=f"Open {number}", priority="P3"
-        )
-    for _ in range(4):
-        bench.cycle(1.0)
-    for _ in range(12):
-        bench.cycle(30.0)
-    rounds = 40
-    before = bench.requests()
-    began = time.process_time()
-    for _ in range(rounds):
-        bench.loop.cycle()
-        bench.loop.work_queue.drain()
-    spent = (time.process_time() - began) / rounds * 1000
-    requests = sum(_difference(before, bench.requests()).values()) / rounds
-    return [
-        Figure("quiet cycle, 50 open incidents: requests", requests, 3, "requests"),
-        Figure("quiet cycle, 50 open incidents: processor time", round(spent, 2), 20, "ms"),
-    ]
-
-
-POLLING = ("/log_entries", "/incidents", "/search/jql", "/issue/bulkfetch")
-
-
-def _is_polling(name: str) -> bool:
-    _service, method, path = name.split(" ", 2)
-    return path.endswith(POLLING) and (method == "GET" or not path.endswith("/incidents"))
-
-
-def life(bench: Bench, label: str, target: float) -> list[Figure]:
-    """Measure trigger, acknowledge, note and resolve of an incident that owes nothing."""
-    act = bench.sandbox.act
-    before = bench.requests()
-    made = act("pagerduty", "trigger", service="Alipay Integration", title="A life", priority="P4")
-    bench.cycle()
-    bench.cycle()
-    act("pagerduty", "acknowledge", incident=made["id"], by="Amara Osei")
-    bench.cycle()
-    act("pagerduty", "note", incident=made["id"], content="looking", by="Amara Osei")
-    bench.cycle()
-    act("pagerduty", "resolve", incident=made["id"], by="Amara Osei")
-    bench.cycle()
-    bench.cycle(360.0)
-    bench.cycle()
-    requests = _difference(before, bench.requests())
-    beyond = {name: count for name, count in requests.items() if not _is_polling(name)}
-    for name, count in sorted(beyond.items()):
-        sys.stderr.write(f"  {label}: {count} x {name}\n")
-    seen = sum(count for name, count in requests.items() if name.endswith("/issue/bulkfetch"))
-    return [
-        Figure(f"a whole life, {label}: requests beyond polling", sum(beyond.values()), target, "requests"),
-        Figure(f"a whole life, {label}: bulk reads of what the poll found changed", seen, 0, "requests"),
-    ]
-
-
-def _on_a_fresh_world(measure: Callable[[Bench], list[Figure]]) -> list[Figure]:
-    sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            return measure(Bench(sandbox, Path(folder)))
-    finally:
-        sandbox.stop()
-
-
-def _lives(bench: Bench) -> list[Figure]:
-    cold = life(bench, "cold", 0)
-    return cold + life(bench, "warm", 7)
-
-
-def _show(figures: list[Figure]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("figure", "measured", "target", "ratio"):
-        table.add_column(column, justify="left" if column == "figure" else "right")
-    for figure in figures:
-        ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
-        target = f"{figure.target:g} {figure.unit}" if figure.target else "none"
-        table.add_row(figure.name, f"{figure.measured:g} {figure.unit}", target, ratio)
-    Console(width=140).print(table)
-
-
-class _TimeIsUp(BaseException):
-    """Raised if the whole run takes longer than its limit."""
+ROWS: dict[str, Row] = {
+    "start": Row(start.measure, 30),
+    "fixed": Row(first_load.fixed, 40),
+    "once": Row(first_load.once, 60),
+    "daemon": Row(first_load.daemon, 60),
+    "beside": Row(first_load.beside, 60),
+    "many": Row(first_load.many, 120),
+    "storm": Row(storm.daemon, 160),
+    "script": Row(storm.script, 40),
+    "priority": Row(priority.measure, 110),
+    "webhook": Row(webhooks.single, 60),
+    "webhooks": Row(webhooks.many, 70),
+    "quiet": Row(quiet.small, 80),
+    "quiet-large": Row(quiet.large, 110),
+    "life": Row(life.measure, 30),
+    "large": Row(large.measure, 90),
+}
 
 
 def _give_up(_signal: int, _frame: object) -> None:
-    raise _TimeIsUp
+    raise TimeIsUp
+
+
+class Run:
+    """The rows that were measured until now, and those that failed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.figures: dict[str, list[Figure]] = {}
+        self.failed: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.others: dict[str, float] = {}
+        """The share of the processors that other processes took meanwhile."""
+        self._until = time.monotonic() + seconds
+
+    def measure(self, name: str, row: Row, patience: float) -> None:
+        """Measure a row within its time; keep the figures that it gave before it failed."""
+        left = min(row.seconds * patience, self._until - time.monotonic())
+        if left < 1:
+            self.failed[name] = "no time was left"
+            return
+        figures = self.figures[name] = []
+        began, before = time.monotonic(), _others()
+        signal.setitimer(signal.ITIMER_REAL, left)
+        try:
+            for figure in row.measure():
+                figures.append(figure)
+                sys.stderr.write(f"  {figure.name}: {_with_unit(figure.measured, figure.unit)}\n")
+        except TimeIsUp:
+            self.failed[name] = f"not done after {left:.0f} s"
+        except Exception as error:  # noqa: BLE001 - the other rows are measured all the same
+            self.failed[name] = str(error) or type(error).__name__
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        took = time.monotonic() - began
+        self.seconds[name] = round(took, 1)
+        self.others[name] = round((_others() - before) / took / (os.cpu_count() or 1), 2)
+
+    def show(self) -> None:
+        """Print the table, the notes of its figures, and what failed."""
+        table = Table(box=None, pad_edge=False)
+        for column in ("row", "figure", "limit", "goal", "measured", "ratio"):
+            table.add_column(column, justify="left" if column in ("row", "figure") else "right")
+        for name, figures in self.figures.items():
+            for figure in figures:
+                ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
+                limit, goal = _with_unit(figure.limit, figure.unit), _with_unit(figure.goal, figure.unit)
+                table.add_row(name, figure.name, limit, goal, _with_unit(figure.measured, figure.unit), ratio)
+        for name, why in self.failed.items():
+            table.add_row(name, f"FAILED: {why.splitlines()[0][:90]}", "", "", "", "")
+        console = Console(width=150, highlight=False)
+        console.print(table)
+        if busy := {name: share for name, share in self.others.items() if share > BUSY}:
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in busy.items())
+            console.print(f"\nOther processes took processor time, so times are too long: {shares}")
+        for figures in self.figures.values():
+            for figure in figures:
+                if figure.notes:
+                    console.print(f"\n{figure.name}:", *(f"\n    {note}" for note in figure.notes), sep="")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything, with the machine on which it was measured."""
+        rows = [
+            {"row": name, **asdict(figure), "ratio": figure.ratio}
+            for name, figures in self.figures.items()
+            for figure in figures
+        ]
+        return {
+            "machine": machine(),
+            "seconds": self.seconds,
+            "others": self.others,
+            "failed": self.failed,
+            "figures": rows,
+        }
+
+
+def _others() -> float:
+    """Return the processor seconds that all processes but this one and its ended children took since boot."""
+    user, nice, system, _idle, _wait, irq, soft_irq, steal = Path("/proc/stat").read_text().split()[1:9]
+    ticks = sum(map(int, (user, nice, system, irq, soft_irq, steal)))
+    own = sum(os.times()[:4])
+    return ticks / os.sysconf("SC_CLK_TCK") - own
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:g} {unit}".strip()
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on: processors, Python, the commit, the disk of the ledgers."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    disk = subprocess.run(["stat", "-f", "-c", "%T", "."], capture_output=True, text=True)
+    return {
+        "processors": os.cpu_count(),
+        "load_at_the_end": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "commit": commit.stdout.strip(),
+        "disk": disk.stdout.strip(),
+        "fsync_ms": _fsync_milliseconds(),
+    }
+
+
+def _fsync_milliseconds() -> float:
+    """Return the median time that this disk takes to keep a written block."""
+    took = []
+    with tempfile.TemporaryFile(dir=Path.cwd()) as file:
+        for _ in range(21):
+            file.write(b"x" * 4096)
+            began = time.perf_counter()
+            file.flush()
+            os.fsync(file.fileno())
+            took.append(time.perf_counter() - began)
+    return round(sorted(took)[10] * 1000, 2)
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in re.split(r"[\s,]+", text) if name]
+    if unknown := [name for name in names if name not in ROWS]:
+        raise argparse.ArgumentTypeError(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    return names
 
 
 def main() -> int:
-    """Measure everything, print and write it; when the time is up, show what was measured until then."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure the rows, print and write them; return 1 if one failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", type=_names, default=list(ROWS), help="rows, separated by blanks or commas")
+    parser.add_argument("--limit", type=int, default=600, help="seconds after which no row goes on")
+    parser.add_argument("--patience", type=float, default=1, help="multiplies the limits, on a busy machine")
     parser.add_argument("--output", type=Path, default=Path("bench.json"))
-    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="measure this part alone")
-    parser.add_argument("--limit", type=int, default=180, help="seconds after which the run is given up")
     arguments = parser.parse_args()
-    logger.remove()
-    figures: list[Figure] = []
     signal.signal(signal.SIGALRM, _give_up)
-    signal.alarm(arguments.limit)
-    whole = True
-    try:
-        for part in arguments.only or PARTS:
-            for figure in PARTS[part]():
-                figures.append(figure)
-    except _TimeIsUp:
-        whole = False
-    signal.alarm(0)
-    _show(figures)
-    rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
-    arguments.output.write_text(json.dumps({"figures": rows}, indent=2) + "\n", encoding="utf-8")
-    if not whole:
-        sys.stderr.write(f"given up after {arguments.limit} s; what was measured until then stands above\n")
-    return 0 if whole else 1
-
-
-PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
-    "start": start.measure,
-    "quiet": lambda: _on_a_fresh_world(quiet),
-    "life": lambda: _on_a_fresh_world(_lives),
-    "storm": storm.measure,
-    "backfill": backfill.measure,
-    "large": large.measure,
-}
+    run = Run(arguments.limit)
+    for name in arguments.only:
+        sys.stderr.write(f"measuring {name}\n")
+        run.measure(name, ROWS[name], arguments.patience)
+    run.show()
+    arguments.output.write_text(json.dumps(run.as_json(), indent=2) + "\n", encoding="utf-8")
+    return 1 if run.failed else 0
 
 
 if __name__ == "__main__":

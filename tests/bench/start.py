@@ -22,4 +22,4 @@ def measure() -> list[Figure]:
             check=True,
         )
         took.append(time.perf_counter() - began)
-    return [Figure("syncd --help: the best of ten starts", round(min(took) * 1000), 300, "ms")]
+    return [Figure("syncd --help: the best of ten starts", round(min(took) * 1000), "ms", 300)]

@@ -1,0 +1,164 @@
+"""The first load of a team with a past: the number of requests until every incident has its one ticket.
+
+Four of five incidents are resolved, all severities occur alike, and `backfill: {tickets: all}` gives each a
+ticket. Everything is counted from the first start on: the daemon that finds the incidents and holds their
+tickets, `syncd accept`, and what makes the tickets, until the last ticket stands right. The link notes of
+the open incidents are counted apart. What `run --once` does afterwards, such as the nightly verification
+of the figures, is not waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+from ledger_reading import opened
+
+from bench.figure import Figure
+from bench.installation import BACKFILL, Failed, Installation, installed, wait_until
+from bench.standins import Line
+from syncd.ledger.store.first_load import held
+
+INCIDENTS, MANY = 300, 2000
+GOAL, GOAL_MANY, LIMIT = 0.13, 0.09, 0.03
+"""Requests an incident."""
+FIXED_GOAL = 20
+NOTES = "pagerduty POST /incidents/{id}/notes"
+NOTE_CHECKS = "pagerduty GET /incidents/{id}/notes"
+SEARCH = "jira POST /rest/api/2/search/jql"
+ENFORCED_SINCE = timedelta(days=-1)
+"""The rules begin tomorrow, so all resolved incidents were over before."""
+
+
+def _set_up(incidents: int) -> AbstractContextManager[Installation]:
+    return installed(incidents, enforced_since=ENFORCED_SINCE, more=BACKFILL)
+
+
+def _is_held(place: Installation) -> bool:
+    # read here and not by `syncd status`, whose start would take the processor from the daemon
+    with opened(place.ledger) as db:
+        return held(db) is not None
+
+
+def _find(place: Installation) -> None:
+    """Run the daemon until it has found the incidents and holds their tickets."""
+    with place.daemon() as running:
+        running.wait_until_up()
+        wait_until(lambda: _is_held(place), "the first load is not held", 0.5)
+
+
+def _all_stand_right(place: Installation) -> bool:
+    progress = place.services.read("progress")
+    return progress["issues"] >= progress["incidents"] and not place.services.read("wrong")["wrong"]
+
+
+def _until_right(place: Installation) -> None:
+    try:
+        wait_until(lambda: _all_stand_right(place), "", 0.2)
+    except Failed:
+        wrong, progress = place.services.read("wrong")["wrong"], place.services.read("progress")
+        words = f"{len(wrong)} of {progress['incidents']} have not exactly one ticket in the right status"
+        raise Failed(words) from None
+
+
+def _until_last_write(lines: list[Line]) -> Counter[str]:
+    """Return the requests up to the last that changed Jira, without those of link notes."""
+    reads = ("GET", "/search/jql", "/bulkfetch", "/approximate-count")
+    last = max(
+        line.began
+        for line in lines
+        if line.name.startswith("jira") and " GET " not in line.name and not line.name.endswith(reads)
+    )
+    return Counter(
+        line.name for line in lines if line.began <= last and line.name not in (NOTES, NOTE_CHECKS)
+    )
+
+
+def _listed(counts: Counter[str]) -> tuple[str, ...]:
+    return tuple(f"{count} x {name}" for name, count in counts.most_common())
+
+
+def _figure(name: str, place: Installation, incidents: int, goal: float, began: float) -> Figure:
+    lines = place.services.lines()
+    asked, every = _until_last_write(lines), Counter(line.name for line in lines)
+    return Figure(
+        f"{name}: requests an incident",
+        round(asked.total() / incidents, 4),
+        "",
+        goal,
+        LIMIT,
+        notes=_listed(asked),
+        details={
+            "requests": dict(asked),
+            "link_notes": every[NOTES] + every[NOTE_CHECKS],
+            "seconds": round(time.monotonic() - began, 1),
+        },
+    )
+
+
+def fixed() -> Iterator[Figure]:
+    """Count the requests of the same commands on a team without any incident."""
+    with _set_up(0) as place:
+        with place.daemon() as running:
+            running.wait_until_up()
+            wait_until(lambda: place.services.counts()[SEARCH], "the daemon does not ask Jira", 0.2)
+            time.sleep(1)
+        place.run("accept")
+        place.run("run", "--once")
+        asked = place.services.counts()
+    yield Figure(
+        "first load: fixed requests, counted without any incident",
+        asked.total(),
+        "",
+        FIXED_GOAL,
+        notes=_listed(asked),
+        details={"requests": dict(asked)},
+    )
+
+
+def once() -> Iterator[Figure]:
+    """Accept while no daemon runs, then `run --once`."""
+    with _set_up(INCIDENTS) as place:
+        began = time.monotonic()
+        _find(place)
+        place.run("accept")
+        with place.started("run", "--once"):
+            _until_right(place)
+            yield _figure(f"first load of {INCIDENTS}, accepted, run --once", place, INCIDENTS, GOAL, began)
+
+
+def _daemon(incidents: int, goal: float) -> Iterator[Figure]:
+    with _set_up(incidents) as place:
+        began = time.monotonic()
+        _find(place)
+        place.run("accept")
+        with place.daemon():
+            _until_right(place)
+            name = f"first load of {incidents}, accepted, then a daemon"
+            yield _figure(name, place, incidents, goal, began)
+
+
+def daemon() -> Iterator[Figure]:
+    """Accept while no daemon runs, then start one."""
+    return _daemon(INCIDENTS, GOAL)
+
+
+def many() -> Iterator[Figure]:
+    """Do the same with many incidents."""
+    return _daemon(MANY, GOAL_MANY)
+
+
+def beside() -> Iterator[Figure]:
+    """Accept beside a running daemon."""
+    with _set_up(INCIDENTS) as place:
+        began = time.monotonic()
+        with place.daemon() as running:
+            running.wait_until_up()
+            wait_until(lambda: _is_held(place), "the first load is not held", 0.5)
+            place.run("accept")
+            _until_right(place)
+            name = f"first load of {INCIDENTS}, accepted beside a daemon"
+            yield _figure(name, place, INCIDENTS, GOAL, began)
