@@ -6,6 +6,7 @@ KILLS ?= 10000
 SEED ?= 1
 HOURS ?= 72
 SEEDS ?= 500
+LIMIT ?= 600
 WANTED := --constraint requirements.lock --group dev --editable .
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install
 # uv takes a tenth of pip's processor time; where it cannot be had or reaches no index, pip does the same.
@@ -13,7 +14,6 @@ FAST_INSTALL := $(PIP) --no-compile uv && UV_HTTP_TIMEOUT=20 $(BIN)/uv pip insta
 INSTALL := { $(PIP) --upgrade 'pip>=25.1' && $(PIP) $(WANTED); }
 # Compiled modules are kept, whatever the machine's default: the tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
-LIMIT ?= 600
 
 .PHONY: help test demo check lint dist bench crash simulate simulate-verdicts soak strangers clean
 
