@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 KILLS ?= 10000
 SEED ?= 1
 HOURS ?= 72
+DATABASES ?= 100
+CUTS ?= 100
+STOPS ?= 20
 SEEDS ?= 500
 LIMIT ?= 600
 WANTED := --constraint requirements.lock --group dev --editable .
@@ -15,7 +18,7 @@ INSTALL := { $(PIP) --upgrade 'pip>=25.1' && $(PIP) $(WANTED); }
 # Compiled modules are kept, whatever the machine's default: the tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help test demo check lint dist bench crash simulate simulate-verdicts soak strangers clean
+.PHONY: help test demo check lint dist bench crash standby simulate simulate-verdicts soak strangers clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +55,9 @@ bench: $(BIN)/.ready ## Measure how fast syncd is, beside limits and goals; writ
 
 crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED)
+
+standby: $(BIN)/.ready ## Strike two daemons on one PostgreSQL ledger: make standby KILLS=200 DATABASES=100 CUTS=100 STOPS=20
+	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --seed $(SEED)
 
 simulate: $(BIN)/.ready ## Play seeded histories of people, faults and crashes: make simulate SEEDS=500 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --start $(SEED) --all

@@ -190,7 +190,7 @@ def chat_client(settings: Settings, transport: Transport) -> ChatClient | None:
 
 def open_ledger(settings: Settings, holder: str, clock: Clock) -> Ledger:
     """Open the ledger for work, with `holder` as the name in its lock; raise `LedgerError`."""
-    return open_for_work(settings.ledger_url, holder, clock.now(), settings.state_dir)
+    return open_for_work(settings.ledger_url, holder, clock.now(), settings.state_dir, clock.boottime)
 
 
 def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Mailer:

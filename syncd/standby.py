@@ -68,7 +68,8 @@ class Standby:
         try:
             return open_ledger(self._configuration.settings, self._holder, self._clock)
         except LedgerBusy as busy:
-            self._stand_by(f"standby of {busy.holder.partition(',')[0] or 'another daemon'}")
+            _, elsewhere, host = busy.holder.rpartition(" on ")
+            self._stand_by(f"standby of {host if elsewhere else 'another daemon of this machine'}")
         except (LedgerUnreachable, LedgerUnwritable) as error:
             self._stand_by(f"standby: {error}", reachable=False)
         except Exception as error:

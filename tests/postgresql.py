@@ -131,7 +131,7 @@ def shared_cluster(folder: Path) -> Iterator[Cluster]:
             left = users.read_text()[1:]
             users.write_text(left)
             if not left:
-                _run("pg_ctl", "stop", "-D", str(data), "-m", "immediate", "-s")
+                run_program("pg_ctl", "stop", "-D", str(data), "-m", "immediate", "-s")
                 shutil.rmtree(folder)
 
 
@@ -147,11 +147,13 @@ def _start(folder: Path, data: Path) -> None:
     if os.geteuid() == 0:
         user = _user()
         os.chown(folder, user.pw_uid, user.pw_gid)
-    _run("initdb", "-D", str(data), "-U", "syncd", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+    run_program(
+        "initdb", "-D", str(data), "-U", "syncd", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
+    )
     with (data / "postgresql.conf").open("a") as file:
         options = {**_OPTIONS, "unix_socket_directories": str(folder)}
         file.writelines(f"{name} = '{value}'\n" for name, value in options.items())
-    _run("pg_ctl", "start", "-D", str(data), "-w", "-s", "-l", str(folder / "log"))
+    run_program("pg_ctl", "start", "-D", str(data), "-w", "-s", "-l", str(folder / "log"))
 
 
 def _user() -> pwd.struct_passwd:
@@ -163,7 +165,8 @@ def _user() -> pwd.struct_passwd:
     raise RuntimeError("PostgreSQL does not run as root, and there is no user postgres or nobody")
 
 
-def _run(program: str, *arguments: str) -> None:
+def run_program(program: str, *arguments: str) -> None:
+    """Run a program of the server, as a user that may."""
     options: dict[str, Any] = {}
     if os.geteuid() == 0:
         user = _user()

@@ -7,7 +7,7 @@ two accounts in one ledger would take each other's incidents for lost.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,8 @@ from syncd.ledger.store.epoch import begin_epoch, check_epoch
 from syncd.ledger.store.identity import get_meta, run_name_in, set_meta
 from syncd.ledger.store.key_values import drop_cursor_in, set_cursor_in
 from syncd.ledger.store.restored import APART
+
+_LINEAGE = "lineage"
 
 
 class Ledger(Database):
@@ -51,8 +53,8 @@ class Ledger(Database):
                 self.instance, self.run, self.born = _begin(session, now)
                 if self.leadership is not None:
                     begin_epoch(session, self.leadership)
-                self.rows_missing = self._rows_missing(session)
-                """The proof that the file lacks rows that this folder knows of; None: it lacks none."""
+                self.rows_missing = self._rows_missing(session) or self._other_server(session)
+                """The proof that the ledger may lack rows that it had; None: it lacks none."""
         except BaseException:
             self._close()
             raise
@@ -129,6 +131,24 @@ class Ledger(Database):
             return None
         return f"its record ends at event {end}, and it went up to event {noted[0]} already"
 
+    def _other_server(self, session: Session) -> str | None:
+        """Return the proof that another server holds the ledger now: it may lack the last commits."""
+        now, before = self.backend.lineage(session), get_meta(session, _LINEAGE)
+        if now is None or now == before:
+            return None
+        if before is None:
+            set_meta(session, _LINEAGE, now)
+            return None
+        return f"its server was {before}, and is {now}"
+
+    def began_anew(self) -> None:
+        """Note that all was taken up that the ledger may lack."""
+        self.rows_missing = None
+        with self.write() as session:
+            lineage = self.backend.lineage(session)
+            if lineage is not None:
+                set_meta(session, _LINEAGE, lineage)
+
     def close(self) -> None:
         """Close the connections, note how the ledger is left, and give the lock back."""
         end, note = None, self.backend.head_file
@@ -179,16 +199,25 @@ def _if_renamed(name: str, value: str) -> str:
     return f"if it was only renamed: syncd relocate {addresses[name]}; if it is another one, "
 
 
-def open_for_work(url: str, holder_name: str, now: datetime, state_dir: Path | None = None) -> Ledger:
+def open_for_work(
+    url: str,
+    holder_name: str,
+    now: datetime,
+    state_dir: Path | None = None,
+    boottime: Callable[[], float] | None = None,
+) -> Ledger:
     """Open the ledger of a URL for work: take the lock, migrate, check the triggers, count this start.
 
-    `state_dir` is the folder for the note about a ledger that is no file. Raise `LedgerBusy`,
+    `state_dir` is the folder for the note about a ledger that is no file. `boottime` returns the seconds on
+    the boot-time clock; who sends requests for longer than a moment gives it. Raise `LedgerBusy`,
     `LedgerFromTheFuture`, `LedgerUnreadable` or `LedgerUnsafe`; no lock is held then.
     """
     backend = backend_of(url, state_dir)
     lock = backend.lock()
     lock.acquire(holder_name)
     try:
+        if boottime is not None:
+            lock.lead(boottime)
         backend.prepare(_noted_look(backend.head_file), audit.verify)
         return Ledger(url, lock, now, state_dir)
     except BaseException:

@@ -23,10 +23,11 @@ class StandbyLedger(Database):
 
     def look(self, *, reachable: bool) -> None:
         """Look whether notices can be stored; `reachable` False: the database did not answer just now."""
-        self.stores = False
+        stores = False
         # the leader may be migrating, or a newer version may have migrated
         with suppress(LedgerError):
-            self.stores = reachable and self.backend.is_current()
+            stores = reachable and self.backend.is_current()
+        self.stores = stores
 
     @contextmanager
     def write(self, *, leading: bool = True) -> Iterator[Session]:

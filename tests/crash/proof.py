@@ -147,7 +147,7 @@ def prove(
             run_worker(sandbox, still, mutate)
             lines = sandbox.read("journal")["lines"]
             report.late_writes = [f"{line['method']} {line['path']}" for line in lines if _writes(line)]
-            _judge(sandbox.read("state"), history, report)
+            judge(sandbox.read("state"), history, report)
             report.audit = _audit(ledger)
         finally:
             sandbox.stop()
@@ -180,7 +180,8 @@ def _audit(ledger: Path) -> str:
     return "whole" if broken is None else str(broken)
 
 
-def _judge(state: dict[str, Any], history: History, report: Report) -> None:
+def judge(state: dict[str, Any], history: History, report: Report) -> None:
+    """Count tickets, notes and comments against what the history owes."""
     report.incidents, report.notes = len(history.incidents), history.notes
     issues: Counter[str] = Counter()
     comments: Counter[str] = Counter()

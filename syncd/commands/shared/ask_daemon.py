@@ -39,7 +39,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
         number = requests.ask(db, kind, arguments, typist().name, clock.now())
         # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
-            ledger = open_for_work(db.url, f"syncd {kind}", clock.now(), db.state_dir)
+            ledger = open_for_work(db.url, f"syncd {kind}", clock.now(), db.state_dir, clock.boottime)
         except LedgerBusy:
             daemon = True
         else:

@@ -110,6 +110,10 @@ class Backend(Protocol):
         """Bring the ledger to this version's tables under the lock; return the former revision, if any."""
         ...
 
+    def lineage(self, session: Session) -> str | None:
+        """Return by what a server is told from one that took its place, None where files tell that."""
+        ...
+
     def watch(self) -> Watch:
         """Return the watch over the ledger."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,13 @@ class LedgerLock(Protocol):
 
     def acquire(self, holder_name: str) -> None:
         """Take the lock at once, or raise `LedgerBusy` with the name of its holder."""
+        ...
+
+    def lead(self, boottime: Callable[[], float]) -> None:
+        """Begin to lead with the lock that was taken, and to prove it; where it cannot be lost, do nothing.
+
+        `boottime` returns the seconds on the boot-time clock.
+        """
         ...
 
     def note(self, words: str | None) -> None:

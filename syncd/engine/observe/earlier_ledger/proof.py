@@ -46,7 +46,7 @@ def prove_age(context: EngineContext) -> bool:
     if context.ledger.rows_missing is not None:
         # the note beside the ledger knows a later event than the ledger itself
         put_back(context, context.ledger.rows_missing, {})
-        context.ledger.rows_missing = None
+        context.ledger.began_anew()
         anew = True
     bases = _bases(context, projects)
     asked, projects = projects, set(bases)

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
 from syncd.ledger.database import migrate as revisions
 from syncd.ledger.database.backend import VerifyTrail
@@ -22,6 +22,11 @@ _AWAY = ("08", "53", "57", "58")
 """Classes of PostgreSQL's codes: connection, resources, operator, system. The server takes no write now."""
 _READ_ONLY = ("25006", "25P03")
 """PostgreSQL's codes for a server that became a standby, and for a transaction that stood still too long."""
+
+_LINEAGE = text(
+    "SELECT (SELECT system_identifier FROM pg_control_system()) || ', timeline '"
+    " || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+)
 
 
 class NoWatch:
@@ -139,6 +144,10 @@ class PostgreSQLBackend:
         finally:
             reading.dispose()
         return before
+
+    def lineage(self, session: Session) -> str | None:
+        """Return the cluster's system identifier and timeline: a failover or a restore begins another one."""
+        return str(session.connection().scalar(_LINEAGE))
 
     def watch(self) -> NoWatch:
         """Return a watch that sees nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncd.ledger.errors import LedgerError, LedgerMisconfigured, LedgerUnsafe
+from syncd.ledger.errors import LedgerMisconfigured, LedgerUnreachable, LedgerUnsafe
 
 OLDEST = 130_000
 """The oldest server, in PostgreSQL's own counting."""
@@ -45,7 +45,8 @@ def check_server(connection: Any, name: str) -> None:
                 f"set {setting} = on in postgresql.conf and reload the server",
             )
     if standby:
-        raise LedgerError(
+        # it may become the primary
+        raise LedgerUnreachable(
             f"{name} is a read-only standby of a PostgreSQL cluster",
             "name the primary in SYNCD_LEDGER_URL, or all servers with target_session_attrs=read-write",
         )

@@ -6,14 +6,17 @@ It ends with the connection: when the process ends, or when either side finds th
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
 from sqlalchemy import URL
 
-from syncd.ledger.database.leadership import Leadership
+from syncd.ledger.database.leadership import HOLDS, Leadership
 from syncd.ledger.database.lock import Holder
 from syncd.ledger.database.postgresql.address import connect_options, holder_of
 from syncd.ledger.database.postgresql.checks import check_server
@@ -21,6 +24,12 @@ from syncd.ledger.database.postgresql.connection import set_up
 from syncd.ledger.database.postgresql.dialect import SCHEMA_KEY
 from syncd.ledger.errors import LedgerBusy, LedgerUnreachable
 
+PROVED_EVERY = 2.0
+"""Seconds between two proofs that the lock is held."""
+SILENT_SECONDS = 12
+"""Seconds after which PostgreSQL ends the session of a silent leader, and with it the lock."""
+_ENDS_SILENT = 140_000
+"""The first server that does so, in PostgreSQL's own counting."""
 EXECUTOR = 0x73796E02
 """The first half of the advisory lock that the executor of a ledger holds; the second is the schema's."""
 _HOLDER = f"""
@@ -44,11 +53,14 @@ def connect(url: URL, name: str, suffix: str = "") -> Any:
 
 def unreachable(name: str, error: Exception) -> LedgerUnreachable:
     """Return the error that says that a server does not answer; it holds the driver's first line."""
-    words = (str(error).strip() or type(error).__name__).splitlines()[0]
     return LedgerUnreachable(
-        f"the ledger {name} cannot be reached: {words}",
+        f"the ledger {name} cannot be reached: {_first_line(error)}",
         "check that PostgreSQL is running and accepts syncd's role and password",
     )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class AdvisoryLock:
@@ -60,6 +72,7 @@ class AdvisoryLock:
         self._note_file = note_file
         self._connection: Any = None
         self.leadership: Leadership | None = None
+        self._released = Event()
 
     def acquire(self, holder_name: str) -> None:
         """Take the lock at once, or raise `LedgerBusy` with the name of its holder."""
@@ -76,6 +89,32 @@ class AdvisoryLock:
         self._connection = connection
         self.note(None)
 
+    def lead(self, boottime: Callable[[], float]) -> None:
+        """Begin to lead: a thread proves every two seconds that the lock is still held."""
+        connection = self._connection
+        limits = f"SET statement_timeout = {HOLDS:.0f}000"
+        if connection.info.server_version >= _ENDS_SILENT:
+            # also where the link is cut behind a proxy, which keeps both connections open
+            limits += f"; SET idle_session_timeout = {SILENT_SECONDS}000"
+        connection.execute(limits, prepare=False)
+        self.leadership = Leadership(boottime, secrets.token_hex(8))
+        Thread(target=self._prove, args=(boottime, self.leadership), name="lock", daemon=True).start()
+
+    def _prove(self, boottime: Callable[[], float], leadership: Leadership) -> None:
+        pid = self._connection.info.backend_pid
+        while not self._released.wait(PROVED_EVERY):
+            asked_at = boottime()
+            try:
+                answer = self._connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+            except Exception as error:  # noqa: BLE001 - whatever it is, the lock may be lost
+                if not self._released.is_set():
+                    leadership.lose(f"the connection that holds its lock broke: {_first_line(error)}")
+                return
+            if answer != pid:
+                leadership.lose("a pooler gave the connection of its lock to another session")
+                return
+            leadership.prove(asked_at)
+
     def note(self, words: str | None) -> None:
         """Show a line about the ledger to other processes of this machine; None removes it."""
         if self._connection is None or self._note_file is None:
@@ -89,6 +128,7 @@ class AdvisoryLock:
     def release(self) -> None:
         """Give the lock back; do nothing if this process does not hold it."""
         self.note(None)
+        self._released.set()
         if self._connection is not None:
             self._connection.close()
             self._connection = None

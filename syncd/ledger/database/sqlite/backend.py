@@ -10,6 +10,7 @@ from typing import Any
 from loguru import logger
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
 
 from syncd.ledger.database.backend import VerifyTrail
 from syncd.ledger.database.room import Disk, disk_under
@@ -37,11 +38,13 @@ def head_file(file: Path) -> Path:
 class SQLiteBackend:
     """A ledger in a SQLite file (`syncd.ledger.database.backend.Backend`)."""
 
+    shared = False
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.file = ledger_file(url)
         self.name = str(self.file)
-        self.shared = False
+
         self.head_file: Path | None = head_file(self.file)
 
     def engines(self) -> tuple[Engine, Engine]:
@@ -101,6 +104,10 @@ class SQLiteBackend:
     def migrate(self, now: datetime) -> str | None:
         """Bring the file to this version's tables, after a copy."""
         return migrate(self.file, now)
+
+    def lineage(self, session: Session) -> str | None:
+        """Return None: the note beside the file tells an older file."""
+        return None
 
     def watch(self) -> FileWatch:
         """Return the watch over the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,9 @@ class FileLock:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{holder_name}, pid {os.getpid()}\n".encode(), 0)
         self._fd = fd
+
+    def lead(self, boottime: Callable[[], float]) -> None:
+        """Do nothing: the lock ends only with this process."""
 
     def note(self, words: str | None) -> None:
         """Write a line about the ledger for other processes below the holder's name; None removes it.

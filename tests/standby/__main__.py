@@ -1,0 +1,223 @@
+"""`make standby`: two real daemons on one ledger in PostgreSQL, struck again and again, then judged.
+
+It kills the leader, kills the database, cuts the leader's link to the database, and stops the leader between
+the claim of an operation and its first byte for longer than the settle time. Meanwhile people work on
+incidents. It prints the times of the takeovers, duplicates and losses as one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from crash.proof import History, Report, judge
+from crash.world import start_sandbox
+from postgresql import shared_cluster
+
+from standby.pair import SETTLE, Daemon, Pair, wait
+from syncd.ledger.open import open_for_reading
+from syncd.ledger.views import audit_trail, status
+
+QUIET = 60.0
+"""Seconds of peace after which nothing may be written any more, at least."""
+
+
+@dataclass
+class Result:
+    """What the strikes showed; times in seconds."""
+
+    takeovers: dict[str, list[float]] = field(default_factory=dict)
+    report: Report = field(default_factory=Report)
+    left_open: int = 0
+    codes: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        """True if nothing was doubled, lost or left open."""
+        return self.report.clean and not self.left_open
+
+    def times(self) -> dict[str, dict[str, float]]:
+        """Return how often each strike was made, and the median and the worst takeover."""
+        return {
+            name: {
+                "strikes": len(times),
+                "median": round(statistics.median(times), 1),
+                "worst": round(max(times), 1),
+            }
+            for name, times in self.takeovers.items()
+            if times
+        }
+
+
+class Strikes:
+    """The strikes against a pair of daemons; each returns how long nobody led."""
+
+    def __init__(self, pair: Pair, history: History) -> None:
+        self._pair = pair
+        self._history = history
+
+    def kill(self, leader: Daemon) -> float:
+        """Kill the leader."""
+        leader.signal(signal.SIGKILL)
+        return self._pair.until_led(but=leader)
+
+    def end(self, leader: Daemon) -> float:
+        """Ask the leader to stop; it hands over before it has ended, or right then."""
+        began = time.monotonic()
+        leader.signal(signal.SIGTERM)
+        wait(lambda: not leader.alive, "the leader did not stop")
+        ended = time.monotonic()
+        self._pair.until_led(but=leader)
+        return time.monotonic() - min(ended, began + 8)
+
+    def database(self, leader: Daemon) -> float:
+        """Kill the database, which starts again at once."""
+        began = time.monotonic()
+        self._pair.kill_database()
+
+        def led() -> bool:
+            for daemon in self._pair.daemons:
+                daemon.start()
+            # the former leader may say for a second that it leads
+            return (self._pair.other(leader).leads or leader.leads) and time.monotonic() - began > 2
+
+        wait(led, "nobody leads after the database started again")
+        return time.monotonic() - began
+
+    def cut(self, leader: Daemon) -> float:
+        """Cut the leader's link; both ends of each connection stay open."""
+        leader.link.cut()
+        self._history.go_on()
+        seconds = self._pair.until_led(but=leader)
+        # the former leader ends by itself, and cannot come back before its link is mended
+        wait(lambda: not leader.leads, "two lead at once")
+        leader.link.mend()
+        return seconds
+
+    def stop(self, leader: Daemon) -> float:
+        """Stop the leader before the first byte of its next write, for longer than the settle time."""
+        leader.flag.touch()
+        self._history.go_on()
+        wait(lambda: leader.stopped, "no write to stop at", 30)
+        seconds = self._pair.until_led(but=leader)
+        time.sleep(SETTLE + 3)
+        leader.signal(signal.SIGCONT)
+        wait(lambda: not leader.alive or not leader.leads, "a stopped leader leads again")
+        return seconds
+
+
+def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
+    """Make so many strikes of each kind in random order, let the pair rest, and judge the end."""
+    began, random, result = time.monotonic(), Random(seed), Result()
+    order = [kind for kind, count in counts.items() for _ in range(count)]
+    random.shuffle(order)
+    sandbox = start_sandbox(seed, others_per_hour=0.0, search_lag=0.0, running=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        # PostgreSQL runs as a user of its own where this one is root
+        folder.chmod(0o755)
+        pair = Pair(folder, sandbox, stack.enter_context(shared_cluster(folder / "pg")))
+        try:
+            history = History(sandbox, random)
+            strikes = Strikes(pair, history)
+            pair.both_up()
+            # without one whole cycle the ledger would hold all incidents as its first load
+            time.sleep(3)
+            for kind in order:
+                if 0 < seconds < time.monotonic() - began:
+                    break
+                leader = pair.both_up()
+                history.go_on()
+                time.sleep(random.random())
+                took = getattr(strikes, kind)(leader)
+                result.takeovers.setdefault(kind, []).append(took)
+                sys.stderr.write(f"{kind}: {took:.1f} s\n")
+            _rest(pair, sandbox, result)
+            judge(sandbox.read("state"), history, result.report)
+            result.codes = _codes(pair)
+        except TimeoutError:
+            for daemon in pair.daemons:
+                sys.stderr.write(f"{daemon.name}:\n{daemon.log.read_text()[-3000:]}\n")
+            raise
+        finally:
+            pair.close()
+            sandbox.stop()
+    result.seconds = round(time.monotonic() - began, 1)
+    return result
+
+
+def _rest(pair: Pair, sandbox: Any, result: Result) -> None:
+    """Wait until nothing is open; then nothing may be written any more."""
+    pair.both_up()
+    db = open_for_reading(pair.cluster.url(pair.database))
+    try:
+        until = time.monotonic() + QUIET + 5 * SETTLE
+        time.sleep(SETTLE)
+        while status.listing(db) and time.monotonic() < until:
+            time.sleep(1)
+        time.sleep(SETTLE)
+        result.left_open = len(status.listing(db))
+        sandbox.control("journal/clear")
+        time.sleep(SETTLE)
+        lines = sandbox.read("journal")["lines"]
+        reads = ("/search/jql", "/issue/bulkfetch")
+        result.report.late_writes = [
+            f"{line['method']} {line['path']}"
+            for line in lines
+            if line["method"] != "GET" and not line["pattern"].endswith(reads)
+        ]
+        broken = audit_trail.verify(db)
+        result.report.audit = "whole" if broken is None else str(broken)
+    finally:
+        db.close()
+
+
+def _codes(pair: Pair) -> dict[str, int]:
+    codes = [code for daemon in pair.daemons for code in daemon.codes]
+    return {str(code): codes.count(code) for code in sorted(set(codes))}
+
+
+def main() -> int:
+    """Run the command line of the proof and return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20, help="kills of the leader")
+    parser.add_argument("--ends", type=int, default=5, help="clean stops of the leader")
+    parser.add_argument("--databases", type=int, default=10, help="kills of the database")
+    parser.add_argument("--cuts", type=int, default=10, help="cut links")
+    parser.add_argument("--stops", type=int, default=5, help="stops by SIGSTOP")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=0.0, help="no strike after so many (0: no limit)")
+    asked = parser.parse_args()
+    counts = {
+        "kill": asked.kills,
+        "end": asked.ends,
+        "database": asked.databases,
+        "cut": asked.cuts,
+        "stop": asked.stops,
+    }
+    result = prove(counts, asked.seed, asked.seconds)
+    whole = {
+        "takeovers": result.times(),
+        **asdict(result.report),
+        "left_open": result.left_open,
+        "exit_codes": result.codes,
+        "seconds": result.seconds,
+        "clean": result.clean,
+    }
+    sys.stdout.write(json.dumps(whole) + "\n")
+    return 0 if result.clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

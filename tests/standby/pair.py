@@ -1,0 +1,192 @@
+"""Two real daemons on one ledger in PostgreSQL, each behind a link that can be cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from crash.world import Sandbox
+from postgresql import Cluster, run_program
+
+from standby.link import Link
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY
+
+POLL, SETTLE = 1.0, 10.0
+PATIENCE = 150.0
+STOPS = """
+import os, signal
+from syncd.remote.http import deadline
+commits = deadline.Flight.commits
+def stopped(flight):
+    if flight._departs is not None and os.path.exists({flag!r}):
+        os.unlink({flag!r})
+        os.kill(os.getpid(), signal.SIGSTOP)
+    commits(flight)
+deadline.Flight.commits = stopped
+"""
+"""Stops a daemon between the claim of an operation and the last check before its first byte, if asked to."""
+
+
+def wait(true: Callable[[], Any], what: str, patience: float = PATIENCE) -> float:
+    """Return the seconds until something is true; raise `TimeoutError` if it does not become true."""
+    began = time.monotonic()
+    while not true():
+        if time.monotonic() - began > patience:
+            raise TimeoutError(what)
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+class Daemon:
+    """One daemon of the pair; `start` starts it again after its end."""
+
+    def __init__(self, name: str, folder: Path, sandbox: Sandbox, cluster: Cluster, database: str) -> None:
+        self.name = name
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.link = Link(f"{cluster.socket}/.s.PGSQL.5432")
+        self.port = free_port()
+        self.flag = self.folder / "stop-at-the-next-write"
+        self.log = self.folder / "log"
+        self.codes: list[int] = []
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("SYNCD_")},
+            "SYNCD_LEDGER_URL": f"postgresql+psycopg://syncd@127.0.0.1:{self.link.port}/{database}",
+            "SYNCD_STATE_DIR": str(self.folder / "state"),
+            "SYNCD_MAPPINGS_DIR": str(folder / "mappings"),
+            "SYNCD_PAGERDUTY_URL": sandbox.urls["pagerduty"],
+            "SYNCD_PAGERDUTY_TOKEN": PAGERDUTY_KEY,
+            "SYNCD_PAGERDUTY_FROM": BOT_EMAIL,
+            "SYNCD_JIRA_URL": sandbox.urls["jira"],
+            "SYNCD_JIRA_EMAIL": BOT_EMAIL,
+            "SYNCD_JIRA_TOKEN": JIRA_KEY,
+            "SYNCD_POLL_SECONDS": str(POLL),
+            "SYNCD_SETTLE_SECONDS": str(SETTLE),
+            "SYNCD_HTTP_LISTEN": f"127.0.0.1:{self.port}",
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the daemon unless it is running."""
+        if self.alive:
+            return
+        if self.process is not None:
+            self.codes.append(self.process.returncode)
+        program = STOPS.format(flag=str(self.flag)) + "from syncd.cli import main\nmain()\n"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", program, "run"], env=self._environment, stderr=log, cwd=self.folder
+            )
+
+    @property
+    def alive(self) -> bool:
+        """True while its process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def stopped(self) -> bool:
+        """True while its process is stopped by SIGSTOP."""
+        assert self.process is not None
+        with suppress(OSError):
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return False
+
+    def asked(self, path: str) -> int:
+        """Return the status of an answer, 0 without one."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+                return int(answer.status)
+        except HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    @property
+    def leads(self) -> bool:
+        """True while it says that it leads."""
+        return self.alive and not self.stopped and self.asked("/leader") == 200
+
+    @property
+    def stands_by(self) -> bool:
+        """True while it answers as a standby that can store webhooks."""
+        return self.alive and self.asked("/leader") == 503 and self.asked("/readyz") == 200
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its process."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def end(self) -> None:
+        """End its process and its link for good."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(10)
+        self.link.close()
+
+
+class Pair:
+    """Two daemons and their database."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.database = cluster.new()
+        command = [sys.executable, "-m", "syncd", "init", str(folder / "mappings"), "--example", "qrpay"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        self.daemons = [Daemon(name, folder, sandbox, cluster, self.database) for name in ("a", "b")]
+
+    def both_up(self) -> Daemon:
+        """Start what ended, wait until one leads and the other stands by; return the leader."""
+        for daemon in self.daemons:
+            daemon.start()
+
+        def settled() -> bool:
+            for daemon in self.daemons:
+                # the service manager starts again what ended
+                daemon.start()
+            one, other = self.daemons
+            return (one.leads and other.stands_by) or (other.leads and one.stands_by)
+
+        wait(settled, "no leader with a standby")
+        return self.leader
+
+    @property
+    def leader(self) -> Daemon:
+        """The daemon that leads now."""
+        return next(daemon for daemon in self.daemons if daemon.leads)
+
+    def other(self, daemon: Daemon) -> Daemon:
+        """Return the other daemon."""
+        return next(other for other in self.daemons if other is not daemon)
+
+    def until_led(self, *, but: Daemon | None = None) -> float:
+        """Return the seconds until a daemon leads, not this one."""
+        return wait(
+            lambda: any(daemon.leads for daemon in self.daemons if daemon is not but), "nobody took over"
+        )
+
+    def kill_database(self) -> None:
+        """Kill the server as a crash does, and start it again."""
+        data, log = self.cluster.socket / "data", self.cluster.socket / "log"
+        run_program("pg_ctl", "restart", "-D", str(data), "-m", "immediate", "-w", "-s", "-l", str(log))
+
+    def close(self) -> None:
+        """End both daemons."""
+        for daemon in self.daemons:
+            daemon.end()
