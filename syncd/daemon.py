@@ -33,6 +33,7 @@ from syncd.domain.postmortem import Story
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.jobs.reload import Reloader, system_user, with_last_claims
 from syncd.engine.loop import WORKERS, ControlLoop
+from syncd.engine.rehearsal import rehearse
 from syncd.engine.rules import Roles, Rules
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
@@ -55,7 +56,7 @@ from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 from syncd.remote.pagerduty.events import EventsClient
 from syncd.web.app import open_listener, open_page
 from syncd.web.receive import Receiver
-from syncd.web.server import Door
+from syncd.web.server import Door, knock
 from syncd.web.source import Source
 from syncd.web.standby import Fronts
 
@@ -249,6 +250,7 @@ class Daemon:
         self._heartbeat = _heartbeat(settings, context)
         self._context = context
         self._poll_seconds = poll_seconds
+        self._address = settings.listen
         self._asked_to_stop = asked_to_stop or Event()
         self._failed: Exception | None = None
         # APScheduler waits by the system's clock, also when a test gives the engine another one
@@ -308,7 +310,7 @@ class Daemon:
         # a SIGTERM during the first contact: start no workers
         if self._asked_to_stop.is_set():
             return
-        self.loop.work_queue.start(WORKERS)
+        self.loop.work_queue.start(WORKERS, self._context.services.prepare)
         self._arm_ticker()
         for listener in self._listeners:
             listener.start()
@@ -318,6 +320,13 @@ class Daemon:
             Thread(
                 target=self._watch, args=(self.supervisor.watchdog / 2,), name="watch", daemon=True
             ).start()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the first webhook and the first incident as quick as every later one."""
+        if self.listener is not None and self._address is not None:
+            knock(self._address[0], self.listener.port)
+        rehearse(self._context)
 
     def _arm_ticker(self) -> None:
         ticker, jobs = self._ticker, self.loop.jobs

@@ -96,6 +96,10 @@ class Services:
             client = self._local.jira = self._make[1]()
         return client
 
+    def prepare(self) -> None:
+        """Create this thread's clients, so that its first request need not."""
+        self._local.pagerduty, self._local.jira = (make() for make in self._make)
+
 
 @dataclass(frozen=True)
 class EngineContext:

@@ -117,10 +117,10 @@ class WorkQueue:
         with self._change:
             return self._timers[0][0] if self._timers else None
 
-    def start(self, workers: int) -> None:
-        """Start the worker threads, and those of `BESIDE`."""
+    def start(self, workers: int, prepare: Callable[[], None] = lambda: None) -> None:
+        """Start the worker threads, and those of `BESIDE`; each calls `prepare` first."""
         for number, least in enumerate([Rank.OVER] * workers + list(BESIDE)):
-            thread = Thread(target=self._loop, args=(least,), name=f"worker-{number}", daemon=True)
+            thread = Thread(target=self._loop, args=(least, prepare), name=f"worker-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -241,7 +241,8 @@ class WorkQueue:
             logger.debug("the ledger does not tell ranks: {}", type(error).__name__)
             return {}
 
-    def _loop(self, least: int) -> None:
+    def _loop(self, least: int, prepare: Callable[[], None]) -> None:
+        prepare()
         while (incident_id := self._take(block=True, least=least)) is not None:
             self._one(incident_id)
 

@@ -12,7 +12,9 @@ import logging
 import resource
 import socket
 from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 from threading import Thread
 from typing import Any, Protocol
 
@@ -196,6 +198,16 @@ class Listener:
         if self._thread.is_alive():
             self._thread.join(seconds)
         self._socket.close()
+
+
+def knock(host: str, port: int) -> None:
+    """Send a listener its first request, which takes several times as long as every later one."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the name of an address, not bound here
+    connection = HTTPConnection(everywhere.get(host, host), port, timeout=REQUEST_WITHIN)
+    # the first webhook is slow then, and that is all
+    with closing(connection), suppress(OSError, HTTPException):
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
 
 
 class Front:

@@ -78,9 +78,9 @@ class Database:
         self.state_dir = state_dir
         self.backend = backend_of(url, state_dir)
         self.name = self.backend.name
-        self.engine, writing = open_engines(self.backend)
+        self.engine, self._writing = open_engines(self.backend)
         self.read = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
-        self._writers = GroupCommit(writing, self.backend.is_open)
+        self._writers = GroupCommit(self._writing, self.backend.is_open)
         self.trouble: str | None = None
 
     @contextmanager
@@ -103,6 +103,14 @@ class Database:
             raise LedgerUnwritable(message, self.backend.hint_unwritable()) from error
         for act in session.info.get(_AFTER_COMMIT, ()):
             act()
+
+    def share_statements(self, other: Database) -> None:
+        """Use the SQL that the statements on another ledger became, and share what becomes of ours."""
+        for engine, others in ((self.engine, other.engine), (self._writing, other._writing)):
+            if engine.url.drivername == others.url.drivername:
+                compiled = others.get_execution_options().get("compiled_cache", others._compiled_cache)
+                engine.dialect = others.dialect
+                engine.update_execution_options(compiled_cache=compiled)
 
     def empty_log(self) -> bool:
         """Delete what the database keeps of deleted texts outside of its tables.
