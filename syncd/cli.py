@@ -64,6 +64,7 @@ COMMANDS = {
     "forget": Entry("forget", "Erase a person and their texts from the ledger; the audit trail stays valid."),
     "backup": Entry("backup", "Copy the ledger and check the copy; the daemon may run."),
     "restore": Entry("restore", "Replace the ledger with a copy; the daemon must not run."),
+    "ledger": Entry("ledger", "Move the ledger to another database; the daemon must not run."),
     "relocate": Entry("relocate", "Record that Jira or PagerDuty was renamed; the daemon must not run."),
     "init": Entry("init", "Write a first mapping, or copy one of the shipped examples."),
     "schema": Entry("schema", "Print the JSON Schema of a mapping, for editors."),

@@ -67,7 +67,7 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
         original, copy = backend_of(setup.configuration.settings.ledger_url), Path(folder) / "plan.db"
         # before the first start there is no ledger: then the plan shows what a new one would do
         if original.exists():
-            original.copy_to(copy)
+            original.copy_to(copy, clock.now())
         ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
         try:
             context = make_context(setup.configuration, ledger, clock, dry_run=True)

@@ -39,6 +39,10 @@ class LedgerFromTheFuture(LedgerError):
     """A newer syncd wrote the ledger."""
 
 
+class LedgerMoved(LedgerError):
+    """The ledger was moved to another database, or it is a copy that is not finished."""
+
+
 class LedgerNotOurs(LedgerError):
     """The ledger belongs to another PagerDuty account or another Jira."""
 

@@ -26,6 +26,7 @@ from syncd.ledger.store.audit import head
 from syncd.ledger.store.epoch import begin_epoch, check_epoch
 from syncd.ledger.store.identity import get_meta, run_name_in, set_meta
 from syncd.ledger.store.key_values import drop_cursor_in, set_cursor_in
+from syncd.ledger.store.moved import refuse_half_of_a_move
 from syncd.ledger.store.restored import APART
 
 _LINEAGE = "lineage"
@@ -227,6 +228,7 @@ def open_for_work(
 
 def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
     """Count this start; return the ledger's name, the number of the start, and when it was born."""
+    refuse_half_of_a_move(session)
     instance = get_meta(session, "instance")
     if instance is None:
         instance = secrets.token_hex(4)

@@ -98,6 +98,14 @@ class Backend(Protocol):
         """Return True if the ledger has this version's tables; raise `LedgerFromTheFuture` for newer ones."""
         ...
 
+    def tables(self) -> list[str]:
+        """Return the names of all tables where the ledger is or shall be."""
+        ...
+
+    def drop(self) -> None:
+        """Delete the ledger with all that it holds, under the lock."""
+        ...
+
     def lock(self) -> LedgerLock:
         """Return the lock of the ledger, not yet taken."""
         ...
@@ -122,7 +130,7 @@ class Backend(Protocol):
         """Return the disk under the ledger, None if it is on another machine."""
         ...
 
-    def copy_to(self, file: Path) -> None:
+    def copy_to(self, file: Path, now: datetime) -> None:
         """Copy the ledger, also while it is in use, to a new SQLite file."""
         ...
 

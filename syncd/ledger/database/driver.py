@@ -5,7 +5,7 @@ A parameter is written as `?`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from typing import Any
@@ -58,6 +58,42 @@ class Driver:
                 yield from cursor
         except self._dialect.loaded_dbapi.Error as error:
             raise self._error(statement, error) from error
+
+    def as_text(self, column: str) -> str:
+        """Return the SQL that reads a JSON column as the text that is stored."""
+        return f'"{column}"::text' if self._on_server else f'"{column}"'
+
+    def take_time(self) -> None:
+        """Let the statements of this transaction take as long as they need."""
+        if self._on_server:
+            for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                self._driver.execute(f"SET LOCAL {setting} = 0")
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows without holding them all in memory; raise `DBAPIError` if the database rejects one."""
+        names = ", ".join(f'"{column}"' for column in columns)
+        statement = f'COPY "{table}" ({names}) FROM STDIN'
+        try:
+            if self._on_server:
+                with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+                return
+            places = ", ".join("?" * len(columns))
+            statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608 - names of ours
+            self._driver.executemany(statement, rows)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._error(statement, error) from error
+
+    def continue_ids(self, tables: Iterable[str]) -> None:
+        """Let new rows get higher ids than those that were inserted with an id."""
+        if not self._on_server:
+            return
+        for table in tables:
+            sequence = self.one(f"SELECT pg_get_serial_sequence('{table}', 'id')")
+            if sequence[0] is not None:
+                last = f'(SELECT max(id) FROM "{table}")'  # noqa: S608 - a name of ours
+                self.one(f"SELECT setval('{sequence[0]}', coalesce({last}, 1), {last} IS NOT NULL)")
 
     def _error(self, statement: str, error: Exception) -> BaseException:
         """Return the error that SQLAlchemy would raise: `Database.write` tells a full disk by it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session, col
 
 from syncd.ledger.database.connection import Transactions
@@ -13,6 +13,11 @@ from syncd.ledger.store.tables import MetaRow
 def get_meta(session: Session, key: str) -> str | None:
     """Return a value of the table `meta`, None if it is not set."""
     return session.connection().scalar(_GET, {"name": key})
+
+
+def drop_meta(session: Session, key: str) -> None:
+    """Delete a value of the table `meta`."""
+    session.connection().execute(_DROP, {"name": key})
 
 
 def instance_of(ledger: Transactions) -> str | None:
@@ -28,6 +33,9 @@ def set_meta(session: Session, key: str, value: str) -> None:
 
 _GET = select(col(MetaRow.value)).where(col(MetaRow.key) == bindparam("name"))
 _SET = upsert(MetaRow, key="key", value="value")
+
+
+_DROP = delete(MetaRow).where(col(MetaRow.key) == bindparam("name"))
 
 
 def run_name_in(session: Session) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from syncd.ledger.database import migrate as revisions
 from syncd.ledger.database.backend import VerifyTrail
 from syncd.ledger.database.postgresql.address import ledger_url, name_of
 from syncd.ledger.database.room import Disk
-from syncd.ledger.errors import LedgerUnreadable
 
 CONNECTIONS = 16
 """How many connections stay open: one for each worker and each of the daemon's other threads."""
@@ -112,6 +112,24 @@ class PostgreSQLBackend:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None
 
+    def tables(self) -> list[str]:
+        """Return the names of the tables in the schema of the ledger."""
+        from syncd.ledger.database.postgresql.lock import connect
+
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+        with connect(self._url, self.name) as connection:
+            return [str(name) for (name,) in connection.execute(query).fetchall()]
+
+    def drop(self) -> None:
+        """Drop the ledger's tables."""
+        from syncd.ledger.database.postgresql.lock import connect
+
+        ours = {"alembic_version", *(table.name for table in SQLModel.metadata.sorted_tables)}
+        with connect(self._url, self.name) as connection, connection.transaction():
+            for name in sorted(ours):
+                connection.execute(f"DROP TABLE IF EXISTS {name} CASCADE")
+            connection.execute("DROP FUNCTION IF EXISTS audit_event_refuse_change")
+
     def exists(self) -> bool:
         """Return True if the database has tables of a ledger; raise `LedgerUnreachable`."""
         return self._revision() is not None
@@ -157,6 +175,19 @@ class PostgreSQLBackend:
         """Return None: the disk is the server's."""
         return None
 
-    def copy_to(self, file: Path) -> None:
+    def copy_to(self, file: Path, now: datetime) -> None:
         """Copy the ledger, also while it is in use, to a new SQLite file."""
-        raise LedgerUnreadable(f"{self.name} cannot be copied yet", "")
+        # imported here: both open ledgers by their backends
+        from syncd.ledger.database.backend import backend_of
+        from syncd.ledger.database.connection import Database
+        from syncd.ledger.database.rows import copy_rows
+
+        url = f"sqlite:///{file}"
+        backend_of(url).migrate(now)
+        with (
+            closing(Database(self.url)) as source,
+            closing(Database(url)) as target,
+            source.read() as read,
+            target.write() as write,
+        ):
+            copy_rows(read, write, lambda _table, _rows: None)

@@ -22,7 +22,7 @@ from syncd.ledger.database.sqlite.connection import (
     sqlite_engines,
 )
 from syncd.ledger.database.sqlite.lock import FileLock
-from syncd.ledger.database.sqlite.migrate import backup_file, check_revision, migrate
+from syncd.ledger.database.sqlite.migrate import backup_file, check_revision, migrate, tables_of
 from syncd.ledger.database.sqlite.watch import FileWatch
 
 CONNECTIONS = 16
@@ -76,6 +76,15 @@ class SQLiteBackend:
         """Return True if the ledger has this version's tables."""
         return check_revision(self.file)
 
+    def tables(self) -> list[str]:
+        """Return the names of the file's tables; none if there is no file."""
+        return tables_of(self.file)
+
+    def drop(self) -> None:
+        """Delete the file and what SQLite keeps beside it."""
+        for ending in ("-wal", "-shm", "-journal", ".head", ""):
+            self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
+
     def lock(self) -> FileLock:
         """Return the lock file; make the folder in which it lies."""
         return FileLock(self.file)
@@ -117,6 +126,6 @@ class SQLiteBackend:
         """Return the disk under the file."""
         return disk_under(self.file)
 
-    def copy_to(self, file: Path) -> None:
+    def copy_to(self, file: Path, now: datetime) -> None:
         """Copy the ledger, also while it is in use."""
         backup_file(self.file, file)

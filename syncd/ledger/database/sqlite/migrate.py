@@ -44,6 +44,20 @@ def revision_of(file: Path) -> str | None:
     return str(row[0]) if row else None
 
 
+def tables_of(file: Path) -> list[str]:
+    """Return the names of a file's tables; none if there is no file."""
+    if not file.exists():
+        return []
+    try:
+        with closing(_read_only(file)) as connection:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            return [str(name) for (name,) in rows]
+    except sqlite3.DatabaseError as error:
+        raise LedgerUnreadable(
+            f"{file} cannot be read as a database: {error}", "name another file"
+        ) from error
+
+
 def check_revision(file: Path) -> bool:
     """Return True if the file is at `revisions.HEAD`; raise `LedgerFromTheFuture` for an unknown revision."""
     return revisions.is_head(revision_of(file), str(file))
