@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from syncd.commands.backup import refuse_on_server
 from syncd.commands.shared.options import confirm
 from syncd.commands.shared.owner import user_name
 from syncd.commands.shared.setup import command_clock, owners_settings
@@ -22,6 +23,7 @@ def command(copy: Path | None, yes: bool) -> None:
     from syncd.ledger.store.operation_states import GivenUp
 
     settings, clock = owners_settings(makes_ledger=True), command_clock()
+    refuse_on_server(settings, "restore")
     copies = backups(settings.state_dir / "backups")
     chosen = copy or (copies[0] if copies else None)
     if chosen is None:

@@ -23,6 +23,7 @@ from syncd.ledger.errors import (
     LedgerError,
     LedgerMisconfigured,
     LedgerMissing,
+    LedgerMoved,
     LedgerUnreachable,
     LedgerUnreadable,
 )
@@ -42,6 +43,7 @@ _LEDGER_CODES: dict[type[Exception], int] = {
     LedgerBusy: TRY_LATER,
     LeadershipLost: TRY_LATER,
     LedgerMisconfigured: CONFIGURATION,
+    LedgerMoved: CONFIGURATION,
     LedgerUnreachable: UNREACHABLE,
 }
 """The exit codes of errors of the ledger; of all others it is 1."""

@@ -123,8 +123,12 @@ def _disk(disk: Data) -> list[str]:
     """Return the lines about the disk of the ledger if it is in trouble."""
     if disk["state"] == "ok" and disk["rejects_writes"] is None:
         return []
-    left = f"{disk['free_bytes'] / 1e6:.0f} MB left"
-    lines = [f"The disk of the ledger, {disk['path']}, {_DISK_WORDS[disk['state']]}: {left}. Make room on it"]
+    lines = []
+    # the disk of a server is not ours to look at
+    if disk["free_bytes"] is not None:
+        left = f"{disk['free_bytes'] / 1e6:.0f} MB left"
+        state = _DISK_WORDS[disk["state"]]
+        lines.append(f"The disk of the ledger, {disk['path']}, {state}: {left}. Make room on it")
     if disk["rejects_writes"] is not None:
         lines.append(f"The ledger rejects writes ({disk['rejects_writes']}), so syncd sends nothing")
     return lines

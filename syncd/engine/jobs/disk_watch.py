@@ -28,9 +28,10 @@ class LedgerWatch:
         if self._ledger.trouble is not None and not self._logged:
             self._logged = True
             logger.error(
-                "syncd cannot write the ledger {} ({}) and sends nothing: free space on its disk",
+                "syncd cannot write the ledger {} ({}) and sends nothing: {}",
                 self._ledger.name,
                 self._ledger.trouble,
+                self._ledger.backend.hint_unwritable(),
             )
 
     def usable(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -51,6 +51,13 @@ class Watch(Protocol):
     def after_close(self) -> None:
         """Finish what `before_close` began."""
         ...
+
+
+class OwnBackup(NamedTuple):
+    """How a database backs up and restores its ledgers itself, as lines to type."""
+
+    backup: str
+    restore: str
 
 
 class Backend(Protocol):
@@ -124,6 +131,10 @@ class Backend(Protocol):
 
     def watch(self) -> Watch:
         """Return the watch over the ledger."""
+        ...
+
+    def own_backup(self) -> OwnBackup | None:
+        """Return how the database backs up its ledgers itself, None if syncd does it."""
         ...
 
     def disk(self) -> Disk | None:

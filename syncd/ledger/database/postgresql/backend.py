@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from syncd.ledger.database import migrate as revisions
-from syncd.ledger.database.backend import VerifyTrail
+from syncd.ledger.database.backend import OwnBackup, VerifyTrail
 from syncd.ledger.database.postgresql.address import ledger_url, name_of
 from syncd.ledger.database.room import Disk
 
@@ -170,6 +171,14 @@ class PostgreSQLBackend:
     def watch(self) -> NoWatch:
         """Return a watch that sees nothing."""
         return NoWatch()
+
+    def own_backup(self) -> OwnBackup | None:
+        """Return the lines with PostgreSQL's own programs."""
+        where = shlex.quote(self.name) if "service" not in self._url.query else "service=…"
+        return OwnBackup(
+            f"pg_dump --format=custom --file=syncd.dump --dbname={where}",
+            f"pg_restore --clean --if-exists --single-transaction --dbname={where} syncd.dump",
+        )
 
     def disk(self) -> Disk | None:
         """Return None: the disk is the server's."""

@@ -62,7 +62,7 @@ class SQLiteBackend:
 
     def hint_unwritable(self) -> str:
         """Return what the operator can do about a disk that rejects writes."""
-        return "make room on its disk, or make it writable"
+        return "free space on its disk, or make it writable"
 
     def empty_log(self, engine: Engine) -> bool:
         """Empty the write-ahead log; return False if another process reads the ledger and holds it back."""
@@ -121,6 +121,9 @@ class SQLiteBackend:
     def watch(self) -> FileWatch:
         """Return the watch over the file."""
         return FileWatch(self.file)
+
+    def own_backup(self) -> None:
+        """Return None: syncd copies the file."""
 
     def disk(self) -> Disk | None:
         """Return the disk under the file."""

@@ -1,0 +1,74 @@
+"""The commands with a ledger in PostgreSQL: the daemon's cycle, reading, the plan, backup and the move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from commandline import House
+from postgresql import Cluster
+
+from syncd.ledger.database.postgresql.address import ledger_url
+from syncd.ledger.database.postgresql.lock import AdvisoryLock
+
+
+@pytest.fixture
+def server(cluster: Cluster) -> Iterator[str]:
+    """Yield the URL of an empty database, with a password that no output may show."""
+    database = cluster.new()
+    yield cluster.url(database).replace("syncd@", "syncd:hunter2@")
+    cluster.drop(database)
+
+
+def test_a_ledger_moves_to_a_server_and_syncd_goes_on_there(
+    house: House, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.syncd("run", "--once")
+    incident = house.trigger()
+    house.syncd("run", "--once")
+    asked = house.syncd("ledger", "copy", "--to", server)
+    assert asked.code == 2
+    moved = house.syncd("ledger", "copy", "--to", server, "--yes")
+    assert moved.code == 0
+    assert "copied and compared" in moved.out
+    refused = house.syncd("run", "--once")
+    assert refused.code == 78
+    assert "was moved to postgresql://syncd@" in refused.err
+    monkeypatch.setenv("SYNCD_LEDGER_URL", server)
+    another = house.trigger()
+    planned = house.syncd("plan", "--json")
+    kinds = [operation["kind"] for operation in planned.json["operations"]]
+    assert kinds.count("create_ticket") == 1
+    assert house.syncd("run", "--once").code == 0
+    assert [len(house.tickets(one)) for one in (incident, another)] == [1, 1]
+    outputs = [
+        house.syncd(*line) for line in (("status",), ("show", incident), ("audit", "verify"), ("outbox",))
+    ]
+    assert [output.code for output in outputs] == [0, 0, 0, 0]
+    outputs += [moved, refused, planned, house.syncd("status", "--json"), house.syncd("check", "--offline")]
+    assert not any("hunter2" in f"{output.out}{output.err}" for output in outputs)
+    assert house.syncd("status", "--json").json["disk"]["free_bytes"] is None
+
+
+def test_backup_and_restore_name_the_line_to_type(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCD_LEDGER_URL", "postgresql+psycopg://syncd:hunter2@db.example/syncd")
+    for command, program in (("backup", "pg_dump --format=custom"), ("restore", "pg_restore --clean")):
+        refused = house.syncd(command)
+        assert refused.code == 78
+        assert f"type: {program}" in refused.err
+        assert "hunter2" not in refused.err
+
+
+def test_while_a_daemon_runs_nothing_moves_and_a_server_that_is_away_is_said(
+    house: House, server: str
+) -> None:
+    house.syncd("run", "--once")
+    lock = AdvisoryLock(ledger_url(server), "the server", None)
+    lock.acquire("syncd run")
+    busy = house.syncd("ledger", "copy", "--to", server, "--yes")
+    lock.release()
+    assert busy.code == 75
+    away = house.syncd("ledger", "copy", "--to", "postgresql+psycopg://x:hunter2@127.0.0.1:1/x", "--yes")
+    assert away.code == 69
+    assert "hunter2" not in away.err
+    assert house.syncd("ledger", "copy", "--to", "mysql://x", "--yes").code == 2
