@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fork_server
 import pytest
-from cheap_ledgers import put_empty_ledger
+from cheap_ledgers import put_empty_ledger, put_verified_ledger
 from loguru import logger
 from shifted_clock import ShiftedClock
 
@@ -24,6 +25,10 @@ from syncd.sandbox.world import World
 CONTROLS = {chr(code) for code in range(32)} - {"\n"} | {"\x7f"}
 NO_DAEMON = "no daemon is running; the writes that follow leave when syncd runs: syncd run\n"
 """The end of an answer after which syncd has something to write, and no daemon is running."""
+
+
+Process = subprocess.Popen[str] | fork_server.Forked
+"""A command that runs as a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class House:
     clock: ShiftedClock
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    verifies: bool = False
+    """Let the first run verify the figures, as each night; that takes as long as all the rest of a run."""
 
     def syncd(self, *args: str) -> Said:
         """Run a command in this process, exactly as the console script does."""
@@ -64,13 +71,16 @@ class House:
         code = ended.value.code
         return Said(code if isinstance(code, int) else 1, said.out, said.err)
 
-    def start(self, *args: str, first: str = "") -> subprocess.Popen[str]:
+    def start(self, *args: str, first: str = "") -> Process:
         """Start a command as a process of its own; its standard error goes to `<first word>.err`.
 
         `first` is Python that the process executes before, to make waits shorter than they are in life.
         """
         self._put_ledger(args)
         with (self.folder / f"{args[0]}.err").open("w") as err:
+            if "LD_PRELOAD" not in os.environ:
+                return fork_server.start(self.clock.script(first), args, err.fileno(), self.folder)
+            # only a process that begins anew loads a library before all others
             return subprocess.Popen(
                 [sys.executable, "-c", self.clock.script(first), *args],
                 cwd=self.folder,
@@ -85,7 +95,10 @@ class House:
         if args[:1] == ("run",):
             state = self.folder / ".syncd"
             state.mkdir(mode=0o700, exist_ok=True)
-            put_empty_ledger(state / "syncd.db")
+            if self.verifies:
+                put_empty_ledger(state / "syncd.db")
+            else:
+                put_verified_ledger(state / "syncd.db", self.clock.now())
 
     def err(self, command: str) -> str:
         """What a started command has said on standard error so far."""
@@ -115,7 +128,7 @@ class House:
         return len(self.world.journal.writes())
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def end(process: Process) -> None:
     """End a started process for certain."""
     if process.poll() is None:
         process.kill()

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from commandline import House, end
+from commandline import House, Process, end
 from shifted_clock import ShiftedClock
 
 from syncd.preflight.checks import configured
@@ -51,11 +50,11 @@ def house(bare: House) -> House:
 
 
 @pytest.fixture
-def started(house: House) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def started(house: House) -> Iterator[Callable[..., Process]]:
     """Start commands as processes that end with the test."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[Process] = []
 
-    def start(*args: str, first: str = "") -> subprocess.Popen[str]:
+    def start(*args: str, first: str = "") -> Process:
         processes.append(house.start(*args, first=first))
         return processes[-1]
 

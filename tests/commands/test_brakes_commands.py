@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from commandline import NO_DAEMON, House
+from commandline import NO_DAEMON, House, Process
 from waiting import wait_for
 
 from syncd.ledger.store import first_load, holds
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Process]
 SMALL = (
     "from syncd.ledger.store import first_load, holds;"
     " first_load.FIRST_LOAD_AT_MOST = 3; holds.MASS_AT_MOST = 2"

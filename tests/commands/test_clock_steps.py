@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 import requests
-from commandline import House
+from commandline import House, Process
 from waiting import wait_for
 from wall_clock import COMPILER, WallClock
 
@@ -32,7 +31,7 @@ def wall(house: House) -> Iterator[WallClock]:
 
 
 def test_every_incident_gets_its_ticket_and_the_daemon_stays_ready_whenever_the_clock_is_set(
-    house: House, started: Callable[..., subprocess.Popen[str]], wall: WallClock
+    house: House, started: Callable[..., Process], wall: WallClock
 ) -> None:
     house.set("SYNCD_POLL_SECONDS", "0.2")
     house.set("SYNCD_HTTP_LISTEN", "127.0.0.1:0")

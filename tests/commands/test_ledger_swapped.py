@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from commandline import House
+from commandline import House, Process
 from waiting import wait_for
 
 from syncd.sandbox import dump
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Process]
 FILE = Path(".syncd/syncd.db")
 
 

@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import House
+from commandline import House, Process
 from waiting import PATIENCE, wait_for
 
 from syncd import daemon
@@ -21,7 +20,7 @@ from syncd.sandbox import faults
 from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Process]
 GAVE_UP = "stopped with requests that have no answer yet"
 """What the daemon logs where the grace after SIGTERM was not enough."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Callable
 
 import requests
-from commandline import House
+from commandline import House, Process
 from waiting import PATIENCE, wait_for
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Process]
 
 
 def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, started: Start) -> None:

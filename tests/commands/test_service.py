@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -17,13 +16,13 @@ from threading import Thread
 import ledger_reading
 import pytest
 import requests
-from commandline import House
+from commandline import House, Process
 from ledger_reading import opened
 from waiting import PATIENCE, pause, wait_for
 
 from syncd.sandbox import faults
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Process]
 QUICK = "from syncd.engine.runtime import watchdog; watchdog.STUCK_AFTER = 0.6\n"
 MAPPING = Path("mappings/qrpay.yaml")
 
