@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Protocol
@@ -15,6 +17,7 @@ from cheap_ledgers import memory
 from cheap_mappings import read_mappings_once
 from hypothesis import settings
 from loguru import logger
+from loguru._better_exceptions import ExceptionFormatter
 from moments import MOMENTS, in_turn
 from postgresql import WHY_SKIPPED, Cluster, programs, shared_cluster
 from rig import Rig, rig
@@ -25,6 +28,8 @@ from syncd.sandbox.cast import START
 settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's matter
 settings.load_profile("suite")
 read_mappings_once()
+# each new handler of the log asks Python for its folders; they stay the same
+ExceptionFormatter._get_lib_dirs = staticmethod(cache(ExceptionFormatter._get_lib_dirs))
 # the machine's own service, if it has one, is none of the tests' business
 installed.FOLDER = Path("/nonexistent/syncd")
 
@@ -39,6 +44,16 @@ def pytest_configure() -> None:
     """Put the tests' folders into memory: syncd flushes each commit to the disk, and a test makes many."""
     if folder := memory():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
+    # modules and tests stay until the end: as long as they are made, there is no garbage to look for
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let no later collection of garbage visit what stays until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
