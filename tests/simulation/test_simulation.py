@@ -26,8 +26,8 @@ from simulation.play import played
 ROOT = Path(__file__).parents[2]
 RING = 1_000
 """Seeds from 1 on. Each was played once and passed."""
-OTHERS = 3
-"""So many seeds of a run move around the ring."""
+OTHERS = 1
+"""So many seeds of a run move around the ring; `make simulate` plays all of it."""
 FIRST = int(os.environ.get("SEED") or turn(RING // OTHERS) * OTHERS + 1)
 SHARES = 2
 """The seeds of one run are played in so many shares, which run in parallel."""
@@ -78,7 +78,7 @@ def traces(*seeds: int) -> list[str]:
 
 
 def test_seeds_replay_to_the_last_byte() -> None:
-    seeds = (44, 883)
+    seeds = (797, 883)
     code = (
         "import json; from loguru import logger; logger.remove();"
         f"from simulation.test_simulation import traces; print(json.dumps(traces{seeds}))"
@@ -106,8 +106,8 @@ def test_a_service_is_renamed_back_only_after_its_first_renaming_which_waits_for
 
 
 CAUGHT = {
-    "settles_at_once": (133, 332, 172),
-    "ignores_pauses": (648, 881, 555),
+    "settles_at_once": (332, 172, 133),
+    "ignores_pauses": (555, 648, 881),
     "asks_inside_a_transaction": (1,),
     "forgets_agreements": (988, 632, 219),
     "overlooks_action_items": (957, 399),
