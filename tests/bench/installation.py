@@ -31,15 +31,18 @@ services:
     owner: amara.osei@qrpay.example
   BluBank Integration:
     component: BluBank Integration
-  Yoomonea Service: {{}}
+    owner: jonas.lindqvist@qrpay.example
+  Yoomonea Service:
+    owner: mei.tanaka@qrpay.example
   Core QRPay Web:
     component: Core QRPay Web
+    owner: priya.raman@qrpay.example
 severities:
   SEV0:
     pagerduty: P1
     priority: Highest
     postmortem: true
-    notify: [tomasz.wojcik@qrpay.example]
+    notify: owner
   SEV1:
     pagerduty: P2
     priority: High
@@ -148,7 +151,9 @@ class Daemon:
 
     def wait_until_up(self) -> int:
         """Wait until the daemon listens and return the port."""
-        wait_until(lambda: self.port, "the daemon does not listen")
+        wait_until(lambda: self.port or self.process.poll() is not None, "the daemon does not listen")
+        if not self.port:
+            raise Failed(f"the daemon ended with {self.process.poll()}: {self._log.read_text()[-2000:]}")
         return self.port
 
     def seconds(self) -> float:

@@ -22,6 +22,8 @@ POLL_SECONDS = 10.0
 """Shorter than the default, so that polls run beside it, too."""
 GIVEN_UP = 20.0
 """Seconds after which a ticket or a notice that has not left counts as missing."""
+SERVICES = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
+"""Each has another owner, who is notified: syncd bundles more than five notices to one person."""
 MOMENTS = [0.15 + 0.27 * number for number in range(IN_STORM)]
 """Seconds after the storm's poll."""
 PAUSES = [0.7 + 0.13 * number for number in range(AFTER)]
@@ -39,11 +41,10 @@ class Grave:
 
 def _grave(services: StandIns, port: int, number: int) -> Grave:
     title = f"Gravest{number:02d}"
-    (incident,) = services.post("storm", count=1, service="Core QRPay Web", title=title, priority="P1")[
-        "incidents"
-    ]
+    service = SERVICES[number % len(SERVICES)]
+    (incident,) = services.post("storm", count=1, service=service, title=title, priority="P1")["incidents"]
     sent = time.time()
-    deliver(port, incident, "incident.triggered", f"GRAVE{number}")
+    deliver(port, incident, "incident.triggered", f"GRAVE{number}", service)
     return Grave(incident, title, sent)
 
 

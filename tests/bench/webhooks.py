@@ -16,6 +16,7 @@ from bench.figure import Figure, percentile
 from bench.installation import SECRET, Installation, installed, wait_until
 from bench.standins import Line
 from bench.storm import POLL, created
+from syncd.sandbox.cast import QRPAY
 
 ROUNDS = 30
 GOAL_MEDIAN, GOAL_FIRST = 25.0, 60.0
@@ -23,11 +24,13 @@ GOAL_MEDIAN, GOAL_FIRST = 25.0, 60.0
 RATE, SECONDS, INCIDENTS, SENDERS = 200, 30, 10, 16
 GOAL_ANSWER, GOAL_LOOKS = 50.0, 1.0
 LOOK = "pagerduty GET /incidents/{id}"
+SERVICE_IDS = {name: f"PSVC{number:03d}" for number, name in enumerate(QRPAY, 1)}
 
 
-def deliver(port: int, incident: str, kind: str, number: str) -> int:
+def deliver(port: int, incident: str, kind: str, number: str, service: str = "Alipay Integration") -> int:
     """Deliver an event of an incident and return the status of the answer."""
-    data = {"id": incident, "type": "incident", "service": {"id": "PSVC001", "summary": "Alipay Integration"}}
+    about = {"id": SERVICE_IDS[service], "summary": service, "type": "service_reference"}
+    data = {"id": incident, "type": "incident", "service": about}
     body = json.dumps({"event": {"id": number, "event_type": kind, "data": data}}).encode()
     signature = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
     head = (
