@@ -85,7 +85,12 @@ class ControlLoop:
         self.context = context
         self.pagerduty = PagerDutyPoller(context, self._begin_early)
         self.jira = JiraPoller(context)
-        self._reconciler = Reconciler(context, self._left_to_batches, self._read_until)
+        self._reconciler = Reconciler(
+            context,
+            self._left_to_batches,
+            self._read_until,
+            lambda incident_id: self.work_queue.give_way(incident_id),
+        )
         self.work_queue = WorkQueue(
             self._work,
             context.clock,

@@ -84,6 +84,7 @@ class Reconciler:
     """Brings one incident at a time in line with the rules: observe, decide, record, act (in one thread).
 
     `read_until` returns up to when both services were read in this run (UTC), None before both were.
+    `give_way` is called between the steps of an incident: a light one may have to wait for grave ones.
     """
 
     def __init__(
@@ -91,12 +92,14 @@ class Reconciler:
         context: EngineContext,
         left_to_batches: Callable[[OperationRecord, IncidentRecord], bool],
         read_until: Callable[[], datetime | None],
+        give_way: Callable[[str], None] = lambda _incident: None,
     ) -> None:
         self._context = context
         self._executor = Executor(context)
         self._mail_rate = MailRate(context)
         self._left_to_batches = left_to_batches
         self._read_until = read_until
+        self._give_way = give_way
 
     def work(self, incident_id: str) -> Later:
         """Work on one incident until nothing can leave now; return when to come back and whom to wake."""
@@ -117,6 +120,7 @@ class Reconciler:
                 if seen is None:
                     return later
                 later.wake.update(seen.wake)
+                self._give_way(incident_id)
                 if not self._decide(context, seen, later, seen_before):
                     continue
                 context.troubles.over(incident_id, DECIDE)
@@ -282,6 +286,7 @@ class Reconciler:
                 batched.add(row.key)
             if row.key in batched or not batched.isdisjoint(row.needs):
                 continue
+            self._give_way(incident_id)
             verdict = self._try(row, later)
             moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED, Verdict.PARKED)
             done = verdict in (Verdict.DONE, Verdict.PARKED) or row.state == OperationState.PARKED

@@ -26,6 +26,8 @@ PUSHED_BACK = 60.0
 """Seconds until syncd tries an incident again whose work raised an error, so that it cannot loop."""
 LIGHT_BESIDE = 1
 """Light incidents that begin while grave ones are worked on: all threads share one interpreter."""
+GIVES_WAY = 0.25
+"""Real seconds that a light incident waits before each of its steps while grave ones are worked on."""
 BESIDE = (Rank.NOTICE, Rank.GRAVE, Rank.GRAVE)
 """The least ranks of further workers: one is always free of light tickets, two also of light notices."""
 
@@ -71,8 +73,9 @@ class WorkQueue:
     def _queue(self, incident_ids: Sequence[str], told: Mapping[str, int]) -> None:
         if not incident_ids:
             return
-        # the ledger is asked outside of the lock
-        ranks = self._ranks(incident_ids)
+        # the ledger is asked outside of the lock, and not where it could only tell less
+        asked = [ident for ident in incident_ids if told.get(ident, Rank.OVER) > Rank.GRAVEST]
+        ranks = self._ranks(asked) if asked else {}
         with self._change:
             for incident_id in incident_ids:
                 known = [among[incident_id] for among in (ranks, told) if incident_id in among]
@@ -195,12 +198,23 @@ class WorkQueue:
                 self._change.wait()
         return None
 
+    def give_way(self, incident_id: str) -> None:
+        """Let grave incidents go first in the middle of a light one's work, for `GIVES_WAY` at most."""
+        if not self.threaded or self.is_grave(incident_id):
+            return
+        with self._change:
+            self._change.wait_for(lambda: self._stopping or not self._has_grave(), GIVES_WAY)
+
+    def _has_grave(self) -> bool:
+        """Return True if grave incidents wait or are worked on."""
+        ranks = chain(self._ready, self._busy.values())
+        # mails need little of the interpreter, and a mail server may be slow
+        return any(rank <= Rank.GRAVE and rank != Rank.MAILS for rank in ranks)
+
     def _must_yield(self) -> bool:
-        """Return True if grave incidents wait or are worked on, and enough light ones beside them."""
-        if min(chain(self._ready, self._busy.values()), default=Rank.OVER) > Rank.GRAVE:
-            return False
+        """Return True if enough light incidents are worked on beside grave ones."""
         light = [rank for rank in self._busy.values() if Rank.GRAVE < rank <= Rank.OVER]
-        return len(light) >= LIGHT_BESIDE
+        return len(light) >= LIGHT_BESIDE and self._has_grave()
 
     def _one(self, incident_id: str) -> None:
         later = Later()

@@ -11,6 +11,7 @@ from rig import Rig, RigClock, mapping
 
 from engine.test_lifecycle import issue_of
 from syncd.domain.mail import OPERATOR
+from syncd.engine import work_queue as work_queue_module
 from syncd.engine.act.lane_of import ranks_of
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.reconcile import Later
@@ -165,6 +166,34 @@ def test_while_a_grave_incident_is_worked_on_one_light_one_at_a_time_begins_besi
     assert work_queue._must_yield()
     work_queue.release(["grave"])
     assert not work_queue._must_yield()
+
+
+def test_a_light_incident_gives_way_in_the_middle_of_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_queue_module, "GIVES_WAY", PATIENCE)
+    order: list[str] = []
+    begun, grave = Event(), Event()
+    rank = {"grave": int(Rank.GRAVEST)}
+
+    def work(incident: str) -> Later:
+        if incident == "light":
+            begun.set()
+            grave.wait(PATIENCE)
+            work_queue.give_way(incident)
+        else:
+            grave.set()
+        order.append(incident)
+        return Later()
+
+    work_queue = queue_of(work, ranks=lambda idents: {ident: rank.get(ident, Rank.LIGHT) for ident in idents})
+    # without workers nobody is beside it
+    work_queue.give_way("light")
+    work_queue.start(1)
+    work_queue.submit(["light"])
+    assert begun.wait(PATIENCE)
+    work_queue.submit(["grave"])
+    assert work_queue.wait_idle(PATIENCE)
+    assert order == ["grave", "light"]
+    assert work_queue.stop(PATIENCE)
 
 
 def test_two_workers_stay_free_of_light_notices() -> None:

@@ -25,7 +25,7 @@ from syncd.ledger.database.sqlite.lock import FileLock
 from syncd.ledger.database.sqlite.migrate import backup_file, check_revision, migrate, tables_of
 from syncd.ledger.database.sqlite.watch import FileWatch
 
-CONNECTIONS = 16
+CONNECTIONS = 24
 """How many connections stay open: one for each worker and each of the daemon's other threads. A further
 connection is opened, set up and closed again for each use, which costs more than the use itself."""
 
