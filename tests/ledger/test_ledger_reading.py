@@ -13,6 +13,7 @@ from syncd.ledger.open import Ledger
 from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.lookups import incident_named
+from syncd.ledger.store.tables import TicketRow
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import outbox_data, status_data
 
@@ -92,3 +93,10 @@ def test_the_outbox_names_the_needs_of_each_operation(lived: Ledger) -> None:
         None,
     )
     assert data["counts"]["pending"] == 1
+
+
+def test_two_rows_share_no_default() -> None:
+    one, other = TicketRow(incident_id="P1"), TicketRow(incident_id="P2")
+    one.changes.append({})
+    one.agreed["status"] = "Done"
+    assert (other.changes, other.agreed) == ([], {})

@@ -52,7 +52,7 @@ class RequestRow(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str
-    arguments: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    arguments: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     asked_by: str
     asked_at: datetime
     state: str = Field(default="new", index=True)
@@ -91,7 +91,7 @@ class IncidentRow(SQLModel, table=True):
     status: str = Field(index=True)
     created_at: datetime = Field(index=True)
     acknowledged_at: datetime | None = None
-    roles: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    roles: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     resolved_at: datetime | None = Field(default=None, index=True)
     first_seen_at: datetime
     snapshot: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
@@ -106,7 +106,7 @@ class IncidentRow(SQLModel, table=True):
     exercise: str | None = None
     exercise_by: str | None = None
     exercise_at: datetime | None = None
-    dry_run_notes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    dry_run_notes: list[str] = Field(default=[], sa_column=Column(JSON, nullable=False))
     merged_into: str | None = Field(default=None, index=True)
     was_merged_into: str | None = Field(default=None, index=True)
     restricted: bool = False
@@ -116,13 +116,11 @@ class IncidentRow(SQLModel, table=True):
     log: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
     log_read_seq: int = 0
     changed_seq: int = 0
-    severity_periods: list[dict[str, Any]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
-    )
+    severity_periods: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
     due_at: datetime | None = Field(default=None, index=True)
-    status_updates: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    status_updates: list[str] = Field(default=[], sa_column=Column(JSON, nullable=False))
     cadence: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    non_items: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    non_items: list[str] = Field(default=[], sa_column=Column(JSON, nullable=False))
     postmortem_searched_for: datetime | None = None
 
 
@@ -143,15 +141,15 @@ class TicketRow(SQLModel, table=True):
     key: str = Field(index=True)
     project: str
     origin: str
-    agreed: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    agreed: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     placed_status: str | None = None
-    refused: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    refused: list[str] = Field(default=[], sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     read_seq: int = 0
     written_seq: int = 0
     out_of_sight_since: datetime | None = None
     closed: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
     labels_read: list[str] | None = Field(default=None, sa_column=Column(JSON))
     created_at: datetime
@@ -174,14 +172,14 @@ class PostmortemRow(SQLModel, table=True):
     key: str = Field(index=True)
     project: str
     origin: str
-    agreed: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    agreed: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     read_seq: int = 0
     written_seq: int = 0
-    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
-    leaves: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    follow_ups: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    leaves: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
+    follow_ups: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
     follow_ups_since: datetime | None = None
     out_of_sight_since: datetime | None = None
     created_at: datetime
@@ -207,13 +205,13 @@ class ActionItemRow(SQLModel, table=True):
     project: str
     source: str
     team: str | None = None
-    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    facts: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     read_seq: int = 0
     written_seq: int = 0
-    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
-    leaves: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    leaves: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     ended_at: datetime | None = None
     handed_over_at: datetime | None = None
     out_of_sight_since: datetime | None = None
@@ -290,8 +288,8 @@ class ReportRunRow(SQLModel, table=True):
     ends: datetime
     made_at: datetime
     sent_at: datetime | None = None
-    figures: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    rows: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    figures: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
+    rows: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
 
 
 _ONCE = text("op_class = 'once'")
@@ -330,8 +328,8 @@ class OperationRow(SQLModel, table=True):
     incident_id: str = Field(index=True)
     object: str
     aspect: str = ""
-    needs: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    meaning: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    needs: list[str] = Field(default=[], sa_column=Column(JSON, nullable=False))
+    meaning: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     reason: str
     mapping_version: str = ""
     state: str
