@@ -105,11 +105,13 @@ def prove(
     aimed: bool = False,
     seconds: float = 0.0,
     mishaps: bool = True,
+    only_a_duplicate: bool = False,
 ) -> Report:
     """Kill the worker `kills` times under the mutation, let it end in peace, and count.
 
     `aimed` kills only right after requests that write. `seconds` ends the kills after so many (0: no limit).
-    `mishaps` also puts copies of the ledger back and sets the clock.
+    `mishaps` also puts copies of the ledger back and sets the clock. `only_a_duplicate` ends the proof at the
+    first duplicate, and counts nothing else then.
     """
     began = time.monotonic()
     random = Random(seed)
@@ -135,6 +137,10 @@ def prove(
                 end = run_worker(sandbox, task, mutate, happens.during(die_at) if mishaps else None)
                 happens.judge(end)
                 report.kills += end is End.KILLED
+                if only_a_duplicate:
+                    report.duplicates = _duplicates(sandbox.read("state"), history)
+                    if report.duplicates:
+                        return report
                 sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
             happens.peace()
             report.mishaps = dict(happens.counts)
@@ -178,6 +184,12 @@ def _audit(ledger: Path) -> str:
     broken = audit_trail.verify(db)
     db.close()
     return "whole" if broken is None else str(broken)
+
+
+def _duplicates(state: dict[str, Any], history: History) -> list[str]:
+    report = Report()
+    judge(state, history, report)
+    return report.duplicates
 
 
 def judge(state: dict[str, Any], history: History, report: Report) -> None:
