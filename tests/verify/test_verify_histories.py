@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from turns import turn
 
 from syncd.verify.as_of import as_of
 from syncd.verify.compare import Material
@@ -66,8 +67,9 @@ def test_what_leaves_without_names_is_judged_alike() -> None:
             ], seed
 
 
-@pytest.mark.parametrize("start", range(1, 201, 50))
+@pytest.mark.parametrize("start", range(1 + 50 * turn(2), 201, 100))
 def test_both_judges_agree_on_random_histories_looked_at_often_seldom_and_once(start: int) -> None:
+    # the other half of the seeds follows with a change of the code; `make simulate-verdicts` judges all
     seen: Counter[str] = Counter()
     for seed in range(start, start + 50):
         played = history(seed)
