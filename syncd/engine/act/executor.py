@@ -34,8 +34,7 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
-from syncd.ledger.store.lookups import display_name
-from syncd.ledger.store.names import log_about
+from syncd.ledger.store.names import log_and_name
 from syncd.remote.errors import NotDone, RemoteError, TooLate, Unknown
 from syncd.remote.http.departure import departing
 from syncd.remote.http.lanes import prepaid
@@ -211,9 +210,8 @@ class Executor:
         if operation.kind == Kind.SEND_MAIL and mailer is not None and mailer.nobody:
             words = f"{words} ({AS_A_FILE})"
         to = self._recipient(operation)
-        self._log(operation, issue=issue, to=to, duration_ms=round(took * 1000)).info(
-            "{}: {}{} ({})", self._name(operation), words, f" to {to}" if to else "", operation.reason
-        )
+        log, name = self._log(operation, issue=issue, to=to, duration_ms=round(took * 1000))
+        log.info("{}: {}{} ({})", name, words, f" to {to}" if to else "", operation.reason)
 
     def _recipient(self, operation: OperationRecord) -> str:
         """Return the address of a mail, masked as the mapping says; empty for every other operation."""
@@ -222,19 +220,16 @@ class Executor:
         mapping = mapping_of_mail(self._context, operation)
         return mask(operation.typed(SendMail).to, mapping.redact.patterns if mapping is not None else {})
 
-    def _log(self, operation: OperationRecord, **more: object) -> Logger:
-        """Return the log with the fields that programs search for beside the words."""
+    def _log(self, operation: OperationRecord, **more: object) -> tuple[Logger, str]:
+        """Return the log with fields that programs search for beside the words, and the incident's name."""
         fields: dict[str, object] = {
             "issue": _issue(operation),
             "operation": operation.id,
             "op": operation.op,
         }
         fields |= {"kind": operation.kind, "reason": operation.reason, **more}
-        log = log_about(self._context.ledger, operation.incident_id)
-        return log.bind(**{name: value for name, value in fields.items() if value not in ("", None)})
-
-    def _name(self, operation: OperationRecord) -> str:
-        return display_name(self._context.ledger, operation.incident_id)
+        log, name = log_and_name(self._context.ledger, operation.incident_id)
+        return log.bind(**{name: value for name, value in fields.items() if value not in ("", None)}), name
 
     def refuse(self, kind: OperationKind[Any], operation: OperationRecord, error: NotDone) -> Verdict:
         """Sort the refusal of a claimed operation that left in a batch, as if it had left alone."""
@@ -288,9 +283,10 @@ class Executor:
         # an assignee is refused as a person, any other field because the screen has changed
         if kind.needs_probe_from and refused != ["assignee"]:
             context.facts.doubt_screens()
-        self._log(operation).warning(
+        log, name = self._log(operation)
+        log.warning(
             "{}: Jira refused {} ({}); syncd sends it again without",
-            self._name(operation),
+            name,
             ", ".join(refused),
             _infinitive(operation),
         )
@@ -332,9 +328,10 @@ class Executor:
         leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
         findable = KINDS[operation.kind].findable
         then = "syncd finds out before it sends again" if findable else "nobody can find out"
-        self._log(operation).warning(
+        log, name = self._log(operation)
+        log.warning(
             "{}: unknown whether {} was done ({}); {}",
-            self._name(operation),
+            name,
             _infinitive(operation),
             words,
             then,
@@ -373,9 +370,10 @@ class Executor:
         leaving.park(context.ledger, operation, context.clock.now(), words, changed=changed)
         if hidden:
             look_by_id(context, confirming.issue_of(context.ledger, operation))
-        self._log(operation).error(
+        log, name = self._log(operation)
+        log.error(
             "{}: could not {}: {}; parked, fix the cause and run `syncd outbox retry {}`",
-            self._name(operation),
+            name,
             _infinitive(operation),
             words,
             operation.id,

@@ -19,9 +19,8 @@ from syncd.engine.notify.mail_history import may_have_left
 from syncd.engine.runtime.waits import awaited_after
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
-from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.mails import of_keys
-from syncd.ledger.store.names import log_about
+from syncd.ledger.store.names import log_and_name
 from syncd.remote.errors import RemoteError
 
 SETTLES = "the end of the settle time: nobody knows yet if it was done"
@@ -70,8 +69,8 @@ def resolve_unknown(
         return Verdict.WAIT, LOOK_EVERY
     context.health.succeeded(operation.service)
     if outcome is not None:
-        name, action = display_name(context.ledger, operation.incident_id), operation.kind.replace("_", " ")
-        log = log_about(context.ledger, operation.incident_id)
+        log, name = log_and_name(context.ledger, operation.incident_id)
+        action = operation.kind.replace("_", " ")
         log.info("{}: {} was done after all: syncd found {}", name, action, outcome.remote_id)
         executor.confirm(KINDS[operation.kind], operation, outcome, 0.0, written=False)
         return Verdict.DONE, 0.0

@@ -12,8 +12,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
-from syncd.ledger.store.lookups import display_name
-from syncd.ledger.store.names import log_about
+from syncd.ledger.store.names import log_and_name
 from syncd.policy.notify.recipients import Recipient, with_deputies
 from syncd.policy.ticket.before_enforcement import was_over_before
 
@@ -52,5 +51,5 @@ def untold(context: EngineContext, why: str) -> Untold:
 
 def warn_of_untold(ledger: Transactions, incident_id: str, why: str) -> None:
     """Log that the security lead has to know of a restricted issue."""
-    log, name = log_about(ledger, incident_id), display_name(ledger, incident_id)
+    log, name = log_and_name(ledger, incident_id)
     log.warning("{}: the security lead has to know: {}", name, why)

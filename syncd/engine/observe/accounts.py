@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 KEPT = timedelta(days=1)
 _OURS = "jira.own_accounts"
 _OUR_USERS = "pagerduty.own_users"
+_ON_RECORD = "pagerduty.own_users on record"
 
 
 def pick(
@@ -214,11 +215,11 @@ class OnRecord(Protocol):
 
 def our_users_on_record(context: OnRecord) -> frozenset[str]:
     """Return the same as `our_users` without a request, as far as the ledger has them."""
-    at_hand = context.nobodies.get(_OUR_USERS)
+    at_hand = context.nobodies.get(_OUR_USERS) or context.nobodies.get(_ON_RECORD)
     if at_hand is not None:
         return at_hand[0]
     ids = get_value(context.ledger, _OUR_USERS).get("ids")
-    return frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
+    return context.nobodies.keep(_ON_RECORD, frozenset(map(str, ids if isinstance(ids, list) else ())))
 
 
 def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:

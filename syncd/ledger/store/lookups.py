@@ -11,12 +11,12 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.duty import Duty
 from syncd.domain.incident import IncidentStatus
-from syncd.domain.mail import name_for_people
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loading import columns_of, get, load, made_of, record_of, select_records
+from syncd.ledger.store.names import name_of
 from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -104,10 +104,7 @@ def display_name(ledger: Transactions, incident_id: str) -> str:
 
 def name_in(session: Session, incident_id: str) -> str:
     """Return the name of an incident for people, as `display_name` does."""
-    incident, ticket = incident_and_ticket_in(session, incident_id)
-    if incident is None:
-        return name_for_people(incident_id)
-    return f"#{incident.number} {ticket.key}" if ticket is not None else f"#{incident.number}"
+    return name_of(session, incident_id)[2]
 
 
 def on_record_among(ledger: Transactions, incident_ids: Collection[str]) -> list[str]:

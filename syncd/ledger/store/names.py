@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loguru import logger
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.mail import name_for_people
@@ -33,6 +35,28 @@ def names_in(session: Session, incident_ids: Collection[str]) -> dict[str, Incid
         for ident, number, key in session.exec(query).all():
             names[ident] = (number, key, f"#{number} {key}" if key else f"#{number}")
     return names
+
+
+def name_of(session: Session, incident_id: str) -> IncidentName:
+    """Return the name of an incident, as `names_in` does."""
+    row = session.connection().execute(_NAME, {"incident": incident_id}).first()
+    if row is None:
+        return None, None, name_for_people(incident_id)
+    return row.number, row.key, f"#{row.number} {row.key}" if row.key else f"#{row.number}"
+
+
+_NAME = (
+    columns(col(IncidentRow.number), col(TicketRow.key))
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(col(IncidentRow.id) == bindparam("incident"))
+)
+
+
+def log_and_name(ledger: Transactions, incident_id: str) -> tuple[Logger, str]:
+    """Return the log about an incident, as `log_about` does, and the incident's name for people."""
+    with ledger.read() as session:
+        number, ticket, name = name_of(session, incident_id)
+    return logger.bind(incident=incident_id, number=number, ticket=ticket), name
 
 
 def log_about(ledger: Transactions, incident_id: str) -> Logger:

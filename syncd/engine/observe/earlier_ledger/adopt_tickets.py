@@ -23,8 +23,7 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Choice, Reading, adopt_lost, settle_searched, unsearched
-from syncd.ledger.store.lookups import display_name
-from syncd.ledger.store.names import log_about
+from syncd.ledger.store.names import log_and_name
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import incident_label
 from syncd.policy.ticket.before_enforcement import left_in_peace
@@ -101,7 +100,7 @@ def _search(
     rules = storage_rules(context)
     choices = settle_searched(context.ledger, rules, books, issues, choose, reading, believed=believed)
     for incident_id, choice in choices.items():
-        name, log = display_name(context.ledger, incident_id), log_about(context.ledger, incident_id)
+        log, name = log_and_name(context.ledger, incident_id)
         if choice.issue is not None:
             log.info("{}: adopted {} as its ticket", name, choice.issue.key)
         else:
