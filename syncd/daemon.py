@@ -376,7 +376,9 @@ class Daemon:
                 result = self.loop.cycle()
             if result.good and self._heartbeat is not None:
                 self._heartbeat.beat()
-            self.supervisor.status(self._source.daemon_status().line())
+            # a database that is away shows by itself
+            with suppress(LedgerUnwritable):
+                self.supervisor.status(self._source.daemon_status().line())
         except LedgerError as error:
             # A service that was down at the start may turn out to belong to another account.
             self._failed = error

@@ -44,7 +44,7 @@ from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.runtime.reads import read_alone
 from syncd.engine.status import ServicesState, both_read_until
 from syncd.engine.work_queue import WorkQueue
-from syncd.ledger.errors import LedgerUnwritable
+from syncd.ledger.errors import LedgerReplaced, LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue, operation_states
 from syncd.ledger.store.change_queue import incidents_with_notices
@@ -174,11 +174,13 @@ class ControlLoop:
 
     def cycle(self) -> CycleResult:
         """Read both services and queue the incidents that may have changed; do not wait for the workers."""
-        # without the ledger nothing may leave, so reading would be in vain
-        if not self.ledger_watch.usable():
-            return CycleResult(pagerduty=False, jira=False)
         try:
+            # without the ledger nothing may leave, so reading would be in vain
+            if not self.ledger_watch.usable():
+                return CycleResult(pagerduty=False, jira=False)
             return self._cycle()
+        except LedgerReplaced:
+            raise
         except LedgerUnwritable:
             self.ledger_watch.log_trouble()
             return CycleResult(pagerduty=False, jira=False)

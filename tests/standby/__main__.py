@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import statistics
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from cheap_ledgers import memory
 from crash.proof import History, Report, judge
 from crash.world import start_sandbox
 from postgresql import shared_cluster
@@ -127,7 +129,11 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         # PostgreSQL runs as a user of its own where this one is root
         folder.chmod(0o755)
-        pair = Pair(folder, sandbox, stack.enter_context(shared_cluster(folder / "pg")))
+        pair = Pair(
+            folder,
+            sandbox,
+            stack.enter_context(shared_cluster(Path(memory() or folder) / f"syncd-standby-{os.getpid()}")),
+        )
         try:
             history = History(sandbox, random)
             strikes = Strikes(pair, history)

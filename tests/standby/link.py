@@ -62,7 +62,8 @@ class Link:
             if not self._cut and self._listening not in {k.fileobj for k in self._keys()}:
                 self._selector.register(self._listening, selectors.EVENT_READ)
         self._drop_all()
-        self._listening.close()
+        for mine in (self._listening, self._wake, self._woken, self._selector):
+            mine.close()
 
     def _keys(self) -> list[selectors.SelectorKey]:
         return list(self._selector.get_map().values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -79,7 +80,11 @@ class Database:
         self.backend = backend_of(url, state_dir)
         self.name = self.backend.name
         self.engine, self._writing = open_engines(self.backend)
-        self.read = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
+        views = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
+        # a file cannot be away; a server can at any moment
+        self.read: Callable[[], AbstractContextManager[Session]] = (
+            partial(self._remote_view, views) if self.backend.shared else views
+        )
         self._writers = GroupCommit(self._writing, self.backend.is_open)
         self.trouble: str | None = None
 
@@ -95,12 +100,8 @@ class Database:
             with self._writers.write() as session:
                 yield session
         except DBAPIError as error:
-            words = self.backend.why_unwritable(error)
-            if words is None:
-                raise
-            self.note_trouble(words)
-            message = f"{self.name} cannot be written: {words}"
-            raise LedgerUnwritable(message, self.backend.hint_unwritable()) from error
+            self._raise_trouble(error, "written")
+            raise
         for act in session.info.get(_AFTER_COMMIT, ()):
             act()
 
@@ -111,6 +112,24 @@ class Database:
                 compiled = others.get_execution_options().get("compiled_cache", others._compiled_cache)
                 engine.dialect = others.dialect
                 engine.update_execution_options(compiled_cache=compiled)
+
+    @contextmanager
+    def _remote_view(self, views: sessionmaker[Session]) -> Iterator[Session]:
+        """Open a consistent view; raise `LedgerUnwritable` if the server is away."""
+        try:
+            with views() as session:
+                yield session
+        except DBAPIError as error:
+            self._raise_trouble(error, "read")
+            raise
+
+    def _raise_trouble(self, error: DBAPIError, done: str) -> None:
+        """Note a database that rejects all work, and raise `LedgerUnwritable`; else do nothing."""
+        words = self.backend.why_unwritable(error)
+        if words is not None:
+            self.note_trouble(words)
+            message = f"{self.name} cannot be {done}: {words}"
+            raise LedgerUnwritable(message, self.backend.hint_unwritable()) from error
 
     def empty_log(self) -> bool:
         """Delete what the database keeps of deleted texts outside of its tables.
