@@ -29,7 +29,7 @@ MOVE = {"service": "jira", "method": "POST", "path": r"/transitions$"}
 STRIDE = 8
 """Of the longer scenarios, a run tries every so many-th step."""
 TURN = os.environ.get("INTERRUPTS") or str(turn(STRIDE))
-FEW = 6
+FEW = 8
 """So many steps are all tried at every run."""
 COMMENT = {"service": "jira", "method": "POST", "path": r"/comment$"}
 
