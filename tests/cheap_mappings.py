@@ -1,4 +1,4 @@
-"""What is expensive about a mapping is done once in a test process: parsing it, trying its templates."""
+"""What is expensive about a mapping is done once in a test process: to parse it, and to try its templates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from syncd.config.mapping.yaml_reader import Document, parse_yaml
 from syncd.config.problems import Problem
 from syncd.config.templates.templates import Templates
 from syncd.domain.mapping.mapping import Mapping
+from syncd.preflight.checks import configured
+from syncd.preflight.checks.finding import Finding
 
 _PARSED: dict[str, Document] = {}
 """The documents of texts without problems."""
 _FINE: set[str] = set()
 """Mappings, as JSON, that fit the shipped templates."""
+_CHECKED: dict[tuple[str, tuple[str, ...]], list[Finding]] = {}
+"""By mapping, as JSON, and titles: what `syncd check` finds about the shipped templates."""
 _NO_MATTER = {"version", "file", "enforce_from"}
 """What no template sees."""
 
@@ -24,6 +28,7 @@ def read_mappings_once() -> None:
     """Parse a text once; try a mapping out with the shipped templates once, with others every time."""
     yaml_reader.parse_yaml = _parsed
     load.template_problems = _problems
+    configured.templates = _checked
 
 
 def _parsed(text: str, file: str) -> Document:
@@ -49,3 +54,15 @@ def _problems(mapping: Mapping, document: Document, templates: Templates) -> lis
     if not problems:
         _FINE.add(content)
     return problems
+
+
+def _checked(mapping: Mapping, shipped: Templates) -> list[Finding]:
+    if len(shipped.folders) > 1:
+        return list(_check(mapping, shipped))
+    content = (mapping.model_dump_json(exclude=_NO_MATTER), tuple(configured.HOSTILE))
+    if content not in _CHECKED:
+        _CHECKED[content] = list(_check(mapping, shipped))
+    return _CHECKED[content]
+
+
+_check = configured.templates
