@@ -58,7 +58,7 @@ from syncd.web.app import open_listener, open_page
 from syncd.web.receive import Receiver
 from syncd.web.server import Door, knock
 from syncd.web.source import Source
-from syncd.web.standby import Fronts
+from syncd.web.standby import Waited
 
 GRACE_SECONDS = 8.0
 """Seconds that running requests get after SIGTERM."""
@@ -223,16 +223,11 @@ def make_post(configuration: Configuration, transport: Transport, clock: Clock) 
 class Daemon:
     """The control loop with a ticker, signals and a listener.
 
-    `fronts` are the listeners of the standby that it was before. Raise `ConfigError` if the listener's
-    address is not available.
+    Raise `ConfigError` if the listener's address is not available.
     """
 
     def __init__(
-        self,
-        context: EngineContext,
-        configuration: Configuration,
-        fronts: Fronts | None = None,
-        asked_to_stop: Event | None = None,
+        self, context: EngineContext, configuration: Configuration, waited: Waited | None = None
     ) -> None:
         settings = configuration.settings
         poll_seconds = settings.poll_seconds
@@ -244,6 +239,7 @@ class Daemon:
         receiver = Receiver(context, self.loop.work_queue.submit_told)
         self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
         # bound before the first contact, so that a wrong address stops the start
+        fronts = waited.fronts if waited is not None else None
         front, page = (fronts.listener, fronts.page) if fronts is not None else (None, None)
         self.listener = open_listener(settings, self._source, context.clock.now(), front)
         self.page = open_page(settings, self._source, configuration.templates, page)
@@ -251,7 +247,8 @@ class Daemon:
         self._context = context
         self._poll_seconds = poll_seconds
         self._address = settings.listen
-        self._asked_to_stop = asked_to_stop or Event()
+        self._waited = waited or Waited(None, Event(), Event())
+        self._asked_to_stop = self._waited.asked_to_stop
         self._failed: Exception | None = None
         # APScheduler waits by the system's clock, also when a test gives the engine another one
         self._ticker = Ticker(SystemClock())
@@ -315,6 +312,7 @@ class Daemon:
         for listener in self._listeners:
             listener.start()
         self.supervisor.ready()
+        self._waited.started.set()
         if self.supervisor.watchdog is not None:
             # systemd asks for a sign of life in each period; half of it leaves room for a slow answer
             Thread(

@@ -8,7 +8,7 @@ while the database does not answer, so that a database that starts anew needs no
 from __future__ import annotations
 
 import signal
-from threading import Event
+from threading import Event, Thread
 
 from loguru import logger
 
@@ -21,7 +21,7 @@ from syncd.ledger.database.connection import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerUnreachable, LedgerUnwritable
 from syncd.ledger.open import Ledger
 from syncd.ledger.standby import StandbyLedger
-from syncd.web.standby import Fronts, Standing, open_fronts
+from syncd.web.standby import Fronts, Standing, Waited, open_fronts
 
 TRY_EVERY = 1.0
 """Seconds between two tries to take the lock."""
@@ -30,11 +30,15 @@ GRACE_SECONDS = 2.0
 
 
 class Standby:
-    """One daemon that wants to lead; `fronts` are its listeners once it had to wait."""
+    """One daemon that wants to lead; `fronts` are its listeners once it had to wait.
+
+    `started` ends the signs of life that it gives to the service manager: the leader then gives its own.
+    """
 
     def __init__(self, configuration: Configuration, clock: Clock, holder: str) -> None:
         self.fronts: Fronts | None = None
         self.stop = Event()
+        self.started = Event()
         self._configuration = configuration
         self._clock = clock
         self._holder = holder
@@ -55,8 +59,6 @@ class Standby:
             if ledger is not None:
                 self._say("taking over as the leader")
                 return ledger
-            if self._supervisor.watchdog is not None:
-                self._supervisor.alive()
             self.stop.wait(TRY_EVERY)
         self._supervisor.stopping()
         if self.fronts is not None:
@@ -94,7 +96,21 @@ class Standby:
         self.fronts = open_fronts(settings, standing, self._clock, rules)
         self._standing = standing
         self._supervisor.ready()
+        if self._supervisor.watchdog is not None:
+            # a takeover may have to migrate a large ledger, and its first contact may wait for a service
+            every = self._supervisor.watchdog / 2
+            Thread(target=self._stay_alive, args=(every,), name="alive", daemon=True).start()
         return standing
+
+    def _stay_alive(self, every: float) -> None:
+        self._supervisor.alive()
+        while not self.started.wait(every):
+            self._supervisor.alive()
+
+    @property
+    def waited(self) -> Waited:
+        """What the daemon takes over that leads now."""
+        return Waited(self.fronts, self.stop, self.started)
 
     def _say(self, words: str) -> None:
         """Show the words, and log them if they are news."""

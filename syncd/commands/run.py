@@ -97,8 +97,7 @@ def _run(setup: Setup, context: EngineContext, standby: Standby | None) -> bool:
         context.ledger.name,
         settings.poll_seconds,
     )
-    fronts, stop = (standby.fronts, standby.stop) if standby is not None else (None, None)
-    return Daemon(context, setup.configuration, fronts, stop).run()
+    return Daemon(context, setup.configuration, standby.waited if standby is not None else None).run()
 
 
 @contextmanager

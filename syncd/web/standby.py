@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -51,6 +52,19 @@ class Fronts:
         for front in (self.listener, self.page):
             if front is not None:
                 front.listener.stop(seconds)
+
+
+@dataclass(frozen=True)
+class Waited:
+    """What a daemon takes over from the time when it waited as a standby.
+
+    Its listeners serve already, `asked_to_stop` may be set already, and `started` ends the signs of life that
+    the standby gives to the service manager.
+    """
+
+    fronts: Fronts | None
+    asked_to_stop: Event
+    started: Event
 
 
 def open_fronts(settings: Settings, standing: Standing, clock: Clock, rules: Rules) -> Fronts:

@@ -64,6 +64,9 @@ class Waiting:
         self.words: list[str] = []
         monkeypatch.setattr(self.standby._supervisor, "status", self.words.append)
         monkeypatch.setattr(self.standby._supervisor, "ready", lambda: self.words.append("READY"))
+        self.signs = threading.Semaphore(0)
+        monkeypatch.setattr(self.standby._supervisor, "watchdog", 0.02)
+        monkeypatch.setattr(self.standby._supervisor, "alive", self.signs.release)
         self.ledger: Any = None
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run)
@@ -117,6 +120,7 @@ def stands_by(
 
     yield make
     for waiting in made:
+        waiting.standby.started.set()
         waiting.standby.stop.set()
         waiting.join()
 
@@ -177,6 +181,8 @@ def test_it_leads_with_the_ledger_that_it_got_and_its_listener_changes_over(
     waiting.join()
     assert waiting.ledger is ledger
     assert waiting.words[-1] == "taking over as the leader"
+    # the service manager hears of it until the daemon has started
+    assert all(waiting.signs.acquire(timeout=20) for _ in range(5))
     # still a standby's answers, until the daemon has made its first contact
     assert waiting.get("/leader").status_code == 503
 
