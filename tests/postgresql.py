@@ -18,8 +18,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Integer
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel
+
+from syncd.ledger.database.backend import backend_of
+from syncd.sandbox.cast import START
 
 WHY_SKIPPED = "PostgreSQL is missing"
 """The reason of a skipped test, which `.ci/run` looks for."""
@@ -57,6 +61,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.socket = folder
         self._at_work: tuple[str, Any] | None = None
+        self._empty: tuple[str, str] | None = None
 
     def url(self, database: str) -> str:
         """Return the ledger's URL of a database."""
@@ -89,7 +94,21 @@ class Cluster:
             connection.execute(f"CREATE TABLE newborn.{name} AS TABLE public.{name}")
             statements.append(f"DELETE FROM public.{name}")  # noqa: S608 - a table of ours
             statements.append(f"INSERT INTO public.{name} TABLE newborn.{name}")
+            if table.name != "audit_head" and isinstance(getattr(table.c.get("id"), "type", None), Integer):
+                last = f"(SELECT max(id) FROM newborn.{name})"  # noqa: S608 - a table of ours
+                sequence = f"pg_get_serial_sequence('public.{name}', 'id')"
+                statements.append(f"SELECT setval({sequence}, coalesce({last}, 1), {last} IS NOT NULL)")
         return f"BEGIN;{';'.join(statements)};COMMIT"
+
+    def empty_ledger(self) -> str:
+        """Return the URL of a migrated ledger that nobody has opened yet; the last one is emptied for it."""
+        if self._empty is None:
+            url = self.url(self.new())
+            backend_of(url).migrate(START)
+            with self.connect(str(make_url(url).database)) as connection:
+                self._empty = (url, self.remember(connection))
+        self.restore(*self._empty)
+        return self._empty[0]
 
     def restore(self, url: str, statements: str) -> None:
         """Execute SQL on the database of a ledger's URL, after its connections have ended."""

@@ -135,6 +135,7 @@ class Rig:
     renderer: Renderer = field(default_factory=PlainRenderer)
     sender: str = "amara.osei@qrpay.example"
     chat: bool = False
+    ledger_url: str | None = None
     began: datetime = field(init=False)
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
@@ -149,8 +150,11 @@ class Rig:
 
         `settings` go to `build_context`, for this start alone.
         """
-        put_empty_ledger(self.folder / self.name)
-        self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
+        url = self.ledger_url
+        if url is None:
+            put_empty_ledger(self.folder / self.name)
+            url = f"sqlite:///{self.folder / self.name}"
+        self.ledger = open_for_work(url, "rig", self.clock.now(), self.folder)
         self.transport = WireTransport(self.clock, self.server)
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
         clients = (
@@ -228,7 +232,8 @@ class Rig:
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     """Yield a started rig.
 
-    `mappings`, `mail`, `chat`, `renderer`, `sender` and `settle_seconds` go to the rig, `start` to the clock,
+    `mappings`, `mail`, `chat`, `renderer`, `sender`, `ledger_url` (default: a file in the folder) and
+    `settle_seconds` go to the rig, `start` to the clock,
     all other options to the default world. `preset` changes the world before the rig starts.
     """
     preset = options.pop("preset", lambda _world: None)
@@ -236,7 +241,7 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     settle_seconds = options.pop("settle_seconds", 600.0)
     with_mail, with_chat = options.pop("mail", False), options.pop("chat", False)
     renderer = options.pop("renderer", PlainRenderer())
-    more = {"sender": options.pop("sender")} if "sender" in options else {}
+    more = {name: options.pop(name) for name in ("sender", "ledger_url") if name in options}
     clock = SandboxClock(options.pop("start", START))
     world = default_world(clock, **options)
     preset(world)

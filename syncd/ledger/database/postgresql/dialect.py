@@ -7,6 +7,7 @@ Whole numbers have 64 bits, and texts sort by their bytes, as in SQLite.
 
 from __future__ import annotations
 
+import select
 from typing import Any
 
 from sqlalchemy import Column, String
@@ -52,6 +53,18 @@ class Reading(PGDialect_psycopg):
         sqltypes.Integer: _BigInteger,
     }
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        """Return True if the server has not ended the connection since it was used last."""
+        ask: Any = super().do_ping
+        idle = select.poll()
+        try:
+            idle.register(dbapi_connection.fileno(), select.POLLIN)
+        except self.loaded_dbapi.OperationalError:
+            # it is closed: a ping says so in the way that the pool understands
+            return bool(ask(dbapi_connection))
+        # whatever an idle connection has to read is the server's farewell; no need to ask each time
+        return not idle.poll(0) or bool(ask(dbapi_connection))
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         """Begin a transaction."""

@@ -1,0 +1,39 @@
+"""The engine on a ledger in PostgreSQL: end-to-end tests of the engine, once more there.
+
+Each run plays a part of them, another one after each change of the code.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from postgresql import Cluster
+from turns import turn
+
+from engine import test_conflicts, test_duties, test_faults, test_lifecycle, test_notices, test_two_ways
+
+OF = 24
+"""One of so many tests is played."""
+FIXTURES = {"house", "make_rig"}
+TESTS = [
+    test
+    for module in (test_lifecycle, test_two_ways, test_duties, test_conflicts, test_faults, test_notices)
+    for name, test in sorted(vars(module).items())
+    if name.startswith("test_") and inspect.signature(test).parameters.keys() <= FIXTURES
+]
+
+
+@pytest.mark.parametrize("test", TESTS[turn(OF) :: OF], ids=lambda test: str(test.__name__))
+def test_the_engine_does_the_same_on_a_server(
+    test: Callable[..., None], make_rig: Any, cluster: Cluster
+) -> None:
+    on_server = partial(make_rig, ledger_url=cluster.empty_ledger())
+    given: dict[str, Any] = {"make_rig": on_server}
+    if "house" in inspect.signature(test).parameters:
+        given["house"] = on_server()
+        given["house"].cycle()
+    test(**{name: given[name] for name in inspect.signature(test).parameters})
