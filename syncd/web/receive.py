@@ -13,6 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from threading import Lock
 from typing import Protocol
+from zlib import crc32
 
 from loguru import logger
 
@@ -29,6 +30,8 @@ REMEMBERED = 10_000
 """Deliveries that syncd remembers; an older one that comes again only costs another read."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at an incident because of webhooks; polls and people look at any time."""
+SPREAD = 0.5
+"""Up to so many seconds more, by the incident: looks at many incidents must not begin at the same moment."""
 LOGGED_EVERY = 60.0
 """Seconds between two log lines about refused deliveries of one service."""
 
@@ -176,7 +179,7 @@ class Receiver:
         """Queue incidents, each at most once a second: `tick` queues those of which more comes meanwhile."""
         now, due = self._context.clock.boottime(), dict[str, int]()
         with self._lock:
-            self._looked = {key: at for key, at in self._looked.items() if now - at < LOOK_EVERY}
+            self._looked = {key: at for key, at in self._looked.items() if now - at < _pause(key)}
             for incident_id, rank in ranks.items():
                 if incident_id in self._looked:
                     self._waiting[incident_id] = min(rank, self._waiting.get(incident_id, rank))
@@ -193,7 +196,7 @@ class Receiver:
             due = {
                 key: rank
                 for key, rank in self._waiting.items()
-                if now - self._looked.get(key, -LOOK_EVERY) >= LOOK_EVERY
+                if now - self._looked.get(key, -_pause(key)) >= _pause(key)
             }
             for key in due:
                 del self._waiting[key]
@@ -232,3 +235,8 @@ class Receiver:
                 self._known[f"{source} {delivery}"] = None
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
+
+
+def _pause(incident_id: str) -> float:
+    """Return the least seconds between two looks at an incident."""
+    return LOOK_EVERY + SPREAD * (crc32(incident_id.encode()) % 100) / 100

@@ -17,6 +17,7 @@ from rig import Rig
 from waiting import wait_for
 
 from syncd.web import app, server
+from syncd.web.receive import LOOK_EVERY, SPREAD
 from web.test_listener import Web, pagerduty, trigger
 
 SILENT = 700
@@ -186,7 +187,7 @@ def test_two_hundred_webhooks_about_one_incident_are_one_look_a_second(
     assert web.handed == [incident]
     web.receiver.tick()
     assert web.handed == [incident]
-    house.world.advance(1)
+    house.world.advance(LOOK_EVERY + SPREAD)
     web.receiver.tick()
     web.receiver.tick()
     assert web.handed == [incident] * 2

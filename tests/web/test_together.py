@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from threading import Event
 from typing import Any
 
@@ -14,7 +15,7 @@ from rig import Rig
 
 from syncd.engine.rules import Rank
 from syncd.web.app import _Together
-from syncd.web.receive import Receiver
+from syncd.web.receive import LOOK_EVERY, Receiver
 from web.test_listener import pagerduty, trigger
 
 PATIENCE = 60.0
@@ -97,3 +98,21 @@ def test_a_webhook_tells_how_soon_syncd_looks_and_nothing_else(
     house.loop.work_queue.drain()
     # its priority is the one that PagerDuty shows
     assert issue_of(house)["fields"]["priority"]["name"] == "Medium"
+
+
+def test_looks_at_many_incidents_because_of_webhooks_do_not_begin_at_the_same_moment(house: Rig) -> None:
+    moments: dict[str, list[float]] = {}
+
+    def look(ranks: Mapping[str, int]) -> None:
+        for incident in ranks:
+            moments.setdefault(incident, []).append(house.clock.boottime())
+
+    receiver = Receiver(house.context, look)
+    incidents = [trigger(house) for _ in range(10)]
+    house.cycle()
+    for moment in range(30):
+        receiver.pagerduty([pagerduty(incident, title=f"{moment}") for incident in incidents])
+        house.world.advance(0.1)
+    pauses = {later - sooner for looks in moments.values() for sooner, later in pairwise(looks)}
+    assert min(pauses) >= LOOK_EVERY - 0.001
+    assert len({looks[1] for looks in moments.values()}) > 2
