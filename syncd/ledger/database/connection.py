@@ -79,13 +79,13 @@ class Database:
         self.state_dir = state_dir
         self.backend = backend_of(url, state_dir)
         self.name = self.backend.name
-        self.engine, self._writing = open_engines(self.backend)
+        self.engine, self._writer = open_engines(self.backend)
         views = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
         # a file cannot be away; a server can at any moment
         self.read: Callable[[], AbstractContextManager[Session]] = (
             partial(self._remote_view, views) if self.backend.shared else views
         )
-        self._writers = GroupCommit(self._writing, self.backend.is_open)
+        self._writers = GroupCommit(self._writer, self.backend.is_open)
         self.trouble: str | None = None
 
     @contextmanager
@@ -107,7 +107,7 @@ class Database:
 
     def share_statements(self, other: Database) -> None:
         """Use the SQL that the statements on another ledger became, and share what becomes of ours."""
-        for engine, others in ((self.engine, other.engine), (self._writing, other._writing)):
+        for engine, others in ((self.engine, other.engine), (self._writer, other._writer)):
             if engine.url.drivername == others.url.drivername:
                 compiled = others.get_execution_options().get("compiled_cache", others._compiled_cache)
                 engine.dialect = others.dialect
