@@ -6,6 +6,7 @@ replayed, printed and tested.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import Field
@@ -324,7 +325,8 @@ class Remark(Value):
     aspect: str | None = None
 
 
-class Decision(Value):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """The answer of a rule: the operations to record, and the changes that need no write to a service.
 
     - `agreed` holds the values that both sides agree on without a write.
@@ -338,10 +340,12 @@ class Decision(Value):
       `owner` (Jira accounts).
       `hand_over`: its action items are judged up to its merge and count for the target from now on.
     - `facts` are stored with an action item, by issue id.
+
+    Rules make a hundred of them for one case, from values that are checked already: so nothing is validated.
     """
 
     operations: tuple[Operation, ...] = ()
-    agreed: dict[str, JsonValue] = Field(default_factory=dict)
+    agreed: dict[str, JsonValue] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     again: float | None = None
     dry_run_notes: tuple[str, ...] = ()
@@ -349,10 +353,13 @@ class Decision(Value):
     duties: tuple[Duty, ...] = ()
     look: frozenset[str] = frozenset()
     waivers: tuple[Waiver, ...] = ()
-    facts: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    facts: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
 
     def plus(self, other: Decision) -> Decision:
         """Return both decisions as one; of values for the same key, the other decision's wins."""
+        # most rules have nothing to say about most cases
+        if other == _NOTHING:
+            return self
         return Decision(
             operations=self.operations + other.operations,
             agreed={**self.agreed, **other.agreed},
@@ -365,6 +372,9 @@ class Decision(Value):
             waivers=self.waivers + other.waivers,
             facts=_merged(self.facts, other.facts),
         )
+
+
+_NOTHING = Decision()
 
 
 def _merged(

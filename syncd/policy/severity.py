@@ -7,14 +7,17 @@ incident. A severity from the service or the urgency is *assumed*, and the ticke
 
 from __future__ import annotations
 
-from syncd.domain.base import Value
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection, SeveritySection
 from syncd.policy.case import Rulebook
 
 
-class Severity(Value):
+@dataclass(frozen=True, slots=True)
+class Severity:
     """A decided severity: its name and section in the mapping, and the source that decided it."""
 
     name: str
@@ -29,13 +32,8 @@ class Severity(Value):
 
 def decide_severity(incident: Incident, mapping: Mapping, section: ServiceSection) -> Severity:
     """Return the severity of an incident by its team's mapping; every incident has one."""
-    for source, name in (
-        ("priority", _by_priority(incident, mapping)),
-        ("field", _by_field(incident, mapping)),
-        ("title", title_word(incident.title, mapping)),
-        ("service", section.severity),
-        ("urgency", _by_urgency(incident, mapping)),
-    ):
+    for source, named in _SOURCES:
+        name = named(incident, mapping, section)
         if name is not None and name in mapping.severities:
             return Severity(name=name, source=source, section=mapping.severities[name])
     # Nothing names a severity: take the mildest, because a graver one may mail or page people.
@@ -49,17 +47,17 @@ def owes_postmortem(incident: Incident, book: Rulebook) -> bool:
     return book.mapping.owes_postmortem(severity.name, book.section)
 
 
-def _by_priority(incident: Incident, mapping: Mapping) -> str | None:
+def _by_priority(incident: Incident, mapping: Mapping, _section: ServiceSection) -> str | None:
     if incident.priority is None:
         return None
     priority = incident.priority.name.casefold()
     for name, section in mapping.severities.items():
-        if priority in {word.casefold() for word in section.pagerduty}:
+        if any(priority == word.casefold() for word in section.pagerduty):
             return name
     return None
 
 
-def _by_field(incident: Incident, mapping: Mapping) -> str | None:
+def _by_field(incident: Incident, mapping: Mapping, _section: ServiceSection) -> str | None:
     if mapping.severity_field is None:
         return None
     value = (incident.custom_fields or {}).get(mapping.severity_field)
@@ -75,7 +73,25 @@ def title_word(title: str, mapping: Mapping) -> str | None:
     return mapping.severity_named(word) if closed else None
 
 
-def _by_urgency(incident: Incident, mapping: Mapping) -> str | None:
+def _by_title(incident: Incident, mapping: Mapping, _section: ServiceSection) -> str | None:
+    return title_word(incident.title, mapping)
+
+
+def _by_service(_incident: Incident, _mapping: Mapping, section: ServiceSection) -> str | None:
+    return section.severity
+
+
+def _by_urgency(incident: Incident, mapping: Mapping, _section: ServiceSection) -> str | None:
     return next(
         (name for name, section in mapping.severities.items() if section.urgency == incident.urgency), None
     )
+
+
+_SOURCES: tuple[tuple[str, Callable[[Incident, Mapping, ServiceSection], str | None]], ...] = (
+    ("priority", _by_priority),
+    ("field", _by_field),
+    ("title", _by_title),
+    ("service", _by_service),
+    ("urgency", _by_urgency),
+)
+"""Where a severity may come from; the first that names one counts, so the others are not asked."""

@@ -16,6 +16,7 @@ from syncd.engine.act.executor import Executor
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.loading import record_of
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.cast import BOT_EMAIL
@@ -565,8 +566,8 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
         reason="test",
     )
     with rig.ledger.write() as session:
-        outbox.record(session, made.id, [edit], rig.clock.now(), "test")
-        row = next(one for one in outbox.open_of(session, made.id) if one.kind == Kind.EDIT_POSTMORTEM)
+        outbox.record(session, [edit], rig.clock.now(), "test", waiting=open_operations_in(session, made.id))
+        row = next(one for one in open_operations_in(session, made.id) if one.kind == Kind.EDIT_POSTMORTEM)
         edit_it = record_of(OperationRecord, row)
     Executor(rig.context).attempt(edit_it)
     shown = set(postmortem(rig)["fields"]["labels"])

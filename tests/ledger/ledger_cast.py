@@ -19,6 +19,7 @@ from syncd.domain.operation import CreateTicket, EditTicket, MirrorNote, MoveTic
 from syncd.domain.operation.keys import copy_of_note_key, ticket_key
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.store import operation_states, outbox, snapshots
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 
@@ -85,7 +86,14 @@ def record(
     session: Session, *operations: Operation, incident: str = "P1", hold: str = ""
 ) -> list[OperationRow]:
     """Record all operations that an incident needs now, as the engine does."""
-    return outbox.record(session, incident, operations, NOW, "v1", hold=frozenset({hold} - {""}))
+    waiting = open_operations_in(session, incident)
+    after = outbox.record(session, operations, NOW, "v1", waiting=waiting, hold=frozenset({hold} - {""}))
+    # the ledger writes past the session: what a test holds shows it, too
+    for row in session.identity_map.values():
+        session.refresh(row)
+    # those that waited come first
+    rows = (session.get(OperationRow, made.id) for made in after[len(waiting) :])
+    return [row for row in rows if row is not None]
 
 
 def claim(

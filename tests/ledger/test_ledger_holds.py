@@ -13,6 +13,7 @@ from syncd.ledger.store import first_load, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.holds import Judgement
+from syncd.ledger.store.lookups import open_operations_in
 
 
 @pytest.mark.parametrize(("tickets", "state"), [(0, "passed"), (50, "passed"), (51, "held")])
@@ -90,7 +91,14 @@ def hold(ledger: Ledger, *incidents: str) -> None:
     with ledger.write() as session:
         for incident_id in incidents:
             operation = move(incident_id)
-            outbox.record(session, incident_id, [operation], NOW, "v1", hold=frozenset([operation.key]))
+            outbox.record(
+                session,
+                [operation],
+                NOW,
+                "v1",
+                waiting=open_operations_in(session, incident_id),
+                hold=frozenset([operation.key]),
+            )
 
 
 def test_what_is_held_is_released_as_a_whole_or_by_its_number(ledger: Ledger) -> None:

@@ -24,6 +24,7 @@ from ledger_cast import (
 from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import outbox
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.tables import OperationRow
 
 # Once
@@ -246,9 +247,11 @@ def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Le
 def test_an_operation_keeps_its_meaning_and_the_version_of_the_rules(ledger: Ledger) -> None:
     operation = edit(summary="Zażółć ☃", priority={"id": "3"})
     with ledger.write() as session:
-        outbox.record(session, "P1", [operation], later(3), "sha-of-the-mapping")
+        outbox.record(
+            session, [operation], later(3), "sha-of-the-mapping", waiting=open_operations_in(session, "P1")
+        )
     with ledger.read() as session:
-        (row,) = outbox.open_of(session, "P1")
+        (row,) = open_operations_in(session, "P1")
     assert (row.key, row.op, row.op_class, row.kind, row.target, row.object, row.aspect) == (
         "fields/P1",
         operation.op,

@@ -27,7 +27,8 @@ from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
 from syncd.ledger.database.connection import Database
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import operation_states, outbox
+from syncd.ledger.store import operation_states
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
 
@@ -215,9 +216,9 @@ def test_who_read_an_operation_before_it_left_cannot_park_it(ledger: Ledger) -> 
     with ledger.write() as session:
         record(session, create())
     with ledger.read() as session:
-        (stale,) = outbox.open_of(session, "P1")
+        (stale,) = open_operations_in(session, "P1")
     with ledger.write() as session:
-        (row,) = outbox.open_of(session, "P1")
+        (row,) = open_operations_in(session, "P1")
         assert claim(session, row)
     with pytest.raises(OperationMoved, match="from pending to parked"), ledger.write() as session:
         operation_states.park_in(session, stale, NOW, "cannot be rendered")

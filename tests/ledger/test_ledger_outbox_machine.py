@@ -17,6 +17,7 @@ from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, Opera
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store import audit, operation_states, outbox
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
 UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
@@ -82,14 +83,18 @@ class OutboxMachine(RuleBasedStateMachine):
     @initialize(incident=st.sampled_from(INCIDENTS))
     def begin(self, incident: str) -> None:
         with self.ledger.write() as session:
-            outbox.record(session, incident, possible(incident)[:4], NOW, "v1")
+            outbox.record(
+                session, possible(incident)[:4], NOW, "v1", waiting=open_operations_in(session, incident)
+            )
 
     @rule(decision=decisions, hold=st.sampled_from([False, False, False, True]))
     def record(self, decision: tuple[str, list[Operation]], hold: bool) -> None:
         incident, operations = decision
         held = frozenset(op.key for op in operations if hold)
         with self.ledger.write() as session:
-            outbox.record(session, incident, operations, NOW, "v1", hold=held)
+            outbox.record(
+                session, operations, NOW, "v1", waiting=open_operations_in(session, incident), hold=held
+            )
             under_way = outbox.listing(session, UNDER_WAY)
             assert {row.id for row in under_way} == {row.id for row in self.rows if row.state in UNDER_WAY}
 

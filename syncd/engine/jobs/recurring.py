@@ -7,6 +7,7 @@ recurring duty has one slot in the work queue, as an incident has: its ident sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from syncd.domain.mapping.mapping import Mapping, mapping_of_recurring
@@ -212,7 +213,7 @@ class RecurringDuties:
         wanted = entry is not None and entry.mode is Mode.ENFORCE
         if entry is not None and entry.mode is not Mode.ENFORCE:
             # in `report` nothing leaves; the duty of an issue that exists is judged all the same
-            decision = decision.model_copy(update={"operations": ()})
+            decision = replace(decision, operations=())
         self._record(context, ident, case, decision, facts, book.mapping.version, wanted=wanted)
         return decision.again
 

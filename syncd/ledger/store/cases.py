@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, exists, literal, select
+from sqlalchemy import BindParameter, bindparam, literal
 from sqlalchemy import select as columns
-from sqlalchemy.orm import Mapped
-from sqlmodel import Session, SQLModel, col
+from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, Waiver
@@ -24,11 +23,17 @@ from syncd.domain.operation.keys import POSTS
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox
-from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
+from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.key_values import hears_status_updates_in
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
-from syncd.ledger.store.lookups import IncidentOnRecord, incident_and_ticket_in, items_in, open_operations_in
+from syncd.ledger.store.lookups import (
+    IncidentOnRecord,
+    Tables,
+    incident_on_record_in,
+    items_in,
+    open_operations_in,
+)
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.membership import on_record_among
 from syncd.ledger.store.postmortems import (
@@ -135,15 +140,11 @@ def load_case(
     `at_hand` is what the caller has just read of it: it is not read again.
     """
     with ledger.read() as session:
-        # the caller has read all three in one transaction just now
-        if at_hand is not None:
-            incident, ticket, notices = at_hand.incident, at_hand.ticket, at_hand.notices
-        else:
-            incident, ticket = incident_and_ticket_in(session, incident_id)
-            notices = tuple(change_notices_of_in(session, incident_id))
-        if incident is None:
+        # the caller has read it in one transaction just now
+        on_record = at_hand or incident_on_record_in(session, incident_id)
+        if on_record.incident is None:
             return None
-        return _facts(session, incident, ticket, notices, wanted)
+        return _facts(session, on_record.incident, on_record, wanted)
 
 
 def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[str]) -> NoticeFacts | None:
@@ -152,15 +153,15 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
     Of the open operations only mails of the kinds `open_mails` are returned.
     """
     with ledger.read() as session:
-        incident, ticket = incident_and_ticket_in(session, incident_id)
+        on_record = incident_on_record_in(session, incident_id)
+        incident, tables = on_record.incident, on_record.tables
         if incident is None:
             return None
-        tables = tables_with(session, incident_id)
         keys = _keys(session, incident_id, tables)
         all_sources = merged_sources_in(session, incident_id) if IncidentRow in tables else ()
         return NoticeFacts(
             incident=incident,
-            ticket=ticket,
+            ticket=on_record.ticket,
             operations=tuple(
                 operation
                 for operation in _open_operations(session, incident_id, tables)
@@ -174,27 +175,24 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
 
 
 def _facts(
-    session: Session,
-    incident: IncidentRecord,
-    ticket: TicketState | None,
-    notices: tuple[ChangeNotice, ...],
-    wanted: Wanted,
+    session: Session, incident: IncidentRecord, on_record: IncidentOnRecord, wanted: Wanted
 ) -> CaseFacts:
     ident = incident.id
-    # most incidents have rows in few tables: one statement tells which, and spares those for the others
-    tables, whose = tables_with(session, ident), {"incident": ident}
-    if ticket is None and TicketRow in tables:
-        # another thread stored the ticket since the caller read the incident
+    # most incidents have rows in few tables: the others are not read
+    ticket, tables, whose = on_record.ticket, on_record.tables, {"incident": ident}
+    if ticket is None:
+        # another thread may have stored the ticket since the caller read the incident
         ticket = get(session, TicketState, ident)
     once = _keys(session, ident, tables, once=True)
     all_sources = merged_sources_in(session, ident) if IncidentRow in tables else ()
     postmortem = get(session, PostmortemState, ident) if PostmortemRow in tables else None
-    owner = _account(session, wanted.owner)
+    # only an action item without an owner goes to the service's
+    owner = _account(session, wanted.owner) if ActionItemRow in tables else None
     items = items_in(session, ident) if ActionItemRow in tables else ()
     return CaseFacts(
         incident=incident,
         ticket=ticket,
-        notices=notices,
+        notices=on_record.notices,
         operations=_open_operations(session, ident, tables),
         once=once,
         pairs=tuple(load(session, MirrorPair, _PAIRS, whose)) if MirrorLinkRow in tables else (),
@@ -387,26 +385,3 @@ _TARGET = (
 _ACCOUNT = columns(col(PersonRow.account)).where(
     col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
 )
-
-
-Tables = frozenset[type[SQLModel]]
-_OF_INCIDENT: dict[type[SQLModel], Mapped[Any]] = {
-    TicketRow: col(TicketRow.incident_id),
-    PostmortemRow: col(PostmortemRow.incident_id),
-    ActionItemRow: col(ActionItemRow.incident_id),
-    DutyRow: col(DutyRow.incident_id),
-    WaiverRow: col(WaiverRow.incident_id),
-    MirrorLinkRow: col(MirrorLinkRow.incident_id),
-    OperationRow: col(OperationRow.incident_id),
-    UnseenWriteRow: col(UnseenWriteRow.incident_id),
-    IncidentRow: col(IncidentRow.was_merged_into),
-}
-
-
-def tables_with(session: Session, incident_id: str) -> Tables:
-    """Return the tables with a row of this incident; `IncidentRow` if another was ever merged into it."""
-    flags = session.connection().execute(_EXISTING, {"incident": incident_id}).one()
-    return frozenset(table for table, has_row in zip(_OF_INCIDENT, flags, strict=True) if has_row)
-
-
-_EXISTING = select(*(exists().where(whose == bindparam("incident")) for whose in _OF_INCIDENT.values()))

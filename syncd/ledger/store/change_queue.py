@@ -123,14 +123,12 @@ _CHANGE_NOTICES_OF = (
 
 def drop_notices_in(session: Session, change_notices: Iterable[ChangeNotice]) -> None:
     """Drop change notices that the decision of this transaction answers."""
-    ids = [notice.id for notice in change_notices]
-    if ids:
-        session.connection().execute(_DROP_CHANGE_NOTICES, {"ids": ids})
+    rows = [{"notice": notice.id} for notice in change_notices]
+    if rows:
+        session.connection().execute(_DROP_CHANGE_NOTICE, rows)
 
 
-_DROP_CHANGE_NOTICES = delete(ChangeNoticeRow).where(
-    col(ChangeNoticeRow.id).in_(bindparam("ids", expanding=True))
-)
+_DROP_CHANGE_NOTICE = delete(ChangeNoticeRow).where(col(ChangeNoticeRow.id) == bindparam("notice"))
 
 
 def to_take_up(ledger: Transactions) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, exists, literal, update
 from sqlalchemy import select as columns
 from sqlmodel import Session, SQLModel, col
 
@@ -23,9 +23,10 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
-from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.loading import get
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_severity
-from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
+from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
 from syncd.policy.exercises import ExerciseFacts
 from syncd.policy.restricted import LEFT
@@ -99,25 +100,24 @@ def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: dat
     """
     decision = judged.decision
     with ledger.write() as session:
-        incident = _still_as_read(session, judged)
-        if incident is None:
+        stands = _still_as_read(session, judged)
+        if stands is None:
             return None
+        incident = stands.incident
         # only these: a notice that came meanwhile asks for another decision
         drop_notices_in(session, judged.notices)
-        ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
-        operations, held = rules.allowed(incident, ticket is not None, decision)
+        operations, held = rules.allowed(incident, stands.issue is not None, decision)
         if held:
             holds.end_mass_if_gone(session)
-        rows = outbox.open_of(session, incident.id)
-        made = outbox.record(session, incident.id, operations, now, judged.version, hold=held, waiting=rows)
-        rows = [*rows, *made]
-        amend(session, rows, rules.amendments(decision, _records(rows)), now)
-        ticket = _keep_agreement(session, incident, ticket, decision, rules, now)
+        rows = open_operations_in(session, incident.id) if stands.has_work else []
+        rows = outbox.record(session, operations, now, judged.version, hold=held, waiting=rows)
+        rows = amend(session, rows, rules.amendments(decision, rows), now)
+        ticket = _keep_agreement(session, stands, decision, rules, now)
         keep_duties(session, incident.id, ticket, decision, now)
         if any(remark.rule == LEFT for remark in decision.remarks):
             # the mail to the security lead leaves with the others
-            rows = outbox.open_of(session, incident.id)
-        left = _records(row for row in rows if row.state in OPEN_STATES)
+            rows = open_operations_in(session, incident.id)
+        left = _still_open(rows)
         return Recorded(_keep_verdict(session, incident, judged, left, now), left)
 
 
@@ -135,21 +135,20 @@ def record_unseen(
     nothing if the incident became restricted since.
     """
     with ledger.write() as session:
-        incident = _still_as_read(session, judged)
-        if incident is None:
+        stands = _still_as_read(session, judged)
+        if stands is None:
             return None
-        rows = outbox.open_of(session, incident.id)
-        decision = decide(_records(rows))
+        incident = stands.incident
+        rows = open_operations_in(session, incident.id)
+        decision = decide(rows)
         # other waiting operations may rest on the issues that cannot be read now: they stay
         places = {(op.object, op.aspect) for op in decision.operations}
         replaced = [row for row in rows if (row.object, row.aspect) in places]
-        ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
-        operations, held = rules.allowed(incident, ticket is not None, decision)
-        made = outbox.record(
-            session, incident.id, operations, now, judged.version, hold=held, waiting=replaced
-        )
-        _keep_agreement(session, incident, ticket, decision, rules, now)
-        return Recorded(incident, _records(row for row in (*rows, *made) if row.state in OPEN_STATES))
+        stay = [row for row in rows if (row.object, row.aspect) not in places]
+        operations, held = rules.allowed(incident, stands.issue is not None, decision)
+        after = outbox.record(session, operations, now, judged.version, hold=held, waiting=replaced)
+        _keep_agreement(session, stands, decision, rules, now)
+        return Recorded(incident, _still_open(sorted([*stay, *after], key=lambda row: row.id)))
 
 
 def record_notices(
@@ -163,8 +162,8 @@ def record_notices(
     """Record the operations of notices beside an incident's decisions, and amend its open operations."""
     with ledger.write() as session:
         outbox.add(session, operations, now, version)
-        rows = outbox.open_of(session, incident_id)
-        amend(session, rows, amendments(_records(rows)), now)
+        rows = open_operations_in(session, incident_id)
+        amend(session, rows, amendments(rows), now)
 
 
 def drop_notices(ledger: Transactions, notices: Iterable[ChangeNotice]) -> None:
@@ -173,55 +172,82 @@ def drop_notices(ledger: Transactions, notices: Iterable[ChangeNotice]) -> None:
         drop_notices_in(session, notices)
 
 
-def _still_as_read(session: Session, judged: Judged) -> IncidentRecord | None:
-    """Return the incident as it is now, None if it is gone or if the decision missed its restriction."""
+@dataclass(frozen=True, slots=True)
+class _Stands:
+    """An incident as it is now, the id of its ticket, if that was closed, and if an operation is open."""
+
+    incident: IncidentRecord
+    issue: str | None
+    closed: bool
+    has_work: bool
+
+
+def _still_as_read(session: Session, judged: Judged) -> _Stands | None:
+    """Return how an incident stands now, None if it is gone or if the decision missed its restriction."""
     read = judged.read
-    current = session.connection().execute(_SINCE, {"incident": read.id}).first()
+    row = session.connection().execute(_SINCE, {"incident": read.id}).first()
+    if row is None:
+        return None
+    *current, issue, closed, has_work = row
     # these columns tell whether the whole row, which is large, must be read again
-    unchanged = current == (read.read_seq, read.restricted, read.notes_read_seq, read.finished)
+    unchanged = current == [read.read_seq, read.restricted, read.notes_read_seq, read.finished]
     incident = read if unchanged else get(session, IncidentRecord, read.id)
     if incident is None or (incident.restricted and not judged.restricted):
         return None
-    return incident
+    return _Stands(incident, issue if judged.has_ticket else None, closed is not None, has_work)
 
 
-_SINCE = columns(
-    col(IncidentRow.read_seq),
-    col(IncidentRow.restricted),
-    col(IncidentRow.notes_read_seq),
-    col(IncidentRow.finished),
-).where(col(IncidentRow.id) == bindparam("incident"))
+_SINCE = (
+    columns(
+        col(IncidentRow.read_seq),
+        col(IncidentRow.restricted),
+        col(IncidentRow.notes_read_seq),
+        col(IncidentRow.finished),
+        col(TicketRow.issue_id),
+        col(TicketRow.closed),
+        exists().where(
+            col(OperationRow.incident_id) == bindparam("incident"),
+            col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+        ),
+    )
+    .select_from(IncidentRow)
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(col(IncidentRow.id) == bindparam("incident"))
+)
 
 
-def _records(rows: Iterable[OperationRow]) -> list[OperationRecord]:
-    return [record_of(OperationRecord, row) for row in rows]
+def _still_open(rows: Iterable[OperationRecord]) -> list[OperationRecord]:
+    return [row for row in rows if row.state in OPEN_STATES]
 
 
 def amend(
-    session: Session, rows: Sequence[OperationRow], amendments: Iterable[Amendment], now: datetime
-) -> None:
-    """Drop or renew waiting operations among these rows."""
+    session: Session, rows: Sequence[OperationRecord], amendments: Iterable[Amendment], now: datetime
+) -> list[OperationRecord]:
+    """Drop or renew waiting operations among these rows; return all of them as they are afterwards."""
     by_id = {row.id: row for row in rows}
     for amendment in amendments:
         row = by_id[amendment.operation.id]
         if amendment.renew is not None:
-            operation_states.renew(session, row, amendment.renew, now)
+            row = operation_states.renew(session, row, amendment.renew, now)
         if amendment.drop is not None:
-            operation_states.finish(session, row, OperationState.DROPPED, now, why=amendment.drop)
+            row = operation_states.finish(session, row, OperationState.DROPPED, now, why=amendment.drop)
+        by_id[row.id] = row
+    return list(by_id.values())
 
 
 def _keep_agreement(
-    session: Session,
-    incident: IncidentRecord,
-    ticket: TicketState | None,
-    decision: Decision,
-    rules: RecordingRules,
-    now: datetime,
+    session: Session, stands: _Stands, decision: Decision, rules: RecordingRules, now: datetime
 ) -> TicketState | None:
-    """Store what is agreed without a write, and record each remark with its reason."""
+    """Store what is agreed without a write, and record each remark with its reason.
+
+    Return the ticket if there is one and the decision may have to change it.
+    """
+    incident, issue, ticket = stands.incident, stands.issue, None
+    # it is large, and most decisions leave it as it is
+    if issue is not None and (decision.agreed or stands.closed):
+        ticket = get(session, TicketState, incident.id)
     if ticket is not None and decision.agreed:
         ticket = _agree(session, ticket, decision.agreed)
-    issue = ticket.issue_id if ticket else None
     for remark in decision.remarks:
         # a restricted ticket lacks its security level: a person has to act, so syncd mails the lead
         if remark.rule == LEFT:

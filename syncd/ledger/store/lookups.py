@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, literal
+from sqlalchemy import BindParameter, bindparam, exists, literal
 from sqlalchemy import select as columns
-from sqlmodel import Session, col, select
+from sqlalchemy.orm import Mapped
+from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.duty import Duty
 from syncd.domain.incident import IncidentStatus
@@ -20,22 +22,34 @@ from syncd.ledger.store.names import name_of
 from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.tables import (
     ActionItemRow,
+    ChangeNoticeRow,
+    DutyRow,
     IncidentRow,
+    MirrorLinkRow,
     OperationRow,
     PersonRow,
     PostmortemRow,
     TicketRow,
+    UnseenWriteRow,
+    WaiverRow,
 )
 from syncd.policy.case import ItemState, PostmortemState, TicketState
+
+Tables = frozenset[type[SQLModel]]
+"""Tables with a row of an incident; `IncidentRow` if another one was ever merged into it."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentOnRecord:
-    """An incident and its ticket as they are on record, and its unanswered change notices."""
+    """An incident and its ticket as they are on record, and its unanswered change notices.
+
+    `tables` tells where the ledger has more of it, so that nobody reads the other tables in vain.
+    """
 
     incident: IncidentRecord | None
     ticket: TicketState | None
     notices: tuple[ChangeNotice, ...]
+    tables: Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +66,20 @@ class Followers:
 def find_incident(ledger: Transactions, incident_id: str) -> IncidentOnRecord:
     """Return an incident, its ticket and its change notices."""
     with ledger.read() as session:
-        incident, ticket = incident_and_ticket_in(session, incident_id)
-        return IncidentOnRecord(incident, ticket, tuple(change_notices_of_in(session, incident_id)))
+        return incident_on_record_in(session, incident_id)
+
+
+def incident_on_record_in(session: Session, incident_id: str) -> IncidentOnRecord:
+    """Return an incident, its ticket and its change notices."""
+    row = session.connection().execute(_ON_RECORD, {"incident": incident_id}).first()
+    if row is None:
+        # its change notices come before its first read
+        return IncidentOnRecord(None, None, tuple(change_notices_of_in(session, incident_id)), frozenset())
+    incident, ticket = _incident_and_ticket(row[:_OF_BOTH])
+    tables = frozenset(table for table, has_row in zip(_TABLES, row[_OF_BOTH:], strict=True) if has_row)
+    noticed = ChangeNoticeRow in tables
+    notices = tuple(change_notices_of_in(session, incident_id)) if noticed else ()
+    return IncidentOnRecord(incident, ticket, notices, tables)
 
 
 def find_ticket(ledger: Transactions, incident_id: str) -> TicketState | None:
@@ -147,19 +173,36 @@ def incident_and_ticket_in(
 ) -> tuple[IncidentRecord | None, TicketState | None]:
     """Return an incident and its ticket, in one read."""
     row = session.connection().execute(_BOTH, {"incident": incident_id}).first()
-    if row is None:
-        return None, None
+    return _incident_and_ticket(row) if row is not None else (None, None)
+
+
+def _incident_and_ticket(row: Sequence[Any]) -> tuple[IncidentRecord, TicketState | None]:
     ticket = row[_OF_INCIDENT:]
     # an outer join: without a ticket all its columns are null, also the first, which is never null else
     return IncidentRecord(*row[:_OF_INCIDENT]), None if ticket[0] is None else made_of(TicketState, ticket)
 
 
 _OF_INCIDENT = len(columns_of(IncidentRecord))
+_OF_BOTH = _OF_INCIDENT + len(columns_of(TicketState))
 _BOTH = (
     columns(*columns_of(IncidentRecord), *columns_of(TicketState))
     .select_from(IncidentRow)
     .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(IncidentRow.id) == bindparam("incident"))
+)
+_TABLES: dict[type[SQLModel], Mapped[Any]] = {
+    ChangeNoticeRow: col(ChangeNoticeRow.incident_id),
+    PostmortemRow: col(PostmortemRow.incident_id),
+    ActionItemRow: col(ActionItemRow.incident_id),
+    DutyRow: col(DutyRow.incident_id),
+    WaiverRow: col(WaiverRow.incident_id),
+    MirrorLinkRow: col(MirrorLinkRow.incident_id),
+    OperationRow: col(OperationRow.incident_id),
+    UnseenWriteRow: col(UnseenWriteRow.incident_id),
+    IncidentRow: col(IncidentRow.was_merged_into),
+}
+_ON_RECORD = _BOTH.add_columns(
+    *(exists().where(whose == bindparam("incident")) for whose in _TABLES.values())
 )
 
 

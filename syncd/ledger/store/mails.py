@@ -16,7 +16,8 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
-from syncd.ledger.store.loading import load, record_of, select_records
+from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.tables import OperationRow
 
 _ALARMS = "alarms"
@@ -172,8 +173,7 @@ def drop_waiting_in(
     session: Session, about: str, mail: str, states: Sequence[OperationState], now: datetime, why: str
 ) -> None:
     """Drop the mails of a kind that are in these states and certainly never left."""
-    for row in outbox.open_of(session, about):
-        record = record_of(OperationRecord, row)
+    for record in open_operations_in(session, about):
         # a mail of unknown outcome may have been sent, so it is not dropped as unsent
-        if row.state in states and mail_kind(record) == mail and not record.typed(SendMail).unsure:
-            operation_states.finish(session, row, OperationState.DROPPED, now, why=why)
+        if record.state in states and mail_kind(record) == mail and not record.typed(SendMail).unsure:
+            operation_states.finish(session, record, OperationState.DROPPED, now, why=why)

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, func, or_, update
-from sqlalchemy import select as columns
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
@@ -31,7 +30,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.loading import get
+from syncd.ledger.store.loading import made_of, select_records
 from syncd.ledger.store.tables import IncidentRow, OperationRow
 
 UNKNOWN = "unknown"
@@ -63,34 +62,33 @@ def claim_in(
     It may not leave if it is no longer pending, or if its incident became restricted after the operation was
     rendered. The first claim stores the rendered request, and later claims keep it.
     """
-    session.flush()  # the statements below must see the changes of this transaction
-    before = session.connection().execute(_BEFORE_CLAIM, {"row": operation_id}).first()
-    if before is None:
+    row = session.connection().execute(_BEFORE_CLAIM, {"row": operation_id}).first()
+    if row is None:
         return None
-    kept, attempts, restricted = before
+    operation = made_of(OperationRecord, row[:-1])
     # the request may hold texts of the incident: the next pass renders it again, without them
-    if restricted and not rendered.get("restricted"):
+    if row.restricted and not rendered.get("restricted"):
         return None
-    values = {
-        "state": OperationState.IN_FLIGHT,
+    values: dict[str, Any] = {
+        "state": str(OperationState.IN_FLIGHT),
         "instance": run,
         "claimed_at": now,
         "probe_from": probe_from,
-        "attempts": attempts + 1,
+        "attempts": operation.attempts + 1,
         # a repeated request must be the same request, or its outcome could not be looked up
-        "rendered": kept or rendered,
+        "rendered": operation.rendered or rendered,
         "error": None,
     }
-    if not _changed(session, operation_id, OperationState.PENDING, attempts, values):
+    if not _changed(session, operation_id, OperationState.PENDING, operation.attempts, values):
         return None
-    operation = get(session, OperationRecord, operation_id)
-    if operation is not None:
-        say(session, now, "operation.leaves", operation, {"attempt": operation.attempts})
+    operation = replace(operation, **values)
+    say(session, now, "operation.leaves", operation, {"attempt": operation.attempts})
     return operation
 
 
 _BEFORE_CLAIM = (
-    columns(col(OperationRow.rendered), col(OperationRow.attempts), col(IncidentRow.restricted))
+    select_records(OperationRecord)
+    .add_columns(col(IncidentRow.restricted))
     .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(OperationRow.id) == bindparam("row"))
 )
@@ -347,8 +345,8 @@ def release(session: Session, operations: Iterable[_Stored], now: datetime, by: 
         say(session, now, "operation.released", released, {"by": audit.salted(session, by)})
 
 
-def renew(session: Session, operation: OperationRow, op: Operation, now: datetime) -> None:
-    """Replace the meaning of an operation that never left by a newer decision's."""
-    operation.meaning, operation.rendered = dict(op.meaning), None
-    session.add(operation)
+def renew(session: Session, operation: OperationRecord, op: Operation, now: datetime) -> OperationRecord:
+    """Replace the meaning of an operation that never left by a newer decision's; return it so."""
+    operation = note(session, operation, meaning=dict(op.meaning), rendered=None)
     say(session, now, "operation.renewed", operation)
+    return operation

@@ -20,6 +20,7 @@ from syncd.domain.operation.keys import incident_of_create, postmortem_key, tick
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.functions import json_source, position_in
 from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, end_unknown, finish, outcome_unknown, say
 from syncd.ledger.store.restored import why_not_sent
 from syncd.ledger.store.snapshots import LONGEST_LAG
@@ -33,30 +34,29 @@ _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HE
 
 def record(
     session: Session,
-    incident: str,
     operations: Sequence[Operation],
     now: datetime,
     version: str,
     *,
+    waiting: Sequence[OperationRecord],
     hold: frozenset[str] = frozenset(),
-    waiting: Sequence[OperationRow] | None = None,
-) -> list[OperationRow]:
-    """Record the operations that an incident needs now, and return the new rows.
+) -> list[OperationRecord]:
+    """Record the operations that an incident needs now; `waiting` are its open ones.
+
+    Return the waiting ones as they are afterwards, and then the new ones.
 
     A once-operation is left if its key is on record. A state operation supersedes a waiting operation with
     the same object and aspect and another meaning. A waiting state operation that is no longer decided is
     superseded. An operation under way is left: the next decision sees its outcome.
-    Operations whose key is in `hold` begin as held. `waiting` are the incident's open rows, if the caller
-    has read them in this transaction.
+    Operations whose key is in `hold` begin as held.
     """
     decided = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
-    waiting = open_of(session, incident) if waiting is None else waiting
-    busy = _replace_waiting(session, waiting, decided, now)
+    after, busy = _replace_waiting(session, waiting, decided, now)
     once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
     recorded = keys_on_record_in(session, once)
     fresh = [op for key, op in once.items() if key not in recorded]
     fresh += [op for place, op in decided.items() if place not in busy]
-    return _insert(session, fresh, now, version, hold)
+    return [*after, *_insert(session, fresh, now, version, hold)]
 
 
 def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
@@ -77,26 +77,31 @@ _KEYS = columns(col(OperationRow.key)).where(col(OperationRow.key).in_(bindparam
 
 def _replace_waiting(
     session: Session,
-    waiting: Iterable[OperationRow],
+    waiting: Iterable[OperationRecord],
     decided: dict[tuple[str, str], Operation],
     now: datetime,
-) -> set[tuple[str, str]]:
-    """Supersede the waiting operations that are no longer decided; return the places that stay taken."""
+) -> tuple[list[OperationRecord], set[tuple[str, str]]]:
+    """Supersede the waiting operations that are no longer decided.
+
+    Return all of them as they are afterwards, and the places that stay taken.
+    """
+    after: list[OperationRecord] = []
     busy: set[tuple[str, str]] = set()
     for row in waiting:
-        # amendments drop once-operations; a decision need not repeat them
-        if row.op_class != OperationClass.STATE:
-            continue
         place = (row.object, row.aspect)
         op = decided.get(place)
+        # amendments drop once-operations; a decision need not repeat them
+        if row.op_class != OperationClass.STATE:
+            after.append(row)
         # under way, or the same decision: a place has one open operation at most
-        if row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
+        elif row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
             busy.add(place)
+            after.append(row)
         else:
             why = op.reason if op else "no longer needed"
             end = end_unknown if outcome_unknown(row) else partial(finish, state=OperationState.SUPERSEDED)
-            end(session, row, now=now, why=why)
-    return busy
+            after.append(end(session, row, now=now, why=why))
+    return after, busy
 
 
 def add(session: Session, operations: Sequence[Operation], now: datetime, version: str = "") -> None:
@@ -109,13 +114,12 @@ def add(session: Session, operations: Sequence[Operation], now: datetime, versio
 
 def note_done(
     session: Session, op: Operation, remote_id: str, done_at: datetime, now: datetime
-) -> OperationRow | None:
+) -> OperationRecord | None:
     """Record a once-operation that an earlier ledger carried out; return None if it is on record."""
     if on_record(session, op.key):
         return None
     (row,) = _insert(session, [op], now, "", frozenset())
-    finish(session, row, OperationState.DONE, done_at, remote_id=remote_id)
-    return row
+    return finish(session, row, OperationState.DONE, done_at, remote_id=remote_id)
 
 
 def on_record(session: Session, key: str) -> bool:
@@ -148,32 +152,30 @@ def stand_as_decided(records: Iterable[OperationRecord], decided: Iterable[Opera
 
 def _insert(
     session: Session, operations: Sequence[Operation], now: datetime, version: str, hold: frozenset[str]
-) -> list[OperationRow]:
-    if not operations:
-        return []
-    values = [_values_of(op, now, version, op.key in hold) for op in operations]
-    connection = session.connection()
-    # one statement each: a batch does not tell the ids of its rows
-    keys = [connection.execute(_INSERT, row_values).inserted_primary_key for row_values in values]
-    ids = [key[0] for key in keys if key is not None]
-    rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
-    for row, op in zip(rows, operations, strict=True):
-        held = row.state == OperationState.HELD
-        say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
+) -> list[OperationRecord]:
+    rows, connection = [], session.connection()
+    for op in operations:
+        values = _values_of(op, now, version, op.key in hold)
+        # one statement each: only so the database tells the new row's id
+        made = connection.execute(_INSERT, values).inserted_primary_key
+        row = OperationRecord(**values, **_NEVER_LEFT, id=made[0] if made else 0)
+        say(session, now, "operation.decided", row, {"reason": row.reason, "held": op.key in hold})
         # recorded all the same, so that people can see what was not sent
         why = why_not_sent(session, op)
         if why is not None:
-            finish(session, row, OperationState.DROPPED, now, why=why)
+            row = finish(session, row, OperationState.DROPPED, now, why=why)
+        rows.append(row)
     return rows
 
 
 def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[str, Any]:
+    """Return the values of a new operation's columns, as a later read shows them."""
     return {
         "key": op.key,
         "op": op.op,
-        "op_class": op.op_class,
-        "kind": op.kind,
-        "target": op.target,
+        "op_class": str(op.op_class),
+        "kind": str(op.kind),
+        "target": str(op.target),
         "incident_id": op.incident,
         "object": op.object,
         "aspect": op.aspect,
@@ -181,7 +183,7 @@ def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[s
         "meaning": dict(op.meaning),
         "reason": op.reason,
         "mapping_version": version,
-        "state": OperationState.HELD if held else OperationState.PENDING,
+        "state": str(OperationState.HELD if held else OperationState.PENDING),
         "attempts": 0,
         "waits_for": words_of_needs(op.incident, op.needs) if op.needs else None,
         "waits_since": now,
@@ -190,28 +192,20 @@ def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[s
 
 
 _INSERT = insert(TABLE)
-_BY_ID = (
-    select(OperationRow)
-    .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
-    .order_by(col(OperationRow.id))
-)
-
-
-def open_of(session: Session, incident: str) -> list[OperationRow]:
-    """Return the open operations of an incident, oldest first."""
-    # most incidents have none: reading ids first spares the ORM's query for whole rows
-    ids = session.connection().scalars(_OPEN_OF, {"incident": incident}).all()
-    return list(session.exec(_BY_ID, params={"ids": ids}).all()) if ids else []
-
-
-_OPEN_OF = (
-    columns(col(OperationRow.id))
-    .where(
-        col(OperationRow.incident_id) == bindparam("incident"),
-        col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+_NEVER_LEFT: dict[str, Any] = dict.fromkeys(
+    (
+        "rendered",
+        "instance",
+        "probe_from",
+        "gave_up_boot_id",
+        "gave_up_boottime",
+        "remote_id",
+        "error",
+        "claimed_at",
+        "finished_at",
     )
-    .order_by(col(OperationRow.id))
 )
+"""The columns that are null until an operation leaves or ends."""
 
 
 def unmet(session: Session, row: OperationRow | OperationRecord, now: datetime | None = None) -> list[str]:
@@ -222,12 +216,19 @@ def unmet(session: Session, row: OperationRow | OperationRecord, now: datetime |
     """
     if not row.needs:
         return []
-    rows = session.exec(select(OperationRow).where(col(OperationRow.key).in_(row.needs))).all()
-    met = {needed.key for needed in rows if needed.state == OperationState.DONE or _parked_long(needed, now)}
+    needed = load(session, OperationRecord, _NEEDED, {"keys": row.needs})
+    met = {other.key for other in needed if other.state == OperationState.DONE or _parked_long(other, now)}
     return [key for key in row.needs if key not in met and not _issue_exists(session, key)]
 
 
-def _parked_long(row: OperationRow, now: datetime | None) -> bool:
+_NEEDED = (
+    select_records(OperationRecord)
+    .where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
+    .order_by(col(OperationRow.id))
+)
+
+
+def _parked_long(row: OperationRecord, now: datetime | None) -> bool:
     # an operation can be parked before it ever leaves: then its decision counts
     since = row.claimed_at or row.decided_at
     long = now is not None and now - since > WAITED_FOR

@@ -25,8 +25,8 @@ from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in, 
 from syncd.ledger.store.decisions import Amendment, amend, keep_duties
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.loaded_rules import changed_rules, modes_switched
-from syncd.ledger.store.loading import load, record_of, select_records
-from syncd.ledger.store.lookups import items_in
+from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.lookups import items_in, open_operations_in
 from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Decision, ItemState
@@ -82,9 +82,9 @@ def record_recurring(
     """Store a decision on a recurring duty, and drop the change notices that it answers."""
     with ledger.write() as session:
         drop_notices_in(session, notices)
-        outbox.record(session, ident, decision.operations, now, version)
-        rows = outbox.open_of(session, ident)
-        amend(session, rows, amendments([record_of(OperationRecord, row) for row in rows]), now)
+        waiting = open_operations_in(session, ident)
+        rows = outbox.record(session, decision.operations, now, version, waiting=waiting)
+        amend(session, rows, amendments(rows), now)
         keep_duties(session, ident, None, decision, now)
 
 

@@ -116,8 +116,10 @@ def why_not_sent(session: Session, op: Operation) -> str | None:
     That is a restore, or the birth of a ledger that follows a lost one. The moment is the one from which the
     rule derived the key. None: it may leave.
     """
+    if not isinstance(op, SendMail | PostChat) or op.moment is None:
+        return None
     at = _began(session)
-    if not isinstance(op, SendMail | PostChat) or op.moment is None or at is None or op.moment >= at:
+    if at is None or op.moment >= at:
         return None
     if get_cursor_in(session, KEY).get("proof"):
         incident = session.get(IncidentRow, op.incident)

@@ -9,9 +9,9 @@ incident that was itself merged into another owes nothing: the target owes the p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import SeverityPeriod
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.exercises import exercise_of
@@ -21,19 +21,21 @@ HELD = timedelta(minutes=10)
 """A severity counts after this time."""
 
 
-class Owed(Value):
+@dataclass(frozen=True, slots=True)
+class Owed:
     """An owed postmortem: the worst severity that counts, and when the incident first qualified."""
 
     severity: str
-    since: UtcTime
+    since: datetime
     reason: str
 
 
-class Stretch(Value):
+@dataclass(frozen=True, slots=True)
+class Stretch:
     """A time in which the severity was of a kind; `until` is None if it still is."""
 
-    since: UtcTime
-    until: UtcTime | None = None
+    since: datetime
+    until: datetime | None = None
     severity: str = ""
 
     def holds(self, at: datetime) -> bool:
@@ -81,13 +83,13 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
         key=lambda source: source.merged_at,
         default=None,
     )
-    if since is None and merged is None:
-        return None, settles_at
     names = [source.severity for source in case.merged_sources if source.owes and source.until is None]
     severity = _worst([*names, *([worst_severity(case, book)] if since is not None else [])], book)
     if merged is not None and (since is None or merged.merged_at < since):
         reason = f"incident #{merged.number}, {merged.severity}, was merged into it"
         return Owed(severity=severity, since=merged.merged_at, reason=reason), None
+    if since is None:
+        return None, settles_at
     reason = f"{severity} incidents need a postmortem"
     # The severity alone asks for no postmortem, so the service's section does.
     if not book.mapping.severities[severity].postmortem:
@@ -117,7 +119,7 @@ def owing_times(case: Case, book: Rulebook) -> list[Stretch]:
         if last is None or (last.until is not None and last.until < stretch.since):
             times.append(stretch)
         elif last.until is not None and (stretch.until is None or stretch.until > last.until):
-            times[-1] = last.model_copy(update={"until": stretch.until})
+            times[-1] = replace(last, until=stretch.until)
     return times
 
 
@@ -190,7 +192,7 @@ def _stretches(case: Case, book: Rulebook, of_the_kind: Callable[[str], bool]) -
         if of_the_kind(period.severity) and not going_on:
             stretches.append(Stretch(since=period.since))
         elif going_on and not of_the_kind(period.severity):
-            stretches[-1] = stretches[-1].model_copy(update={"until": period.since})
+            stretches[-1] = replace(stretches[-1], until=period.since)
     return stretches
 
 
