@@ -61,7 +61,7 @@ class Reading:
 
 
 def unsearched(ledger: Own) -> list[IncidentRecord]:
-    """Return the claimed incidents older than the ledger whose ticket was not searched for, by number."""
+    """Return the claimed incidents older than the ledger whose ticket was not searched for, oldest first."""
     with ledger.read() as session:
         return load(session, IncidentRecord, _UNSEARCHED, {"born": ledger.born})
 
@@ -74,7 +74,8 @@ _UNSEARCHED = (
         col(IncidentRow.team).is_not(None),
         col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
     )
-    .order_by(col(IncidentRow.number))
+    # the time first: by its index the ledger reads none of the incidents that came after its birth
+    .order_by(col(IncidentRow.created_at), col(IncidentRow.number))
 )
 
 

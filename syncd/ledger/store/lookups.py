@@ -12,7 +12,6 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.duty import Duty
-from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -20,6 +19,7 @@ from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loading import columns_of, get, load, made_of, record_of, select_records
 from syncd.ledger.store.names import name_of
 from syncd.ledger.store.postmortems import duties_of
+from syncd.ledger.store.snapshots import STILL_OPEN
 from syncd.ledger.store.tables import (
     ActionItemRow,
     ChangeNoticeRow,
@@ -268,7 +268,7 @@ def open_and_older(ledger: Transactions, began: int) -> list[str]:
 _OPEN_BEFORE = (
     columns(col(IncidentRow.id))
     .where(
-        col(IncidentRow.status) != IncidentStatus.RESOLVED,
+        STILL_OPEN,
         col(IncidentRow.team).is_not(None),
         col(IncidentRow.read_seq) < bindparam("began"),
     )
@@ -284,7 +284,7 @@ def services_with_open(ledger: Transactions) -> list[str]:
 
 _WITH_OPEN = (
     columns(col(IncidentRow.service_id))
-    .where(col(IncidentRow.status) != IncidentStatus.RESOLVED, col(IncidentRow.team).is_not(None))
+    .where(STILL_OPEN, col(IncidentRow.team).is_not(None))
     .distinct()
     .order_by(col(IncidentRow.service_id))
 )

@@ -18,6 +18,7 @@ from syncd.domain.duty import RUNNING, Duty, DutyKind, Waiver
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import Kind, Operation, OperationClass
+from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
@@ -100,7 +101,12 @@ def made_idents(ledger: Transactions) -> set[str]:
         return set(session.connection().scalars(_MADE))
 
 
-_MADE = columns(col(OperationRow.incident_id)).where(col(OperationRow.kind) == Kind.CREATE_RECURRING)
+_MADE = columns(col(OperationRow.incident_id)).where(
+    # a range of ids, which their index answers
+    col(OperationRow.incident_id) >= PREFIX,
+    col(OperationRow.incident_id) < PREFIX[:-1] + ";",
+    col(OperationRow.kind) == Kind.CREATE_RECURRING,
+)
 
 
 def live_idents(ledger: Transactions) -> list[str]:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import BindParameter, bindparam, literal
 from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.history import Leave
-from syncd.domain.incident import Incident, IncidentStatus, Note, Restriction
+from syncd.domain.incident import OPEN_STATUSES, Incident, IncidentStatus, Note, Restriction
 from syncd.domain.operation import ObjectKind
 from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
@@ -351,9 +351,11 @@ def still_open_in(session: Session) -> list[str]:
     return list(session.connection().scalars(_STILL_OPEN))
 
 
+STILL_OPEN = col(IncidentRow.status).in_([literal(str(status)) for status in OPEN_STATUSES])
+"""The condition that an incident is triggered or acknowledged; the index of the status answers it."""
 _STILL_OPEN = (
     columns(col(IncidentRow.id))
-    .where(col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED)
+    .where(col(IncidentRow.team).is_not(None), STILL_OPEN)
     .order_by(col(IncidentRow.number))
 )
 

@@ -1,0 +1,88 @@
+"""A quiet cycle and a tick: few statements, and none that reads a whole table which grows for ever."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from rig import Rig
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from engine.mail_rig import MakeRig
+
+GROWING = frozenset(
+    {
+        "action_item",
+        "audit_event",
+        "duty",
+        "incident",
+        "mirror_link",
+        "operation",
+        "postmortem",
+        "report_run",
+        "ticket",
+        "waiver",
+    }
+)
+"""The tables whose rows stay for ever. All others stay small, or are empty while nothing changes."""
+
+Statement = tuple[str, Any]
+
+
+@contextmanager
+def statements() -> Iterator[list[Statement]]:
+    """Collect the statements that reach a ledger, with their parameters."""
+    collected: list[Statement] = []
+
+    def collect(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        collected.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", collect)
+    try:
+        yield collected
+    finally:
+        event.remove(Engine, "before_cursor_execute", collect)
+
+
+def scans(rig: Rig, made: list[Statement]) -> list[str]:
+    """Return the steps of these statements' plans that read a growing table, or its index, from end to end.
+
+    Without statistics SQLite plans by the indices alone, so an empty ledger shows the plans of a full one.
+    """
+    with closing(sqlite3.connect(rig.folder / rig.name)) as database:
+        steps = [
+            f"{step[3]}: {statement}"
+            for statement, parameters in made
+            for step in database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    return [step for step in steps if step.startswith("SCAN ") and _table(step) in GROWING]
+
+
+def _table(step: str) -> str:
+    return step.split()[1].strip(":")
+
+
+@pytest.fixture
+def quiet(make_rig: MakeRig) -> Rig:
+    rig = make_rig()
+    rig.loop.make_first_contact()
+    for number in range(3):
+        rig.world.pagerduty.trigger(service="Alipay Integration", title=f"Late {number}", priority="P4")
+    rig.settle(12)
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("turn", "most"), [(lambda rig: rig.cycle(), 28), (lambda rig: rig.loop.tick(), 2)], ids=["cycle", "tick"]
+)
+def test_a_quiet_turn_needs_few_statements_and_reads_no_growing_table_whole(
+    quiet: Rig, turn: Callable[[Rig], object], most: int
+) -> None:
+    with statements() as made:
+        turn(quiet)
+    assert scans(quiet, made) == []
+    assert 0 < len(made) <= most
