@@ -109,7 +109,7 @@ class Standby:
 
     @property
     def waited(self) -> Waited:
-        """What the daemon takes over that leads now."""
+        """The listeners and events that the daemon takes over which leads now."""
         return Waited(self.fronts, self.stop, self.started)
 
     def _say(self, words: str) -> None:

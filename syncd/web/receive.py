@@ -54,7 +54,7 @@ class NoticeStore(Transactions, Protocol):
 
 
 class Hearing(OnRecord, Protocol):
-    """What a receiver needs: the engine's context, or that of a standby."""
+    """The context of a receiver: the engine's, or that of a standby."""
 
     @property
     def ledger(self) -> NoticeStore:

@@ -1,4 +1,4 @@
-"""What a standby answers: its health, and webhooks, of which it stores change notices for the leader."""
+"""The answers of a standby: its health, and webhooks, of which it stores change notices for the leader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from syncd.web.server import Front
 
 @dataclass(frozen=True)
 class _Context:
-    """What a standby's receiver needs (`syncd.web.receive.Hearing`)."""
+    """The context of a standby's receiver (`syncd.web.receive.Hearing`)."""
 
     ledger: StandbyLedger
     clock: Clock
@@ -56,7 +56,7 @@ class Fronts:
 
 @dataclass(frozen=True)
 class Waited:
-    """What a daemon takes over from the time when it waited as a standby.
+    """The listeners and events that a daemon takes over from the time when it waited as a standby.
 
     Its listeners serve already, `asked_to_stop` may be set already, and `started` ends the signs of life that
     the standby gives to the service manager.

@@ -168,7 +168,8 @@ class _LastYard(HTTPAdapter):
         # A connection that is still open needs no new connect, so a closed port does not matter yet.
         if not self.kept and not self.line.open(self._service):
             raise ConnectionError(NewConnectionError(None, "Connection refused"))  # type: ignore[arg-type]
-        flight.reused, flight.sent, self.kept = self.kept, True, False
+        flight.reused, self.kept = self.kept, False
+        flight.commits()
         try:
             delivery = self.line.carry(self._service, _call(request), flight)
         except TimedOut:

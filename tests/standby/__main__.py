@@ -36,7 +36,7 @@ QUIET = 60.0
 
 @dataclass
 class Result:
-    """What the strikes showed; times in seconds."""
+    """The takeovers and the judgement of one run; times in seconds."""
 
     takeovers: dict[str, list[float]] = field(default_factory=dict)
     report: Report = field(default_factory=Report)
