@@ -72,6 +72,8 @@ class Run:
         self.seconds: dict[str, float] = {}
         self.others: dict[str, float] = {}
         """The share of the processors that other processes took meanwhile."""
+        self.loops: dict[str, float] = {}
+        """The milliseconds of the same loop before each row."""
         self._until = time.monotonic() + seconds
 
     def measure(self, name: str, row: Row, patience: float) -> None:
@@ -81,6 +83,7 @@ class Run:
             self.failed[name] = "no time was left"
             return
         figures = self.figures[name] = []
+        self.loops[name] = _loop_milliseconds()
         began, before = time.monotonic(), _others()
         signal.setitimer(signal.ITIMER_REAL, left)
         try:
@@ -130,6 +133,7 @@ class Run:
             "machine": machine(),
             "seconds": self.seconds,
             "others": self.others,
+            "loop_ms": self.loops,
             "failed": self.failed,
             "figures": rows,
         }
@@ -159,7 +163,19 @@ def machine() -> dict[str, Any]:
         "commit": commit.stdout.strip(),
         "disk": disk.stdout.strip(),
         "fsync_ms": _fsync_milliseconds(),
+        "loop_ms": _loop_milliseconds(),
     }
+
+
+def _loop_milliseconds() -> float:
+    """Return the processor time of a million additions, to compare machines and busy times of one machine.
+
+    Where other machines share the processors, processor times grow with their work.
+    """
+    began, total = time.process_time(), 0
+    for number in range(1_000_000):
+        total += number
+    return round((time.process_time() - began) * 1000, 1)
 
 
 def _fsync_milliseconds() -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from bench.__main__ import ROWS
 from bench.figure import Figure, percentile
 from bench.standins import Line
 from bench.storm import created
@@ -68,3 +70,10 @@ def test_time_in_which_two_services_answer_at_once_is_subtracted_once() -> None:
 def test_a_batch_counts_for_each_incident_in_it_and_a_refused_one_for_none() -> None:
     batch = _line(1.0, 2.0, "Q1", "Q2")
     assert created([batch, _line(1.0, 2.0, "Q3", status=400)]) == {"Q1": batch, "Q2": batch}
+
+
+def test_readme_quotes_only_rows_that_the_bench_measures() -> None:
+    section = (TESTS.parent / "README.md").read_text().partition("## How fast")[2].partition("\n## ")[0]
+    quoted = re.findall(r"^\| .* \| `([\w ,-]+)` \|$", section, re.MULTILINE)
+    assert {name for cell in quoted for name in re.split(r"[ ,]+", cell)} <= set(ROWS)
+    assert len(quoted) >= 7
