@@ -36,18 +36,19 @@ QUIET = 60.0
 
 @dataclass
 class Result:
-    """The takeovers and the judgement of one run; times in seconds."""
+    """The takeovers and the judgement of one run; times in seconds. `errors` are exceptions in the logs."""
 
     takeovers: dict[str, list[float]] = field(default_factory=dict)
     report: Report = field(default_factory=Report)
     left_open: int = 0
+    errors: list[str] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
     def clean(self) -> bool:
         """True if nothing was doubled, lost or left open."""
-        return self.report.clean and not self.left_open
+        return self.report.clean and not self.left_open and not self.errors
 
     def times(self) -> dict[str, dict[str, float]]:
         """Return how often each strike was made, and the median and the worst takeover."""
@@ -152,6 +153,7 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
             _rest(pair, sandbox, result)
             judge(sandbox.read("state"), history, result.report)
             result.codes = _codes(pair)
+            result.errors = _errors(pair)
         except TimeoutError:
             for daemon in pair.daemons:
                 sys.stderr.write(f"{daemon.name}:\n{daemon.log.read_text()[-3000:]}\n")
@@ -189,6 +191,12 @@ def _rest(pair: Pair, sandbox: Any, result: Result) -> None:
         db.close()
 
 
+def _errors(pair: Pair) -> list[str]:
+    """Return the log lines of jobs that failed with an exception; a database that is away is none."""
+    lines = [line for daemon in pair.daemons for line in daemon.log.read_text().splitlines()]
+    return [line[:500] for line in lines if "raised an exception" in line or "Traceback" in line]
+
+
 def _codes(pair: Pair) -> dict[str, int]:
     codes = [code for daemon in pair.daemons for code in daemon.codes]
     return {str(code): codes.count(code) for code in sorted(set(codes))}
@@ -217,6 +225,7 @@ def main() -> int:
         "takeovers": result.times(),
         **asdict(result.report),
         "left_open": result.left_open,
+        "errors": result.errors,
         "exit_codes": result.codes,
         "seconds": result.seconds,
         "clean": result.clean,
