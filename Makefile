@@ -56,6 +56,7 @@ bench: $(BIN)/.ready ## Measure how fast syncd is, beside limits and goals; writ
 crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED)
 
+standby: KILLS := 200
 standby: $(BIN)/.ready ## Strike two daemons on one PostgreSQL ledger: make standby KILLS=200 DATABASES=100 CUTS=100 STOPS=20
 	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --seed $(SEED)
 
