@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
 from syncd.domain.trail.chain import Anchor, anchor_of, spelled
 from syncd.ledger.database.backend import backend_of
-from syncd.ledger.database.connection import Database, LogicalClock
+from syncd.ledger.database.connection import Database, LogicalClock, unusable
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import CommitUnknown, LedgerMissing, LedgerNotOurs, LedgerReplaced
@@ -49,6 +50,8 @@ class Ledger(Database):
         try:
             self.backend.migrate(now)
             self._watch.begin()
+            if not self.backend.shared:
+                self.read = partial(self._local_view, self.read)
             with self.write(leading=False) as session:
                 check_triggers(session)
                 self.instance, self.run, self.born = _begin(session, now)
@@ -99,6 +102,17 @@ class Ledger(Database):
             self._commit_unknown = error
             raise
         self._watch.after_commit()
+
+    @contextmanager
+    def _local_view(self, views: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
+        """Open a consistent view; raise `LedgerReplaced` if a read fails in another content."""
+        try:
+            with views() as session:
+                yield session
+        except DBAPIError as error:
+            if unusable(error):
+                self.check_in_place()
+            raise
 
     def check_in_place(self) -> None:
         """Raise `LedgerReplaced` if the ledger was deleted, replaced or overwritten since it was opened."""

@@ -120,6 +120,21 @@ def test_a_ledger_that_was_overwritten_leaves_the_older_content_as_it_is(
     again.close()
 
 
+def test_a_read_that_fails_in_an_older_content_says_that_the_file_was_overwritten(file: Path) -> None:
+    ledger, older = outgrown(file)
+    # this connection keeps the log in place while those of the ledger are opened anew
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ledger.engine.dispose()
+        header = 100
+        with file.open("r+b") as target:
+            target.write(older[:header] + b"x" * (len(older) - header))
+            target.truncate()
+        with pytest.raises(LedgerReplaced, match="was overwritten"):
+            audit_trail.verify(ledger)
+        ledger.close()
+
+
 def test_a_damaged_file_that_was_put_back_is_not_opened(file: Path) -> None:
     ledger = opened(file)
     grow(ledger, 0, 20)
