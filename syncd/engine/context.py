@@ -21,6 +21,7 @@ from syncd.engine.jira_knowledge.cache import Cache
 from syncd.engine.jira_knowledge.marked_issues import MarkedIssues
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.jira_knowledge.resolve_names import MappingUnusable
+from syncd.engine.jira_knowledge.shared_reads import SharedReads
 from syncd.engine.rules import Renderer, Rules, RulesReference, with_known_services
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.ledger_age import LedgerAge
@@ -126,6 +127,7 @@ class EngineContext:
     schedules: Cache[str, str]
     on_call: Cache[tuple[str, datetime], tuple[Responder, ...]]
     marked_issues: MarkedIssues
+    shared_reads: SharedReads
     health: Health
     refusals: Refusals
     troubles: Troubles
@@ -291,6 +293,7 @@ def build_context(
         schedules=Cache(clock, SCHEDULES_AT_HAND),
         on_call=Cache(clock, SCHEDULES_AT_HAND),
         marked_issues=MarkedIssues(clock),
+        shared_reads=SharedReads(clock),
         health=health,
         refusals=refusals,
         troubles=Troubles(ledger, clock, health),

@@ -130,6 +130,7 @@ class ControlLoop:
         orphans = operation_states.recover(
             context.ledger, context.ledger.run_name, context.clock.now(), context.gave_up()
         )
+        self.bulk.lost = len(orphans) > 1
         if orphans:
             logger.warning(
                 "{} incidents had a request under way when syncd last stopped; syncd looks up their outcome",
@@ -138,6 +139,9 @@ class ControlLoop:
             read_again(context, orphans)
         record_rules(context, ourselves("start"))
         self._mind_restore()
+        if self.contacted.issuperset(SERVICES):
+            # before the workers take it up
+            self.bulk.look_up_lost()
         self.take_up()
 
     def _mind_restore(self) -> None:
@@ -147,7 +151,7 @@ class ControlLoop:
 
     def take_up(self) -> None:
         """Queue all incidents that rules may concern: open, held or unfinished."""
-        self.work_queue.submit(change_queue.to_take_up(self.context.ledger))
+        self._hand_out(change_queue.to_take_up(self.context.ledger))
         self.recurring.take_up()
 
     def make_first_contact(self) -> None:
@@ -204,6 +208,8 @@ class ControlLoop:
         if not self._judging and self._read_until() is not None:
             self._judging = True
             self.take_up()
+        if result.jira:
+            self.bulk.look_up_lost()
         # creates for old incidents wait for the search of existing tickets
         adopted = result.jira and self._side("jira", self._adopt, "Jira's tickets of earlier incidents")
         for side, read in ((Target.PAGERDUTY, result.pagerduty), (Target.JIRA, result.jira)):
@@ -259,10 +265,7 @@ class ControlLoop:
 
     def _hand_out(self, incident_ids: Sequence[str]) -> None:
         """Queue incidents; if they are many, their creates go in batches."""
-        try:
-            self.bulk.expect(len(incident_ids))
-        except RemoteError as error:
-            logger.debug("no batches: Jira did not tell its edition: {}", error)
+        self.bulk.expect(len(incident_ids))
         self.work_queue.submit(incident_ids)
         self._batches.start_if_needed()
 
@@ -298,7 +301,10 @@ class ControlLoop:
             self.context.stop.wait(BATCH_EVERY)
 
     def _left_to_batches(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
-        return self.bulk.takes(operation, incident)
+        if not self.bulk.takes(operation, incident):
+            return False
+        self._batches.start_if_needed()
+        return True
 
     def serve_requests(self) -> None:
         """Serve the requests that operators typed at the command line."""
@@ -320,7 +326,7 @@ class ControlLoop:
         self.serve_requests()
         if noticed := self._elsewhere.fresh():
             self._hand_out(noticed)
-        self.work_queue.submit(self._due())
+        self._hand_out(self._due())
         self._submit_scheduled()
         self.work_queue.wake()
         self._judge()

@@ -159,6 +159,11 @@ class WorkQueue:
         with self._change:
             return self._change.wait_for(lambda: not self._queued() and not self._busy, seconds)
 
+    def queued(self) -> int:
+        """Return how many incidents wait for a worker (timers do not count)."""
+        with self._change:
+            return len(self._queued())
+
     def _queued(self) -> Collection[str]:
         return self._rank_of
 

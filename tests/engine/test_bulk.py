@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
-from rig import Rig
+from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written
+from syncd.engine.bulk.create import BulkCreates
+from syncd.engine.jobs.requests import ask, serve
+from syncd.ledger.store.change_queue import notice_changes
 from syncd.sandbox import dump, faults
 
 
@@ -48,6 +53,173 @@ def test_the_two_highest_severities_never_ride_in_a_batch(house: Rig) -> None:
     house.settle(2)
     each_has_one_ticket(house, incidents)
     assert asked(house, "/rest/api/2/issue") == 5
+
+
+@pytest.fixture
+def past(make_rig: Callable[..., Rig]) -> Rig:
+    """A rig whose rules are not in force yet: what is over gets its closed ticket and nothing else."""
+    rig = make_rig(mappings=(mapping(enforce_from=date(2027, 1, 1), backfill={"tickets": "all"}),))
+    rig.cycle()
+    return rig
+
+
+def over(rig: Rig, count: int, **more: Any) -> list[str]:
+    """So many incidents that are resolved before syncd reads them."""
+    incidents = storm(rig, count, **more)
+    for incident in incidents:
+        rig.world.pagerduty.resolve(incident, "Amara Osei")
+    return incidents
+
+
+def test_what_is_over_rides_in_a_batch_whatever_its_severity(past: Rig) -> None:
+    incidents = over(past, 8, priority="P1") + over(past, 8, priority="P3")
+    past.cycle()
+    each_has_one_ticket(past, incidents)
+    assert {one["fields"]["status"]["name"] for one in ours(past)} == {"Done"}
+    # the first of them shows where tickets begin and how they move on; nobody waits for the others
+    assert asked(past, "/rest/api/2/issue") == 1
+    assert asked(past, "/rest/api/2/issue/{issue}/transitions") == 1
+    assert asked(past, "/rest/api/2/issue/bulk") == 2
+
+
+def test_an_open_ticket_is_created_before_those_of_incidents_that_are_over(past: Rig) -> None:
+    incidents = over(past, 11, priority="P1") + storm(past, 10, priority="P4")
+    past.cycle()
+    each_has_one_ticket(past, incidents)
+    by_number = sorted(ours(past), key=lambda one: int(one["id"]))
+    assert {one["fields"]["status"]["name"] for one in by_number[:10]} == {"To Do"}
+    # the open ones showed where tickets begin
+    assert asked(past, "/rest/api/2/issue") == 0
+    assert asked(past, "/rest/api/2/issue/{issue}/transitions") == 0
+
+
+def test_where_tickets_begin_is_learnt_although_the_first_create_is_refused(past: Rig) -> None:
+    refusal = faults.error(400, body={"errorMessages": [], "errors": {"summary": "Not this one."}})
+    past.world.faults.add(refusal, service="jira", method="POST", path=r"/issue$", times=1)
+    incidents = over(past, 14, priority="P4")
+    past.settle(2)
+    (parked,) = past.operations("parked")
+    each_has_one_ticket(past, [one for one in incidents if one != parked.incident_id])
+    assert asked(past, "/rest/api/2/issue/{issue}/transitions") == 1
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_halved_until_one_create_is_at_fault(past: Rig) -> None:
+    refusal = faults.error(400, body={"errorMessages": [], "errors": {"summary": "No poison here."}})
+    past.world.faults.add(
+        refusal, service="jira", method="POST", path=r"/issue(/bulk)?$", body="poison", times=None
+    )
+    incidents = storm(past, 11, priority="P3")
+    poisoned = past.world.pagerduty.trigger("Alipay Integration", "poison", priority="P3").id
+    incidents += storm(past, 2, priority="P3")
+    past.settle(2)
+    each_has_one_ticket(past, incidents)
+    assert [row.incident_id for row in past.operations("parked")] == [poisoned]
+    assert asked(past, "/rest/api/2/issue") <= 3
+
+
+class Ended(BaseException):
+    """The end of the process while a request is under way."""
+
+
+def test_a_batch_that_an_end_cut_off_is_looked_up_and_bound_together(
+    past: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incidents = over(past, 12, priority="P1")
+
+    def end(*_: Any) -> None:
+        raise Ended
+
+    with monkeypatch.context() as context:
+        context.setattr(BulkCreates, "_answered", end)
+        with pytest.raises(Ended):
+            past.cycle()
+    lost = len(past.operations("in_flight"))
+    assert lost == 10
+    past.restart()
+    before = asked(past, "/rest/api/2/issue/bulkfetch")
+    past.cycle()
+    each_has_one_ticket(past, incidents)
+    assert not past.operations("unknown", "in_flight", "pending")
+    # the same for ten lost creates as for one: nothing is read by itself
+    assert asked(past, "/rest/api/2/issue/bulkfetch") - before <= 12
+    assert asked(past, "/rest/api/2/issue/{issue}/transitions") <= 2
+    nothing_more_is_written(past)
+
+
+def test_creates_that_never_arrived_are_looked_up_together(past: Rig) -> None:
+    past.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue/bulk$", times=1)
+    storm(past, 10, priority="P3")
+    past.cycle()
+    assert len(past.operations("unknown")) == 10
+    before = asked(past, "/rest/api/2/issue/bulkfetch")
+    past.settle(4)
+    assert len(past.operations("unknown")) == 10
+    # one look of two pages in each cycle, not one for each create
+    assert asked(past, "/rest/api/2/issue/bulkfetch") - before <= 8
+
+
+def test_a_batch_that_jira_never_took_leaves_as_a_batch_again(past: Rig) -> None:
+    past.world.faults.add(faults.jira_429(), service="jira", method="POST", path=r"/issue/bulk$", times=1)
+    incidents = storm(past, 12, priority="P3")
+    past.settle(4)
+    each_has_one_ticket(past, incidents)
+    assert asked(past, "/rest/api/2/issue") == 0
+
+
+def test_creates_that_wait_in_the_outbox_leave_in_batches_after_a_restart(past: Rig) -> None:
+    ask(past.ledger, "pause", {"targets": ["jira"], "reason": "for a while"}, "root", past.clock.now())
+    incidents = over(past, 8, priority="P1") + storm(past, 8, priority="P4")
+    past.settle(2)
+    assert not ours(past)
+    past.restart()
+    ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
+    past.settle(2)
+    each_has_one_ticket(past, incidents)
+    assert asked(past, "/rest/api/2/issue") == 0
+
+
+def test_creates_that_become_due_bit_by_bit_leave_in_batches(past: Rig) -> None:
+    ask(past.ledger, "pause", {"targets": ["jira"], "reason": "for a while"}, "root", past.clock.now())
+    incidents = storm(past, 12, priority="P3")
+    past.settle(2)
+    ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
+    serve(past.ledger, past.clock)
+    past.loop.work_queue.submit(incidents[:3])
+    past.loop.work_queue.drain()
+    each_has_one_ticket(past, incidents)
+    assert asked(past, "/rest/api/2/issue") == 0
+
+
+def test_an_operator_who_drops_or_pauses_meanwhile_wins(past: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    incidents = storm(past, 12, priority="P3")
+    send = BulkCreates._send
+
+    def drop_one(bulk: BulkCreates, items: Any) -> set[str]:
+        if not past.operations("dropped"):
+            number = items[0].operation.id
+            ask(past.ledger, "outbox.drop", {"ids": [number], "reason": "no"}, "root", past.clock.now())
+            ask(past.ledger, "pause", {"targets": ["jira"], "reason": "stop"}, "root", past.clock.now())
+            serve(past.ledger, past.clock)
+        return send(bulk, items)
+
+    monkeypatch.setattr(BulkCreates, "_send", drop_one)
+    past.cycle()
+    assert not ours(past)
+    ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
+    past.settle(2)
+    (dropped,) = past.operations("dropped")
+    each_has_one_ticket(past, [one for one in incidents if one != dropped.incident_id])
+
+
+def test_tickets_that_wait_to_be_read_are_read_together(past: Rig) -> None:
+    incidents = storm(past, 12, priority="P3")
+    past.settle(2)
+    clock = past.ledger.logical_clock
+    notice_changes(past.ledger, incidents, past.clock.now(), clock.next(), "a test", ticket=True)
+    before = asked(past, "/rest/api/2/issue/bulkfetch")
+    past.loop.work_on_notices()
+    past.loop.work_queue.drain()
+    assert asked(past, "/rest/api/2/issue/bulkfetch") - before == 1
 
 
 def test_a_lost_answer_to_a_batch_is_bound_by_what_is_found(house: Rig) -> None:

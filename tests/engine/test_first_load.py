@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from rig import Rig
+from rig import Rig, mapping
 
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, recipients, subjects, text_of
 from engine.test_brakes import ask, issues, standing
 from engine.test_lifecycle import nothing_more_is_written
+from syncd.engine.once import once
 from syncd.ledger.store import first_load
 from syncd.ledger.store.lookups import load_followers
 from syncd.sandbox import dump, faults
@@ -166,3 +168,30 @@ def test_as_many_old_incidents_as_may_pass_and_any_number_of_new_ones_need_no_ac
     assert standing(rig)["first_load"]["state"] == "passed"
     assert ticketed(rig) == incidents
     assert letters(rig) == []
+
+
+def test_accepted_while_no_daemon_runs_it_leaves_in_batches_whatever_its_severities(
+    make_rig: MakeRig,
+) -> None:
+    """The requests grow by the batches alone: the others are the same for any number of incidents."""
+    rules = mapping(enforce_from=date(2027, 1, 1), backfill={"tickets": "all"})
+    rig = make_rig(mappings=(rules,))
+    incidents = old(rig, 9, priority="P1") | old(rig, 9, priority="P4")
+    for incident in sorted(incidents):
+        rig.world.pagerduty.resolve(incident, "Amara Osei", at=rig.began - HOUR / 2)
+    once(rig.loop, whole=True)
+    assert not issues(rig)
+    rig.restart()
+    ask(rig, "accept")
+    rig.restart()
+    before = Counter(line.pattern for line in rig.world.journal.lines())
+    once(rig.loop, whole=True)
+    assert ticketed(rig) == incidents
+    assert {one["fields"]["status"]["name"] for one in issues(rig)} == {"Done"}
+    asked = Counter(line.pattern for line in rig.world.journal.lines()) - before
+    # one ticket shows where tickets begin: it is created, read and moved alone
+    assert asked["/rest/api/2/issue"] == asked["/rest/api/2/issue/{issue}"] == 1
+    assert asked["/rest/api/2/issue/{issue}/transitions"] == 2
+    assert asked["/rest/api/2/issue/bulk"] == 2
+    assert not {name for name in asked if name.startswith("/incidents/")}
+    assert asked.total() <= 30

@@ -29,8 +29,8 @@ def test_slow_poll_and_work_of_the_night_run_when_the_ledger_says_so(house: Rig)
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     note = house.world.pagerduty.note(made.id, "restarted the workers", "Amara Osei")
     whole(house, 30)
-    night = of_the_night(house)
-    assert all(night)
+    # a new ledger's figures are verified from its second day on
+    (searched,) = of_the_night(house)
     house.world.pagerduty.resolve(made.id, "Amara Osei")
     whole(house, 400)
     # an edit leaves no trace in the log, and a finished incident is not taken up at a start
@@ -40,9 +40,9 @@ def test_slow_poll_and_work_of_the_night_run_when_the_ledger_says_so(house: Rig)
     due = whole(house, 900)
     assert "twice" in copy_of(comments(house))
     assert early < due
-    assert of_the_night(house) == night
+    assert of_the_night(house) == [searched]
     whole(house, 24 * 3600)
-    assert all(now > before for now, before in zip(of_the_night(house), night, strict=True))
+    assert [at > searched for at in of_the_night(house)] == [True, True]
 
 
 def of_the_night(house: Rig) -> list[datetime]:

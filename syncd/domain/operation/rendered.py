@@ -46,16 +46,24 @@ class Rendered(Value):
         return self.model_dump(mode="json", by_alias=True, include=self.model_fields_set)
 
 
+class Born(Value):
+    """The status to which a create takes its ticket at once, and the incident's state for which it stands."""
+
+    status: str
+    state: str
+
+
 class RenderedCreate(Rendered):
     """A create: the issue's fields, and `agree`, the values that both sides agree on from the start.
 
-    `refused` are the fields that Jira refused, `needed` the fields without which syncd creates no ticket.
-    `lead` is the message to the security lead. `facts` and `parent` (the postmortem) belong to an action
-    item.
+    `born`: the create takes a transition, so the ticket begins in its final status. `refused` are the fields
+    that Jira refused, `needed` the fields without which syncd creates no ticket. `lead` is the message to the
+    security lead. `facts` and `parent` (the postmortem) belong to an action item.
     """
 
     fields: FieldValues = Field(default_factory=dict)
     agree: dict[str, JsonValue] = Field(default_factory=dict)
+    born: Born | None = None
     refused: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     lead: str | None = None

@@ -325,6 +325,7 @@ class Executor:
             context.troubles.failed(operation.incident_id, trouble_of(operation), error)
             return self._read_again(operation, error)
         words = error.describe()
+        context.shared_reads.forget()
         leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
         findable = KINDS[operation.kind].findable
         then = "syncd finds out before it sends again" if findable else "nobody can find out"

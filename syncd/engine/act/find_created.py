@@ -8,6 +8,7 @@ answer has shown.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from syncd.domain.ticket import Issue
@@ -33,18 +34,42 @@ def highest_seen(context: EngineContext, project: str) -> int:
     return number
 
 
-def find_made(context: EngineContext, project: str, base: int, op: str, since: datetime) -> Issue | None:
+def find_made(
+    context: EngineContext, project: str, base: int, op: str, since: datetime, settled: float | None = None
+) -> Issue | None:
     """Return the issue above number `base` with the mark of a create, None where Jira shows none.
 
-    The create left at `since` (UTC) or later. Raise `RemoteError` where this look tells nothing.
+    The create left at `since` (UTC) or later. `settled` is the end of its settle time on the boot-time clock:
+    once it is over, only a read that began afterwards counts. Raise `RemoteError` where this look tells
+    nothing.
     """
+    # Cloud's bulk read is complete, so the search would add nothing
+    if context.services.jira.server().edition == "cloud":
+        over = settled is not None and settled <= context.clock.boottime()
+        began = settled if over and settled is not None else 0.0
+        return marked_after(context, project, base, began).get(op)
     for issue in keys_from(context, project, base):
         if issue.mark is not None and issue.mark.op == op:
             return issue
-    # Cloud's bulk read is complete, so the search would add nothing
-    if context.services.jira.server().edition == "cloud":
-        return None
     return _find_by_creator(context, project, base, op, since)
+
+
+def marked_after(context: EngineContext, project: str, base: int, since: float = 0.0) -> Mapping[str, Issue]:
+    """Return the issues above number `base` by the operation in their mark; of two the older.
+
+    A read counts for all that look at about the same time if it began at `since`, on the boot-time clock, or
+    later. Raise `RemoteError`.
+    """
+    reads = context.shared_reads
+    with reads.keys:
+        shown = reads.shown(project, base, since)
+        if shown is None:
+            began, shown = context.clock.boottime(), {}
+            for issue in keys_from(context, project, base):
+                if issue.mark is not None:
+                    shown.setdefault(issue.mark.op, issue)
+            reads.keep(project, base, began, shown)
+        return shown
 
 
 def _find_by_creator(

@@ -40,6 +40,7 @@ def remaining(context: EngineContext, operation: OperationRecord) -> float:
 
 def give_up(context: EngineContext, operation: OperationRecord) -> None:
     """Mark an operation as unknown that is in flight in the ledger although no request is under way."""
+    context.shared_reads.forget()
     words = "syncd could not record the outcome"
     leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
 

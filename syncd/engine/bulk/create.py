@@ -1,78 +1,61 @@
-"""Create tickets in batches when many incidents wait at once; each operation happens exactly once, as alone.
+"""Create tickets in batches when many creates wait; each operation happens exactly once, as alone.
 
 A batch becomes in flight in one transaction with one `probe_from`. syncd reads the created issues back and
-binds them by their marks, because Jira's answer names no input and promises no order. A refused create goes
-on alone. After a lost answer syncd binds at once what it finds; the others wait for the settle time and go on
-alone. Batches start at 10 and double while answers take less than 10 seconds. The two highest severities
-never wait for a batch. Data Center has no bulk create.
+binds them by their marks. A refused create goes on alone. After a lost answer syncd binds at once what it
+finds; the others wait for the settle time and go on alone. Batches start at 10 and double while answers take
+less than 10 seconds. Which creates may leave in a batch is decided in `waiting`. Data Center has no bulk
+create.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from loguru import logger
 
-from syncd.domain.base import JsonValue
-from syncd.domain.incident import Incident
-from syncd.domain.operation import CreateTicket, Kind, OperationState
-from syncd.domain.operation.rendered import RenderedCreate
-from syncd.domain.ticket import Issue
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.find_created import highest_seen
-from syncd.engine.act.kind import Outcome, mark_of
-from syncd.engine.act.kinds.create_ticket import CreateTicketKind
+from syncd.engine.act.kind import mark_of
+from syncd.engine.act.refusals import LATER
+from syncd.engine.bulk.binding import CREATE, READ, bind, look_up
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
+from syncd.engine.bulk.rendering import Item, rendered_creates
+from syncd.engine.bulk.waiting import FROM, WaitingCreates
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.issues import saw_numbers
-from syncd.engine.observe.masking import storage_rules
-from syncd.engine.observe.new_keys import keys_from
 from syncd.engine.runtime.waits import TAKEN_TOO_LONG, awaited_after
 from syncd.engine.work_queue import WorkQueue
-from syncd.ledger.database.connection import concerns_all
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import leaving
-from syncd.ledger.store.confirming import ReadBack, confirm_batch
-from syncd.ledger.store.leaving import (
-    Leaving,
-    creates_to_render,
+from syncd.ledger.store.leaving import Leaving
+from syncd.ledger.store.waiting_creates import (
     incidents_in_need,
     incidents_with_ticket,
-    waiting_creates,
+    lost_creates,
 )
 from syncd.remote.answers import BulkAnswer, BulkItem
 from syncd.remote.errors import Cause, NotDone, RemoteError, TooLate, Unknown
 from syncd.remote.http.departure import departing
 from syncd.remote.http.lanes import SHORT_WAIT, Lane, lane, prepaid
 
-FROM = 10
-"""Incidents that have to wait at once before batches are worth their overhead."""
 FIRST, MOST = 10, 50
 """Size of the first and of the largest batch; Jira takes 50 issues in a bulk create."""
-READ = 100
-"""Issues in one bulk fetch: Jira's limit."""
+FEWEST = 3
+"""Creates of a refused batch that leave alone, instead of in two batches."""
 QUICK_SECONDS = 10.0
-
-CREATE = CreateTicketKind()
-
-
-@dataclass
-class _Item:
-    operation: OperationRecord
-    rendered: RenderedCreate
-    incident: Incident
-    team: str | None
-    way: Way = field(default_factory=Way)
+LONGEST_PAUSE, MOST_LIMITED = 60.0, 3
+"""Seconds that batches wait for a limit of Jira's at most, and how often in a row before creates go alone."""
+AGAIN_AFTER = 5.0
+"""Seconds without batches after one that failed; creates that are due meanwhile say what they wait for."""
 
 
 @dataclass
 class _Made:
     """The created tickets that syncd has not read back yet; their incidents' slots stay taken."""
 
-    items: list[_Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
 
 
@@ -84,33 +67,55 @@ class BulkCreates:
         self._work_queue = work_queue
         self._executor = executor
         self._births = StatusAtBirth(context, executor)
+        self._waiting = WaitingCreates(context)
         self._size = FIRST
         self._made = _Made()
+        self._read_soon = False
+        self._not_before = self._pause = 0.0
+        self._limited = 0
         self._afterwards: set[str] = set()
         self._lock = Lock()
         self.enabled = True
         self.under_way = False
+        self.lost = False
 
     def expect(self, incidents: int) -> None:
         """Start batches if many incidents are about to be worked on."""
-        if self.enabled and incidents >= FROM and self._context.services.jira.server().edition == "cloud":
+        if self.enabled and incidents >= FROM and self._usable():
             self.under_way = True
 
     def takes(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
-        """Return True if a worker leaves this create to the batches; a held first load begins none."""
+        """Return True if a worker leaves this create to the batches; many creates that wait start them.
+
+        A held first load begins none.
+        """
         if (
-            not self.under_way
+            not self.enabled
+            or not self._waiting.may_ride(operation, incident)
             or not self._context.brakes.accepted()
-            or operation.kind != Kind.CREATE_TICKET
-            # a create with an earlier attempt may exist already and is looked up alone
-            or operation.attempts
-            or not operation.typed(CreateTicket).is_plain
         ):
             return False
-        return operation.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)
+        if not self.under_way and self._usable():
+            self.under_way = self._work_queue.queued() >= FROM or self._waiting.many()
+        return self.under_way
 
-    def _grave(self, team: str | None, severity: str | None) -> bool:
-        return self._context.rules.current.is_grave(team, severity)
+    def _usable(self) -> bool:
+        """Return True if a batch could leave now."""
+        context = self._context
+        return (
+            self._may_go_on()
+            and context.clock.boottime() >= self._not_before
+            and context.health.may_ask("jira")
+            and context.budgets.wait_for("jira") <= SHORT_WAIT
+            and self._on_cloud()
+        )
+
+    def _on_cloud(self) -> bool:
+        try:
+            return self._context.services.jira.edition == "cloud"
+        except RemoteError:
+            # Jira is down since a moment ago
+            return False
 
     def due(self, incident_ids: list[str]) -> list[str]:
         """Return the incidents to work on now, without those whose ticket a batch created.
@@ -131,9 +136,13 @@ class BulkCreates:
 
     def _run(self) -> None:
         try:
-            while self._may_go_on() and self._one_batch():
-                if len(self._made.ids) + self._size > READ:
+            # no slot is taken for a batch that has to wait
+            while self._usable() and self._one_batch():
+                if self._pause or self._read_soon or len(self._made.ids) + self._size > READ:
                     self._read_back()
+                if self._pause:
+                    self._context.clock.sleep(self._pause, self._context.stop)
+                    self._pause = 0.0
         finally:
             self._read_back()
 
@@ -144,40 +153,50 @@ class BulkCreates:
     def end(self) -> None:
         """End the batches: the creates that they left go alone, and the tickets that they created go on."""
         self.under_way = False
-        self._work_queue.submit(self._waiting(MOST * 100).values())
+        self._work_queue.submit(self._waiting.rest())
         self._work_queue.submit(incidents_in_need(self._context.ledger))
         self._work_queue.submit(self._afterwards)
         self._afterwards = set()
 
-    def _waiting(self, limit: int, *, light: bool = False) -> dict[int, str]:
-        """Return creates that never left, oldest first, and their incidents; `light`: not the gravest."""
-        return {
-            create.operation_id: create.incident_id
-            for create in waiting_creates(self._context.ledger, limit)
-            if not (light and self._grave(create.team, create.severity))
-        }
+    def look_up_lost(self) -> None:
+        """Look up together the creates that an earlier run left without an answer; bind what Jira shows.
+
+        `lost` says that there may be some.
+        """
+        if not self.lost:
+            return
+        context, self.lost = self._context, False
+        lost = lost_creates(context.ledger)
+        taken = set(self._work_queue.reserve(operation.incident_id for operation in lost))
+        try:
+            bound = look_up(context, [operation for operation in lost if operation.incident_id in taken])
+        except RemoteError as error:
+            context.health.failed(error.service, error)
+        else:
+            logger.info("{} of {} creates without an answer were done", len(bound), len(lost))
+        finally:
+            self._work_queue.release(taken)
 
     def _one_batch(self) -> bool:
-        context = self._context
-        # no slot is taken for a batch that has to wait
-        if not context.health.may_ask("jira") or context.budgets.wait_for("jira") > SHORT_WAIT:
-            return False
-        waiting = self._waiting(self._size * 2, light=True)
-        first = dict(list(waiting.items())[: self._size])
+        """Send one batch; return False if there is none to send, or if it failed."""
+        first = {create.operation_id: create.incident_id for create in self._waiting.first(self._size)}
         taken = set(self._work_queue.reserve(first.values()))
         sent, kept = False, set[str]()
         try:
-            items = self._rendered([number for number, incident in first.items() if incident in taken])
+            numbers = [number for number, incident in first.items() if incident in taken]
+            rendered, unfit = rendered_creates(self._context, numbers)
+            self._go_alone(unfit)
+            items, sent = self._with_transitions(rendered)
             # one create alone costs less than a bulk create and a bulk fetch
             if len(items) < 2:
-                return False
+                return self._go_alone(self._waiting.tired(item.operation for item in items)) or sent
             sent = True
             kept = self._send(items)
             return True
         except RemoteError as error:
-            context.health.failed(error.service, error)
-            return False
-        except MappingMismatch:
+            if not isinstance(error, TooLate):
+                self._context.health.failed(error.service, error)
+            self._not_before = self._context.clock.boottime() + AGAIN_AFTER
             return False
         finally:
             # unsent creates wait for `end`: if they were queued again now, the queue would never be empty
@@ -190,38 +209,40 @@ class BulkCreates:
         )
         self._work_queue.release(incident_ids)
 
-    def _rendered(self, numbers: list[int]) -> list[_Item]:
-        """Return the creates that can be rendered, all of the first one's project; workers do the others."""
-        items: list[_Item] = []
-        for operation, record in creates_to_render(self._context.ledger, numbers):
-            try:
-                rendered = CREATE.render_for(self._context.pinned(), operation, record)
-            except (CannotRender, DecideAgain, MappingMismatch):
-                # a worker tries it alone: it parks it with the reason, or waits while its team is stopped
-                continue
-            except Exception as error:
-                if isinstance(error, RemoteError) or concerns_all(error):
-                    raise
-                # likewise: one create on which syncd fails holds up no other
-                continue
-            # a worker tries it alone, and it says what it waits for
-            if self._context.ledger_age.unproved({rendered.project}):
-                continue
-            # one batch, one project: `probe_from` is a project's highest issue number
-            if not items or items[0].rendered.project == rendered.project:
-                incident = Incident.model_validate(record.snapshot)
-                items.append(_Item(operation, rendered, incident, record.team))
-        return self._with_transitions(items)
+    def _go_alone(self, operations: Iterable[OperationRecord]) -> bool:
+        """Hand creates that no batch can take to the workers, who send them; return True if there are any."""
+        alone = {operation.id: operation.incident_id for operation in operations}
+        self._waiting.leave_alone(alone)
+        self._work_queue.submit(alone.values())
+        return bool(alone)
 
-    def _with_transitions(self, items: list[_Item]) -> list[_Item]:
-        for item in list(items):
-            way = self._births.transition_for(item.operation, item.incident, item.team)
-            if way.alone:
-                items.remove(item)
-            item.way = way
-        return items
+    def _with_transitions(self, items: list[Item]) -> tuple[list[Item], bool]:
+        """Return the creates of the next batch with their transitions, and True if one was sent alone.
 
-    def _send(self, items: list[_Item]) -> set[str]:
+        Where the transitions have to be learnt first, tickets without any go ahead of the others.
+        """
+        ready, unsure = self._ways(items)
+        if unsure and any(item.way.transition is None for item in self._made.items):
+            # the tickets of the batch before stand where tickets begin
+            self._read_back()
+            ready, unsure = self._ways(items)
+        self._read_soon = bool(unsure)
+        if not unsure or len(ready) > 1:
+            return [item.born() for item in ready], False
+        if self._births.learn(unsure[0].operation, unsure[0].incident, unsure[0].team):
+            return [], True
+        return [*ready, *unsure], False
+
+    def _ways(self, items: list[Item]) -> tuple[list[Item], list[Item]]:
+        """Return the creates with their transitions, and those whose transition has to be learnt first."""
+        ready: list[Item] = []
+        unsure: list[Item] = []
+        for item in items:
+            way = self._births.way_for(item.incident, item.team)
+            (unsure if way is None else ready).append(replace(item, way=way or Way()))
+        return ready, unsure
+
+    def _send(self, items: list[Item]) -> set[str]:
         """Send one batch; return the incidents of the created tickets, whose slots stay taken."""
         context = self._context
         project = items[0].rendered.project
@@ -243,15 +264,16 @@ class BulkCreates:
             self._none_done(claimed, error)
             return set()
         except Unknown as error:
-            self._lost(claimed, project, base, error)
+            self._lost(claimed, error)
             return set()
+        self._limited = 0
         took = context.clock.boottime() - began
         # a slow answer means that Jira struggles: halve the batch
         self._size = min(MOST, self._size * 2) if took < QUICK_SECONDS else max(FIRST, self._size // 2)
         context.health.succeeded("jira")
         return self._answered(claimed, project, answer)
 
-    def _claim(self, items: list[_Item], base: int) -> list[_Item]:
+    def _claim(self, items: list[Item], base: int) -> list[Item]:
         context, run = self._context, self._context.ledger.run_name
         leavings = [Leaving(item.operation.id, item.rendered) for item in items]
         # None: an operator paused Jira while syncd prepared the batch
@@ -263,21 +285,41 @@ class BulkCreates:
             if item.operation.id in claimed
         ]
 
-    def _none_done(self, items: list[_Item], error: NotDone) -> None:
+    def _none_done(self, items: list[Item], error: NotDone) -> None:
+        """Put a batch back that Jira did not take; halve one that it refused, so that one create is at fault.
+
+        What Jira never took leaves in a batch again. The last few of a refused batch go alone.
+        """
         context = self._context
         too_late = isinstance(error, TooLate)
-        if not too_late:
-            context.health.failed(error.service, error)
-        operations, anew = [item.operation for item in items], error.cause is Cause.REJECTED
-        leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), anew=anew)
+        refused = error.cause not in LATER
+        alone = refused and len(items) <= FEWEST
+        operations = [item.operation for item in items]
+        leaving.put_back(
+            context.ledger,
+            operations,
+            context.clock.now(),
+            error.describe(),
+            anew=True,
+            uncounted=not alone,
+        )
         for operation in operations:
             context.waits.store(operation, TAKEN_TOO_LONG if too_late else awaited_after(error))
         logger.warning("Jira did not create a batch of {} tickets: {}", len(items), error.describe())
+        if refused:
+            context.health.failed(error.service, error)
+            self._size = max(2, len(items) // 2)
+        elif error.cause is Cause.LIMITED and self._limited < MOST_LIMITED:
+            # Jira names a time for this endpoint: the other creates wait with these
+            self._limited += 1
+            self._pause = min(LONGEST_PAUSE, error.retry_after or AGAIN_AFTER)
+        else:
+            # the workers wait for the service, and say so
+            raise error
 
-    def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:
+    def _lost(self, items: list[Item], error: Unknown) -> None:
         """Mark a batch without an answer as unknown; look its tickets up and bind those that exist."""
-        context = self._context
-        context.health.failed(error.service, error)
+        self._context.health.failed(error.service, error)
         items = self._mark_unknown(items, error.describe())
         logger.warning(
             "unknown whether Jira created a batch of {} tickets ({}); syncd looks them up",
@@ -285,19 +327,20 @@ class BulkCreates:
             error.describe(),
         )
         try:
-            self._bind(items, list(keys_from(context, project, base)), read_seq=0)
+            look_up(self._context, [item.operation for item in items])
         except RemoteError as worse:
-            context.health.failed(worse.service, worse)
+            self._context.health.failed(worse.service, worse)
 
-    def _mark_unknown(self, items: list[_Item], words: str) -> list[_Item]:
+    def _mark_unknown(self, items: list[Item], words: str) -> list[Item]:
         """Mark the creates as unknown, so that syncd looks them up; return them with that state."""
         context, operations = self._context, [item.operation for item in items]
+        context.shared_reads.forget()
         settling = leaving.mark_unknown(
             context.ledger, operations, context.clock.now(), context.gave_up(), words
         )
         return [replace(item, operation=operation) for item, operation in zip(items, settling, strict=True)]
 
-    def _answered(self, items: list[_Item], project: str, answer: BulkAnswer) -> set[str]:
+    def _answered(self, items: list[Item], project: str, answer: BulkAnswer) -> set[str]:
         """Sort a batch's answer: refused creates go on alone, created tickets wait to be read back."""
         numbers = [int(created.key.rpartition("-")[2]) for created in answer.created]
         saw_numbers(self._context, project, numbers)
@@ -309,7 +352,7 @@ class BulkCreates:
                 self._refused(items[number], error)
         return {item.operation.incident_id for item in made}
 
-    def _refused(self, item: _Item, error: NotDone) -> None:
+    def _refused(self, item: Item, error: NotDone) -> None:
         if item.way.transition is None:
             self._executor.refuse(CREATE, item.operation, error)
             return
@@ -324,44 +367,17 @@ class BulkCreates:
         if not made.items:
             return
         try:
-            read_seq = context.ledger.logical_clock.next()
             try:
-                issues = context.fetch(made.ids).issues
+                issues = bind(context, [item.operation for item in made.items], made.ids)
             except RemoteError as error:
                 context.health.failed(error.service, error)
                 self._mark_unknown(made.items, f"made, but not read back: {error.describe()}")
                 return
-            bound = self._bind(made.items, list(issues), read_seq)
-            unbound = [item for item in made.items if item.operation.id not in bound]
+            bound = {issue.mark.op: issue for issue in issues if issue.mark is not None}
+            unbound = [item for item in made.items if item.operation.op not in bound]
+            plain = {item.operation.op for item in made.items if item.way.transition is None}
+            self._births.saw(issue for op, issue in bound.items() if op in plain)
             if unbound:
                 self._mark_unknown(unbound, "not among the issues that the answer named")
         finally:
             self._let_go({item.operation.incident_id for item in made.items}, again=True)
-
-    def _bind(self, items: list[_Item], issues: list[Issue], read_seq: int) -> set[int]:
-        """Confirm the issues with our marks in one transaction; `read_seq` 0: they were not read whole."""
-        context = self._context
-        by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
-        now, jira_now = context.clock.now(), context.date_of("jira")
-        try:
-            made = [
-                self._read_of(item, by_op[item.operation.op]) for item in items if item.operation.op in by_op
-            ]
-            confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
-        except Exception as error:
-            if concerns_all(error):
-                raise
-            # each is looked up and recorded by itself, so that the one at fault is parked alone
-            logger.opt(exception=error).debug("a batch of {}", len(items))
-            logger.warning("syncd could not record a batch of {} tickets: it takes each alone", len(items))
-            return set()
-        logger.info("created {} of {} tickets in one batch", len(made), len(items))
-        return {read_back.operation.id for read_back in made}
-
-    def _read_of(self, item: _Item, issue: Issue) -> ReadBack:
-        """Return a create with its issue as read back; the issue may have its final status already."""
-        outcome = Outcome(issue.id, key=issue.key)
-        CREATE.learn(self._context, item.operation, outcome)
-        confirmation = CREATE.confirmation(self._context, item.operation, outcome)
-        state: dict[str, JsonValue] = {"state": item.incident.state}
-        return ReadBack(item.operation, confirmation, issue, item.way.goal, state)

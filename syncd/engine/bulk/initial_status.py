@@ -1,18 +1,23 @@
 """Decide if a ticket can be created in its final status: with one transition inside the create.
 
 That is safe for one step from the status where issues of the type begin, over a transition without screen
-fields. Jira tells a transition's id only for an issue in that status, so the first ticket of a type goes
-alone and shows both.
+fields. Jira tells a transition's id only for an issue in that status. A batch of tickets that begin there
+shows both; where none is to be made, one ticket of the type goes alone first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loguru import logger
+
 from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.ticket import Issue, Transition
 from syncd.engine.act.executor import Executor
-from syncd.engine.act.jira_write.workflow_graph import ways_from
+from syncd.engine.act.jira_write.workflow_graph import ways_from, workflow_of
 from syncd.engine.context import EngineContext
+from syncd.engine.errors import CannotRender
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.key_values import forget_status_at_birth, status_at_birth, store_status_at_birth
 from syncd.ledger.store.loading import read
@@ -21,19 +26,19 @@ from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.ticket.status import wanted_word
 
 LEARN_EVERY = 60.0
-"""Seconds between two creates that are sent alone to learn from."""
+"""Seconds for which a few creates are enough that are sent alone to learn from."""
+LEARNERS = 3
+"""Creates of a type that are sent alone to learn from: the first of them may be refused."""
+STANDS_FOR = 30.0
+"""Seconds for which a new ticket counts as still standing where it began."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A transition to take inside the create, and the status that it leads to.
-
-    `alone`: the create was sent alone just now, to learn.
-    """
+    """A transition to take inside the create, and the status that it leads to."""
 
     transition: str | None = None
     goal: str | None = None
-    alone: bool = False
 
 
 class StatusAtBirth:
@@ -42,10 +47,11 @@ class StatusAtBirth:
     def __init__(self, context: EngineContext, executor: Executor) -> None:
         self._context = context
         self._executor = executor
-        self._learned: dict[str, float] = {}
+        self._learners: dict[str, tuple[float, int]] = {}
+        self._standing: dict[str, tuple[float, Issue]] = {}
 
-    def transition_for(self, operation: OperationRecord, incident: Incident, team: str | None) -> Way:
-        """Return the transition that a create may carry; send the create alone if syncd has to learn it.
+    def way_for(self, incident: Incident, team: str | None) -> Way | None:
+        """Return the transition that a create may carry, None where syncd has to learn it first.
 
         Raise `RemoteError`.
         """
@@ -54,28 +60,65 @@ class StatusAtBirth:
         # a triggered incident's ticket keeps the status in which Jira creates it
         if book is None or incident.status is IncidentStatus.TRIGGERED:
             return Way()
+        place = _place(book)
+        begins = status_at_birth(context.ledger, place)
+        ways = self._ways(place, begins) if begins is not None else None
+        if begins is None or ways is None:
+            return None
         case = Case(
             incident=incident,
             now=context.clock.now(),
             before_enforcement=is_before_enforcement(incident, book),
         )
-        place = _place(book)
-        begins = status_at_birth(context.ledger, place)
-        if begins is None or context.facts.ways(place, begins) is None:
-            if context.clock.boottime() - self._learned.get(place, -LEARN_EVERY) < LEARN_EVERY:
-                return Way()
-            self._learned[place] = context.clock.boottime()
-            self._learn(operation, place)
-            return Way(alone=True)
-        return self._safe(book, wanted_word(case, book), begins)
-
-    def _safe(self, book: Rulebook, word: str, begins: str) -> Way:
-        target = book.project.statuses[word].id
-        for way in self._context.facts.ways(_place(book), begins) or ():
+        target = book.project.statuses[wanted_word(case, book)].id
+        for way in ways:
             # a screen with fields could refuse the whole create
             if way.to.id == target and begins != target and not way.required and not way.offered:
                 return Way(way.id, target)
         return Way()
+
+    def _ways(self, place: str, begins: str) -> tuple[Transition, ...] | None:
+        """Return the transitions out of the first status; ask Jira where a new ticket stands there."""
+        context = self._context
+        ways = context.facts.ways(place, begins)
+        since, issue = self._standing.get(place, (0.0, None))
+        fresh = context.clock.boottime() - since < STANDS_FOR
+        if ways is not None or issue is None or issue.status.id != begins or not fresh:
+            return ways
+        try:
+            return ways_from(context, issue)
+        except CannotRender as error:
+            # our account may create issues and not move them: a move will say so
+            logger.debug("tickets of {} are created where they begin: {}", place, error)
+            return ()
+
+    def saw(self, issues: Iterable[Issue]) -> None:
+        """Learn from new issues that were created without a transition, as they were read back."""
+        context = self._context
+        for place, issue in {workflow_of(issue): issue for issue in issues}.items():
+            if status_at_birth(context.ledger, place) != issue.status.id:
+                store_status_at_birth(context.ledger, place, issue.status.id)
+            self._standing[place] = context.clock.boottime(), issue
+
+    def learn(self, operation: OperationRecord, incident: Incident, team: str | None) -> bool:
+        """Send a create alone to learn from it; return False if enough were sent. Raise `RemoteError`."""
+        context = self._context
+        book = context.book_of(incident, team)
+        if book is None:
+            return False
+        place, now = _place(book), context.clock.boottime()
+        since, sent = self._learners.get(place, (now, 0))
+        if now - since >= LEARN_EVERY:
+            since, sent = now, 0
+        if sent >= LEARNERS:
+            return False
+        self._learners[place] = since, sent + 1
+        self._executor.attempt(operation)
+        ticket = read(context.ledger, TicketState, operation.incident_id)
+        if ticket is not None:
+            # a bulk read may lag behind the create
+            self.saw(context.fetch_by_id(ticket.issue_id).issues)
+        return True
 
     def forget(self, incident: Incident, team: str | None) -> None:
         """Forget the begin of a type's issues after Jira refused a create with a transition."""
@@ -84,18 +127,8 @@ class StatusAtBirth:
             return
         place = _place(book)
         begins = forget_status_at_birth(self._context.ledger, place)
+        self._standing.pop(place, None)
         self._context.facts.forget_ways(place, str(begins))
-
-    def _learn(self, operation: OperationRecord, place: str) -> None:
-        context = self._context
-        self._executor.attempt(operation)
-        ticket = read(context.ledger, TicketState, operation.incident_id)
-        if ticket is None:
-            return
-        issues = context.services.jira.fetch([ticket.issue_id]).issues
-        if issues:
-            ways_from(context, issues[0])
-            store_status_at_birth(context.ledger, place, issues[0].status.id)
 
 
 def _place(book: Rulebook) -> str:

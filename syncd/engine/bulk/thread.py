@@ -53,9 +53,9 @@ class BatchThread:
         except Exception as error:  # noqa: BLE001 - a batch that blows up must not keep its creates back
             if not isinstance(error, LedgerUnwritable):
                 logger.opt(exception=error).error("a batch of creates failed: {}", type(error).__name__)
+            with self._lock:
+                self._thread = None
             self._bulk.end()
-        finally:
-            self._thread = None
 
     def _send(self) -> None:
         while not self._context.stop.is_set():

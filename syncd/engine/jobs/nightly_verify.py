@@ -46,7 +46,8 @@ class NightlyVerify:
         if context.clock_skew():
             return
         before = verification(context.ledger)
-        if is_due(before.whole_at, EVERY, now):
+        # a new ledger's first night is a day after its birth: its first load asks nothing beside
+        if is_due(before.whole_at or context.ledger.born, EVERY, now):
             self._look(before, now, None)
         elif before.doubtful and is_due(before.at, SECOND_LOOK, now):
             self._look(before, now, {difference.incident for difference in before.doubtful})

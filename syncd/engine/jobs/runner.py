@@ -23,8 +23,8 @@ from syncd.engine.observe import slow_poll
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.store import holds
 from syncd.ledger.store.jobs import made_since
-from syncd.ledger.store.leaving import incidents_in_need
 from syncd.ledger.store.loaded_rules import Loaded
+from syncd.ledger.store.waiting_creates import incidents_in_need
 from syncd.remote.errors import RemoteError
 
 

@@ -14,7 +14,7 @@ from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.elsewhere import by_our_clock
-from syncd.engine.observe.issues import read_page
+from syncd.engine.observe.issues import PAGE, read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_comments, read_notes
 from syncd.engine.observe.other_tools import take_other_tools_ticket
@@ -26,8 +26,9 @@ from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import IncidentOnRecord, display_name, find_incident, find_ticket
 from syncd.ledger.store.names import log_about
 from syncd.ledger.store.outbox import in_doubt
-from syncd.ledger.store.pages import restrict_for_now, store_incident, store_ticket
+from syncd.ledger.store.pages import restrict_for_now, store_incident, store_ticket, store_tickets
 from syncd.ledger.store.troubles import INCIDENT
+from syncd.ledger.store.unread_tickets import unread_tickets
 from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.restricted import STUB, UNREAD, lacks_facts
 
@@ -178,6 +179,8 @@ def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState
         return False
     # after a failed write only a read by id tells if the move was done: a bulk read may lag behind it
     doubted = stub or in_doubt(context.ledger, incident.id, context.clock.now())
+    if not doubted and not due and _read_with_others(context, incident, ticket):
+        return True
     page = context.troubles.ask(
         incident.id,
         READ_TICKET,
@@ -198,3 +201,29 @@ def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState
         by_id=doubted,
     )
     return True
+
+
+COMPANY = 3
+"""Tickets that have to be read at once before one bulk fetch reads them together."""
+
+
+def _read_with_others(context: EngineContext, incident: Incident, ticket: TicketState) -> bool:
+    """Read a ticket in one request with others that wait to be read; return False if it has to go alone."""
+    ledger = context.ledger
+    if len(unread_tickets(ledger, context.clock.now(), COMPANY)) < COMPANY:
+        return False
+    with context.shared_reads.tickets:
+        stands = find_ticket(ledger, incident.id)
+        # another incident's read brought it meanwhile
+        if stands is None or stands.read_seq > ticket.read_seq:
+            return stands is not None
+        ids = unread_tickets(ledger, context.clock.now(), PAGE)
+        if ticket.issue_id not in ids:
+            return False
+        page = read_page(context, ids)
+        now, jira_now = context.clock.now(), context.date_of("jira")
+        rules = storage_rules(context)
+        store_tickets(ledger, rules, page.issues, page.read_seq, now, jira_now, missing=page.absent)
+    stands = find_ticket(ledger, incident.id)
+    # a lagging answer was not stored, and a ticket that could not be read has its own trouble
+    return stands is not None and (stands.read_seq > ticket.read_seq or ticket.issue_id in page.absent)

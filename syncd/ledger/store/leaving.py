@@ -16,16 +16,15 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident
-from syncd.domain.operation import Kind, MoveTicket, OperationBase, OperationState, Target
+from syncd.domain.operation import MoveTicket, OperationBase, OperationState, Target
 from syncd.domain.operation.keys import words_of_needs
 from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.database.functions import json_source
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules
-from syncd.ledger.store.loading import get, load, select_records
+from syncd.ledger.store.loading import get
 from syncd.ledger.store.lookups import incident_and_ticket_in
 from syncd.ledger.store.operation_states import (
     UNKNOWN,
@@ -39,7 +38,7 @@ from syncd.ledger.store.operation_states import (
     put_back_in,
 )
 from syncd.ledger.store.snapshots import save_incident
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.store.tables import IncidentRow, OperationRow
 from syncd.policy.case import TicketState
 
 
@@ -162,15 +161,18 @@ def put_back(
     changed: OperationBase | None = None,
     *,
     anew: bool = False,
+    uncounted: bool = False,
 ) -> None:
     """Make operations pending again that were certainly not done; `changed` replaces the decided write.
 
-    `anew`: delete the rendered request, so that the next pass renders it again.
+    `anew`: delete the rendered request, so that the next pass renders it again. `uncounted`: the attempt
+    does not count, because the service never took it.
     """
-    values: dict[str, None] = {"rendered": None} if anew else {}
+    values: dict[str, Any] = {"rendered": None} if anew else {}
     with ledger.write() as session:
         for operation in operations:
-            put_back_in(session, operation, now, error, **_stored(changed), **values)
+            attempts = {"attempts": operation.attempts - 1} if uncounted else {}
+            put_back_in(session, operation, now, error, **_stored(changed), **values, **attempts)
 
 
 def park(
@@ -286,65 +288,6 @@ _BEFORE = (
 )
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A ticket's create that never left and carries no instructions beyond its incident."""
-
-    operation_id: int
-    incident_id: str
-    team: str | None
-    severity: str | None
-
-
-def waiting_creates(ledger: Transactions, limit: int) -> list[Waiting]:
-    """Return at most `limit` tickets' creates that never left, oldest first."""
-    with ledger.read() as session:
-        rows = session.connection().execute(_CREATES, {"most": limit}).all()
-    return [
-        Waiting(number, incident, team, severity)
-        for number, incident, meaning, team, severity in rows
-        # a create of a restricted incident, or one with refused fields, goes singly
-        if meaning.keys() <= {"roles"}
-    ]
-
-
-_CREATES = (
-    columns(
-        col(OperationRow.id),
-        col(OperationRow.incident_id),
-        col(OperationRow.meaning),
-        col(IncidentRow.team),
-        col(IncidentRow.severity),
-    )
-    .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id))
-    .where(
-        col(OperationRow.state) == OperationState.PENDING,
-        col(OperationRow.kind) == Kind.CREATE_TICKET,
-        col(OperationRow.attempts) == 0,
-    )
-    .order_by(col(OperationRow.id))
-    .limit(bindparam("most"))
-)
-
-
-def creates_to_render(
-    ledger: Transactions, operation_ids: Sequence[int]
-) -> list[tuple[OperationRecord, IncidentRecord]]:
-    """Return these creates with their incidents, oldest first, without incidents that have a ticket."""
-    with ledger.read() as session:
-        operations = load(session, OperationRecord, _BY_IDS, {"ids": list(operation_ids)})
-        ids = [operation.incident_id for operation in operations]
-        incidents = {
-            incident.id: incident for incident in load(session, IncidentRecord, _INCIDENTS, {"ids": ids})
-        }
-        ticketed = _with_ticket(session, ids)
-    return [
-        (operation, incidents[operation.incident_id])
-        for operation in operations
-        if operation.incident_id in incidents and operation.incident_id not in ticketed
-    ]
-
-
 def _incidents_of(session: Session, operation_ids: Sequence[int]) -> Iterator[str]:
     """Yield the incidents of operations; read them only if somebody asks: seldom, after the first load."""
     yield from session.connection().scalars(_INCIDENTS_OF, {"ids": operation_ids})
@@ -354,42 +297,4 @@ _INCIDENTS_OF = (
     columns(col(OperationRow.incident_id))
     .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
     .order_by(col(OperationRow.id))
-)
-_BY_IDS = (
-    select_records(OperationRecord)
-    .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
-    .order_by(col(OperationRow.id))
-)
-_INCIDENTS = select_records(IncidentRecord).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
-
-
-def incidents_in_need(ledger: Transactions) -> list[str]:
-    """Return the incidents with a pending operation that needs other operations."""
-    with ledger.read() as session:
-        return list(session.connection().scalars(_IN_NEED))
-
-
-_IN_NEED = (
-    columns(col(OperationRow.incident_id))
-    .where(
-        col(OperationRow.state) == OperationState.PENDING,
-        json_source(col(OperationRow.needs)) != "[]",
-    )
-    .distinct()
-    .order_by(col(OperationRow.incident_id))
-)
-
-
-def incidents_with_ticket(ledger: Transactions, incident_ids: Sequence[str]) -> set[str]:
-    """Return those of these incidents that have a ticket."""
-    with ledger.read() as session:
-        return _with_ticket(session, incident_ids)
-
-
-def _with_ticket(session: Session, incident_ids: Sequence[str]) -> set[str]:
-    return set(session.connection().scalars(_TICKETED, {"ids": list(incident_ids)}))
-
-
-_TICKETED = columns(col(TicketRow.incident_id)).where(
-    col(TicketRow.incident_id).in_(bindparam("ids", expanding=True))
 )

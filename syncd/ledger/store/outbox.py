@@ -293,13 +293,18 @@ def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
 
     Such a write was refused, or ended with an unknown outcome, within the longest lag of Jira's reads.
     """
+    with ledger.read() as session:
+        return in_doubt_in(session, incident_id, now)
+
+
+def in_doubt_in(session: Session, incident_id: str, now: datetime) -> bool:
+    """Do as `in_doubt` within a transaction."""
     since = now - LONGEST_LAG
     where = {"incident": incident_id, "object": object_of_ticket(incident_id), "since": since}
-    with ledger.read() as session:
-        return any(
-            error is not None or (rendered or {}).get(UNKNOWN)
-            for error, rendered in session.connection().execute(_ENDED_SINCE, where)
-        )
+    return any(
+        error is not None or (rendered or {}).get(UNKNOWN)
+        for error, rendered in session.connection().execute(_ENDED_SINCE, where)
+    )
 
 
 _ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(

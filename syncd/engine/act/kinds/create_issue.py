@@ -58,7 +58,10 @@ class CreateKind(BaseKind[RenderedCreate], ABC):
         """Return the issue with our mark among the keys after `probe_from`."""
         project = operation.rendered_as(RenderedCreate).project
         base, since = operation.probe_from or 0, operation.decided_at
-        issue = find_made(context, project, base, operation.op, since)
+        gave_up = operation.gave_up_boottime
+        # after a reboot the settle time begins anew, and no read is kept
+        settled = None if gave_up is None else gave_up + context.settle_seconds
+        issue = find_made(context, project, base, operation.op, since, settled)
         return Outcome(issue.id, key=issue.key) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:

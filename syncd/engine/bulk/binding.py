@@ -1,0 +1,99 @@
+"""Read what batches created back, a hundred at a time, and bind it to its operations by the marks.
+
+Jira's answer to a batch names no input and promises no order, so only a mark that was read tells whose ticket
+an issue is. The read is stored as the ticket's snapshot: nothing is read twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from loguru import logger
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation.rendered import RenderedCreate
+from syncd.domain.ticket import Issue
+from syncd.engine.act.find_created import marked_after
+from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kinds.create_ticket import CreateTicketKind
+from syncd.engine.context import EngineContext
+from syncd.engine.observe.masking import storage_rules
+from syncd.ledger.database.connection import concerns_all
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.confirming import ReadBack, confirm_batch
+
+READ = 100
+"""Issues in one bulk fetch: Jira's limit."""
+
+CREATE = CreateTicketKind()
+
+
+def bind(context: EngineContext, operations: Sequence[OperationRecord], ids: Sequence[str]) -> list[Issue]:
+    """Read issues and confirm the creates whose marks they bear; return the issues that were bound.
+
+    Raise `RemoteError`.
+    """
+    bound: list[Issue] = []
+    for start in range(0, len(ids), READ):
+        read_seq = context.ledger.logical_clock.next()
+        issues = context.fetch(ids[start : start + READ]).issues
+        bound += _confirm(context, operations, issues, read_seq)
+    return bound
+
+
+def look_up(context: EngineContext, operations: Sequence[OperationRecord]) -> list[Issue]:
+    """Look creates of unknown outcome up together; bind and return what Jira shows of them.
+
+    The others wait for the settle time and are looked up again. Raise `RemoteError`.
+    """
+    by_project: dict[str, list[OperationRecord]] = defaultdict(list)
+    for operation in operations:
+        if isinstance(operation.rendering, RenderedCreate) and operation.probe_from is not None:
+            by_project[operation.rendering.project].append(operation)
+    bound: list[Issue] = []
+    for project, lost in by_project.items():
+        marks = marked_after(context, project, min(operation.probe_from or 0 for operation in lost))
+        found = [marks[operation.op].id for operation in lost if operation.op in marks]
+        bound += bind(context, lost, found)
+    return bound
+
+
+def _confirm(
+    context: EngineContext, operations: Sequence[OperationRecord], issues: Sequence[Issue], read_seq: int
+) -> list[Issue]:
+    """Confirm the creates with these issues in one transaction; return the issues, none if that fails."""
+    by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
+    now, jira_now = context.clock.now(), context.date_of("jira")
+    try:
+        made = [
+            _read_of(context, operation, by_op[operation.op])
+            for operation in operations
+            if operation.op in by_op
+        ]
+        confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        # each is looked up and recorded by itself, so that the one at fault is parked alone
+        logger.opt(exception=error).debug("a batch of {}", len(issues))
+        logger.warning("syncd could not record a batch of {} tickets: it takes each alone", len(issues))
+        return []
+    if made:
+        logger.info("created {} tickets in one batch", len(made))
+    return [read_back.issue for read_back in made]
+
+
+def _read_of(context: EngineContext, operation: OperationRecord, issue: Issue) -> ReadBack:
+    """Return a create with its issue as read back; the issue may have its final status already."""
+    outcome = Outcome(issue.id, key=issue.key)
+    CREATE.learn(context, operation, outcome)
+    born = operation.rendered_as(RenderedCreate).born
+    state: dict[str, JsonValue] = {"state": born.state} if born is not None else {}
+    return ReadBack(
+        operation,
+        CREATE.confirmation(context, operation, outcome),
+        issue,
+        born.status if born is not None else None,
+        state,
+    )
