@@ -18,11 +18,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Integer
+from sqlalchemy import Integer, event
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel
 
 from syncd.ledger.database.backend import backend_of
+from syncd.ledger.open import Ledger
 from syncd.sandbox.cast import START
 
 WHY_SKIPPED = "PostgreSQL is missing"
@@ -129,6 +130,30 @@ class Cluster:
         with self.connect("postgres") as connection:
             query = "SELECT 1 FROM pg_database WHERE datname = %s"
             return connection.execute(query, (database,)).fetchone() is not None
+
+
+@contextmanager
+def explained(ledger: Ledger) -> Iterator[dict[str, set[str]]]:
+    """Yield what is filled at the end of the block: the tables that each of its statements read as a whole.
+
+    Where an index can be used, it counts as used, also for the few rows of a test.
+    """
+    asked: dict[str, Any] = {}
+    whole: dict[str, set[str]] = {}
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            asked[statement] = parameters
+
+    event.listen(ledger.engine, "before_cursor_execute", note)
+    yield whole
+    event.remove(ledger.engine, "before_cursor_execute", note)
+    with ledger.engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for statement, parameters in asked.items():
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars().all()
+            lines = [line for line in plan if "Seq Scan on " in line]
+            whole[statement] = {line.split("Seq Scan on ")[1].split()[0] for line in lines}
 
 
 @contextmanager

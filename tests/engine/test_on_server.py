@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from postgresql import Cluster
+from postgresql import Cluster, explained
 from turns import turn
 
 from engine import test_conflicts, test_duties, test_faults, test_lifecycle, test_notices, test_two_ways
@@ -37,3 +37,18 @@ def test_the_engine_does_the_same_on_a_server(
         given["house"] = on_server()
         given["house"].cycle()
     test(**{name: given[name] for name in inspect.signature(test).parameters})
+
+
+LARGE = {"incident", "ticket", "postmortem", "action_item", "duty", "operation", "audit_event", "mirror_link"}
+"""The tables that grow with every incident."""
+
+
+def test_a_quiet_cycle_reads_no_large_table_as_a_whole(make_rig: Any, cluster: Cluster) -> None:
+    house = make_rig(ledger_url=cluster.empty_ledger())
+    house.world.pagerduty.trigger("Alipay Integration", "Payments fail", urgency="high")
+    house.settle(4)
+    with explained(house.ledger) as whole:
+        house.cycle()
+        house.loop.tick()
+    assert len(whole) > 10
+    assert {statement: tables & LARGE for statement, tables in whole.items() if tables & LARGE} == {}

@@ -164,8 +164,10 @@ def teams_of_incidents(ledger: Transactions, incident_ids: Collection[str]) -> d
         return {incident_id: team for incident_id, team in rows if team is not None}
 
 
-_TEAMS = columns(col(IncidentRow.id), col(IncidentRow.team)).where(
-    col(IncidentRow.id).in_(bindparam("ids", expanding=True))
+_TEAMS = (
+    columns(col(IncidentRow.id), col(IncidentRow.team))
+    .where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(IncidentRow.id))
 )
 
 
