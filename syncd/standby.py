@@ -44,6 +44,7 @@ class Standby:
         self._holder = holder
         self._supervisor = Supervisor()
         self._standing: Standing | None = None
+        self._reachable = True
 
     def wait(self) -> Ledger | None:
         """Return the ledger once this daemon leads it, None if it was asked to stop before.
@@ -84,7 +85,10 @@ class Standby:
     def _stand_by(self, words: str, *, reachable: bool = True) -> None:
         standing = self._standing or self._begin()
         standing.ledger.look(reachable=reachable)
-        self._say(words)
+        # a database that starts gives another reason each second
+        if reachable or self._reachable:
+            self._say(words)
+        self._reachable = reachable
 
     def _begin(self) -> Standing:
         """Open the listeners of a standby, and tell the service manager that it has started."""

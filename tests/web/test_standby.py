@@ -151,7 +151,8 @@ def test_a_database_that_does_not_answer_is_waited_for_and_said_once(
     stands_by: Callable[..., Waiting],
 ) -> None:
     away = LedgerUnreachable("the ledger cannot be reached: connection refused")
-    waiting = stands_by(BUSY, away, away, BUSY)
+    starting = LedgerUnreachable("the ledger cannot be reached: it is starting up")
+    waiting = stands_by(BUSY, away, starting, BUSY)
     gone = "standby: the ledger cannot be reached: connection refused"
     assert waiting.words == ["READY", "standby of db1.example", gone, "standby of db1.example"]
 
