@@ -23,6 +23,7 @@ from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY
 
 POLL, SETTLE = 1.0, 10.0
 PATIENCE = 150.0
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 STOPS = """
 import os, signal
 from syncd.remote.http import deadline
@@ -66,7 +67,12 @@ class Daemon:
         self.log = self.folder / "log"
         self.codes: list[int] = []
         self._environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("SYNCD_")},
+            # compiled modules are kept: the daemons start again and again
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("SYNCD_", _NO_BYTECODE))
+            },
             "SYNCD_LEDGER_URL": f"postgresql+psycopg://syncd@127.0.0.1:{self.link.port}/{database}",
             "SYNCD_STATE_DIR": str(self.folder / "state"),
             "SYNCD_MAPPINGS_DIR": str(folder / "mappings"),
