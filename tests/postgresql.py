@@ -181,7 +181,8 @@ def shared_cluster(folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+    # one lock for all runs of a user: one for each run would be left behind
+    with folder.with_name(f"syncd-postgresql-of-{os.getuid()}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
