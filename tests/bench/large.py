@@ -31,6 +31,8 @@ from syncd.ledger.views.daemon_state import due_incidents
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 INCIDENTS, ITEMS = 100_000, 20_000
 DAYS = 90
+FIRST_ISSUE = 50_000_000
+"""Below it are the ids of the issues that the sandbox makes."""
 OWNERS = ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka")
 SERVICES = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
 
@@ -67,7 +69,7 @@ def past_rows(rng: random.Random, count: int, now: datetime) -> Iterator[tuple[t
             TicketRow,
             {
                 "incident_id": ident,
-                "issue_id": str(number),
+                "issue_id": str(FIRST_ISSUE + number),
                 "key": f"OPS-{number}",
                 "project": "OPS",
                 "origin": "operation",

@@ -27,18 +27,22 @@ GOAL = 8.0
 POLL_SECONDS = 0.25
 SECONDS = 15.0
 REST_SECONDS = "3600"
+READ_FOR = timedelta(days=31)
+"""The slow poll reads incidents for 30 days after their end."""
+NOTHING_DUE = {IncidentRow: {"due_at": None}, TicketRow: {}}
 
 
 def _fill(place: Installation, count: int) -> None:
-    """Fill the ledger with resolved incidents and their tickets."""
+    """Fill the ledger with incidents that were over so long ago that syncd reads them no more."""
     now = datetime.now(UTC)
     place.ledger.parent.mkdir(mode=0o700)
-    ledger = open_for_work(f"sqlite:///{place.ledger}", "the bench", now - timedelta(days=100))
-    rows = past_rows(random.Random(7), count, now)
+    ledger = open_for_work(f"sqlite:///{place.ledger}", "the bench", now - timedelta(days=200))
+    rows = past_rows(random.Random(7), count, now - READ_FOR)
     empty = {table: defaults(table) for table in (IncidentRow, TicketRow)}
     while chunk := list(islice(rows, 10_000)):
         for table in (IncidentRow, TicketRow):
-            insert_rows(ledger, table, [{**empty[table], **row} for of, row in chunk if of is table])
+            done = [{**empty[table], **row, **NOTHING_DUE[table]} for of, row in chunk if of is table]
+            insert_rows(ledger, table, done)
     ledger.close()
 
 
