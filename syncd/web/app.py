@@ -169,7 +169,7 @@ async def _readyz(source: Source, _request: Request) -> Response:
 
 async def _leader(source: Source, _request: Request) -> Response:
     """Answer 200 while this daemon leads its ledger, else 503."""
-    lost = source.replaced()
+    lost = source.may_not_write()
     return PlainTextResponse(f"{lost}\n" if lost else "leader\n", 503 if lost else 200)
 
 

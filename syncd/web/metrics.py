@@ -54,7 +54,7 @@ class Metrics(Collector):
         """Yield the daemon's figures."""
         daemon_status = self._source.daemon_status()
         yield _gauge("syncd_info", "The version that runs.", "version", {__version__: 1})
-        leads = self._source.replaced() is None
+        leads = self._source.may_not_write() is None
         yield GaugeMetricFamily("syncd_leader", "Whether this daemon leads its ledger.", value=float(leads))
         yield from self._cycles(daemon_status)
         yield from self._requests()

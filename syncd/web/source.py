@@ -49,6 +49,11 @@ class Source:
         leadership = self.context.ledger.leadership
         return leadership.why_lost() if leadership is not None else None
 
+    def may_not_write(self) -> str | None:
+        """Return why this daemon sends no writes now, because another one may lead; None while it leads."""
+        leadership = self.context.ledger.leadership
+        return leadership.why_not_send(None) if leadership is not None else None
+
     def up_to_date(self, good: dict[str, datetime]) -> bool:
         """Return True if both services were read lately."""
         return len(good) == len(SERVICES) and all(self._lately(at) for at in good.values())

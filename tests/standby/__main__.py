@@ -103,8 +103,8 @@ class Strikes:
         leader.link.cut()
         self._history.go_on()
         seconds = self._pair.until_led(but=leader)
-        # the former leader ends by itself, and cannot come back before its link is mended
-        wait(lambda: not leader.leads, "two lead at once")
+        # the former leader ends by itself, while its link is still cut
+        wait(lambda: not leader.alive, "a leader without its database does not end")
         leader.link.mend()
         return seconds
 

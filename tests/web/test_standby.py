@@ -18,7 +18,7 @@ from syncd.config.load import Configuration
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.templates import Templates
 from syncd.engine.observe.elsewhere import NoticedElsewhere, read_again
-from syncd.ledger.database.leadership import Leadership
+from syncd.ledger.database.leadership import HOLDS, Leadership
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreachable
 from syncd.ledger.store.change_queue import ELSEWHERE
 from syncd.ledger.store.epoch import begin_epoch
@@ -141,6 +141,11 @@ def test_a_leader_says_that_it_leads_until_it_is_replaced(house: Rig, web_of: Ca
     web = web_of()
     assert (web.get("/leader").status_code, web.metrics()["syncd_leader"]) == (200, 1.0)
     house.ledger.leadership = Leadership(house.clock.boottime, "ours")
+    assert web.get("/leader").status_code == 200
+    house.world.advance(HOLDS)
+    # another one may lead soon
+    assert web.get("/leader").status_code == 503
+    house.ledger.leadership.prove(house.clock.boottime())
     assert web.get("/leader").status_code == 200
     house.ledger.leadership.lose("its connection broke")
     assert (web.get("/leader").status_code, web.metrics()["syncd_leader"]) == (503, 0.0)
