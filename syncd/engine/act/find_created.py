@@ -44,7 +44,7 @@ def find_made(
     nothing.
     """
     # Cloud's bulk read is complete, so the search would add nothing
-    if context.services.jira.server().edition == "cloud":
+    if context.services.jira.edition == "cloud":
         over = settled is not None and settled <= context.clock.boottime()
         began = settled if over and settled is not None else 0.0
         return marked_after(context, project, base, began).get(op)

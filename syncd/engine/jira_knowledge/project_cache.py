@@ -98,10 +98,13 @@ class JiraFacts:
 
     def whose(self) -> tuple[ServerFacts, Account]:
         """Return the site and our own account; raise `RemoteError`."""
-        jira = self._jira()
-        server: ServerFacts = self._keep("serverInfo", jira.server)
-        ours: Account = self._keep("myself", jira.myself)
-        return server, ours
+        ours: Account = self._keep("myself", self._jira().myself)
+        return self.server(), ours
+
+    def server(self) -> ServerFacts:
+        """Return the site, asked once for all threads; raise `RemoteError`."""
+        server: ServerFacts = self._keep("serverInfo", self._jira().server)
+        return server
 
     def refusal_of(self, mapping: Mapping) -> Refusal | None:
         """Return the refusal that stops a mapping's team, None if the team runs."""

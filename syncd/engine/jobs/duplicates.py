@@ -73,7 +73,7 @@ def _keys(context: EngineContext) -> Iterator[str]:
     if not projects:
         return
     jql = f"{in_projects(projects)} AND created >= -{DAYS}d"
-    if context.services.jira.server().edition == "cloud":
+    if context.services.jira.edition == "cloud":
         pages = search_pages(context.services, f"{jql} ORDER BY key")
     else:
         # Data Center has no bulk read, so marks are read one by one: the creator narrows the search

@@ -24,7 +24,7 @@ def keys_from(context: EngineContext, project: str, base: int, *, noted: bool = 
     where Jira could not read some of the keys this time: then the look tells nothing. The highest number is
     stored if it is `noted`.
     """
-    cloud = context.services.jira.server().edition == "cloud"
+    cloud = context.services.jira.edition == "cloud"
     page, patience = (PAGE, EMPTY_PAGES) if cloud else (1, EMPTY_KEYS)
     empty, start = 0, base + 1
     while empty < patience and (cloud or start <= base + ONE_BY_ONE):

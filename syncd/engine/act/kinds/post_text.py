@@ -274,7 +274,7 @@ class LinkNoteKind(NoteKind):
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Return the ticket's key and address."""
         ticket = there(basis.ticket)
-        base = context.services.jira.server().base_url.rstrip("/")
+        base = context.facts.server().base_url.rstrip("/")
         return f"Ticket {ticket.key}: {base}/browse/{ticket.key}"
 
 

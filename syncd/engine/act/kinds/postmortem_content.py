@@ -46,7 +46,7 @@ def story_of(
     notes = () if withheld else _notes(context, case)
     comments = () if withheld else _comments(context, case)
     acknowledged = next((change.at for change in state_changes if change.kind == "acknowledged"), None)
-    base = context.services.jira.server().base_url.rstrip("/")
+    base = context.facts.server().base_url.rstrip("/")
     section, scheduled = book.mapping.postmortem, case.duty(DutyKind.SCHEDULED)
     completed = case.duty(DutyKind.COMPLETED)
     begins = max(over, owed.since)

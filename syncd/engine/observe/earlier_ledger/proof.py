@@ -148,7 +148,7 @@ def _indexed(context: EngineContext, project: str) -> int:
 
 def _above(context: EngineContext, bases: dict[str, tuple[int, bool]]) -> list[Issue]:
     """Return the issues above the known numbers; where one read shows none, there are none."""
-    cloud = context.services.jira.server().edition == "cloud"
+    cloud = context.services.jira.edition == "cloud"
     sure = [project for project, (_number, is_sure) in bases.items() if is_sure]
     # Data Center reads each key alone
     share = PAGE // len(sure) if cloud and sure else 1
