@@ -253,7 +253,7 @@ class WatchedLedger(Ledger):
         self._step = step
         self._touched = threading.local()
         self.under_way = 0
-        event.listen(self._writing, "before_cursor_execute", self._note_table)
+        event.listen(self._writer, "before_cursor_execute", self._note_table)
 
     def _note_table(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         """Record the table that a statement writes to, from a mapped object or plain SQL."""
