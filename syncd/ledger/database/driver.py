@@ -10,6 +10,7 @@ from contextlib import closing
 from functools import cache
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -23,12 +24,9 @@ class Driver:
     """The driver's connection in the transaction of a session; its errors are those of SQLAlchemy."""
 
     def __init__(self, session: Session) -> None:
-        connection = session.connection()
-        driver: Any = connection.connection.driver_connection
-        if driver is None:
-            raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
-        self._driver = driver
-        self._dialect: Any = connection.dialect
+        self._connection = session.connection()
+        self._driver = driver_of(self._connection)
+        self._dialect: Any = self._connection.dialect
         self._on_server = self._dialect.name == "postgresql"
 
     def one(self, statement: str) -> Any:
@@ -96,15 +94,35 @@ class Driver:
                 self.one(f"SELECT setval('{sequence[0]}', coalesce({last}, 1), {last} IS NOT NULL)")
 
     def _error(self, statement: str, error: Exception) -> BaseException:
-        """Return the error that SQLAlchemy would raise: `Database.write` tells a full disk by it."""
-        return DBAPIError.instance(
-            statement,
-            None,
-            error,
-            self._dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            dialect=self._dialect,
-        )
+        return error_of(self._connection, statement, error)
+
+
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's connection."""
+    driver: Any = connection.connection.driver_connection
+    if driver is None:
+        raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
+    return driver
+
+
+def error_of(connection: Connection, statement: str, error: Exception) -> BaseException:
+    """Return the error that SQLAlchemy would raise: `Database.write` tells a full disk by it.
+
+    A connection that is broken serves nobody any more.
+    """
+    dialect: Any = connection.dialect
+    broken = dialect.is_disconnect(error, connection.connection.driver_connection, None)
+    if broken:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        statement,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=broken,
+        dialect=dialect,
+    )
 
 
 @cache

@@ -23,6 +23,7 @@ from syncd.domain.trail.account import Account
 from syncd.domain.trail.chain import GENESIS, Anchor, Broken, Chain, TrailRow, canonical, data_of, hash_of
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.driver import Driver
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.database.triggers import unprotected
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.store.tables import AuditEventRow, AuditHeadRow, MetaRow
@@ -71,13 +72,13 @@ def append(
 
 def salted(session: Session, text: str) -> str:
     """Return the hash that replaces a text of a person or an incident in the trail."""
-    salt = session.connection().scalar(_SALT)
+    salt = _SALT.scalar(session)
     if salt is None:
         raise LedgerUnsafe("the ledger has no salt", "restore a backup: syncd restore")
     return sha256((salt + text).encode()).hexdigest()[:32]
 
 
-_SALT = columns(col(MetaRow.value)).where(col(MetaRow.key) == "salt")
+_SALT = Prepared(columns(col(MetaRow.value)).where(col(MetaRow.key) == "salt"))
 
 
 def last_event(ledger: Transactions, kind: str, operation_id: int) -> datetime | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BindParameter, bindparam, literal
 from sqlalchemy import select as columns
@@ -21,6 +21,7 @@ from syncd.domain.operation import EditTicket, Kind, OperationClass
 from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.keys import POSTS
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice
@@ -223,7 +224,7 @@ def _facts(
 def _keys(session: Session, incident_id: str, tables: Tables, *, once: bool = False) -> frozenset[str]:
     if OperationRow not in tables:
         return frozenset()
-    return frozenset(session.connection().scalars(_ONCE if once else _KEYS, {"incident": incident_id}))
+    return frozenset((_ONCE if once else _KEYS).scalars(session, incident=incident_id))
 
 
 def _open_operations(session: Session, incident_id: str, tables: Tables) -> tuple[OperationRecord, ...]:
@@ -233,7 +234,7 @@ def _open_operations(session: Session, incident_id: str, tables: Tables) -> tupl
 def _merged_from(session: Session, incident_id: str, tables: Tables) -> tuple[str, ...]:
     if IncidentRow not in tables:
         return ()
-    return tuple(session.connection().scalars(_SOURCES, {"incident": incident_id}))
+    return tuple(_SOURCES.scalars(session, incident=incident_id))
 
 
 def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
@@ -273,12 +274,11 @@ def _merge_target(session: Session, target: str | None) -> MergeTarget | None:
     """Return the incident into which this one was merged; one that was never read counts as claimed."""
     if target is None:
         return None
-    row = session.connection().execute(_TARGET, {"incident": target}).first()
+    row = _TARGET.first(session, incident=target)
     if row is None:
         return MergeTarget(id=target)
-    return MergeTarget(
-        id=target, number=row.number, claimed=row.team is not None, has_ticket=row.issue_id is not None
-    )
+    number, team, issue_id = row
+    return MergeTarget(id=target, number=number, claimed=team is not None, has_ticket=issue_id is not None)
 
 
 def _attempted(session: Session, ticket: TicketState, two_way: bool) -> dict[str, JsonValue]:
@@ -351,15 +351,17 @@ def _account(session: Session, person: Person | None) -> tuple[dict[str, Any] | 
     """Return a person's account in a tuple of one, None if syncd never looked it up."""
     if person is None:
         return None
-    row = session.connection().execute(_ACCOUNT, {"email": person[0], "project": person[1]}).first()
     # a tuple, because the account itself may be None: Jira knows nobody
-    return (row.account,) if row is not None else None
+    return cast(
+        tuple[dict[str, Any] | None] | None, _ACCOUNT.first(session, email=person[0], project=person[1])
+    )
 
 
 _WHOSE: BindParameter[str] = bindparam("incident")
 _OF_WHOM = col(OperationRow.incident_id) == _WHOSE
-_KEYS = columns(col(OperationRow.key)).where(_OF_WHOM)
-_ONCE = _KEYS.where(col(OperationRow.op_class) == OperationClass.ONCE)
+_KEYS_OF = columns(col(OperationRow.key)).where(_OF_WHOM)
+_KEYS = Prepared(_KEYS_OF)
+_ONCE = Prepared(_KEYS_OF.where(col(OperationRow.op_class) == OperationClass.ONCE))
 _MAILS = (
     select_records(OperationRecord)
     .where(
@@ -368,20 +370,22 @@ _MAILS = (
     )
     .order_by(col(OperationRow.id))
 )
-_PAIRS = (
+_PAIRS = Prepared(
     select_records(MirrorPair).where(col(MirrorLinkRow.incident_id) == _WHOSE).order_by(col(MirrorLinkRow.id))
 )
-_SOURCES = (
+_SOURCES = Prepared(
     columns(col(IncidentRow.id))
     .where(col(IncidentRow.merged_into) == _WHOSE)
     .order_by(col(IncidentRow.number))
 )
-_TARGET = (
+_TARGET = Prepared(
     columns(col(IncidentRow.number), col(IncidentRow.team), col(TicketRow.issue_id))
     .select_from(IncidentRow)
     .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(IncidentRow.id) == _WHOSE)
 )
-_ACCOUNT = columns(col(PersonRow.account)).where(
-    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+_ACCOUNT = Prepared(
+    columns(col(PersonRow.account)).where(
+        col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+    )
 )

@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.key_values import hear_status_updates_in
@@ -46,13 +47,11 @@ def notice_changes_in(
     `notes`: somebody wrote, edited or deleted a note. `ticket`: read the ticket, not the incident.
     """
     values = {"at": now, "read_seq": read_seq, "why": why, "notes": notes, "ticket": ticket}
-    rows = [{"incident_id": incident_id, **values} for incident_id in dict.fromkeys(incident_ids)]
-    # with an empty list SQLAlchemy would insert a row of defaults
-    if rows:
-        session.connection().execute(_NOTICE_CHANGES, rows)
+    for incident_id in dict.fromkeys(incident_ids):
+        _NOTICE_CHANGES.change(session, incident_id=incident_id, **values)
 
 
-_NOTICE_CHANGES = insert(ChangeNoticeRow)
+_NOTICE_CHANGES = Prepared(insert(ChangeNoticeRow))
 
 
 def notice_changes(
@@ -73,22 +72,21 @@ def notice_changes(
 def incidents_with_notices(ledger: Transactions) -> list[str]:
     """Return the incidents with a change notice, the oldest notice first."""
     with ledger.read() as session:
-        return list(dict.fromkeys(session.connection().scalars(_WITH_NOTICES)))
+        return list(dict.fromkeys(_WITH_NOTICES.scalars(session)))
 
 
 def noticed_elsewhere(ledger: Transactions) -> dict[int, str]:
     """Return the incidents with change notices of other processes, by the notice's number."""
     with ledger.read() as session:
-        rows = session.connection().execute(_NOTICED_ELSEWHERE)
-        return {int(number or 0): incident for number, incident in rows}
+        return dict(_NOTICED_ELSEWHERE.all(session))
 
 
-_NOTICED_ELSEWHERE = (
+_NOTICED_ELSEWHERE = Prepared(
     columns(col(ChangeNoticeRow.id), col(ChangeNoticeRow.incident_id))
     .where(col(ChangeNoticeRow.read_seq) == ELSEWHERE)
     .order_by(col(ChangeNoticeRow.id))
 )
-_WITH_NOTICES = columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNoticeRow.id))
+_WITH_NOTICES = Prepared(columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNoticeRow.id)))
 
 
 RESYNC = "resync"
@@ -108,13 +106,10 @@ class ChangeNotice(NamedTuple):
 
 def change_notices_of_in(session: Session, incident_id: str) -> list[ChangeNotice]:
     """Return the change notices of an incident that no decision has answered, oldest first."""
-    return [
-        ChangeNotice(*row)
-        for row in session.connection().execute(_CHANGE_NOTICES_OF, {"incident": incident_id})
-    ]
+    return [ChangeNotice(*row) for row in _CHANGE_NOTICES_OF.all(session, incident=incident_id)]
 
 
-_CHANGE_NOTICES_OF = (
+_CHANGE_NOTICES_OF = Prepared(
     columns(*(col(getattr(ChangeNoticeRow, name)) for name in ChangeNotice._fields))
     .where(col(ChangeNoticeRow.incident_id) == bindparam("incident"))
     .order_by(col(ChangeNoticeRow.id))
@@ -123,12 +118,11 @@ _CHANGE_NOTICES_OF = (
 
 def drop_notices_in(session: Session, change_notices: Iterable[ChangeNotice]) -> None:
     """Drop change notices that the decision of this transaction answers."""
-    rows = [{"notice": notice.id} for notice in change_notices]
-    if rows:
-        session.connection().execute(_DROP_CHANGE_NOTICE, rows)
+    for notice in change_notices:
+        _DROP_CHANGE_NOTICE.change(session, notice=notice.id)
 
 
-_DROP_CHANGE_NOTICE = delete(ChangeNoticeRow).where(col(ChangeNoticeRow.id) == bindparam("notice"))
+_DROP_CHANGE_NOTICE = Prepared(delete(ChangeNoticeRow).where(col(ChangeNoticeRow.id) == bindparam("notice")))
 
 
 def to_take_up(ledger: Transactions) -> list[str]:
@@ -200,20 +194,16 @@ def store_heard(ledger: Transactions, heard: Sequence[Heard], now: datetime) -> 
                 _store_status_update(session, told)
         # of several that ask for the same, the latest asks for the freshest read
         latest = {(told.incident_id, told.why, told.notes, told.ticket): told for told in heard}
-        session.connection().execute(
-            _NOTICE_CHANGES,
-            [
-                {
-                    "incident_id": told.incident_id,
-                    "at": now,
-                    "read_seq": told.read_seq,
-                    "why": told.why,
-                    "notes": told.notes,
-                    "ticket": told.ticket,
-                }
-                for told in latest.values()
-            ],
-        )
+        for told in latest.values():
+            _NOTICE_CHANGES.change(
+                session,
+                incident_id=told.incident_id,
+                at=now,
+                read_seq=told.read_seq,
+                why=told.why,
+                notes=told.notes,
+                ticket=told.ticket,
+            )
 
 
 def _store_status_update(session: Session, told: Heard) -> None:

@@ -20,6 +20,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Operation, OperationState
 from syncd.domain.operation.base import object_of_ticket
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
@@ -185,7 +186,7 @@ class _Stands:
 def _still_as_read(session: Session, judged: Judged) -> _Stands | None:
     """Return how an incident stands now, None if it is gone or if the decision missed its restriction."""
     read = judged.read
-    row = session.connection().execute(_SINCE, {"incident": read.id}).first()
+    row = _SINCE.first(session, incident=read.id)
     if row is None:
         return None
     *current, issue, closed, has_work = row
@@ -197,7 +198,7 @@ def _still_as_read(session: Session, judged: Judged) -> _Stands | None:
     return _Stands(incident, issue if judged.has_ticket else None, closed is not None, has_work)
 
 
-_SINCE = (
+_SINCE = Prepared(
     columns(
         col(IncidentRow.read_seq),
         col(IncidentRow.restricted),
@@ -301,7 +302,7 @@ def _agree(session: Session, ticket: TicketState, agreed: dict[str, JsonValue]) 
 
 
 def _change_ticket(session: Session, ticket: TicketState, values: dict[str, Any]) -> TicketState:
-    session.connection().execute(_CHANGE_TICKET, {"this_ticket": ticket.incident_id, **values})
+    _CHANGE_TICKET.change(session, this_ticket=ticket.incident_id, **values)
     return ticket.model_copy(update=values)
 
 
@@ -322,10 +323,9 @@ def keep_duties(
     save_duties(session, incident_id, decision.duties, now)
     save_label_waivers(session, incident_id, decision.waivers, now)
     for issue_id, facts in decision.facts.items():
-        stored = session.connection().scalar(_FACTS, {"item": issue_id})
+        stored = _FACTS.scalar(session, item=issue_id)
         if stored is not None and {**stored, **facts} != stored:
-            values = {"this_item": issue_id, "facts": {**stored, **facts}}
-            session.connection().execute(_CHANGE_FACTS, values)
+            _CHANGE_FACTS.change(session, this_item=issue_id, facts={**stored, **facts})
     placed = ticket is not None and ticket.placed_status is not None
     # the ticket left the status: the next close has to be read again from the changelog
     if ticket is not None and placed and ticket.closed is not None and _moved_on(ticket, ticket.closed):
@@ -368,7 +368,7 @@ def _keep_verdict(
     }
     changed = {name: value for name, value in values.items() if value != getattr(incident, name)}
     if changed:
-        session.connection().execute(_CHANGE_INCIDENT, {"this_incident": incident.id, **changed})
+        _CHANGE_INCIDENT.change(session, this_incident=incident.id, **changed)
     if "exercise_at" in changed:
         told: dict[str, JsonValue] = {"reason": values["exercise"] or "it is no exercise any more"}
         if values["exercise_by"] is not None:
@@ -390,8 +390,8 @@ def _keep_verdict(
 
 _INCIDENTS = SQLModel.metadata.tables["incident"]
 _TICKETS = SQLModel.metadata.tables["ticket"]
-_CHANGE_INCIDENT = update(_INCIDENTS).where(_INCIDENTS.c.id == bindparam("this_incident"))
-_CHANGE_TICKET = update(_TICKETS).where(_TICKETS.c.incident_id == bindparam("this_ticket"))
-_FACTS = columns(col(ActionItemRow.facts)).where(col(ActionItemRow.issue_id) == bindparam("item"))
+_CHANGE_INCIDENT = Prepared(update(_INCIDENTS).where(_INCIDENTS.c.id == bindparam("this_incident")))
+_CHANGE_TICKET = Prepared(update(_TICKETS).where(_TICKETS.c.incident_id == bindparam("this_ticket")))
+_FACTS = Prepared(columns(col(ActionItemRow.facts)).where(col(ActionItemRow.issue_id) == bindparam("item")))
 _ITEMS = SQLModel.metadata.tables["action_item"]
-_CHANGE_FACTS = update(_ITEMS).where(_ITEMS.c.issue_id == bindparam("this_item"))
+_CHANGE_FACTS = Prepared(update(_ITEMS).where(_ITEMS.c.issue_id == bindparam("this_item")))

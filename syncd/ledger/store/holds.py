@@ -18,6 +18,7 @@ from sqlmodel import Session, col, func
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store import audit, first_load, operation_states, outbox
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
@@ -60,7 +61,7 @@ def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> 
     Without `incident_ids` the question is about all incidents.
     """
     # one statement for both brakes, because each request that leaves asks for them
-    values: dict[str, Data] = {row.name: row.value for row in session.connection().execute(_BRAKES)}
+    values: dict[str, Data] = dict(_BRAKES.all(session))
     if isinstance((values.get(_PAUSE) or {}).get(target), dict):
         return False
     if first_load.state_in(values.get(first_load.NAME) or {}) is FirstLoad.PASSED:
@@ -74,18 +75,22 @@ def awaited_command(session: Session, target: str) -> str:
     return f"`syncd resume {target}`" if target in pauses(session) else "`syncd accept`"
 
 
-_BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
-    col(KeyValueRow.name).in_([literal(first_load.NAME), literal(_PAUSE)])
+_BRAKES = Prepared(
+    columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
+        col(KeyValueRow.name).in_([literal(first_load.NAME), literal(_PAUSE)])
+    )
 )
 
 
 def held_tickets(session: Session) -> int:
     """Return how many tickets have a held operation."""
-    return int(session.connection().scalar(_HELD_TICKETS) or 0)
+    return int(_HELD_TICKETS.scalar(session) or 0)
 
 
-_HELD_TICKETS = columns(func.count(col(OperationRow.incident_id).distinct())).where(
-    col(OperationRow.state) == OperationState.HELD
+_HELD_TICKETS = Prepared(
+    columns(func.count(col(OperationRow.incident_id).distinct())).where(
+        col(OperationRow.state) == OperationState.HELD
+    )
 )
 
 

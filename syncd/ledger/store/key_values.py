@@ -18,12 +18,13 @@ from syncd.domain.mapping.bindings import Binding
 from syncd.domain.ticket import Account
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.functions import upsert
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store.tables import KeyValueRow, PersonRow
 
 
 def get_cursor_in(session: Session, name: str) -> dict[str, object]:
     """Return the value of a key, empty if it was never set."""
-    value = session.connection().scalar(_GET, {"name": name})
+    value = _GET.scalar(session, name=name)
     return dict(value) if value else {}
 
 
@@ -35,7 +36,7 @@ def get_value(ledger: Transactions, name: str) -> dict[str, object]:
 
 def set_cursor_in(session: Session, name: str, **value: object) -> None:
     """Store the value of a key."""
-    session.connection().execute(_SET, {"name": name, "value": value})
+    _SET.change(session, name=name, value=value)
 
 
 def set_value(ledger: Transactions, name: str, **value: object) -> None:
@@ -46,7 +47,7 @@ def set_value(ledger: Transactions, name: str, **value: object) -> None:
 
 def drop_cursor_in(session: Session, name: str) -> None:
     """Delete the value of a key."""
-    session.connection().execute(_DROP, {"name": name})
+    _DROP.change(session, name=name)
 
 
 def refused_since(ledger: Transactions) -> dict[str, datetime]:
@@ -78,9 +79,9 @@ def _number(value: dict[str, object]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-_GET = select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("name"))
-_SET = upsert(KeyValueRow, key="name", value="value")
-_DROP = delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name"))
+_GET = Prepared(select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("name")))
+_SET = Prepared(upsert(KeyValueRow, key="name", value="value"))
+_DROP = Prepared(delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name")))
 
 
 def service_bindings(ledger: Transactions) -> dict[str, Binding]:
@@ -92,7 +93,7 @@ def store_service_bindings(ledger: Transactions, bindings: Mapping[str, Binding]
     """Store the PagerDuty services of the mappings' sections."""
     with ledger.write() as session:
         value = {name: binding.model_dump(mode="json") for name, binding in bindings.items()}
-        session.connection().execute(_SET, {"name": _SERVICES, "value": value})
+        _SET.change(session, name=_SERVICES, value=value)
 
 
 _SERVICES = "pagerduty.services"
@@ -117,14 +118,17 @@ def account_known(ledger: Transactions, email: str, project: str) -> tuple[Accou
     The account is None if Jira knows nobody with the address. Return None if it was never looked up.
     """
     with ledger.read() as session:
-        row = session.connection().execute(_KNOWN, {"email": email, "project": project}).first()
+        row = _KNOWN.first(session, email=email, project=project)
     if row is None:
         return None
-    return (Account.model_validate(row.account) if row.account else None), row.checked_at
+    account, checked_at = row
+    return (Account.model_validate(account) if account else None), checked_at
 
 
-_KNOWN = select(col(PersonRow.account), col(PersonRow.checked_at)).where(
-    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+_KNOWN = Prepared(
+    select(col(PersonRow.account), col(PersonRow.checked_at)).where(
+        col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+    )
 )
 
 

@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel
 from syncd.domain.duty import Duty, Waiver
 from syncd.ledger import records
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store import tables
 from syncd.policy import case
 
@@ -63,16 +64,21 @@ def select_records(record: Any) -> Select[Any]:
 
 
 def load(
-    session: Session, record: type[Record], query: Select[Any], params: dict[str, Any] | None = None
+    session: Session,
+    record: type[Record],
+    query: Select[Any] | Prepared,
+    params: dict[str, Any] | None = None,
 ) -> list[Record]:
     """Return the values of a query made by `select_records`."""
+    if isinstance(query, Prepared):
+        return [made_of(record, row) for row in query.all(session, **(params or {}))]
     return [made_of(record, row) for row in session.connection().execute(query, params or {})]
 
 
 @cache
-def _by_key(record: Any) -> Select[Any]:
+def _by_key(record: Any) -> Prepared:
     (key,) = inspect(ROWS[record]).primary_key
-    return select_records(record).where(key == bindparam("key"))
+    return Prepared(select_records(record).where(key == bindparam("key")))
 
 
 def get(session: Session, record: type[Record], key: str | int) -> Record | None:

@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel, col, select
 from syncd.domain.duty import Duty
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loading import columns_of, get, load, made_of, record_of, select_records
@@ -71,7 +72,7 @@ def find_incident(ledger: Transactions, incident_id: str) -> IncidentOnRecord:
 
 def incident_on_record_in(session: Session, incident_id: str) -> IncidentOnRecord:
     """Return an incident, its ticket and its change notices."""
-    row = session.connection().execute(_ON_RECORD, {"incident": incident_id}).first()
+    row = _ON_RECORD.first(session, incident=incident_id)
     if row is None:
         # its change notices come before its first read
         return IncidentOnRecord(None, None, tuple(change_notices_of_in(session, incident_id)), frozenset())
@@ -111,11 +112,10 @@ def addresses_of(ledger: Transactions, accounts: Collection[str]) -> dict[str, s
 
 def addresses_of_in(session: Session, accounts: Collection[str]) -> dict[str, str]:
     """Return the addresses of these accounts, by account id, as far as syncd has looked them up."""
-    people = session.connection().execute(_PEOPLE).all()
     return {
-        str(person.account["id"]): person.email
-        for person in people
-        if person.account and person.account.get("id") in accounts
+        str(account["id"]): email
+        for email, account in _PEOPLE.all(session)
+        if account and account.get("id") in accounts
     }
 
 
@@ -172,7 +172,7 @@ def incident_and_ticket_in(
     session: Session, incident_id: str
 ) -> tuple[IncidentRecord | None, TicketState | None]:
     """Return an incident and its ticket, in one read."""
-    row = session.connection().execute(_BOTH, {"incident": incident_id}).first()
+    row = _BOTH.first(session, incident=incident_id)
     return _incident_and_ticket(row) if row is not None else (None, None)
 
 
@@ -184,12 +184,13 @@ def _incident_and_ticket(row: Sequence[Any]) -> tuple[IncidentRecord, TicketStat
 
 _OF_INCIDENT = len(columns_of(IncidentRecord))
 _OF_BOTH = _OF_INCIDENT + len(columns_of(TicketState))
-_BOTH = (
+_INCIDENT_AND_TICKET = (
     columns(*columns_of(IncidentRecord), *columns_of(TicketState))
     .select_from(IncidentRow)
     .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(IncidentRow.id) == bindparam("incident"))
 )
+_BOTH = Prepared(_INCIDENT_AND_TICKET)
 _TABLES: dict[type[SQLModel], Mapped[Any]] = {
     ChangeNoticeRow: col(ChangeNoticeRow.incident_id),
     PostmortemRow: col(PostmortemRow.incident_id),
@@ -201,13 +202,15 @@ _TABLES: dict[type[SQLModel], Mapped[Any]] = {
     UnseenWriteRow: col(UnseenWriteRow.incident_id),
     IncidentRow: col(IncidentRow.was_merged_into),
 }
-_ON_RECORD = _BOTH.add_columns(
-    *(exists().where(whose == bindparam("incident")) for whose in _TABLES.values())
+_ON_RECORD = Prepared(
+    _INCIDENT_AND_TICKET.add_columns(
+        *(exists().where(whose == bindparam("incident")) for whose in _TABLES.values())
+    )
 )
 
 
 _WHOSE: BindParameter[str] = bindparam("incident")
-_OPEN = (
+_OPEN = Prepared(
     select_records(OperationRecord)
     .where(
         col(OperationRow.incident_id) == _WHOSE,
@@ -215,13 +218,15 @@ _OPEN = (
     )
     .order_by(col(OperationRow.id))
 )
-_ITEMS = (
+_ITEMS = Prepared(
     select_records(ItemState)
     .where(col(ActionItemRow.incident_id) == _WHOSE)
     .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
 )
-_PEOPLE = columns(col(PersonRow.email), col(PersonRow.account)).order_by(
-    col(PersonRow.email), col(PersonRow.project)
+_PEOPLE = Prepared(
+    columns(col(PersonRow.email), col(PersonRow.account)).order_by(
+        col(PersonRow.email), col(PersonRow.project)
+    )
 )
 
 
@@ -262,10 +267,10 @@ class IssuesOnRecord:
 def open_and_older(ledger: Transactions, began: int) -> list[str]:
     """Return the claimed incidents that are open on record by a read that began before `began`."""
     with ledger.read() as session:
-        return list(session.connection().scalars(_OPEN_BEFORE, {"began": began}))
+        return _OPEN_BEFORE.scalars(session, began=began)
 
 
-_OPEN_BEFORE = (
+_OPEN_BEFORE = Prepared(
     columns(col(IncidentRow.id))
     .where(
         STILL_OPEN,
@@ -279,10 +284,10 @@ _OPEN_BEFORE = (
 def services_with_open(ledger: Transactions) -> list[str]:
     """Return the ids of the services that have claimed incidents which are open on record."""
     with ledger.read() as session:
-        return list(session.connection().scalars(_WITH_OPEN))
+        return _WITH_OPEN.scalars(session)
 
 
-_WITH_OPEN = (
+_WITH_OPEN = Prepared(
     columns(col(IncidentRow.service_id))
     .where(STILL_OPEN, col(IncidentRow.team).is_not(None))
     .distinct()
@@ -318,10 +323,10 @@ def ticket_projects(ledger: Transactions) -> set[str]:
 
 def ticket_projects_in(session: Session) -> set[str]:
     """Return the keys of the Jira projects that hold tickets."""
-    return set(session.connection().scalars(_PROJECTS))
+    return set(_PROJECTS.scalars(session))
 
 
-_PROJECTS = columns(col(TicketRow.project)).distinct()
+_PROJECTS = Prepared(columns(col(TicketRow.project)).distinct())
 
 
 def outside(ledger: Transactions, issue_ids: Collection[str], projects: Collection[str]) -> tuple[str, ...]:
@@ -339,8 +344,10 @@ def outside(ledger: Transactions, issue_ids: Collection[str], projects: Collecti
 def ticket_project(ledger: Transactions, incident_id: str) -> str | None:
     """Return the key of the Jira project of an incident's ticket, None if it has no ticket."""
     with ledger.read() as session:
-        project: str | None = session.connection().scalar(_PROJECT, {"incident": incident_id})
+        project: str | None = _PROJECT.scalar(session, incident=incident_id)
         return project
 
 
-_PROJECT = columns(col(TicketRow.project)).where(col(TicketRow.incident_id) == bindparam("incident"))
+_PROJECT = Prepared(
+    columns(col(TicketRow.project)).where(col(TicketRow.incident_id) == bindparam("incident"))
+)

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.mail import name_for_people
 from syncd.ledger.database.connection import Transactions, after_commit
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ def names_in(session: Session, incident_ids: Collection[str]) -> dict[str, Incid
 
 def name_of(session: Session, incident_id: str) -> IncidentName:
     """Return the name of an incident, as `names_in` does."""
-    row = session.connection().execute(_NAME, {"incident": incident_id}).first()
+    row = _NAME.first(session, incident=incident_id)
     if row is None:
         return None, None, name_for_people(incident_id)
-    return row.number, row.key, f"#{row.number} {row.key}" if row.key else f"#{row.number}"
+    number, key = row
+    return number, key, f"#{number} {key}" if key else f"#{number}"
 
 
-_NAME = (
+_NAME = Prepared(
     columns(col(IncidentRow.number), col(TicketRow.key))
     .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(IncidentRow.id) == bindparam("incident"))

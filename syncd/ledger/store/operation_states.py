@@ -27,6 +27,7 @@ from syncd.domain.operation import (
     Target,
 )
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
@@ -62,12 +63,13 @@ def claim_in(
     It may not leave if it is no longer pending, or if its incident became restricted after the operation was
     rendered. The first claim stores the rendered request, and later claims keep it.
     """
-    row = session.connection().execute(_BEFORE_CLAIM, {"row": operation_id}).first()
+    row = _BEFORE_CLAIM.first(session, row=operation_id)
     if row is None:
         return None
-    operation = made_of(OperationRecord, row[:-1])
+    *columns, restricted = row
+    operation = made_of(OperationRecord, columns)
     # the request may hold texts of the incident: the next pass renders it again, without them
-    if row.restricted and not rendered.get("restricted"):
+    if restricted and not rendered.get("restricted"):
         return None
     values: dict[str, Any] = {
         "state": str(OperationState.IN_FLIGHT),
@@ -86,7 +88,7 @@ def claim_in(
     return operation
 
 
-_BEFORE_CLAIM = (
+_BEFORE_CLAIM = Prepared(
     select_records(OperationRecord)
     .add_columns(col(IncidentRow.restricted))
     .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
@@ -102,23 +104,25 @@ def _changed(
     Only the attempt tells a claim from a later one of another daemon.
     """
     places = {"this_row": operation_id, "known_state": before, "known_attempts": attempts}
-    return session.connection().execute(_CHANGE, {**places, **values}).rowcount == 1
+    return _CHANGE.change(session, **places, **values) == 1
 
 
-_CHANGE = update(TABLE).where(
-    TABLE.c.id == bindparam("this_row"),
-    TABLE.c.state == bindparam("known_state"),
-    TABLE.c.attempts == bindparam("known_attempts"),
+_CHANGE = Prepared(
+    update(TABLE).where(
+        TABLE.c.id == bindparam("this_row"),
+        TABLE.c.state == bindparam("known_state"),
+        TABLE.c.attempts == bindparam("known_attempts"),
+    )
 )
 
 
 def note(session: Session, operation: OperationRecord, **values: Any) -> OperationRecord:
     """Store values of an operation in any state, and return the operation with them."""
-    session.connection().execute(_NOTE, {"this_row": operation.id, **values})
+    _NOTE.change(session, this_row=operation.id, **values)
     return replace(operation, **values)
 
 
-_NOTE = update(TABLE).where(TABLE.c.id == bindparam("this_row"))
+_NOTE = Prepared(update(TABLE).where(TABLE.c.id == bindparam("this_row")))
 
 
 def wait(

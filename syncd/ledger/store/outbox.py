@@ -19,6 +19,7 @@ from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key, words_of_needs
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.functions import json_source, position_in
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, end_unknown, finish, outcome_unknown, say
@@ -299,21 +300,21 @@ def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
 
 def in_doubt_in(session: Session, incident_id: str, now: datetime) -> bool:
     """Do as `in_doubt` within a transaction."""
-    since = now - LONGEST_LAG
-    where = {"incident": incident_id, "object": object_of_ticket(incident_id), "since": since}
-    return any(
-        error is not None or (rendered or {}).get(UNKNOWN)
-        for error, rendered in session.connection().execute(_ENDED_SINCE, where)
+    ended = _ENDED_SINCE.all(
+        session, incident=incident_id, object=object_of_ticket(incident_id), since=now - LONGEST_LAG
     )
+    return any(error is not None or (rendered or {}).get(UNKNOWN) for error, rendered in ended)
 
 
-_ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(
-    col(OperationRow.incident_id) == bindparam("incident"),
-    col(OperationRow.object) == bindparam("object"),
-    # a refused or unknown state operation ends as superseded, and a newer decision replaces it
-    col(OperationRow.op_class) == OperationClass.STATE,
-    col(OperationRow.state) == OperationState.SUPERSEDED,
-    col(OperationRow.finished_at) > bindparam("since"),
+_ENDED_SINCE = Prepared(
+    columns(col(OperationRow.error), col(OperationRow.rendered)).where(
+        col(OperationRow.incident_id) == bindparam("incident"),
+        col(OperationRow.object) == bindparam("object"),
+        # a refused or unknown state operation ends as superseded, and a newer decision replaces it
+        col(OperationRow.op_class) == OperationClass.STATE,
+        col(OperationRow.state) == OperationState.SUPERSEDED,
+        col(OperationRow.finished_at) > bindparam("since"),
+    )
 )
 
 

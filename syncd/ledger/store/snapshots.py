@@ -22,6 +22,7 @@ from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.functions import has_json_entries
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store import audit
 from syncd.ledger.store.names import log_after_commit, names_in
 from syncd.ledger.store.operation_states import free_parked
@@ -330,10 +331,12 @@ def older(time: str, other: str) -> bool:
 def is_restricted(ledger: Transactions, incident_id: str) -> bool:
     """Return True if an incident is on record as restricted."""
     with ledger.read() as session:
-        return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
+        return bool(_RESTRICTED.scalar(session, incident=incident_id))
 
 
-_RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))
+_RESTRICTED = Prepared(
+    columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))
+)
 
 
 def tickets_by_issue_in(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:

@@ -25,6 +25,7 @@ from syncd.domain.operation.rendered import Rendered
 from syncd.domain.operation.ticket import LinkTickets
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.loading import get
@@ -149,16 +150,18 @@ def forget_shown_incident(session: Session, incident: Incident) -> None:
 
 
 def _forget(session: Session, object_: str, shown: Shown) -> None:
-    for place, before in session.connection().execute(_PLACES_OF, {"object": object_}).all():
+    for place, before in _PLACES_OF.all(session, object=object_):
         value = shown(place)
         if value is not None and value not in before:
-            session.connection().execute(_DELETE, {"object": object_, "place": place})
+            _DELETE.change(session, object=object_, place=place)
 
 
 def unseen_in(session: Session, incident_id: str) -> list[tuple[str, str, bool]]:
     """Return the written places of an incident that no read has shown: object, place, without effect."""
-    rows = session.connection().execute(_OF_INCIDENT, {"incident": incident_id})
-    return [(object_, place, no_effect) for object_, place, no_effect in rows]
+    return [
+        (object_, place, no_effect)
+        for object_, place, no_effect in _OF_INCIDENT.all(session, incident=incident_id)
+    ]
 
 
 def due(ledger: Transactions, present: Answered) -> list[Awaited]:
@@ -309,8 +312,8 @@ def forget_all(session: Session) -> None:
 
 _TABLE = SQLModel.metadata.tables["unseen_write"]
 _WHERE = (_TABLE.c.object == bindparam("object"), _TABLE.c.place == bindparam("place"))
-_DELETE = delete(_TABLE).where(*_WHERE)
-_PLACES_OF = (
+_DELETE = Prepared(delete(_TABLE).where(*_WHERE))
+_PLACES_OF = Prepared(
     columns(col(UnseenWriteRow.place), col(UnseenWriteRow.before))
     .where(col(UnseenWriteRow.object) == bindparam("object"))
     .order_by(col(UnseenWriteRow.place))
@@ -320,7 +323,7 @@ _OF_OBJECT = (
     .where(col(UnseenWriteRow.object) == bindparam("object"))
     .order_by(col(UnseenWriteRow.place))
 )
-_OF_INCIDENT = (
+_OF_INCIDENT = Prepared(
     columns(col(UnseenWriteRow.object), col(UnseenWriteRow.place), col(UnseenWriteRow.no_effect))
     .where(col(UnseenWriteRow.incident_id) == bindparam("incident"))
     .order_by(col(UnseenWriteRow.object), col(UnseenWriteRow.place))
