@@ -14,10 +14,12 @@ from sqlmodel import SQLModel, col, select
 
 from syncd.domain.operation import Target
 from syncd.ledger.database.connection import Database, Transactions
+from syncd.ledger.database.leadership import Leadership
 from syncd.ledger.open import Ledger, open_for_reading
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, holds
 from syncd.ledger.store.change_queue import incidents_with_notices, notice_changes_in
+from syncd.ledger.store.epoch import begin_epoch
 from syncd.ledger.store.key_values import hear_status_updates_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import (
@@ -192,3 +194,10 @@ def keep_report(ledger: Transactions, run: ReportRun) -> None:
     """Keep the figures of a report as a sent mail does."""
     with ledger.write() as session:
         keep_in(session, run)
+
+
+def lead(ledger: Ledger, leadership: Leadership) -> None:
+    """Make the leadership the one in force, as the daemon that takes the lock does."""
+    ledger.leadership = leadership
+    with ledger.write(leading=False) as session:
+        begin_epoch(session, leadership)

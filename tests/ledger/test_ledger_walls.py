@@ -20,6 +20,7 @@ TESTS_OF_THE_INSIDE = ("tests/ledger/", "tests/ledger_reading.py")
 INSTRUMENTS = frozenset(
     {
         "tests/crash/worker.py",
+        "tests/engine/test_quiet.py",
         "tests/postgresql.py",
         "tests/simulation/house.py",
         "tests/simulation/mutations.py",
@@ -28,7 +29,7 @@ INSTRUMENTS = frozenset(
         "tests/web/test_listener.py",
     }
 )
-"""Test tools that replace the ledger's database by a watched, dying or broken one."""
+"""Test tools that watch the ledger's database, or replace it by a dying or broken one."""
 TESTS_YET_TO_FOLLOW = frozenset(
     {
         "tests/engine/mail_rig.py",

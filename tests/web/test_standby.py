@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from ledger_reading import operations
+from ledger_reading import lead, operations
 from rig import Rig
 
 from syncd import standby as standby_module
@@ -21,7 +21,6 @@ from syncd.engine.observe.elsewhere import NoticedElsewhere, read_again
 from syncd.ledger.database.leadership import HOLDS, Leadership
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreachable
 from syncd.ledger.store.change_queue import ELSEWHERE
-from syncd.ledger.store.epoch import begin_epoch
 from syncd.standby import Standby
 from web.test_listener import SECRET, Web, pagerduty, trigger
 
@@ -206,9 +205,7 @@ def test_it_leads_with_the_ledger_that_it_got_and_its_listener_changes_over(
 def test_a_webhook_at_the_standby_reaches_the_leader_which_reads_the_incident_anew(
     house: Rig, stands_by: Callable[..., Waiting], web_of: Callable[..., Web]
 ) -> None:
-    leadership = house.ledger.leadership = Leadership(house.clock.boottime, "ours")
-    with house.ledger.write(leading=False) as session:
-        begin_epoch(session, leadership)
+    lead(house.ledger, Leadership(house.clock.boottime, "ours"))
     elsewhere = NoticedElsewhere(house.context)
     waiting = stands_by(BUSY)
     web = web_of()
@@ -229,9 +226,7 @@ def test_a_webhook_at_the_standby_reaches_the_leader_which_reads_the_incident_an
 def test_a_new_leader_reads_what_a_former_one_was_writing_to_before_it_decides(house: Rig) -> None:
     read_again(house.context, ["P1"])
     assert Web.looks(SimpleNamespace(rig=house)) == []  # type: ignore[arg-type]
-    house.ledger.leadership = Leadership(house.clock.boottime, "ours")
-    with house.ledger.write(leading=False) as session:
-        begin_epoch(session, house.ledger.leadership)
+    lead(house.ledger, Leadership(house.clock.boottime, "ours"))
     read_again(house.context, ["P1"])
     notices = Web.looks(SimpleNamespace(rig=house))  # type: ignore[arg-type]
     assert [(notice.incident_id, notice.ticket) for notice in notices] == [("P1", False), ("P1", True)]
