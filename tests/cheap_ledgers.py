@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,15 +24,6 @@ def put_empty_ledger(file: Path) -> None:
     """Write a migrated ledger that nobody has opened yet; leave an existing ledger alone."""
     if not file.exists():
         file.write_bytes(_empty_ledger())
-
-
-def put_verified_ledger(file: Path, now: datetime) -> None:
-    """Write an empty ledger whose nightly verification was done just now; leave an existing ledger alone."""
-    if not file.exists():
-        put_empty_ledger(file)
-        value = json.dumps({"whole_at": now.isoformat(), "at": now.isoformat()})
-        with closing(sqlite3.connect(file)) as database, database:
-            database.execute("INSERT INTO key_value (name, value) VALUES ('verification', ?)", (value,))
 
 
 @cache

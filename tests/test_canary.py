@@ -65,7 +65,7 @@ def canary(
     world.jira.site.tokens = {(BOT_EMAIL, JIRA_TOKEN): BOT_ACCOUNT}
     world.chat.add_webhook("ramen-status", secret=CHAT)
     with SandboxServer(world) as server:
-        house = House(world, server, tmp_path, clock, monkeypatch, capsys, verifies=True)
+        house = House(world, server, tmp_path, clock, monkeypatch, capsys)
         for name, value in {
             "PAGERDUTY_URL": server.url("pagerduty"),
             "PAGERDUTY_TOKEN": PAGERDUTY_TOKEN,

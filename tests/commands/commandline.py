@@ -13,7 +13,7 @@ from typing import Any
 
 import fork_server
 import pytest
-from cheap_ledgers import put_empty_ledger, put_verified_ledger
+from cheap_ledgers import put_empty_ledger
 from loguru import logger
 from shifted_clock import ShiftedClock
 
@@ -54,8 +54,6 @@ class House:
     clock: ShiftedClock
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
-    verifies: bool = False
-    """Let the first run verify the figures, as each night; that takes as long as all the rest of a run."""
 
     def syncd(self, *args: str) -> Said:
         """Run a command in this process, exactly as the console script does."""
@@ -95,10 +93,7 @@ class House:
         if args[:1] == ("run",):
             state = self.folder / ".syncd"
             state.mkdir(mode=0o700, exist_ok=True)
-            if self.verifies:
-                put_empty_ledger(state / "syncd.db")
-            else:
-                put_verified_ledger(state / "syncd.db", self.clock.now())
+            put_empty_ledger(state / "syncd.db")
 
     def err(self, command: str) -> str:
         """What a started command has said on standard error so far."""

@@ -33,6 +33,7 @@ MORE = {
     "correct": ("1", "--reason", "x", "--by", "a@b.example"),
     "audit": ("verify",),
     "forget": ("a@b.example", "--yes"),
+    "ledger": ("copy", "--to", "sqlite:////nowhere/new.db", "--yes"),
     "relocate": ("https://jira.company.example",),
     "restore": ("--yes",),
     "resync": ("--dry-run",),
