@@ -78,3 +78,14 @@ def test_a_statement_with_a_list_of_any_length_is_refused(ledger: Ledger) -> Non
     listed = Prepared(delete(UnseenWriteRow).where(col(UnseenWriteRow.place).in_(expanding)))
     with pytest.raises(TypeError), ledger.write() as session:
         listed.change(session, places=["status"])
+
+
+def test_objects_and_prepared_statements_of_a_read_see_the_same_state(ledger: Ledger) -> None:
+    with ledger.read() as session:
+        assert FIND.first(session, email=PERSON["email"]) is None
+        with ledger.write() as other:
+            ADD.change(other, **PERSON, account=None)
+        assert session.get(PersonRow, (PERSON["email"], PERSON["project"])) is None
+    with ledger.read() as session:
+        assert session.get(PersonRow, (PERSON["email"], PERSON["project"])) is not None
+        assert FIND.first(session, email=PERSON["email"]) is not None

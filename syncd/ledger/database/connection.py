@@ -12,11 +12,10 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol, cast
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
-from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 from syncd.ledger.database.backend import Backend, backend_of
@@ -67,6 +66,41 @@ def one_view(ledger: Transactions) -> Iterator[OneView]:
         yield OneView(session)
 
 
+class _View:
+    """A reading transaction on a plain connection; it takes the place of a session, which costs more.
+
+    Who asks for anything but the connection gets it from a session on that connection.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+
+    def __enter__(self) -> Session:
+        return cast(Session, self)
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._session is not None:
+                self._session.close()
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def connection(self) -> Connection:
+        """Return the connection; the first call begins the transaction."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._connection.begin()
+        return self._connection
+
+    def __getattr__(self, name: str) -> Any:
+        if self._session is None:
+            self._session = Session(self.connection(), expire_on_commit=False)
+        return getattr(self._session, name)
+
+
 class Database:
     """Sessions on one ledger; writers of this process queue here (`group_commit`), not in the database.
 
@@ -80,7 +114,7 @@ class Database:
         self.backend = backend_of(url, state_dir)
         self.name = self.backend.name
         self.engine, self._writer = open_engines(self.backend)
-        views = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
+        views = partial(_View, self.engine)
         # a file cannot be away; a server can at any moment
         self.read: Callable[[], AbstractContextManager[Session]] = (
             partial(self._remote_view, views) if self.backend.shared else views
@@ -114,7 +148,7 @@ class Database:
                 engine.update_execution_options(compiled_cache=compiled)
 
     @contextmanager
-    def _remote_view(self, views: sessionmaker[Session]) -> Iterator[Session]:
+    def _remote_view(self, views: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
         """Open a consistent view; raise `LedgerUnwritable` if the server is away."""
         try:
             with views() as session:
