@@ -40,11 +40,13 @@ _ID = "PREHEARSAL"
 def rehearse(context: EngineContext) -> int:
     """Play a new incident of each team whose project is known; return how many writes it got ready."""
     writes = 0
-    mappings = [mapping for mapping in context.mappings if context.facts.at_hand(mapping) is not None]
-    for mapping in mappings[:MOST_TEAMS]:
+    for mapping in context.mappings[:MOST_TEAMS]:
         if context.stop.is_set():
             break
         try:
+            # raises while Jira is down or the team is stopped
+            if context.facts.at_hand(mapping) is None:
+                continue
             with TemporaryDirectory(prefix="syncd-rehearsal-") as folder:
                 writes += _play(context, mapping, Path(folder))
         except Exception as error:  # noqa: BLE001 - it only makes the first incident quick
