@@ -87,9 +87,10 @@ class _Compiled:
             for name, bind in compiled.binds.items()
         )
         self._dialect = dialect
-        self._types = (
-            [column["type"] for column in statement.column_descriptions] if statement.is_select else []
+        columns = (
+            statement.column_descriptions if statement.is_select else statement.returning_column_descriptions
         )
+        self._types = [column["type"] for column in columns]
         self._results: list[tuple[int, _Processor]] | None = None
 
     def execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:

@@ -294,7 +294,7 @@ def _attempted(session: Session, ticket: TicketState, two_way: bool) -> dict[str
     move = outbox.perhaps_done(session, place, "status") if two_way or astray else None
     to = (move.rendered or {}).get("to") if move else None
     status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
-    meant = record_of(OperationRecord, edit).typed(EditTicket).agree if edit else {}
+    meant = edit.typed(EditTicket).agree if edit else {}
     return {**meant, **status}
 
 

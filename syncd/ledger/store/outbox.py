@@ -68,12 +68,7 @@ def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
 
 def keys_on_record_in(session: Session, keys: Collection[str]) -> set[str]:
     """Return those of these keys with which an operation was ever decided."""
-    if not keys:
-        return set()
-    return set(session.connection().scalars(_KEYS, {"keys": list(keys)}))
-
-
-_KEYS = columns(col(OperationRow.key)).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
+    return {key for key in keys if on_record(session, key)}
 
 
 def _replace_waiting(
@@ -125,7 +120,10 @@ def note_done(
 
 def on_record(session: Session, key: str) -> bool:
     """Return True if an operation with this key was ever decided."""
-    return session.exec(select(OperationRow.id).where(OperationRow.key == key)).first() is not None
+    return _WITH_KEY.first(session, key=key) is not None
+
+
+_WITH_KEY = Prepared(columns(col(OperationRow.id)).where(col(OperationRow.key) == bindparam("key")))
 
 
 def of_key(session: Session, key: str) -> OperationRow | None:
@@ -154,12 +152,11 @@ def stand_as_decided(records: Iterable[OperationRecord], decided: Iterable[Opera
 def _insert(
     session: Session, operations: Sequence[Operation], now: datetime, version: str, hold: frozenset[str]
 ) -> list[OperationRecord]:
-    rows, connection = [], session.connection()
+    rows = []
     for op in operations:
         values = _values_of(op, now, version, op.key in hold)
         # one statement each: only so the database tells the new row's id
-        made = connection.execute(_INSERT, values).inserted_primary_key
-        row = OperationRecord(**values, **_NEVER_LEFT, id=made[0] if made else 0)
+        row = OperationRecord(**values, **_NEVER_LEFT, id=_INSERT.scalar(session, **values))
         say(session, now, "operation.decided", row, {"reason": row.reason, "held": op.key in hold})
         # recorded all the same, so that people can see what was not sent
         why = why_not_sent(session, op)
@@ -192,7 +189,7 @@ def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[s
     }
 
 
-_INSERT = insert(TABLE)
+_INSERT = Prepared(insert(TABLE).returning(TABLE.c.id))
 _NEVER_LEFT: dict[str, Any] = dict.fromkeys(
     (
         "rendered",
@@ -217,16 +214,12 @@ def unmet(session: Session, row: OperationRow | OperationRecord, now: datetime |
     """
     if not row.needs:
         return []
-    needed = load(session, OperationRecord, _NEEDED, {"keys": row.needs})
+    needed = [other for key in row.needs for other in load(session, OperationRecord, _NEEDED, {"key": key})]
     met = {other.key for other in needed if other.state == OperationState.DONE or _parked_long(other, now)}
     return [key for key in row.needs if key not in met and not _issue_exists(session, key)]
 
 
-_NEEDED = (
-    select_records(OperationRecord)
-    .where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
-    .order_by(col(OperationRow.id))
-)
+_NEEDED = Prepared(select_records(OperationRecord).where(col(OperationRow.key) == bindparam("key")))
 
 
 def _parked_long(row: OperationRecord, now: datetime | None) -> bool:
@@ -274,19 +267,24 @@ def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
         return list(session.exec(query).all())
 
 
-def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
+def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRecord | None:
     """Return the latest operation of an object and aspect that ever left, if its outcome is unknown."""
-    query = (
-        select(OperationRow)
-        .where(OperationRow.object == object_, OperationRow.aspect == aspect, OperationRow.attempts > 0)
-        .order_by(col(OperationRow.id).desc())
-        .limit(1)
-    )
-    row = session.exec(query).first()
-    if row is None:
-        return None
+    latest = load(session, OperationRecord, _LATEST, {"object": object_, "aspect": aspect})
     # `end_unknown` leaves its trace in `rendered` of a superseded operation
-    return row if outcome_unknown(row) or (row.rendered or {}).get(UNKNOWN) else None
+    unsure = [row for row in latest if outcome_unknown(row) or (row.rendered or {}).get(UNKNOWN)]
+    return unsure[0] if unsure else None
+
+
+_LATEST = Prepared(
+    select_records(OperationRecord)
+    .where(
+        col(OperationRow.object) == bindparam("object"),
+        col(OperationRow.aspect) == bindparam("aspect"),
+        col(OperationRow.attempts) > 0,
+    )
+    .order_by(col(OperationRow.id).desc())
+    .limit(1)
+)
 
 
 def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
