@@ -190,6 +190,10 @@ class EngineContext:
         """Return True if an incident is older than this ledger or its restore: an earlier one may know it."""
         return created_at < self.ledger.born
 
+    def predates_start(self, created_at: datetime) -> bool:
+        """Return True if an incident is older than this start: an older file may lack what was written."""
+        return self.ledger_age.predates(created_at, self.now_of("pagerduty"))
+
     def gave_up(self) -> GivenUp:
         """Return the present time on the boot-time clock, from which the settle time counts."""
         return GivenUp(self.clock.boot_id(), self.clock.boottime())

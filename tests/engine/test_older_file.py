@@ -108,6 +108,28 @@ def test_a_snapshot_of_the_volume_doubles_nothing_whether_the_search_lags_or_not
 
 
 @EDITIONS
+def test_texts_that_are_all_an_older_file_lacks_are_not_written_twice(
+    make_rig: MakeRig, edition: str
+) -> None:
+    house = make_rig(data_center_edition=edition == "data center")
+    house.cycle()
+    old = house.world.pagerduty.trigger("BluBank Integration", "Before", priority="P4")
+    house.world.faults.add(faults.error(429), service="pagerduty", path=r"/notes$", method="POST", times=1)
+    house.cycle()
+    copy = snapshot(house)
+    house.settle(3)
+    house.world.pagerduty.note(old.id, "written after the snapshot", AMARA)
+    house.world.jira.comment(keys(house)[old.id], "anybody?", by="Ines Carvalho")
+    house.settle(3)
+    before = said(house)
+    put_back(house, copy)
+    house.settle(4)
+    assert said(house) == before
+    assert doubled(before) == []
+    nothing_more_is_written(house)
+
+
+@EDITIONS
 def test_postmortems_and_items_made_after_the_snapshot_are_found(make_rig: MakeRig, edition: str) -> None:
     house = make_rig(mail=True, mappings=(mailing(**RULES),), data_center_edition=edition == "data center")
     house.cycle()

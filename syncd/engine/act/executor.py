@@ -124,15 +124,22 @@ class Executor:
         decides (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
         """
         context, began = self._context, began_at(operation, basis)
-        # after a first attempt this ledger looks up its own outcome (`unknown_outcomes`)
-        if operation.op_class != OperationClass.ONCE or operation.attempts:
+        # after a first attempt this run looks up its own outcome (`unknown_outcomes`)
+        if operation.op_class != OperationClass.ONCE or operation.instance == context.ledger.run_name:
             return None
-        if began is None or not context.predates_ledger(began):
+        if began is None or not self._may_be_done(kind, began):
             return None
         outcome = kind.done_before(context, operation, rendered)
         if outcome is None and operation.target == Target.JIRA:
             context.services.jira.prove_login()
         return outcome
+
+    def _may_be_done(self, kind: OperationKind[Any], began: datetime) -> bool:
+        """Return True if a ledger that this one does not know may have carried out what began at `began`."""
+        context = self._context
+        # an older file that lacks an issue is seen by the issue's number, one that lacks a text is not
+        lacks_text = not kind.needs_probe_from and context.predates_start(began)
+        return lacks_text or context.predates_ledger(began)
 
     def _leave(
         self,

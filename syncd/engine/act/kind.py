@@ -115,7 +115,8 @@ class OperationKind(Protocol[R]):
         """Return the outcome that an earlier ledger left with the same mark, None where the service shows
         none.
 
-        Called for once-operations that never left, of incidents older than this ledger. Raise `RemoteError`.
+        Called for once-operations that did not leave in this run, of incidents older than this ledger; for
+        texts, of incidents older than this start. Raise `RemoteError`.
         """
         ...
 

@@ -5,11 +5,14 @@ latest writes. So after each start no create, comment or note leaves for a proje
 is new there (`syncd.engine.observe.earlier_ledger.proof`); posts about the time before the start wait, too.
 Mails about it wait for the first try of that read, and never for a Jira that does not answer. Notices of open
 incidents do not wait: until the proof they say that they may be a repetition.
+
+That read shows issues alone. If the lost rows are about comments and notes only, it shows nothing. So syncd
+looks for each comment and note about an incident older than the start before it writes it.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
 from syncd.domain.clock import Clock
@@ -27,7 +30,9 @@ class LedgerAge:
     def __init__(self, ledger: Ledger, clock: Clock, *, proved: bool = False) -> None:
         """Begin unproved; `proved` for an engine that sends nothing."""
         self._ledger = ledger
+        self._clock = clock
         self._since = clock.now()
+        self._since_boottime = clock.boottime()
         self._all = proved
         self._projects: frozenset[str] = frozenset()
         self._tried = False
@@ -58,6 +63,16 @@ class LedgerAge:
         if self._tried and isinstance(mail, SendMail):
             return False
         return not is_open_notice(mail, incident.status if incident is not None else None)
+
+    def predates(self, created_at: datetime, theirs: datetime | None) -> bool:
+        """Return True if what a service created is older than this start, or may be.
+
+        `theirs` is the present time by the service's clock (UTC), None while nobody knows it.
+        """
+        if theirs is None:
+            return True
+        ago = timedelta(seconds=self._clock.boottime() - self._since_boottime)
+        return created_at < theirs - ago
 
     def may_be_repeated(self, moment: datetime, projects: set[str]) -> bool:
         """Return True if a notice about a moment (UTC) may have left before without a trace."""
