@@ -87,7 +87,7 @@ class Standby:
         standing.ledger.look(reachable=reachable)
         # a database that starts gives another reason each second
         if reachable or self._reachable:
-            self._say(words)
+            self._say(words, "INFO" if reachable else "WARNING")
         self._reachable = reachable
 
     def _begin(self) -> Standing:
@@ -116,7 +116,7 @@ class Standby:
         """The listeners and events that the daemon takes over which leads now."""
         return Waited(self.fronts, self.stop, self.started)
 
-    def _say(self, words: str) -> None:
+    def _say(self, words: str, level: str = "INFO") -> None:
         """Show the words, and log them if they are news."""
         standing = self._standing
         # a daemon that never had to wait has nothing to tell
@@ -124,4 +124,4 @@ class Standby:
             return
         standing.words = words
         self._supervisor.status(words)
-        logger.info("{}", words)
+        logger.log(level, "{}", words)

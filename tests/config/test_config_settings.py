@@ -392,3 +392,10 @@ def test_the_password_of_a_ledger_on_a_server_is_a_secret_in_every_form(monkeypa
     settings = load_settings()
     assert {"hunter2/secret", "hunter2%2Fsecret"} <= {*settings.secret_values()}
     assert "hunter2" not in repr(settings)
+
+
+def test_a_password_with_a_bare_at_sign_is_refused_and_not_shown(monkeypatch: Env) -> None:
+    monkeypatch.setenv("SYNCD_LEDGER_URL", "postgresql+psycopg://syncd:hunter2@secret/99@db.example/syncd")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert "write @ as %40" in str(caught.value) and "secret" not in str(caught.value)

@@ -362,6 +362,11 @@ def test_no_error_shows_the_password(url: str, caplog: pytest.LogCaptureFixture)
             error = None if error.__suppress_context__ and error.__cause__ is None else error.__cause__
 
 
+def test_an_option_that_the_driver_does_not_know_is_named() -> None:
+    with pytest.raises(LedgerMisconfigured, match="fsynk"):
+        open_for_reading("postgresql+psycopg://syncd@localhost/syncd?fsynk=1")
+
+
 def test_an_open_ledger_shows_its_password_nowhere(cluster: Cluster) -> None:
     database = cluster.new()
     url = f"{cluster.url(database)}&password={PASSWORD}".replace("syncd@", f"syncd:{PASSWORD}@")

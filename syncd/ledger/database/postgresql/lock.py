@@ -22,7 +22,7 @@ from syncd.ledger.database.postgresql.address import connect_options, holder_of
 from syncd.ledger.database.postgresql.checks import check_server
 from syncd.ledger.database.postgresql.connection import set_up
 from syncd.ledger.database.postgresql.dialect import SCHEMA_KEY
-from syncd.ledger.errors import LedgerBusy, LedgerUnreachable
+from syncd.ledger.errors import LedgerBusy, LedgerMisconfigured, LedgerUnreachable
 
 PROVED_EVERY = 2.0
 """Seconds between two proofs that the lock is held."""
@@ -47,6 +47,11 @@ def connect(url: URL, name: str, suffix: str = "") -> Any:
         connection = psycopg.connect(**connect_options(url, suffix))
     except psycopg.OperationalError as error:
         raise unreachable(name, error) from error
+    except psycopg.ProgrammingError as error:
+        # the driver refuses the options before it connects
+        raise LedgerMisconfigured(
+            f"SYNCD_LEDGER_URL cannot be used: {_first_line(error)}", "correct what stands behind the `?`"
+        ) from None
     set_up(connection, name)
     return connection
 
