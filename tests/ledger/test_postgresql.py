@@ -14,7 +14,9 @@ import psycopg
 import pytest
 from ledger_cast import NOW, behind_its_back
 from postgresql import Cluster
+from waiting import wait_for
 
+from syncd.ledger.database.backend import backend_of
 from syncd.ledger.database.postgresql import address, lock
 from syncd.ledger.database.postgresql.connection import SETTINGS
 from syncd.ledger.errors import (
@@ -235,7 +237,14 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_the_lock_ends_with_a_killed_process(url: str) -> None:
     subprocess.run([sys.executable, "-c", KILLED, url], check=False)
+    # the server notices the end of a process a moment later
+    wait_for(lambda: backend_of(url).lock().holder() is None)
     open_for_work(url, "the test", NOW).close()
+
+
+def test_a_lock_that_was_given_back_can_be_taken_at_once(url: str) -> None:
+    for _ in range(20):
+        open_for_work(url, "the test", NOW).close()
 
 
 def test_the_lock_names_its_holder_and_the_trouble_of_this_machine(url: str, tmp_path: Path) -> None:

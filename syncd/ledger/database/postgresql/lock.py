@@ -135,6 +135,10 @@ class AdvisoryLock:
         self.note(None)
         self._released.set()
         if self._connection is not None:
+            # a closed session ends a moment later, and holds its lock until then
+            if self.leadership is None or self.leadership.why_lost() is None:
+                with suppress(Exception):
+                    self._connection.execute(f"SELECT pg_advisory_unlock({EXECUTOR}, {SCHEMA_KEY})")
             self._connection.close()
             self._connection = None
 
