@@ -288,7 +288,7 @@ def test_a_restart_of_the_server_ends_no_reader_and_a_writer_goes_on(ledger: Led
     set_value(ledger, "a", b=1)
     with behind_its_back(ledger.url) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             " AND application_name LIKE 'syncd %'"
         )
     assert get_value(ledger, "a") == {"b": 1}
