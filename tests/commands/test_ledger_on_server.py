@@ -34,6 +34,7 @@ def test_a_ledger_moves_to_a_server_and_syncd_goes_on_there(
     refused = house.syncd("run", "--once")
     assert refused.code == 78
     assert "was moved to postgresql://syncd@" in refused.err
+    assert "was moved to postgresql://syncd@" in house.syncd("status").out
     monkeypatch.setenv("SYNCD_LEDGER_URL", server)
     another = house.trigger()
     planned = house.syncd("plan", "--json")

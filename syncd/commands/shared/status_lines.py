@@ -48,6 +48,8 @@ def recurring_line(item: Data) -> str:
 
 def operator_lines(data: Data, now: datetime, poll_seconds: float) -> list[str]:
     """Return what needs the operator of syncd, with the command or the act that ends it."""
+    if data.get("moved"):
+        return [data["moved"]]
     parked = data["outbox"].get("parked", 0)
     return [
         *_late_reads(data, now, poll_seconds),
@@ -83,6 +85,8 @@ def no_daemon(data: Data) -> list[str]:
 
     Only people read it at once; `--check` gives a daemon time to start again.
     """
+    if data.get("moved"):
+        return []
     if data["running"] or data["single_cycles"] or any(_NO_DAEMON in line for line in data["operator_lines"]):
         return []
     # a daemon that read later than that did not stop on request

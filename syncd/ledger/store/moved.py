@@ -28,3 +28,12 @@ def refuse_half_of_a_move(session: Session) -> None:
             f"this ledger is an unfinished copy of {copy_of}",
             "finish it: run the same `syncd ledger copy` again",
         )
+
+
+def moved_words(session: Session) -> str | None:
+    """Return why no daemon starts on this ledger and what to do; None for a whole ledger."""
+    try:
+        refuse_half_of_a_move(session)
+    except LedgerMoved as moved:
+        return f"{moved}. {moved.hint[:1].upper()}{moved.hint[1:]}"
+    return None

@@ -23,6 +23,7 @@ from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.key_values import DAEMON_STOPPED, get_cursor_in, is_of_run, run_every
 from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.loading import record_of
+from syncd.ledger.store.moved import moved_words
 from syncd.ledger.store.names import names_in
 from syncd.ledger.store.recurring import NOTES
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
@@ -44,7 +45,7 @@ def status_data(
     matter.
     """
     with ledger.read() as session:
-        data = _status(session, limit, team)
+        data = _status(session, limit, team) | {"moved": moved_words(session)}
         return data | {"incidents": _all_incidents(session, team)} if everything else data
 
 
