@@ -63,7 +63,7 @@ LONG_LAG = SOME | {"settle": 120.0}
 WRONG = {
     "intent_after": SOME,
     "no_probe": SOME | {"settle": 60.0},
-    "probe_without_base": SOME | {"kills": 12},
+    "probe_without_base": SOME | {"kills": 12, "seed": 3},
     "labels_as_marks": LONG_LAG,
 }
 
