@@ -152,6 +152,16 @@ def test_missed_it_is_told_once_to_owner_and_process_owner_and_stays_missed(hous
     assert len(creates(house)) == 2
 
 
+def test_an_owner_without_an_address_is_mentioned_on_the_issue(house: Rig) -> None:
+    issue = made_on(house)
+    account = house.world.jira.account_id("Mei Tanaka")
+    house.world.jira.edit(issue.key, "Amara Osei", assignee={"accountId": account})
+    until(house, DEADLINE + timedelta(minutes=30))
+    house.settle(3)
+    (body,) = [comment.body for comment in house.world.jira.find(issue.key).comments]
+    assert body.startswith(f"Overdue: [~accountid:{account}] the exercise or review is overdue since ")
+
+
 def test_in_report_nothing_is_made_and_status_says_what_would_be(make_rig: MakeRig) -> None:
     rig = make_rig(mappings=(rules(Storm={**GAME_DAY, "mode": "report"}),), start=MADE)
     rig.settle(2)

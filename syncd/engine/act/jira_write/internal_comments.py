@@ -16,6 +16,7 @@ from syncd.domain.ticket import Comment
 from syncd.engine.act.kind import book_of_basis, retried_at
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
+from syncd.engine.rulebook import recurring_book
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.key_values import comments_stopped
 from syncd.ledger.store.leaving import Basis
@@ -39,8 +40,12 @@ def may_comment(context: EngineContext, operation: OperationRecord, basis: Basis
                 f" {stopped['key']} although syncd sent it as internal; hide it, find out why, then retry one"
                 " of these: syncd outbox retry"
             )
-    # the ticket may stand in an earlier team's project, and the postmortem in the present team's
-    projects = [book_of_basis(context, basis, home=home)[1].project for home in (False, True)]
+    recurring = recurring_book(context, operation.incident_id)
+    if recurring is not None:
+        projects = [recurring[1].project]
+    else:
+        # the ticket may stand in an earlier team's project, and the postmortem in the present team's
+        projects = [book_of_basis(context, basis, home=home)[1].project for home in (False, True)]
     return any(project.service_desk and ticket.project == project.key for project in projects)
 
 

@@ -226,8 +226,11 @@ def _words(comment: CommentOnTicket | DutyIssueComment) -> str:
 
 
 def _with_value(context: EngineContext, basis: Basis, comment: CommentOnTicket | DutyIssueComment) -> str:
+    # a comment on a recurring duty's issue belongs to no incident, and quotes nothing
+    if not comment.value:
+        return _words(comment)
     value = escape_wiki(_masked(context, basis, comment.value, VALUE_LIMIT))
-    return f"{_words(comment)} {value}".rstrip()
+    return f"{_words(comment)} {value}"
 
 
 class NoteKind(BaseKind[RenderedNote]):
