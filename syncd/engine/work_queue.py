@@ -89,6 +89,9 @@ class WorkQueue:
             return
         if before is not None:
             del self._ready[before][incident_id]
+            if not self._ready[before]:
+                # a rank without incidents would have light ones give way for nothing
+                del self._ready[before]
         self._rank_of[incident_id] = rank
         self._ready.setdefault(rank, {})[incident_id] = None
 

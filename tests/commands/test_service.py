@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -243,6 +244,7 @@ class Page(BaseHTTPRequestHandler):
 
 def test_a_webhook_is_acted_upon_at_once_and_good_cycles_beat(house: House, started: Start) -> None:
     house.syncd("run", "--once")  # what is older than the ledger waits for a search
+    younger = house.clock.now() + timedelta(seconds=1)
     beats = HTTPServer(("127.0.0.1", 0), Page)
     Thread(target=beats.serve_forever, daemon=True).start()
     house.set("SYNCD_HEARTBEAT_URL", f"http://127.0.0.1:{beats.server_port}/ping/5ecret")
@@ -255,6 +257,8 @@ def test_a_webhook_is_acted_upon_at_once_and_good_cycles_beat(house: House, star
         url = f"http://127.0.0.1:{port}"
         wait_for(lambda: requests.get(f"{url}/readyz", timeout=5).status_code == 200)
         wait_for(lambda: Page.visits == 1)
+        # PagerDuty tells whole seconds
+        wait_for(lambda: house.clock.now() >= younger)
         incident = house.trigger()
         number = house.world.pagerduty.account.incidents[incident].service_id
         service = {"id": number, "type": "service_reference", "summary": "Alipay Integration"}

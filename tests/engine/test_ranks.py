@@ -88,6 +88,15 @@ def test_an_incident_that_is_queued_again_keeps_its_gravest_rank() -> None:
     assert order == ["c", "a", "b"]
 
 
+def test_an_incident_that_rose_leaves_nothing_for_which_light_ones_give_way() -> None:
+    queue = queue_of(lambda _incident: Later())
+    queue.submit_told({"P1": Rank.GRAVEST + 1})
+    queue.submit_told({"P1": Rank.GRAVEST})
+    assert queue._has_grave()
+    queue.drain()
+    assert not queue._has_grave()
+
+
 def test_whom_an_incident_wakes_and_whose_time_has_come_go_by_their_ranks() -> None:
     order: list[str] = []
     clock = RigClock(SandboxClock(START))
