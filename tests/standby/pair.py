@@ -182,10 +182,15 @@ class Pair:
         return next(other for other in self.daemons if other is not daemon)
 
     def until_led(self, *, but: Daemon | None = None) -> float:
-        """Return the seconds until a daemon leads, not this one."""
-        return wait(
-            lambda: any(daemon.leads for daemon in self.daemons if daemon is not but), "nobody took over"
-        )
+        """Return the seconds until a daemon leads, not this one; start the others again where they end."""
+        others = [daemon for daemon in self.daemons if daemon is not but]
+
+        def led() -> bool:
+            for daemon in others:
+                daemon.start()
+            return any(daemon.leads for daemon in others)
+
+        return wait(led, "nobody took over")
 
     def kill_database(self) -> None:
         """Kill the server as a crash does, and start it again."""
