@@ -1,8 +1,8 @@
 """Move a ledger to another database: copy it whole, compare, verify the trail, then mark the former ledger.
 
-The order keeps a crash at any point harmless. The copy is stored in one transaction and marked as a copy, on
-which no daemon starts. Then the former ledger is marked as moved, on which no daemon starts either. Last the
-copy loses its mark. Whoever is interrupted runs the same command again.
+The order keeps a crash at any point harmless. The new tables appear with the mark of a copy, on which no
+daemon starts, and all rows are stored in one transaction. Then the former ledger is marked as moved, on which
+no daemon starts either. Last the copy loses its mark. Whoever is interrupted runs the same command again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -76,7 +77,8 @@ def _move(former: Database, target: Backend, now: datetime, told: Progress) -> M
         if state == "unfinished":
             target.drop()
         target.prepare(None, audit.verify)
-        target.migrate(now)
+        # also empty tables are a copy: no daemon may make a ledger of its own of them
+        target.migrate(now, partial(set_meta, key=COPY_OF, value=former.name))
         with closing(Database(target.url)) as fresh:
             rows = _copy(former, fresh, told)
         with former.write() as session:
@@ -107,9 +109,6 @@ def _state_of(target: Backend, instance: str | None) -> Literal["empty", "unfini
 
 def _copy(former: Database, fresh: Database, told: Progress) -> dict[str, int]:
     """Copy all rows and verify the copy's trail; raise `LedgerUnsafe` if the trail does not hold."""
-    with fresh.write() as session:
-        # also empty tables are a copy: no daemon may make a ledger of its own of them
-        set_meta(session, COPY_OF, former.name)
     with former.read() as read, fresh.write() as write:
         rows = copy_rows(read, write, told)
         set_meta(write, COPY_OF, former.name)

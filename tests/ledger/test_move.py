@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
+import fork_server
 import pytest
 from ledger_cast import NOW, behind_its_back, create, record
 from postgresql import Cluster
 from released_ledgers import RELEASED
 from sqlmodel import Session, select
+from waiting import wait_for
 
 from syncd.ledger import move as module
 from syncd.ledger.database import migrate as migrations
@@ -151,6 +155,82 @@ def test_a_move_that_was_interrupted_anywhere_is_finished_by_the_same_command(
     move(old, new, NOW, None, told)
     ledger = open_for_work(new, "the test", NOW)
     assert verify(ledger) is None
+    ledger.close()
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from syncd.ledger.move import move
+points = 0
+def count(frame, event, called):
+    global points
+    name = called.__name__ if event == "c_call" else frame.f_code.co_name if event == "call" else ""
+    if name in ("execute", "executemany", "copy", "commit", "unlink", "close"):
+        points += 1
+        if points == int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.setprofile(count)
+move(sys.argv[1], sys.argv[2], datetime(2026, 11, 22, tzinfo=UTC), None, lambda *_: None)
+sys.setprofile(None)
+print(points)
+"""
+"""Moves a ledger, kills itself at the given call that can change a database, and prints their number."""
+POINTS = 1200
+"""The latest of these calls at which a move is killed: about as many as it makes."""
+
+
+def copy_until(source: str, target: str, point: int) -> int:
+    """Kill a move at a point, and return 0; if it ends before, return how many points it passed."""
+    process = fork_server.start(KILLED, (source, target, str(point)), 2, Path.cwd())
+    printed, _ = process.communicate()
+    assert process.returncode == (0 if printed else -signal.SIGKILL)
+    for url in (source, target):
+        # the server notices the end of a process a moment later
+        wait_for(lambda url=url: backend_of(url).lock().holder() is None)
+    return int(printed or 0)
+
+
+def starts(url: str) -> bool:
+    """Start on a ledger and end; return False if it is half of a move. An empty place is left empty."""
+    if not backend_of(url).tables():
+        return False
+    try:
+        open_for_work(url, "the test", NOW).close()
+    except LedgerMoved as refused:
+        assert "syncd ledger copy" in refused.hint or "set SYNCD_LEDGER_URL to" in refused.hint
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("way", [("file", "server"), ("server", "file"), ("file", "file")])
+def test_a_move_that_is_killed_twice_is_finished_by_the_same_command(
+    old: str, new: str, way: tuple[str, str], seed: int, tmp_path: Path, cluster: Cluster
+) -> None:
+    source, target = old, f"sqlite:///{tmp_path / 'target.db'}"
+    if way[0] == "server":
+        source = new
+        move(old, source, NOW, None, told)
+    elif way[1] == "server":
+        target = new
+    random = Random(f"{way} {seed}")
+    for point in (random.randint(1, POINTS), random.randint(1, POINTS)):
+        if starts(target):
+            break
+        copy_until(source, target, point)
+        at_source, at_target = starts(source), starts(target)
+        assert not (at_source and at_target)
+        with closing(Database(source)) as former, former.read() as session:
+            # once the former ledger is marked, the copy is whole
+            assert at_source == (get_meta(session, MOVED_TO) is None)
+    with suppress(LedgerMoved):
+        move(source, target, NOW, None, told)
+    assert not starts(source)
+    ledger = open_for_work(target, "the test", NOW)
+    assert verify(ledger) is None
+    with ledger.read() as session:
+        assert [row.incident_id for row in session.exec(select(OperationRow)).all()] == ["P1", "P2"]
     ledger.close()
 
 

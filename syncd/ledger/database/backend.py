@@ -19,6 +19,8 @@ from syncd.ledger.database.room import Disk
 
 VerifyTrail = Callable[[Session], object | None]
 """Returns what is wrong with the audit trail that a session reads, None if nothing is."""
+FirstRows = Callable[[Session], None]
+"""Writes rows into new tables, in the transaction that makes them."""
 
 
 class Watch(Protocol):
@@ -121,8 +123,11 @@ class Backend(Protocol):
         """Prepare the ledger's place for work under the lock; `noted_look` is how it was left, if known."""
         ...
 
-    def migrate(self, now: datetime) -> str | None:
-        """Bring the ledger to this version's tables under the lock; return the former revision, if any."""
+    def migrate(self, now: datetime, first_rows: FirstRows | None = None) -> str | None:
+        """Bring the ledger to this version's tables under the lock; return the former revision, if any.
+
+        Tables that are made or changed appear together with `first_rows`, in one transaction.
+        """
         ...
 
     def lineage(self, session: Session) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlmodel import Session
 
+from syncd.ledger.database.backend import FirstRows
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerFromTheFuture
 
@@ -28,8 +29,11 @@ def is_head(revision: str | None, name: str) -> bool:
     return revision == HEAD
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring a ledger to `HEAD` in the transaction of a connection, and check its triggers; do not commit."""
+def upgrade(connection: Connection, first_rows: FirstRows | None) -> None:
+    """Bring a ledger to `HEAD` in the transaction of a connection, and check its triggers; do not commit.
+
+    `first_rows` writes into the new tables, in the same transaction.
+    """
     # loaded here, since most starts have nothing to migrate
     from alembic import command
     from alembic.config import Config
@@ -41,3 +45,5 @@ def upgrade(connection: Connection) -> None:
     # a rebuilt table loses its triggers
     with Session(connection) as session:
         check_triggers(session)
+        if first_rows is not None:
+            first_rows(session)

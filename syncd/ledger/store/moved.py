@@ -26,7 +26,7 @@ def refuse_half_of_a_move(session: Session) -> None:
     if copy_of is not None:
         raise LedgerMoved(
             f"this ledger is an unfinished copy of {copy_of}",
-            "finish it: run the same `syncd ledger copy` again",
+            "run the same `syncd ledger copy` again: it finishes the copy or begins anew",
         )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from syncd.ledger.database import migrate as revisions
-from syncd.ledger.database.backend import OwnBackup, VerifyTrail
+from syncd.ledger.database.backend import FirstRows, OwnBackup, VerifyTrail
 from syncd.ledger.database.postgresql.address import ledger_url, name_of
 from syncd.ledger.database.room import Disk
 
@@ -151,7 +151,7 @@ class PostgreSQLBackend:
         if self._state_dir is not None:
             self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def migrate(self, now: datetime) -> str | None:
+    def migrate(self, now: datetime, first_rows: FirstRows | None = None) -> str | None:
         """Bring the ledger to this version's tables in one transaction; return the former revision."""
         before = self._revision()
         if revisions.is_head(before, self.name):
@@ -159,7 +159,7 @@ class PostgreSQLBackend:
         reading, writing = self.engines()
         try:
             with writing.begin() as connection:
-                revisions.upgrade(connection)
+                revisions.upgrade(connection, first_rows)
         finally:
             reading.dispose()
         return before

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from syncd.ledger.database.backend import VerifyTrail
+from syncd.ledger.database.backend import FirstRows, VerifyTrail
 from syncd.ledger.database.room import Disk, disk_under
 from syncd.ledger.database.sqlite.connection import (
     UNWRITABLE,
@@ -82,7 +82,8 @@ class SQLiteBackend:
 
     def drop(self) -> None:
         """Delete the file and what SQLite keeps beside it."""
-        for ending in ("-wal", "-shm", "-journal", ".head", ""):
+        # the file goes before its log: without the log it could be a ledger that lacks the mark of a copy
+        for ending in (".head", "", "-wal", "-shm", "-journal"):
             self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
 
     def lock(self) -> FileLock:
@@ -110,9 +111,9 @@ class SQLiteBackend:
                 wal,
             )
 
-    def migrate(self, now: datetime) -> str | None:
+    def migrate(self, now: datetime, first_rows: FirstRows | None = None) -> str | None:
         """Bring the file to this version's tables, after a copy."""
-        return migrate(self.file, now)
+        return migrate(self.file, now, first_rows)
 
     def lineage(self, session: Session) -> str | None:
         """Return None: the note beside the file tells an older file."""

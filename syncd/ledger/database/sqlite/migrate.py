@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import URL, create_engine, event
 
 from syncd.ledger.database import migrate as revisions
+from syncd.ledger.database.backend import FirstRows
 from syncd.ledger.database.room import is_full, room_for
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 
@@ -95,7 +96,7 @@ def _plain(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys=OFF")
 
 
-def migrate(file: Path, now: datetime) -> str | None:
+def migrate(file: Path, now: datetime, first_rows: FirstRows | None = None) -> str | None:
     """Bring `file` to this version; return the revision that it had, None if it is new. Hold the lock.
 
     An existing ledger is copied to `<file>.before-<revision>-<time>` first. Raise `LedgerUnsafe` if a
@@ -118,7 +119,7 @@ def migrate(file: Path, now: datetime) -> str | None:
         with engine.connect() as connection:
             # no reader may see tables that are half migrated
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
-            revisions.upgrade(connection)
+            revisions.upgrade(connection, first_rows)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:
                 raise LedgerUnsafe(
