@@ -44,9 +44,9 @@ SHOWN = ("trigger", "assign", "escalate", "notify", "acknowledge", "resolve")
 CROWD = 10_000
 """As many incidents as PagerDuty shows in one list."""
 MANY = 10
+"""New incidents on one page with which the workers begin while syncd reads the next page."""
 SERVICES, OF_LATE = "PagerDuty's services", "PagerDuty's incidents of the last days"
 OPEN, LOG = "PagerDuty's open incidents", "PagerDuty's log entries"
-"""New incidents on one page with which the workers begin while syncd reads the next page."""
 
 
 def rewind_pagerduty(ledger: Ledger, mark: dict[str, object]) -> None:
