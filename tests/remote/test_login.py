@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Semaphore
 from typing import Any
 
 import pytest
@@ -223,6 +223,37 @@ def test_many_threads_ask_for_the_account_once(transport: Transport, mock: respo
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(search, range(8))) == {Cause.CREDENTIALS}
     assert asked(mock).count("/myself") == 1
+
+
+def test_threads_that_need_a_proof_at_once_share_one_question(
+    transport: Transport, mock: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knows_us(mock)
+    login, doubts = transport.login("jira"), Semaphore(0)
+    begin = login.begin
+
+    def begins() -> int:
+        number = begin()
+        doubts.release()
+        return number
+
+    monkeypatch.setattr(login, "begin", begins)
+
+    clients = [jira_client(SITE, "token", transport, email="syncd@company.example") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        others = []
+
+        def ask() -> None:
+            others.extend(pool.submit(client.prove_login) for client in clients[1:])
+            # all doubt before the question begins, this thread too
+            for _ in clients:
+                assert doubts.acquire(timeout=10)
+            clients[0].myself()
+
+        login.settle(ask)
+        for other in others:
+            other.result(10)
+    assert asked(mock) == ["/myself"]
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -17,7 +17,7 @@ services can be read, the refusal concerns that endpoint alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock, local
 from typing import NamedTuple
@@ -66,11 +66,11 @@ class Login:
     """Our login at one service, as far as its answers prove it; shared by all threads."""
 
     def __init__(self, clock: Clock, service: str) -> None:
-        self.asking = Lock()
-        """Held while a thread asks for our account: the others wait for its answer instead of asking too."""
         self._clock = clock
         self._service = service
         self._lock = Lock()
+        # held while a thread asks for our account
+        self._asking = Lock()
         self._accounts: frozenset[str] = frozenset()
         self._proving: set[str] = set()
         self._harmless: set[tuple[str, str]] = set()
@@ -150,7 +150,16 @@ class Login:
             self._begun += 1
             return self._begun
 
-    def decided_since(self, number: int) -> bool:
+    def settle(self, ask: Callable[[], RemoteError | None]) -> RemoteError | None:
+        """Settle a doubt of now by asking for our account; return the failure, None if the service knows it.
+
+        Of many threads that doubt at once one asks, and the others wait for its answer.
+        """
+        number = self.begin()
+        with self._asking:
+            return self.refusal if self._decided_since(number) else ask()
+
+    def _decided_since(self, number: int) -> bool:
         """Return True if the service need not be asked for the doubt of this number.
 
         A question was answered that began after the doubt, or our login was refused a moment ago.

@@ -217,18 +217,12 @@ class _Adapter(HTTPAdapter):
 
     def _be_known(self, request: PreparedRequest, asked: Route, proxies: Any) -> None:
         """Ask the service for our account, with the credentials of a request; raise unless it knows us."""
-        login, number = self._login, self._login.begin()
-        with login.asking:
-            # another thread asked while this one waited
-            if login.decided_since(number):
-                trouble: RemoteError | None = login.refusal
-            else:
-                login.check(asked)
-                trouble = self._ask(request, proxies)
+        trouble = self._login.settle(lambda: self._ask(request, asked, proxies))
         if trouble is not None:
             raise undecided(asked.named, trouble)
 
-    def _ask(self, request: PreparedRequest, proxies: Any) -> RemoteError | None:
+    def _ask(self, request: PreparedRequest, asked: Route, proxies: Any) -> RemoteError | None:
+        self._login.check(asked)
         question = request.copy()
         question.method, question.url, question.body = "GET", self._question_url, None
         for name in ("Content-Length", "Content-Type", "Transfer-Encoding"):

@@ -47,10 +47,16 @@ class JiraSession:
         """
         if self._login.proved_by_last_answer:
             return
+        trouble = self._login.settle(self._ask)
+        if trouble is not None:
+            raise undecided("GET myself", trouble) from trouble
+
+    def _ask(self) -> RemoteError | None:
         try:
             self._client.myself()
         except RemoteError as error:
-            raise undecided("GET myself", error) from error
+            return error
+        return None
 
     def _proved(self, items: Items) -> Items:
         """Return the items of the last answer; prove our login first if there are none."""
