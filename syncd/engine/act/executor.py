@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from syncd.config.masks import mask
-from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, SendMail, Target
+from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, SendMail
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act import notes_refused
@@ -129,10 +129,7 @@ class Executor:
             return None
         if began is None or not self._may_be_done(kind, began):
             return None
-        outcome = kind.done_before(context, operation, rendered)
-        if outcome is None and operation.target == Target.JIRA:
-            context.services.jira.prove_login()
-        return outcome
+        return kind.done_before(context, operation, rendered)
 
     def _may_be_done(self, kind: OperationKind[Any], began: datetime) -> bool:
         """Return True if a ledger that this one does not know may have carried out what began at `began`."""

@@ -113,7 +113,7 @@ class OperationKind(Protocol[R]):
 
     def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
         """Return the outcome that an earlier ledger left with the same mark, None where the service shows
-        none.
+        none (proved by `believed`), or where nothing is looked up.
 
         Called for once-operations that did not leave in this run, of incidents older than this ledger; for
         texts, of incidents older than this start. Raise `RemoteError`.
@@ -168,7 +168,9 @@ class BaseKind(Generic[R]):
 
     def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
         """Return what `find_outcome` shows; None for a create, whose search needs its `probe_from`."""
-        return self.find_outcome(context, operation) if self.findable and not self.needs_probe_from else None
+        if not self.findable or self.needs_probe_from:
+            return None
+        return believed(context, operation, self.find_outcome(context, operation))
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Return nothing: the request needs each of its fields."""
@@ -208,7 +210,11 @@ def look_up(context: EngineContext, kind: OperationKind[Any], operation: Operati
 
     Raise `RemoteError` where this look tells nothing.
     """
-    outcome = kind.find_outcome(context, operation)
+    return believed(context, operation, kind.find_outcome(context, operation))
+
+
+def believed(context: EngineContext, operation: OperationRecord, outcome: Outcome | None) -> Outcome | None:
+    """Return what a look showed; prove our login first if it showed nothing. Raise `RemoteError`."""
     if outcome is None and operation.target == Target.JIRA:
         context.services.jira.prove_login()
     return outcome

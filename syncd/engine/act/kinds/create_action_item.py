@@ -17,7 +17,7 @@ from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.text.days import date_in
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.row_owner import owner_in, plain
-from syncd.engine.act.kind import Outcome, book_of_basis
+from syncd.engine.act.kind import Outcome, believed, book_of_basis
 from syncd.engine.act.kinds.create_issue import CreateKind, CreateScreen
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
@@ -102,7 +102,8 @@ class CreateActionItemKind(CreateKind):
         # the ids may be of issues that somebody deleted since
         page = read_page(context, ids[:PAGE]) if ids else None
         issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
-        return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+        found = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+        return believed(context, operation, found)
 
     def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
         """Return the incident, its team's rulebook, and the fields of the item's create screen."""

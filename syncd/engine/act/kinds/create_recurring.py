@@ -15,7 +15,7 @@ from syncd.domain.operation import CreateRecurring
 from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.recurring import RecurringName, stand_in
 from syncd.engine.act.jira_write.field_values import demanded_values
-from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kind import Outcome, believed
 from syncd.engine.act.kinds.create_issue import CreateKind, CreateScreen, template_fails
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
@@ -106,7 +106,8 @@ class CreateRecurringKind(CreateKind):
         ids = marked_issues(context, [operation.op], operation.typed(CreateRecurring).since)
         page = read_page(context, ids[:PAGE]) if ids else None
         issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
-        return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+        found = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+        return believed(context, operation, found)
 
     def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
         """Return what stands in for the incident, the team's rulebook, and the create screen's fields."""
