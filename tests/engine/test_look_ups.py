@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from rig import Rig
 from sqlmodel import select
 
 from engine.test_bulk import each_has_one_ticket, storm
+from syncd.domain.incident import Incident
+from syncd.domain.ticket import Account
+from syncd.engine.observe.accounts import look_up
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.loading import read
 from syncd.ledger.store.tables import ChangeNoticeRow
 from syncd.sandbox import faults
 
@@ -48,6 +55,25 @@ def test_fields_types_and_people_are_looked_up_once_for_many_incidents(house: Ri
     # the project, its statuses, the screens of tickets and of postmortems, the resolutions
     assert sorted(look_ups(house).values()) == [1, 1, 1, 1, 1]
     assert asked(house, "jira", WHO) == 1
+
+
+def test_workers_that_look_up_one_person_at_once_ask_jira_once(house: Rig) -> None:
+    (incident,) = storm(house, 1)
+    house.settle(2)
+    row = read(house.ledger, IncidentRecord, incident)
+    assert row is not None
+    book = house.context.book_of(Incident.model_validate(row.snapshot))
+    assert book is not None
+    before, together = asked(house, "jira", WHO), Barrier(6)
+
+    def look(_: int) -> Account | None:
+        together.wait(10)
+        return look_up(house.context, "mei.tanaka@qrpay.example", book)
+
+    with ThreadPoolExecutor(6) as pool:
+        found = set(pool.map(look, range(6)))
+    assert [account.name for account in found if account is not None] == ["Mei Tanaka"]
+    assert asked(house, "jira", WHO) == before + 1
 
 
 def test_what_was_learned_of_a_project_is_believed_for_an_hour(house: Rig) -> None:

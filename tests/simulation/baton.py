@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from threading import Lock, RLock, Thread
 
@@ -244,3 +245,5 @@ def soften(hub: Hub, *owners: object) -> None:
                 setattr(owner, name, BatonLock(hub))
             elif isinstance(value, REENTRANT_LOCK):
                 setattr(owner, name, ReentrantBatonLock(hub))
+            elif value is Lock:
+                setattr(owner, name, partial(BatonLock, hub))

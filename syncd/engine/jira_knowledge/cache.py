@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -14,6 +17,12 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
+@dataclass
+class _Question:
+    lock: Lock
+    askers: int = 0
+
+
 class Cache(Generic[Key, Value]):
     """Answers by their question; each counts for `seconds` on the boot-time clock."""
 
@@ -22,6 +31,23 @@ class Cache(Generic[Key, Value]):
         self._seconds = seconds
         self._lock = Lock()
         self._answers: dict[Key, tuple[float, Value]] = {}
+        self._new_lock: Callable[[], Lock] = Lock
+        self._asking: dict[Key, _Question] = {}
+
+    @contextmanager
+    def asking(self, key: Key) -> Iterator[tuple[Value] | None]:
+        """Hold a question while this thread asks it; yield what another one was answered meanwhile."""
+        with self._lock:
+            question = self._asking.setdefault(key, _Question(self._new_lock()))
+            question.askers += 1
+        try:
+            with question.lock:
+                yield self.get(key)
+        finally:
+            with self._lock:
+                question.askers -= 1
+                if not question.askers:
+                    del self._asking[key]
 
     def get(self, key: Key) -> tuple[Value] | None:
         """Return the answer as a tuple of one (it may be None), None where it is missing or too old."""

@@ -80,10 +80,13 @@ def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | Non
     at_hand = context.accounts.get(key)
     if at_hand is not None:
         return at_hand[0]
-    stored = account_known(context.ledger, email, project)
-    if stored is not None and timedelta() <= context.clock.now() - stored[1] < KEPT:
-        return context.accounts.keep(key, stored[0])
-    return _ask(context, email, book)
+    with context.accounts.asking(key) as answered:
+        if answered is not None:
+            return answered[0]
+        stored = account_known(context.ledger, email, project)
+        if stored is not None and timedelta() <= context.clock.now() - stored[1] < KEPT:
+            return context.accounts.keep(key, stored[0])
+        return _ask(context, email, book)
 
 
 def user_meant(jira: JiraClient, words: str) -> Account | None:
