@@ -140,7 +140,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
         monkeypatch.setattr(*((copying, "digest_of") if place == "copy" else (module, place)), crash)
 
 
-@pytest.mark.parametrize("place", ["copy", "verify", "mark", "drop_meta"])
+@pytest.mark.parametrize("place", ["_copy", "copy", "verify", "mark", "drop_meta"])
 def test_a_move_that_was_interrupted_anywhere_is_finished_by_the_same_command(
     old: str, new: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
