@@ -1,4 +1,4 @@
-"""`syncd check`: ask both services for everything that the mappings need."""
+"""`syncd check`: ask both services for everything that the mappings need, and try the ledger."""
 
 from __future__ import annotations
 
@@ -52,12 +52,16 @@ def command(
     if offline and not for_admin:
         become_owner(to_work=False)
         _tell([*configured(load_offline())], as_json)
+    from syncd.preflight.checks.ledger import ledger
+
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     if probe:
         _may_probe(setup, yes)
     findings = [*configured(setup.configuration)]
     if not offline:
+        settings = setup.configuration.settings
+        findings += [*ledger(settings.ledger_url, settings.state_dir)]
         findings += _asked(setup, probe, loud=not as_json)
     if for_admin:
         _page(setup, findings)
@@ -150,7 +154,7 @@ def _on_record() -> tuple[dict[str, str], Bindings]:
         with ledger_for_reading() as ledger:
             return accounts_on_record(ledger), service_bindings(ledger)
     except LedgerError:
-        # what is wrong with the ledger, the daemon says at its start
+        # another finding says what is wrong with it
         return {}, {}
 
 

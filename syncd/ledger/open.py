@@ -21,7 +21,13 @@ from syncd.ledger.database.backend import backend_of
 from syncd.ledger.database.connection import Database, LogicalClock, unusable
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.triggers import check_triggers
-from syncd.ledger.errors import CommitUnknown, LedgerMissing, LedgerNotOurs, LedgerReplaced
+from syncd.ledger.errors import (
+    CommitUnknown,
+    LedgerMissing,
+    LedgerNotOurs,
+    LedgerReplaced,
+    LedgerUnreadable,
+)
 from syncd.ledger.store import audit
 from syncd.ledger.store.audit import head
 from syncd.ledger.store.epoch import begin_epoch, check_epoch
@@ -280,6 +286,29 @@ def _noted_look(note: Path | None) -> str | None:
         return note.read_text("utf-8").split(" ")[2] if note else None
     except (OSError, ValueError, IndexError):
         return None
+
+
+def look_before_start(url: str, state_dir: Path | None = None) -> tuple[str, str | None]:
+    """Check a ledger as its next start does, without the lock, and leave nothing behind.
+
+    Return what a start finds there, and what is in doubt. Raise `LedgerError` where it would refuse.
+    """
+    backend = backend_of(url, state_dir)
+    doubt = backend.check_place()
+    if not backend.tables():
+        return f"{backend.name} holds no ledger yet: the daemon makes it", doubt
+    if not backend.is_current():
+        return f"{backend.name} needs a migration, which the daemon makes at its start", doubt
+    database = Database(url, state_dir)
+    try:
+        with database.read() as session:
+            refuse_half_of_a_move(session)
+            check_triggers(session)
+    except DBAPIError as error:
+        raise LedgerUnreadable(f"{backend.name} cannot be read: {error.orig}", "restore a backup") from error
+    finally:
+        database.close()
+    return f"{backend.name} can be used", doubt
 
 
 def open_for_reading(url: str, state_dir: Path | None = None) -> Database:

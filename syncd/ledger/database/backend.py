@@ -115,6 +115,13 @@ class Backend(Protocol):
         """Delete the ledger with all that it holds, under the lock."""
         ...
 
+    def check_place(self) -> str | None:
+        """Raise `LedgerError` if the server or the disk cannot keep a ledger; take no lock.
+
+        Return what stays in doubt, None if nothing does.
+        """
+        ...
+
     def lock(self) -> LedgerLock:
         """Return the lock of the ledger, not yet taken."""
         ...

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,25 @@ def disk_of(path: Path) -> Path:
     while not place.is_mount():
         place = place.parent
     return place
+
+
+MOUNTS = Path("/proc/self/mounts")
+"""Linux's list of mounted disks."""
+_ON_ANOTHER_MACHINE = re.compile(r"nfs\d*|cifs|smb\w*|afs|ceph|lustre|fuse\.(?:sshfs|glusterfs|cephfs\S*)")
+"""Types of file systems that lie on another machine."""
+
+
+def network_disk(path: Path) -> str | None:
+    """Return words about a path's disk if it is on another machine, as Linux names it; else None."""
+    disk, kind = disk_of(path), ""
+    # elsewhere there is no such list
+    with suppress(OSError):
+        for line in MOUNTS.read_text("utf-8", "replace").splitlines():
+            _, mount_point, type_, *_ = line.split(" ")
+            # a later line hides an earlier one; a blank stands there as \040
+            if mount_point.replace("\\040", " ") == str(disk):
+                kind = type_
+    return f"{disk} is a disk on another machine ({kind})" if _ON_ANOTHER_MACHINE.fullmatch(kind) else None
 
 
 @contextmanager

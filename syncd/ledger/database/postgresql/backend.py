@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel
 from syncd.ledger.database import migrate as revisions
 from syncd.ledger.database.backend import FirstRows, OwnBackup, VerifyTrail
 from syncd.ledger.database.postgresql.address import ledger_url, name_of
+from syncd.ledger.database.postgresql.checks import check_server
 from syncd.ledger.database.room import Disk
 
 CONNECTIONS = 16
@@ -138,6 +139,13 @@ class PostgreSQLBackend:
     def is_current(self) -> bool:
         """Return True if the ledger has this version's tables."""
         return revisions.is_head(self._revision(), self.name)
+
+    def check_place(self) -> None:
+        """Check the server and a connection as a start does; nothing stays in doubt."""
+        from syncd.ledger.database.postgresql.lock import connect
+
+        with connect(self._url, self.name) as connection:
+            check_server(connection, self.name)
 
     def lock(self) -> Any:
         """Return the advisory lock, not yet taken."""

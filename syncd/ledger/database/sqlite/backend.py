@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from syncd.ledger.database.backend import FirstRows, VerifyTrail
-from syncd.ledger.database.room import Disk, disk_under
+from syncd.ledger.database.room import Disk, disk_under, network_disk
 from syncd.ledger.database.sqlite.connection import (
     UNWRITABLE,
+    check_folder,
     empty_log,
     is_open,
     ledger_file,
@@ -85,6 +86,11 @@ class SQLiteBackend:
         # the file goes before its log: without the log it could be a ledger that lacks the mark of a copy
         for ending in (".head", "", "-wal", "-shm", "-journal"):
             self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
+
+    def check_place(self) -> str | None:
+        """Try the folder and the file; a disk on another machine stays in doubt."""
+        check_folder(self.file)
+        return network_disk(self.file)
 
     def lock(self) -> FileLock:
         """Return the lock file; make the folder in which it lies."""

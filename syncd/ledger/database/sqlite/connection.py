@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -17,7 +19,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import PoolProxiedConnection
 
-from syncd.ledger.errors import LedgerError, LedgerUnsafe
+from syncd.ledger.errors import LedgerError, LedgerUnsafe, LedgerUnwritable
 
 PRAGMAS = {
     "journal_mode": "wal",
@@ -159,6 +161,26 @@ def sqlite_engines(url: str, connections: int) -> tuple[Engine, Engine]:
     writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, **options)
     event.listen(reading, "connect", _on_connect)
     return reading, writing
+
+
+def check_folder(file: Path) -> None:
+    """Raise `LedgerError` if this user cannot keep a ledger's file in its folder, as a trial file shows."""
+    # the daemon makes a folder that is missing
+    folder = next(place for place in file.absolute().parents if place.exists())
+    try:
+        if file.exists():
+            os.close(os.open(file, os.O_RDWR | os.O_CLOEXEC))
+        with (
+            TemporaryDirectory(prefix=".syncd-check-", dir=folder) as trial,
+            closing(sqlite3.connect(Path(trial, "trial.db"))) as connection,
+        ):
+            _on_connect(connection, None)
+            connection.execute("CREATE TABLE trial (id INTEGER)")
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerUnwritable(
+            f"{folder} takes no ledger: {error}",
+            "free space on its disk, and give the folder and the file to the daemon's user",
+        ) from error
 
 
 def empty_log(engine: Engine) -> bool:
