@@ -96,10 +96,8 @@ def test_a_server_is_checked_as_at_a_start(house: House, cluster: Cluster) -> No
     assert level == "wrong"
     assert "the audit trail is not protected" in message
     with cluster.connect(database) as session:
-        session.execute("ALTER ROLE syncd SET synchronous_commit = off")
+        session.execute(f'ALTER DATABASE "{database}" SET synchronous_commit = off')
     ((level, message, hint),) = findings(house)
-    with cluster.connect(database) as session:
-        session.execute("ALTER ROLE syncd RESET synchronous_commit")
     assert level == "wrong"
     assert "synchronous_commit=off" in message
     assert hint == "switch it on for syncd's role: ALTER ROLE syncd SET synchronous_commit = on"
