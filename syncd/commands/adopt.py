@@ -26,7 +26,7 @@ def command(ctx: click.Context, incident: str, issue: str, dry_run: bool) -> Non
     from syncd.engine.jobs.requests import ADOPT
 
     # a new ledger knows no incident, and only the daemon makes one
-    with ledger_for_reading():
+    with ledger_for_reading(tell_moved=False):
         pass
     setup = Setup.load(ctx, usable=True)
     setup.start_log(quiet=True)

@@ -151,7 +151,7 @@ def _on_record() -> tuple[dict[str, str], Bindings]:
     from syncd.ledger.store.key_values import service_bindings
 
     try:
-        with ledger_for_reading() as ledger:
+        with ledger_for_reading(tell_moved=False) as ledger:
             return accounts_on_record(ledger), service_bindings(ledger)
     except LedgerError:
         # another finding says what is wrong with it

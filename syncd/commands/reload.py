@@ -15,7 +15,7 @@ def command() -> None:
     from syncd.commands.shared.setup import ledger_for_reading
     from syncd.ledger.errors import LedgerBusy
 
-    with ledger_for_reading() as db:
+    with ledger_for_reading(tell_moved=False) as db:
         lock = db.backend.lock()
     # whoever holds the lock is the daemon: if this process gets the lock, no daemon is running
     try:

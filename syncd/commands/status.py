@@ -95,7 +95,7 @@ def _read(
     from syncd.ledger.views.status import status_data
 
     poll_seconds = owners_settings().poll_seconds
-    with ledger_for_reading() as db:
+    with ledger_for_reading(tell_moved=False) as db:
         data = status_data(db, everything=everything, team=team)
         data |= {"recurring": recurring_now(db, team, now)}
         data |= {"disk": _disk_data(db), "running": db.backend.lock().holder() is not None}

@@ -20,7 +20,7 @@ from syncd.ledger.database.rows import Progress, copy_rows
 from syncd.ledger.errors import LedgerError, LedgerMissing, LedgerMoved, LedgerUnsafe
 from syncd.ledger.store import audit
 from syncd.ledger.store.identity import drop_meta, get_meta, set_meta
-from syncd.ledger.store.moved import COPY_OF, MOVED_TO
+from syncd.ledger.store.moved import COPY_OF, MOVED_TO, mark_moved
 from syncd.ledger.views.audit_trail import verify
 
 HOLDER = "syncd ledger copy"
@@ -82,7 +82,7 @@ def _move(former: Database, target: Backend, now: datetime, told: Progress) -> M
         with closing(Database(target.url)) as fresh:
             rows = _copy(former, fresh, told)
         with former.write() as session:
-            set_meta(session, MOVED_TO, target.name)
+            mark_moved(session, target.name, now)
     with closing(Database(target.url)) as fresh, fresh.write() as session:
         drop_meta(session, COPY_OF)
         audit.append(session, now, "ledger.moved", data={"from": former.name, "to": target.name})

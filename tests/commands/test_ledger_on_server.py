@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,7 @@ def test_a_ledger_moves_to_a_server_and_syncd_goes_on_there(
     assert refused.code == 78
     assert "was moved to postgresql://syncd@" in refused.err
     assert "was moved to postgresql://syncd@" in house.syncd("status").out
+    _each_reader_says_that_later_figures_are_missing(house, incident)
     monkeypatch.setenv("SYNCD_LEDGER_URL", server)
     another = house.trigger()
     planned = house.syncd("plan", "--json")
@@ -49,6 +51,28 @@ def test_a_ledger_moves_to_a_server_and_syncd_goes_on_there(
     outputs += [moved, refused, planned, house.syncd("status", "--json"), house.syncd("check", "--offline")]
     assert not any("hunter2" in f"{output.out}{output.err}" for output in outputs)
     assert house.syncd("status", "--json").json["disk"]["free_bytes"] is None
+
+
+def _each_reader_says_that_later_figures_are_missing(house: House, incident: str) -> None:
+    period = ("--from", "2026-01-01", "--to", "2026-01-31")
+    words = re.compile(r"was moved to \S+ on \d{4}-\d\d-\d\d \d\d:\d\d UTC: it lacks everything later; set ")
+    for line in (
+        ("report",),
+        ("report", "--json"),
+        ("audit", "verify"),
+        ("audit", "verify", "--json"),
+        ("audit", "export", "--offline", *period, "--output", "evidence"),
+        ("show", incident, "--json"),
+        ("actions", "--json"),
+        ("outbox", "--json"),
+    ):
+        output = house.syncd(*line)
+        assert (output.code, output.err.count("was moved to")) == (0, 1), line
+        assert words.search(output.err), line
+        if line[-1] == "--json":
+            assert output.json is not None
+    for line in (("status",), ("reload",), ("adopt", incident, "OPS-1")):
+        assert house.syncd(*line).err.count("was moved to") <= 1
 
 
 def test_backup_and_restore_name_the_line_to_type(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

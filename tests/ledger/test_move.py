@@ -27,7 +27,7 @@ from syncd.ledger.database.rows import copy_rows, digest_of, tables
 from syncd.ledger.errors import LedgerBusy, LedgerError, LedgerMissing, LedgerMoved, LedgerUnsafe
 from syncd.ledger.move import move
 from syncd.ledger.open import open_for_work
-from syncd.ledger.store.identity import get_meta, set_meta
+from syncd.ledger.store.identity import get_meta
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.moved import MOVED_TO
 from syncd.ledger.store.tables import AuditEventRow, OperationRow
@@ -131,16 +131,10 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def crash(*_arguments: object, **_options: object) -> None:
         raise Crash
 
-    def crash_when_marking(session: Session, key: str, value: str) -> None:
-        crash() if key == MOVED_TO else set_meta(session, key, value)
-
-    if place == "mark":
-        monkeypatch.setattr(module, "set_meta", crash_when_marking)
-    else:
-        monkeypatch.setattr(*((copying, "digest_of") if place == "copy" else (module, place)), crash)
+    monkeypatch.setattr(*((copying, "digest_of") if place == "copy" else (module, place)), crash)
 
 
-@pytest.mark.parametrize("place", ["_copy", "copy", "verify", "mark", "drop_meta"])
+@pytest.mark.parametrize("place", ["_copy", "copy", "verify", "mark_moved", "drop_meta"])
 def test_a_move_that_was_interrupted_anywhere_is_finished_by_the_same_command(
     old: str, new: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

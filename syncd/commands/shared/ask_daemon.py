@@ -35,7 +35,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
     from syncd.ledger.open import open_for_work
 
     clock, daemon = command_clock(), False
-    with ledger_for_reading() as db:
+    with ledger_for_reading(tell_moved=False) as db:
         number = requests.ask(db, kind, arguments, typist().name, clock.now())
         # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
@@ -98,7 +98,7 @@ def ask_daemon(
     from syncd.ledger.requests import answers
 
     clock = command_clock()
-    with ledger_for_reading() as db:
+    with ledger_for_reading(tell_moved=False) as db:
         number = answers.ask(db, kind, arguments, user, clock.now())
         return _answer(db, number, clock, show)
 

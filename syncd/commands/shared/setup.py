@@ -111,16 +111,21 @@ def owners_settings(*, makes_ledger: bool = False) -> Settings:
 
 
 @contextmanager
-def ledger_for_reading() -> Iterator[Database]:
+def ledger_for_reading(*, tell_moved: bool = True) -> Iterator[Database]:
     """Open the ledger for a command that only reads; this needs no mapping and no token.
 
-    Raise `LedgerError` if there is no ledger yet or it cannot be read.
+    Say on standard error if the ledger was moved, unless the caller tells it in its own way. Raise
+    `LedgerError` if there is no ledger yet or it cannot be read.
     """
+    from syncd.commands.shared import exit_codes
     from syncd.ledger.open import open_for_reading
+    from syncd.ledger.store.moved import missing_words
 
     settings = owners_settings()
     db = open_for_reading(settings.ledger_url, settings.state_dir)
     try:
+        if tell_moved and (words := missing_words(db)) is not None:
+            exit_codes.say(words)
         yield db
     finally:
         db.close()
