@@ -52,8 +52,8 @@ ROWS: dict[str, Row] = {
     "priority": Row(priority.measure, 110),
     "webhook": Row(webhooks.single, 60),
     "webhooks": Row(webhooks.many, 70),
-    "quiet": Row(quiet.small, 80),
-    "quiet-large": Row(quiet.large, 110),
+    "quiet": Row(quiet.small, 90),
+    "quiet-large": Row(quiet.large, 120),
     "life": Row(life.measure, 30),
     "large": Row(large.measure, 90),
 }

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -68,6 +68,7 @@ class Front:
             ("POST", "/storm", self._storm),
             ("POST", "/delay", self._set_delay),
             ("POST", "/lines/clear", self._clear),
+            ("POST", "/age", self._age),
             ("GET", "/lines", self._show_lines),
             ("GET", "/progress", self._progress),
             ("GET", "/wrong", self._wrong),
@@ -147,6 +148,17 @@ class Front:
 
     def _clear(self, _: tuple[Call, dict[str, str]]) -> Reply:
         self.lines.clear()
+        return Reply.of({})
+
+    def _age(self, asked: tuple[Call, dict[str, str]]) -> Reply:
+        """Let all that happened until now have happened earlier, so that no poll's window reaches it."""
+        earlier = timedelta(seconds=float(asked[0].json()["seconds"]))
+        pagerduty, jira = self.world.pagerduty, self.world.jira
+        with jira.lock, pagerduty.lock:
+            for entry in pagerduty.account.log:
+                entry.created_at -= earlier
+            for issue in jira.site.issues.values():
+                issue.records[-1] = replace(issue.now, updated=issue.now.updated - earlier)
         return Reply.of({})
 
     def _show_lines(self, _: tuple[Call, dict[str, str]]) -> Reply:
