@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from syncd.remote.errors import NotDone
 
 
 class LogPage(Value):
-    """One page of log entries, newest first; `more` says that older ones follow.
+    """One page of log entries, newest first, without those seen before; `more` says that older ones follow.
 
     `unread` are the incidents of unreadable entries, by id, with the reason; an entry with only an unreadable
     incident keeps its reference.
@@ -28,12 +29,26 @@ class LogPage(Value):
 class IncidentPage(Value):
     """One page of incidents; `more` says that others follow.
 
-    `unread` are the unreadable incidents, by id, with the reason: they do not hold up the others.
+    `unread` are the unreadable incidents, by id, with the reason: they do not hold up the others. `same` are
+    the times of creation of those that look as they did before, by id, and `looks` tell the looks of the
+    others, where the reader knows how incidents looked before.
     """
 
     incidents: tuple[Incident, ...]
     more: bool
     unread: dict[str, str] = Field(default_factory=dict)
+    same: dict[str, datetime] = Field(default_factory=dict)
+    looks: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """True if the page shows no incident at all."""
+        return not (self.incidents or self.same or self.unread)
+
+    def last_created(self) -> datetime | None:
+        """Return the latest time of creation on the page (UTC), None where it shows none."""
+        created = [incident.created_at for incident in self.incidents]
+        return max([*created, *self.same.values()], default=None)
 
 
 class Hit(Value):

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from engine.mail_rig import MakeRig
+from syncd.remote.pagerduty import wire
 
 GROWING = frozenset(
     {
@@ -86,3 +87,17 @@ def test_a_quiet_turn_needs_few_statements_and_reads_no_growing_table_whole(
         turn(quiet)
     assert scans(quiet, made) == []
     assert 0 < len(made) <= most
+
+
+def test_a_quiet_cycle_reads_nothing_again_that_it_has_seen(
+    quiet: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the window of the log still shows all that happened
+    quiet.world.pagerduty.trigger(service="Alipay Integration", title="Now", priority="P4")
+    quiet.settle(4, seconds=1.0)
+
+    def read(*_: object) -> None:
+        raise AssertionError("it was seen")
+
+    monkeypatch.setattr(wire, "incident", read)
+    assert quiet.cycle(1.0).good

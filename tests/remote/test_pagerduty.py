@@ -326,6 +326,37 @@ def test_a_log_entry_with_an_odd_incident_still_names_it(
     assert list(page.unread) == ["P2"]
 
 
+def test_a_log_entry_that_was_seen_is_not_read_again(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
+    told = [entry(id="R1", created_at="not even a time"), entry(id="R2"), entry(id="R3", incident=None)]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": True})
+    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0, {"R1": NOON})
+    assert ([one.id for one in page.entries], page.unread) == (["R2"], {})
+    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0, {"R1": NOON, "R2": NOON})
+    # entries that tell nothing new do not end a list that goes on
+    assert (page.entries, page.more) == ((), True)
+    mock.upsert("GET", f"{URL}/log_entries", json={"log_entries": [], "more": True})
+    assert not pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0).more
+
+
+def test_an_open_incident_that_looks_as_before_is_not_read_again(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
+    told = [incident(), incident(id="P2"), {"id": "P3"}]
+    mock.get(f"{URL}/incidents", json={"incidents": told, "more": False})
+    first = pagerduty.open_incidents(["PSVC001"], 0, {})
+    assert ([one.id for one in first.incidents], first.same) == (["PABC123", "P2"], {})
+    # a part that syncd does not read may change, too
+    told[1] = incident(id="P2", alert_counts={"all": 2})
+    mock.upsert("GET", f"{URL}/incidents", json={"incidents": told, "more": False})
+    again = pagerduty.open_incidents(["PSVC001"], 0, first.looks)
+    assert ([one.id for one in again.incidents], [*again.unread]) == (["P2"], ["P3"])
+    assert again.same == {"PABC123": first.incidents[0].created_at}
+    assert not again.empty
+    assert again.last_created() == max(one.created_at for one in first.incidents)
+
+
 @pytest.mark.parametrize("about", [{"id": None}, {}, {"id": 12}, {"id": ""}, {"id": "a/b"}, "PABC123", None])
 def test_a_log_entry_of_an_incident_without_an_id_names_none_and_stops_no_other(
     pagerduty: PagerDutyClient, mock: responses.RequestsMock, about: object

@@ -6,7 +6,7 @@ so if a window holds more, the next window begins where the last page ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
@@ -49,9 +49,13 @@ class _Asking:
     """Asks for pages of the incidents of some services, all without any, and numbers its requests."""
 
     def __init__(
-        self, context: EngineContext, services: Sequence[str], statuses: Sequence[IncidentStatus] = ()
+        self,
+        context: EngineContext,
+        services: Sequence[str],
+        statuses: Sequence[IncidentStatus] = (),
+        looks: Mapping[str, str] | None = None,
     ) -> None:
-        self._context, self._services, self._statuses = context, services, statuses
+        self._context, self._services, self._statuses, self._looks = context, services, statuses, looks
         self.read_seq = 0
 
     def created(self, since: datetime, until: datetime, offset: int) -> IncidentPage:
@@ -63,7 +67,7 @@ class _Asking:
     def open(self, _since: datetime, _until: datetime, offset: int) -> IncidentPage:
         """Return a page of the open incidents, whatever their age."""
         self.read_seq = self._context.ledger.logical_clock.next()
-        return self._context.services.pagerduty.open_incidents(self._services, offset)
+        return self._context.services.pagerduty.open_incidents(self._services, offset, self._looks)
 
 
 def read_created(
@@ -88,15 +92,18 @@ def _log_full(second: datetime) -> None:
 
 
 def read_open(
-    context: EngineContext, services: Sequence[str], on_full: Callable[[datetime], None]
+    context: EngineContext,
+    services: Sequence[str],
+    on_full: Callable[[datetime], None],
+    looks: Mapping[str, str],
 ) -> Iterator[Numbered]:
-    """Yield pages of all open incidents of the services, oldest first.
+    """Yield pages of all open incidents of the services, oldest first; `looks` tell how some looked before.
 
     PagerDuty refuses pages beyond 10,000 incidents: syncd reads the others by windows of their creation. Call
     `on_full` with a second in which more were created than a window shows.
     """
     for chunk in in_chunks(services):
-        asking = _Asking(context, chunk, OPEN_STATUSES)
+        asking = _Asking(context, chunk, OPEN_STATUSES, looks)
         pages = _open_pages(asking, pagerduty_now(context), context.stop.is_set, on_full)
         for page in pages:
             yield page, asking.read_seq
@@ -154,8 +161,8 @@ def _read_window(
             return None
         page = ask(since, until, offset)
         yield page
-        last = max((incident.created_at for incident in page.incidents), default=last)
-        if not page.more or not (page.incidents or page.unread):
+        last = page.last_created() or last
+        if not page.more or page.empty:
             return None
     return last
 

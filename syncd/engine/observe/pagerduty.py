@@ -7,7 +7,7 @@ absence from the list of open incidents proves nothing: syncd reads a missing in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -70,6 +70,8 @@ class PagerDutyPoller:
         self._on_news = on_news
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
+        # how the list showed an incident last, with all that syncd does not read of it
+        self._looks: dict[str, str] = {}
         self._seen_unread = context.troubles.whose(INCIDENT)
         self._mapped = MappedServices(context)
         self._crowded = ""
@@ -97,7 +99,7 @@ class PagerDutyPoller:
 
     def forget(self) -> None:
         """Forget what was seen, so that the next read counts as news."""
-        self._seen_entries, self._seen_incidents = {}, {}
+        self._seen_entries, self._seen_incidents, self._looks = {}, {}, {}
         self.unmapped.clear()
         self._waiting.clear()
 
@@ -158,14 +160,13 @@ class PagerDutyPoller:
             if offset > LAST_OFFSET:
                 return False
             read_seq = self._context.ledger.logical_clock.next()
-            page = self._context.services.pagerduty.log_entries(since, until, offset)
-            fresh = [entry for entry in page.entries if entry.id not in self._seen_entries]
-            self._write_entries(fresh, read_seq)
+            page = self._context.services.pagerduty.log_entries(since, until, offset, self._seen_entries)
+            self._write_entries(page.entries, read_seq)
             self._note_unread(page.unread)
-            offset, more = offset + PAGE, page.more and bool(page.entries or page.unread)
+            offset, more = offset + PAGE, page.more
         return True
 
-    def _write_entries(self, entries: list[LogEntry], read_seq: int) -> None:
+    def _write_entries(self, entries: Sequence[LogEntry], read_seq: int) -> None:
         if not entries:
             return
         context, now = self._context, self._context.clock.now()
@@ -217,10 +218,11 @@ class PagerDutyPoller:
         began = context.ledger.logical_clock.next()
         listed: set[str] = set()
         full: list[datetime] = []
-        for page, read_seq in read_open(context, services_to_ask(context), full.append):
+        for page, read_seq in read_open(context, services_to_ask(context), full.append, self._looks):
             listed.update(incident.id for incident in page.incidents)
-            listed.update(page.unread)
+            listed.update(page.same, page.unread)
             self._store(page.incidents, read_seq, "open in PagerDuty")
+            self._looks.update(page.looks)
             self._note_unread(page.unread)
         self._note_crowd(len(listed), full)
         return (None if full or context.stop.is_set() else listed), began
@@ -284,4 +286,6 @@ class PagerDutyPoller:
         if missing:
             read_seq = context.ledger.logical_clock.next()
             notice_changes(context.ledger, missing, context.clock.now(), read_seq, "no longer listed as open")
-        self._seen_incidents = {key: value for key, value in self._seen_incidents.items() if key in listed}
+        for seen in (self._seen_incidents, self._looks):
+            for incident_id in seen.keys() - listed:
+                del seen[incident_id]

@@ -52,7 +52,9 @@ def load(content: bytes) -> Any:
     if _has_too_many_parts(content):
         raise TooManyPartsError(f"the answer has more than {MOST_PARTS} parts")
     body = json.loads(content)
-    return _clean(body) if _UNWANTED_BYTES.search(content) else body
+    # plain searches are several times as quick, and rule the other one out for most answers
+    escapes = b"\\u" in content or b"\xed" in content
+    return _clean(body) if escapes and _UNWANTED_BYTES.search(content) else body
 
 
 def _has_too_many_parts(content: bytes) -> bool:

@@ -7,9 +7,11 @@ them in the account's zone.
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
@@ -28,7 +30,7 @@ from syncd.remote.answers import IncidentPage, LogPage
 from syncd.remote.errors import NotDone
 from syncd.remote.http.login import Question
 from syncd.remote.http.transport import Transport
-from syncd.remote.http.wire import each, each_readable, identifier, reading
+from syncd.remote.http.wire import Wire, each, each_readable, identifier, moment, reading
 from syncd.remote.pagerduty import wire
 from syncd.remote.pagerduty.directory import PAGE, SERVICE, PagerDutyDirectory, Params, page
 
@@ -92,8 +94,13 @@ class PagerDutyClient(PagerDutyDirectory):
         address = self._session.default_from
         return self.find_user(address) if address else None
 
-    def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
-        """Return 100 log entries of [since, until), newest first, without those of no incident."""
+    def log_entries(
+        self, since: datetime, until: datetime, offset: int, seen: Container[str] = ()
+    ) -> LogPage:
+        """Return 100 log entries of [since, until), newest first, without those of no incident.
+
+        Entries whose ids were `seen` are left out too, unread: an entry never changes.
+        """
         params: Params = {
             "since": wire.z(since),
             "until": wire.z(until),
@@ -103,10 +110,12 @@ class PagerDutyClient(PagerDutyDirectory):
         body = self._get("/log_entries", params)
         with reading(SERVICE, "GET /log_entries"):
             entries, unread = each_readable(
-                body, "log_entries", wire.log_entry, lambda raw: raw["incident"]["id"]
+                body, "log_entries", lambda raw: wire.log_entry(raw, seen), lambda raw: raw["incident"]["id"]
             )
-            of_incidents = tuple(entry for entry in entries if entry)
-            return LogPage(entries=of_incidents, more=wire.more(body), unread=unread)
+            fresh = tuple(entry for entry in entries if entry)
+            # an empty page that promises more would go on for ever
+            more = wire.more(body) and bool(body["log_entries"])
+            return LogPage(entries=fresh, more=more, unread=unread)
 
     def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
         """Return the log entries of one incident, oldest first; at most the latest 2,000."""
@@ -128,9 +137,14 @@ class PagerDutyClient(PagerDutyDirectory):
         """Return the alerts of an incident; PagerDuty keeps at most 1,000."""
         return self._all("alerts", wire.alert, path=f"incidents/{identifier(SERVICE, incident_id)}/alerts")
 
-    def open_incidents(self, services: Sequence[str], offset: int) -> IncidentPage:
-        """Return 100 triggered or acknowledged incidents of any age of these services, oldest first."""
-        return self._incidents({"date_range": "all"}, OPEN_STATUSES, offset, services)
+    def open_incidents(
+        self, services: Sequence[str], offset: int, looks: Mapping[str, str] | None = None
+    ) -> IncidentPage:
+        """Return 100 triggered or acknowledged incidents of any age of these services, oldest first.
+
+        `looks` tell how incidents looked before, by id (`IncidentPage.looks`).
+        """
+        return self._incidents({"date_range": "all"}, OPEN_STATUSES, offset, services, looks or {})
 
     def incidents(
         self,
@@ -226,6 +240,7 @@ class PagerDutyClient(PagerDutyDirectory):
         statuses: Sequence[IncidentStatus],
         offset: int,
         services: Sequence[str],
+        looks: Mapping[str, str] | None = None,
     ) -> IncidentPage:
         params: dict[str, str | int | Sequence[str]] = {
             **window,
@@ -239,8 +254,37 @@ class PagerDutyClient(PagerDutyDirectory):
             params["service_ids[]"] = services
         body = self._get("/incidents", params)
         with reading(SERVICE, "GET /incidents"):
-            incidents, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))
-            return IncidentPage(incidents=incidents, more=wire.more(body), unread=unread)
+            sieve = _Sieve(looks)
+            parsed, unread = each_readable(body, "incidents", sieve.parse, itemgetter("id"))
+            incidents = tuple(incident for incident in parsed if incident)
+            return IncidentPage(
+                incidents=incidents,
+                more=wire.more(body),
+                unread=unread,
+                same=sieve.same,
+                looks=sieve.looks,
+            )
+
+
+class _Sieve:
+    """Parses incidents, without those that look as before; without `before` all of them."""
+
+    def __init__(self, before: Mapping[str, str] | None) -> None:
+        self._before = before
+        self.same: dict[str, datetime] = {}
+        self.looks: dict[str, str] = {}
+
+    def parse(self, raw: Wire) -> Incident | None:
+        """Return an incident, None where it looks as before."""
+        if self._before is None:
+            return wire.incident(raw)
+        look, ident = sha256(json.dumps(raw).encode()).hexdigest(), raw["id"]
+        if self._before.get(ident) == look:
+            self.same[ident] = moment(raw["created_at"])
+            return None
+        incident = wire.incident(raw)
+        self.looks[incident.id] = look
+        return incident
 
 
 def pagerduty_client(url: str, token: str, from_address: str | None, transport: Transport) -> PagerDutyClient:

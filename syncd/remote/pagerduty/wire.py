@@ -7,6 +7,7 @@ References and whole objects differ only in their fields; a name comes from `nam
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -95,13 +96,15 @@ def _reference(raw: Wire) -> Reference:
     return Reference(id=raw["id"], name=raw.get("name") or raw.get("summary") or "")
 
 
-def log_entry(raw: Wire) -> LogEntry | None:
-    """Return a log entry, None where it belongs to no incident, or to one whose id is none.
+def log_entry(raw: Wire, seen: Container[str] = ()) -> LogEntry | None:
+    """Return a log entry, None where it was seen, belongs to no incident, or to one whose id is none.
 
     Such an entry tells nothing that syncd could read by id; the slow poll reads every incident.
     """
     about = raw.get("incident")
     if not isinstance(about, dict) or not is_id(about.get("id")):
+        return None
+    if raw["id"] in seen:
         return None
     kind = raw["type"].removesuffix("_reference").removesuffix("_log_entry")
     # PagerDuty names the target of a merge in the entry that resolves the source.
