@@ -289,7 +289,7 @@ def test_a_restart_of_the_server_ends_no_reader_and_a_writer_goes_on(ledger: Led
     with behind_its_back(ledger.url) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            " AND application_name LIKE 'syncd %'"
+            " AND datname = current_database() AND application_name LIKE 'syncd %'"
         )
     assert get_value(ledger, "a") == {"b": 1}
     set_value(ledger, "a", b=2)
