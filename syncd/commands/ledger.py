@@ -26,17 +26,19 @@ def command() -> None:
 @click.option("--yes", is_flag=True, help="Move without asking.")
 def copy(source: str | None, target: str, yes: bool) -> None:
     """Move the ledger; exit 75 while a daemon runs, 69 if a database does not answer, 1 if it is refused."""
-    from syncd.config.settings.values import ledger_address
+    from syncd.config.settings.ledger_url import ledger_address
     from syncd.domain.text import counted
     from syncd.domain.trail.chain import spelled
     from syncd.ledger.database.backend import backend_of
     from syncd.ledger.move import move
 
     settings, clock = owners_settings(makes_ledger=True), command_clock()
-    try:
-        urls = [ledger_address(url) for url in (source or settings.ledger_url, target)]
-    except ValueError as error:
-        raise click.UsageError(f"a URL is {error}") from None
+    urls = []
+    for option, url in (("--from", source or settings.ledger_url), ("--to", target)):
+        try:
+            urls.append(ledger_address(url))
+        except ValueError as error:
+            raise click.UsageError(f"{option} is {error}") from None
     names = [backend_of(url).name for url in urls]
     click.echo(f"The ledger moves from {names[0]} to {names[1]}. No daemon starts on {names[0]} afterwards.")
     confirm("Move it?", yes=yes)

@@ -378,24 +378,3 @@ def test_webhooks_stand_one_a_line_or_beside_each_other_and_the_log_hides_them(
     assert set(settings.chat_urls) == {"ops", "b"}
     assert "abcdefghijklmnop" in settings.secret_values()
     assert "abcdefghijklmnop" not in repr(settings)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql+psycopg://syncd:hunter2%2Fsecret@db.example/syncd",
-        "postgresql+psycopg:///syncd?service=syncd&password=hunter2%2Fsecret",
-    ],
-)
-def test_the_password_of_a_ledger_on_a_server_is_a_secret_in_every_form(monkeypatch: Env, url: str) -> None:
-    monkeypatch.setenv("SYNCD_LEDGER_URL", url)
-    settings = load_settings()
-    assert {"hunter2/secret", "hunter2%2Fsecret"} <= {*settings.secret_values()}
-    assert "hunter2" not in repr(settings)
-
-
-def test_a_password_with_a_bare_at_sign_is_refused_and_not_shown(monkeypatch: Env) -> None:
-    monkeypatch.setenv("SYNCD_LEDGER_URL", "postgresql+psycopg://syncd:hunter2@secret/99@db.example/syncd")
-    with pytest.raises(ConfigError) as caught:
-        load_settings()
-    assert "write @ as %40" in str(caught.value) and "secret" not in str(caught.value)

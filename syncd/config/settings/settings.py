@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +39,7 @@ from pydantic_settings import (
 
 from syncd.config.problems import Problem
 from syncd.config.settings.installed import env_file_that_counts, find_installed, secrets_of
+from syncd.config.settings.ledger_url import ledger_address, ledger_secrets
 from syncd.config.settings.values import (
     address,
     as_chat_urls,
@@ -50,7 +51,6 @@ from syncd.config.settings.values import (
     file,
     folder,
     jira_address,
-    ledger_address,
     listen_address,
     mail_sender,
     page_address,
@@ -80,10 +80,6 @@ def _state_dir() -> Path:
     # systemd lists several folders with colons; the first is ours
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     return folder(Path(given or ".syncd"))
-
-
-_SECRET_OPTIONS = ("password", "sslpassword")
-"""Options of a PostgreSQL URL that hold a secret."""
 
 
 def _ledger_url(values: dict[str, Any]) -> str:
@@ -329,11 +325,7 @@ class Settings(BaseSettings):
             # the header of Jira Cloud's basic authentication
             pair = f"{self.jira_email}:{self.jira_token.get_secret_value()}"
             secrets.add(base64.b64encode(pair.encode()).decode())
-        parts = urlsplit(self.ledger_url)
-        # the driver takes a password among the options, too
-        options = [value for name, value in parse_qsl(parts.query) if name in _SECRET_OPTIONS]
-        for secret in filter(None, (parts.password, *options)):
-            secrets |= {secret, unquote(secret), quote(secret, safe="")}
+        secrets |= ledger_secrets(self.ledger_url)
         if self.heartbeat_url:
             # the path of a heartbeat URL is a secret: everybody who knows it can send a heartbeat
             parts = urlsplit(self.heartbeat_url)

@@ -145,23 +145,6 @@ def listen_address(text: str) -> str:
     return text
 
 
-def ledger_address(text: str) -> str:
-    """Return the SQLAlchemy URL of a SQLite file or of a database in PostgreSQL."""
-    scheme, _, rest = text.strip().partition("://")
-    if scheme in ("postgresql", "postgresql+psycopg") and rest:
-        # behind the first @ stands the host, which messages name: it must not be the rest of a password
-        if "@" in rest.partition("?")[0].partition("@")[2]:
-            raise ValueError("more than one @: in a password, write @ as %40, : as %3A, / as %2F, % as %25")
-        return text.strip()
-    # the lock file is beside the ledger, so it must be a file
-    if scheme.partition("+")[0] != "sqlite" or rest.strip("/") in ("", ":memory:"):
-        raise ValueError(
-            "not a SQLite file such as sqlite:////var/lib/syncd/syncd.db,"
-            " nor a PostgreSQL database such as postgresql+psycopg://syncd@db.example/syncd"
-        )
-    return text.strip()
-
-
 def folder(path: Path) -> Path:
     """Return a folder as an absolute path; `~` is the home folder."""
     return path.expanduser().absolute()
