@@ -374,9 +374,10 @@ class Daemon:
                 result = self.loop.cycle()
             if result.good and self._heartbeat is not None:
                 self._heartbeat.beat()
-            # a database that is away shows by itself
-            with suppress(LedgerUnwritable):
-                self.supervisor.status(self._source.daemon_status().line())
+            if self.supervisor.listens:
+                # a database that is away shows by itself
+                with suppress(LedgerUnwritable):
+                    self.supervisor.status(self._source.daemon_status().line())
         except LedgerError as error:
             # A service that was down at the start may turn out to belong to another account.
             self._failed = error

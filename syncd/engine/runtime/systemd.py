@@ -31,6 +31,11 @@ class Supervisor:
         self.watchdog = int(microseconds) / 1e6 if microseconds.isdecimal() and ours else None
         self._stopping = False
 
+    @property
+    def listens(self) -> bool:
+        """True if there is a service manager to notify."""
+        return bool(self._address)
+
     def ready(self) -> None:
         """Tell that syncd has started, or that a reload ended."""
         self._tell("READY=1")

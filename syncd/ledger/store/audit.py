@@ -100,9 +100,11 @@ _LAST = (
 
 def head(session: Session) -> tuple[int, str]:
     """Return sequence and hash of the chain's end: the anchor that mails and exports carry."""
-    # `append` writes past the session, so a cached row may be old
-    row = session.get(AuditHeadRow, 1, populate_existing=True)
-    return (row.seq, row.hash) if row else (0, GENESIS)
+    row = _END.first(session)
+    return (row[0], row[1]) if row else (0, GENESIS)
+
+
+_END = Prepared(columns(col(AuditHeadRow.seq), col(AuditHeadRow.hash)).where(col(AuditHeadRow.id) == 1))
 
 
 def event_data(seq: int, text: str) -> dict[str, Any]:

@@ -170,13 +170,16 @@ def due(ledger: Transactions, present: Answered) -> list[Awaited]:
     Places that were written before a reboot wait anew. An issue out of sight shows nothing.
     """
     with ledger.read() as session:
-        rows = [row for row in session.exec(_AWAITED).all() if _in_sight(session, row)]
-        rebooted = any(row.answered_boot_id != present.boot_id for row in rows)
+        rows = [
+            (Awaited(*place), boot_id, boottime)
+            for boot_id, boottime, *place in _AWAITED.all(session)
+            if _in_sight(session, place[0])
+        ]
+        rebooted = any(boot_id != present.boot_id for _, boot_id, _ in rows)
         ready = [
-            _awaited(row)
-            for row in rows
-            if row.answered_boot_id == present.boot_id
-            and present.boottime - row.answered_boottime >= LOOK_AFTER * (row.looks + 1)
+            place
+            for place, boot_id, boottime in rows
+            if boot_id == present.boot_id and present.boottime - boottime >= LOOK_AFTER * (place.looks + 1)
         ]
     if rebooted:
         with ledger.write() as session:
@@ -185,15 +188,9 @@ def due(ledger: Transactions, present: Answered) -> list[Awaited]:
     return ready
 
 
-def _in_sight(session: Session, row: UnseenWriteRow) -> bool:
-    issue = row_of(session, row.object)
+def _in_sight(session: Session, object_: str) -> bool:
+    issue = row_of(session, object_)
     return issue is None or issue.out_of_sight_since is None
-
-
-def _awaited(row: UnseenWriteRow) -> Awaited:
-    return Awaited(
-        row.object, row.place, row.incident_id, row.issue_id, row.operation_id, row.looks, row.answered_at
-    )
 
 
 def still_unseen(ledger: Transactions, looked_at: Sequence[Awaited]) -> list[Awaited]:
@@ -328,8 +325,19 @@ _OF_INCIDENT = Prepared(
     .where(col(UnseenWriteRow.incident_id) == bindparam("incident"))
     .order_by(col(UnseenWriteRow.object), col(UnseenWriteRow.place))
 )
-_AWAITED = (
-    select(UnseenWriteRow)
+_AWAITED = Prepared(
+    columns(
+        col(UnseenWriteRow.answered_boot_id),
+        col(UnseenWriteRow.answered_boottime),
+        # the fields of `Awaited`
+        col(UnseenWriteRow.object),
+        col(UnseenWriteRow.place),
+        col(UnseenWriteRow.incident_id),
+        col(UnseenWriteRow.issue_id),
+        col(UnseenWriteRow.operation_id),
+        col(UnseenWriteRow.looks),
+        col(UnseenWriteRow.answered_at),
+    )
     .where(col(UnseenWriteRow.no_effect).is_(False))
     .order_by(col(UnseenWriteRow.answered_at), col(UnseenWriteRow.object), col(UnseenWriteRow.place))
 )
