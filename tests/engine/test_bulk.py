@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written
+from syncd.engine.bulk import create
 from syncd.engine.bulk.create import BulkCreates
+from syncd.engine.bulk.thread import BatchThread
 from syncd.engine.jobs.requests import ask, serve
+from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.sandbox import dump, faults
 
@@ -325,3 +330,51 @@ def test_a_single_create_that_batches_left_does_not_wait_for_the_next_storm(hous
     incidents = storm(house, 11, priority="P3")
     house.cycle()
     each_has_one_ticket(house, incidents)
+
+
+class NoLedger(SimpleNamespace):
+    """Batches whose first steps find no ledger; it notes its calls."""
+
+    def __init__(self, *failing: str) -> None:
+        super().__init__(under_way=True, calls=[], failing=list(failing))
+
+    def run(self) -> None:
+        self._call("run")
+
+    def end(self) -> None:
+        self._call("end")
+        self.under_way = False
+
+    def _call(self, step: str) -> None:
+        self.calls.append(step)
+        if self.failing and self.failing[0] == step:
+            self.failing.pop(0)
+            raise LedgerUnwritable("the server is away", "start it")
+
+
+@pytest.mark.parametrize("failing", [("run", "run"), ("end", "run", "end")])
+def test_batches_go_on_when_the_ledger_is_back(failing: tuple[str, ...]) -> None:
+    batches, stop = NoLedger(*failing), Event()
+    stop_at_once = SimpleNamespace(is_set=stop.is_set, wait=lambda _seconds: False)
+    queue = SimpleNamespace(threaded=True, idle=lambda: True)
+    thread = BatchThread(SimpleNamespace(stop=stop_at_once), queue, batches, lambda: False)  # type: ignore[arg-type]  # stand-ins
+    thread._run()
+    assert (batches.failing, batches.under_way, batches.calls[-1]) == ([], False, "end")
+
+
+def test_the_end_of_the_batches_is_tried_again_when_the_ledger_is_back(
+    house: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bulk = house.loop.bulk
+    bulk.under_way = True
+    with monkeypatch.context() as away:
+        away.setattr(create, "incidents_in_need", _no_ledger)
+        with pytest.raises(LedgerUnwritable):
+            bulk.end()
+    assert bulk.under_way
+    bulk.end()
+    assert not bulk.under_way
+
+
+def _no_ledger(_ledger: object) -> list[str]:
+    raise LedgerUnwritable("the server is away", "start it")

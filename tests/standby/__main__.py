@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import sys
@@ -127,7 +128,8 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
     random.shuffle(order)
     sandbox = start_sandbox(seed, others_per_hour=0.0, search_lag=0.0, running=True)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = Path(tempfile.mkdtemp(prefix="syncd-standby-"))
+        stack.callback(_tidy, folder, result)
         # PostgreSQL runs as a user of its own where this one is root
         folder.chmod(0o755)
         pair = Pair(
@@ -154,6 +156,8 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
             judge(sandbox.read("state"), history, result.report)
             result.codes = _codes(pair)
             result.errors = _errors(pair)
+            if not result.clean:
+                pair.keep_ledger(folder / "ledger.sql")
         except TimeoutError:
             for daemon in pair.daemons:
                 sys.stderr.write(f"{daemon.name}:\n{daemon.log.read_text()[-3000:]}\n")
@@ -163,6 +167,13 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
             sandbox.stop()
     result.seconds = round(time.monotonic() - began, 1)
     return result
+
+
+def _tidy(folder: Path, result: Result) -> None:
+    if result.clean:
+        shutil.rmtree(folder)
+    else:
+        sys.stderr.write(f"not clean: {folder} keeps the logs and the ledger\n")
 
 
 def _rest(pair: Pair, sandbox: Any, result: Result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -152,6 +153,7 @@ class Pair:
 
     def __init__(self, folder: Path, sandbox: Sandbox, cluster: Cluster) -> None:
         self.cluster = cluster
+        self._sandbox = sandbox
         self.database = cluster.new()
         command = [sys.executable, "-m", "syncd", "init", str(folder / "mappings"), "--example", "qrpay"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
@@ -196,6 +198,13 @@ class Pair:
         """Kill the server as a crash does, and start it again."""
         data, log = self.cluster.socket / "data", self.cluster.socket / "log"
         run_program("pg_ctl", "restart", "-D", str(data), "-m", "immediate", "-w", "-s", "-l", str(log))
+
+    def keep_ledger(self, file: Path) -> None:
+        """Write the ledger as SQL to a file, and the sandbox's state beside it."""
+        command = ["pg_dump", "--dbname", self.cluster.url(self.database).replace("+psycopg", "")]
+        with file.open("wb") as out:
+            subprocess.run(command, check=True, stdout=out)
+        file.with_suffix(".json").write_text(json.dumps(self._sandbox.read("state")))
 
     def close(self) -> None:
         """End both daemons."""

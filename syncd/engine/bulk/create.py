@@ -27,6 +27,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.runtime.waits import TAKEN_TOO_LONG, awaited_after
 from syncd.engine.work_queue import WorkQueue
+from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.leaving import Leaving
@@ -151,11 +152,18 @@ class BulkCreates:
         return not context.stop.is_set() and not context.dry_run and context.brakes.may_leave("jira")
 
     def end(self) -> None:
-        """End the batches: the creates that they left go alone, and the tickets that they created go on."""
+        """End the batches: the creates that they left go alone, and the tickets that they created go on.
+
+        Raise `LedgerUnwritable` where the ledger cannot be read; then they are still under way.
+        """
+        # first, so that no worker leaves another create to them
         self.under_way = False
-        self._work_queue.submit(self._waiting.rest())
-        self._work_queue.submit(incidents_in_need(self._context.ledger))
-        self._work_queue.submit(self._afterwards)
+        try:
+            left = [*self._waiting.rest(), *incidents_in_need(self._context.ledger)]
+            self._work_queue.submit([*left, *self._afterwards])
+        except LedgerUnwritable:
+            self.under_way = True
+            raise
         self._afterwards = set()
 
     def look_up_lost(self) -> None:

@@ -14,6 +14,8 @@ from syncd.ledger.errors import LedgerUnwritable
 
 BATCH_EVERY = 0.05
 """Real seconds between two looks for creates that can go in a batch, while workers decide."""
+LEDGER_AGAIN = 1.0
+"""Real seconds until the batches go on after the ledger could not be used."""
 
 
 class BatchThread:
@@ -48,14 +50,21 @@ class BatchThread:
 
     def _run(self) -> None:
         """Send batches while the workers decide; the rest goes alone when they are done."""
-        try:
-            self._send()
-        except Exception as error:  # noqa: BLE001 - a batch that blows up must not keep its creates back
-            if not isinstance(error, LedgerUnwritable):
+        failed = False
+        while not self._context.stop.is_set():
+            try:
+                if failed:
+                    # a batch that blows up must not keep its creates back
+                    self._bulk.end()
+                    failed = False
+                self._send()
+                return
+            except LedgerUnwritable:
+                # the creates wait, as all else does, until the ledger can be used again
+                self._context.stop.wait(LEDGER_AGAIN)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other creates go alone
                 logger.opt(exception=error).error("a batch of creates failed: {}", type(error).__name__)
-            with self._lock:
-                self._thread = None
-            self._bulk.end()
+                failed = True
 
     def _send(self) -> None:
         while not self._context.stop.is_set():
