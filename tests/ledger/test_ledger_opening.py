@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Self
@@ -191,6 +193,19 @@ def test_a_ledger_is_made_where_there_is_none_and_only_its_owner_may_read_it(tmp
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
     assert sorted(path.name for path in file.parent.iterdir()) == ["syncd.db", "syncd.db.lock"]
+
+
+def test_a_first_start_that_was_killed_before_its_commit_is_begun_anew(tmp_path: Path) -> None:
+    dying, left = tmp_path / "dying.db", tmp_path / "syncd.db"
+    with closing(sqlite3.connect(dying, isolation_level=None)) as connection:
+        for statement in ("PRAGMA journal_mode=wal", "PRAGMA cache_size=1", "BEGIN", "CREATE TABLE a (b)"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO a VALUES (zeroblob(100000))")
+        # the files as SIGKILL would leave them
+        for ending in ("", "-wal"):
+            shutil.copy(f"{dying}{ending}", f"{left}{ending}")
+    assert Path(f"{left}-wal").stat().st_size > 4096
+    open_for_work(f"sqlite:///{left}", "the test", NOW).close()
 
 
 def test_a_path_with_signs_that_mean_something_in_addresses_is_a_path(tmp_path: Path) -> None:

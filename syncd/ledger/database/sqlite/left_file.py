@@ -15,7 +15,7 @@ from loguru import logger
 from syncd.ledger.database.backend import VerifyTrail
 from syncd.ledger.database.connection import Database
 from syncd.ledger.database.sqlite.backup import check_copy
-from syncd.ledger.database.sqlite.migrate import check_revision
+from syncd.ledger.database.sqlite.migrate import check_revision, tables_of
 from syncd.ledger.database.sqlite.watch import keep_from_mixing, log_of, look_of, set_log_aside
 from syncd.ledger.errors import LedgerUnreadable, LedgerUnsafe
 
@@ -29,7 +29,7 @@ def check_left_file(file: Path, noted: str | None, verify: VerifyTrail) -> None:
     has_log = log.exists() and log.stat().st_size > 0
     if not file.exists() or not file.stat().st_size or noted == look_of(file):
         return
-    if noted is None and not has_log:
+    if noted is None and (not has_log or _is_blank(file)):
         return
     damage = _damage_of_file(file) or _damage_of_trail(file, verify)
     if damage is None:
@@ -50,6 +50,14 @@ def check_left_file(file: Path, noted: str | None, verify: VerifyTrail) -> None:
     damage = _damage_of_file(file)
     if damage is not None:
         raise LedgerUnsafe(damage, "put a copy in its place: syncd restore")
+
+
+def _is_blank(file: Path) -> bool:
+    """Return True if a file and its log hold no table: a first start was killed before its commit."""
+    try:
+        return not tables_of(file)
+    except LedgerUnreadable:
+        return False
 
 
 def _damage_of_file(file: Path) -> str | None:
