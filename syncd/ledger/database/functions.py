@@ -16,14 +16,23 @@ from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class _AtPath(FunctionElement[Any]):
+class _Spelled(FunctionElement[Any]):
+    """A function in the text of each database: `{0}` and `{1}` are its arguments, `{keys}` a path's keys."""
+
+    inherit_cache = True
+    name = "spelled"
+    in_file: str
+    on_server: str
+    keys = ""
+
+
+class _AtPath(_Spelled):
     """A function of a JSON column and a path, which stands in the statement as SQLite spells it."""
 
     inherit_cache = True
-    name = "json_extract"
 
     def __init__(self, column: Any, *path: str) -> None:
-        self.path = path
+        self.keys = "'{" + ",".join(f'"{key}"' for key in path) + "}'"
         keys = "".join(f'."{key}"' if "." in key else f".{key}" for key in path)
         super().__init__(column, literal_column(f"'${keys}'", String))
 
@@ -33,6 +42,8 @@ class json_text(_AtPath):  # noqa: N801 - spelled as SQL functions are
 
     type = String()
     inherit_cache = True
+    in_file = "json_extract({0}, {1})"
+    on_server = "({0} #>> {keys})"
 
 
 class json_integer(_AtPath):  # noqa: N801 - spelled as SQL functions are
@@ -40,6 +51,8 @@ class json_integer(_AtPath):  # noqa: N801 - spelled as SQL functions are
 
     type = BigInteger()
     inherit_cache = True
+    in_file = "json_extract({0}, {1})"
+    on_server = "CAST(({0} #>> {keys}) AS BIGINT)"
 
 
 class is_json_list(_AtPath):  # noqa: N801 - spelled as SQL functions are
@@ -47,91 +60,45 @@ class is_json_list(_AtPath):  # noqa: N801 - spelled as SQL functions are
 
     type = Boolean()
     inherit_cache = True
+    in_file = "(json_type({0}, {1}) IS 'array')"
+    on_server = "(json_typeof({0} #> {keys}) IS NOT DISTINCT FROM 'array')"
 
 
-class has_json_entries(FunctionElement[bool]):  # noqa: N801 - spelled as SQL functions are
+class has_json_entries(_Spelled):  # noqa: N801 - spelled as SQL functions are
     """True if a JSON column holds a list with an entry."""
 
     type = Boolean()
     inherit_cache = True
-    name = "json_array_length"
+    in_file = on_server = "(json_array_length({0}) > 0)"
 
 
-class json_source(FunctionElement[str]):  # noqa: N801 - spelled as SQL functions are
+class json_source(_Spelled):  # noqa: N801 - spelled as SQL functions are
     """A JSON column as the text that is stored."""
 
     type = String()
     inherit_cache = True
-    name = "json_source"
+    in_file = "{0}"
+    on_server = "CAST({0} AS TEXT)"
 
 
-class position_in(FunctionElement[int]):  # noqa: N801 - spelled as SQL functions are
+class position_in(_Spelled):  # noqa: N801 - spelled as SQL functions are
     """Where the second text stands in the first, counted from 1; 0 if it is not in it."""
 
     type = BigInteger()
     inherit_cache = True
-    name = "instr"
+    in_file = "instr({0}, {1})"
+    on_server = "strpos({0}, {1})"
 
 
-def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> list[str]:
-    return [compiler.process(clause, **options) for clause in element.clauses]
+@compiles(_Spelled)
+def _in_file(element: _Spelled, compiler: SQLCompiler, **options: Any) -> str:
+    return element.in_file.format(*(compiler.process(clause, **options) for clause in element.clauses))
 
 
-@compiles(_AtPath)
-def _json_extract(element: _AtPath, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_extract({', '.join(_arguments(element, compiler, **options))})"
-
-
-@compiles(_AtPath, "postgresql")
-def _text_at_path(element: _AtPath, compiler: SQLCompiler, **options: Any) -> str:
-    column = _arguments(element, compiler, **options)[0]
-    return f"({column} #>> '{{{','.join(_quoted(key) for key in element.path)}}}')"
-
-
-def _quoted(key: str) -> str:
-    return f'"{key}"'
-
-
-@compiles(json_integer, "postgresql")
-def _integer_at_path(element: json_integer, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST({_text_at_path(element, compiler, **options)} AS BIGINT)"
-
-
-@compiles(is_json_list)
-def _is_json_list(element: is_json_list, compiler: SQLCompiler, **options: Any) -> str:
-    return f"(json_type({', '.join(_arguments(element, compiler, **options))}) IS 'array')"
-
-
-@compiles(is_json_list, "postgresql")
-def _is_json_list_at_path(element: is_json_list, compiler: SQLCompiler, **options: Any) -> str:
-    column = _arguments(element, compiler, **options)[0]
-    value = f"{column} #> '{{{','.join(_quoted(key) for key in element.path)}}}'"
-    return f"(json_typeof({value}) IS NOT DISTINCT FROM 'array')"
-
-
-@compiles(has_json_entries)
-def _has_json_entries(element: has_json_entries, compiler: SQLCompiler, **options: Any) -> str:
-    return f"(json_array_length({_arguments(element, compiler, **options)[0]}) > 0)"
-
-
-@compiles(json_source)
-def _json_source(element: json_source, compiler: SQLCompiler, **options: Any) -> str:
-    return _arguments(element, compiler, **options)[0]
-
-
-@compiles(json_source, "postgresql")
-def _json_cast(element: json_source, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST({_arguments(element, compiler, **options)[0]} AS TEXT)"
-
-
-@compiles(position_in)
-def _instr(element: position_in, compiler: SQLCompiler, **options: Any) -> str:
-    return f"instr({', '.join(_arguments(element, compiler, **options))})"
-
-
-@compiles(position_in, "postgresql")
-def _strpos(element: position_in, compiler: SQLCompiler, **options: Any) -> str:
-    return f"strpos({', '.join(_arguments(element, compiler, **options))})"
+@compiles(_Spelled, "postgresql")
+def _on_server(element: _Spelled, compiler: SQLCompiler, **options: Any) -> str:
+    arguments = [compiler.process(clause, **options) for clause in element.clauses]
+    return element.on_server.format(*arguments, keys=element.keys)
 
 
 def upsert(table: Any, *, key: str, value: str) -> Insert:
