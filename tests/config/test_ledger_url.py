@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from syncd.config.problems import ConfigError
 from syncd.config.settings.access import load_settings
+from syncd.ledger.database.postgresql.address import ledger_url
 
 Env = pytest.MonkeyPatch
 PG = "postgresql+psycopg://"
@@ -85,7 +85,7 @@ def test_an_accepted_url_is_read_as_the_driver_reads_it_and_its_password_is_a_se
 ) -> None:
     monkeypatch.setenv("SYNCD_LEDGER_URL", url)
     settings = load_settings()
-    read = make_url(settings.ledger_url)
+    read = ledger_url(settings.ledger_url)
     assert (read.password or read.query.get("password")) == password
     assert password is None or password in settings.secret_values()
     assert "hunter2" not in repr(settings)
