@@ -1,16 +1,11 @@
-"""The ledger's tables; each class explains its columns. The other modules of this folder change the rows.
-
-Columns with `seq` in their name hold moments: integers that only grow, taken when a request begins and when a
-write is confirmed (`database.connection.LogicalClock`). They order reads and writes, because wall time can
-jump back. Times are UTC.
-"""
+"""The tables of incidents, of what follows from them, and of what may have changed."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, text
+from sqlalchemy import JSON, Column, Index
 from sqlmodel import Field, SQLModel
 
 
@@ -43,22 +38,6 @@ class TroubleRow(SQLModel, table=True):
     what: str = Field(primary_key=True)
     since: datetime
     why: str
-
-
-class RequestRow(SQLModel, table=True):
-    """A person's request at the command line; the daemon, or the command with the lock, answers it."""
-
-    __tablename__ = "request"
-
-    id: int | None = Field(default=None, primary_key=True)
-    kind: str
-    arguments: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
-    asked_by: str
-    asked_at: datetime
-    state: str = Field(default="new", index=True)
-    progress: str = ""
-    result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    finished_at: datetime | None = None
 
 
 class IncidentRow(SQLModel, table=True):
@@ -272,109 +251,6 @@ class WaiverRow(SQLModel, table=True):
     rebuilt: bool = False
 
 
-class ReportRunRow(SQLModel, table=True):
-    """A weekly report as it was made: its figures, and the rows from which they were counted.
-
-    `team` is empty for the report over all teams; `week` is the ISO week, as `2026-W47`.
-    """
-
-    __tablename__ = "report_run"
-    __table_args__ = (Index("report_run_week", "team", "week", unique=True),)
-
-    id: int | None = Field(default=None, primary_key=True)
-    team: str
-    week: str
-    begins: datetime
-    ends: datetime
-    made_at: datetime
-    sent_at: datetime | None = None
-    figures: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
-    rows: list[dict[str, Any]] = Field(default=[], sa_column=Column(JSON, nullable=False))
-
-
-_ONCE = text("op_class = 'once'")
-_OPEN_STATE = text("op_class = 'state' AND state IN ('pending', 'in_flight', 'unknown', 'parked', 'held')")
-
-
-class OperationRow(SQLModel, table=True):
-    """One write to a service: decided, claimed, confirmed. The outbox is the operations that are open.
-
-    `meaning` is the decided write. `rendered` is the request: the first claim stores it, and it stays.
-    `probe_from` is the highest issue number that any answer of the project had shown when a create was
-    claimed. `gave_up_boottime` (seconds, under `gave_up_boot_id`) is when the outcome became unknown.
-    `waits_for` is why it has not left yet, in words that follow "waits for"; None: only its turn.
-    """
-
-    __tablename__ = "operation"
-    __table_args__ = (
-        Index("operation_once", "key", unique=True, sqlite_where=_ONCE, postgresql_where=_ONCE),
-        Index(
-            "operation_open_state",
-            "object",
-            "aspect",
-            unique=True,
-            sqlite_where=_OPEN_STATE,
-            postgresql_where=_OPEN_STATE,
-        ),
-        Index("operation_by_state", "state", "incident_id"),
-    )
-
-    id: int | None = Field(default=None, primary_key=True)
-    key: str = Field(index=True)
-    op: str = Field(index=True)
-    op_class: str
-    kind: str
-    target: str
-    incident_id: str = Field(index=True)
-    object: str
-    aspect: str = ""
-    needs: list[str] = Field(default=[], sa_column=Column(JSON, nullable=False))
-    meaning: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
-    reason: str
-    mapping_version: str = ""
-    state: str
-    rendered: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    attempts: int = 0
-    instance: str | None = None
-    probe_from: int | None = None
-    gave_up_boot_id: str | None = None
-    gave_up_boottime: float | None = None
-    remote_id: str | None = None
-    error: str | None = None
-    waits_for: str | None = None
-    waits_since: datetime | None = None
-    decided_at: datetime
-    claimed_at: datetime | None = None
-    finished_at: datetime | None = None
-
-
-class UnseenWriteRow(SQLModel, table=True):
-    """A place that an operation wrote and that no read has shown yet (`syncd.policy.ticket.unseen_writes`).
-
-    `before` are hashes of the values before our writes, `wanted` of the written value. `sends` counts how
-    often syncd wrote that value, `looks` the reads by id that did not show it. `no_effect`: so often, and
-    nobody changed it, that the write had no effect. `placed_status` is the ticket's own from before a move.
-    The service answered at `answered_at` by its own clock (UTC), at `answered_boottime` by ours.
-    """
-
-    __tablename__ = "unseen_write"
-
-    object: str = Field(primary_key=True)
-    place: str = Field(primary_key=True)
-    incident_id: str = Field(index=True)
-    issue_id: str | None = None
-    operation_id: int
-    before: list[str] = Field(sa_column=Column(JSON, nullable=False))
-    wanted: str
-    sends: int
-    looks: int = 0
-    no_effect: bool = False
-    placed_status: str | None = None
-    answered_at: datetime
-    answered_boot_id: str
-    answered_boottime: float
-
-
 class MirrorLinkRow(SQLModel, table=True):
     """A note and its mirrored comment. `origin` tells which of them is the original."""
 
@@ -387,58 +263,3 @@ class MirrorLinkRow(SQLModel, table=True):
     comment_id: str | None = Field(default=None, unique=True)
     note_hash: str | None = None
     comment_hash: str | None = None
-
-
-class KeyValueRow(SQLModel, table=True):
-    """A single value by name, such as a poll's watermark or a project's highest issue number."""
-
-    __tablename__ = "key_value"
-
-    name: str = Field(primary_key=True)
-    value: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-
-
-class PersonRow(SQLModel, table=True):
-    """The Jira account of an address, as of `checked_at`; `account` None: Jira knows nobody with it."""
-
-    __tablename__ = "person"
-
-    email: str = Field(primary_key=True)
-    project: str = Field(primary_key=True)
-    account: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    why: str = ""
-    checked_at: datetime
-
-
-class AuditEventRow(SQLModel, table=True):
-    """One event of the audit trail; triggers refuse a change or a deletion of it."""
-
-    __tablename__ = "audit_event"
-
-    seq: int = Field(primary_key=True)
-    at: datetime
-    kind: str = Field(index=True)
-    incident_id: str | None = Field(default=None, index=True)
-    issue_id: str | None = None
-    operation_id: int | None = None
-    text: str
-    hash: str
-
-
-class AuditHeadRow(SQLModel, table=True):
-    """The end of the audit trail's chain: one row, with id 1."""
-
-    __tablename__ = "audit_head"
-
-    id: int = Field(primary_key=True)
-    seq: int
-    hash: str
-
-
-class MetaRow(SQLModel, table=True):
-    """Facts of the ledger as a whole: its owner, instance, salt, birth, and the number of its starts."""
-
-    __tablename__ = "meta"
-
-    key: str = Field(primary_key=True)
-    value: str
