@@ -14,6 +14,7 @@ from sqlmodel import SQLModel, col, select
 
 from syncd.domain.operation import Target
 from syncd.ledger.database.connection import Database, Transactions
+from syncd.ledger.database.driver import Driver
 from syncd.ledger.database.leadership import Leadership
 from syncd.ledger.open import Ledger, open_for_reading
 from syncd.ledger.records import OperationRecord
@@ -113,9 +114,19 @@ def put(ledger: Transactions, *given: SQLModel) -> None:
 
 
 def insert_rows(ledger: Transactions, table: type[SQLModel], values: list[dict[str, Any]]) -> None:
-    """Add many rows at once."""
+    """Add many rows at once, all with the same columns: by COPY where the database has it."""
     with ledger.write() as session:
-        session.connection().execute(insert(table), values)
+        connection = session.connection()
+        if connection.dialect.name != "postgresql":
+            connection.execute(insert(table), values)
+            return
+        columns = list(values[0])
+        copied = ([_as_copied(row[column]) for column in columns] for row in values)
+        Driver(session).insert(str(table.__tablename__), columns, copied)
+
+
+def _as_copied(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def operations(ledger: Transactions, *states: str) -> list[OperationRecord]:

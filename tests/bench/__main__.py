@@ -54,6 +54,8 @@ ROWS: dict[str, Row] = {
     "webhooks": Row(webhooks.many, 70),
     "quiet": Row(quiet.small, 90),
     "quiet-large": Row(quiet.large, 120),
+    "quiet-server": Row(quiet.server_small, 90),
+    "quiet-server-large": Row(quiet.server_large, 120),
     "life": Row(life.measure, 30),
     "large": Row(large.measure, 90),
 }

@@ -1,5 +1,7 @@
 """A quiet daemon: requests and processor time of a cycle without changes, on a small and a large ledger.
 
+Both are measured in a file and in PostgreSQL, whose processor time counts, too.
+
 Two daemons run one after the other on the same ledger, one with many cycles and one with none beside the
 first. Both do what a daemon does each second; the difference of their processor times is that of the cycles.
 The cycles are measured twice: while the window of each poll still shows what happened before, all of which
@@ -19,6 +21,7 @@ from typing import NamedTuple
 
 from ledger_reading import IncidentRow, TicketRow, insert_rows
 
+from bench.databases import POSTGRESQL, SQLITE, Database, opened
 from bench.figure import Figure
 from bench.installation import Daemon, Installation, installed, wait_until
 from bench.large import defaults, past_rows
@@ -27,7 +30,7 @@ from syncd.ledger.open import open_for_work
 
 OPEN = 20
 SMALL, LARGE = 100, 100_000
-GOAL = 8.0
+GOAL, FLAT = 8.0, 1.1
 POLL_SECONDS = 0.25
 SECONDS, WINDOW_SECONDS = 15.0, 8.0
 LONG_AGO = 1800.0
@@ -38,11 +41,11 @@ READ_FOR = timedelta(days=31)
 NOTHING_DUE = {IncidentRow: {"due_at": None}, TicketRow: {}}
 
 
-def _fill(place: Installation, count: int) -> None:
+def _fill(place: Installation, database: Database, count: int) -> None:
     """Fill the ledger with incidents that were over so long ago that syncd reads them no more."""
     now = datetime.now(UTC)
     place.ledger.parent.mkdir(mode=0o700)
-    ledger = open_for_work(f"sqlite:///{place.ledger}", "the bench", now - timedelta(days=200))
+    ledger = open_for_work(database.url, "the bench", now - timedelta(days=200))
     rows = past_rows(random.Random(7), count, now - READ_FOR)
     empty = {table: defaults(table) for table in (IncidentRow, TicketRow)}
     while chunk := list(islice(rows, 10_000)):
@@ -50,19 +53,26 @@ def _fill(place: Installation, count: int) -> None:
             done = [{**empty[table], **row, **NOTHING_DUE[table]} for of, row in chunk if of is table]
             insert_rows(ledger, table, done)
     ledger.close()
+    database.filled()
 
 
 class _Spent(NamedTuple):
-    """The processor seconds of a daemon in some seconds, and its cycles and requests meanwhile."""
+    """The processor seconds of a daemon and its server in some seconds, and its cycles and requests then."""
 
     seconds: float
+    server: float
     of: float
     cycles: int
     requests: int
 
     def of_a_cycle(self, rest: _Spent) -> float:
-        """Return the milliseconds of one cycle, given what the daemon spends without cycles."""
-        return round((self.seconds - rest.seconds / rest.of * self.of) / self.cycles * 1000, 2)
+        """Return the milliseconds of one cycle, given what is spent without cycles."""
+        both = self.seconds + self.server - (rest.seconds + rest.server) / rest.of * self.of
+        return round(both / self.cycles * 1000, 2)
+
+    def servers_share(self, rest: _Spent) -> float:
+        """Return the server's part of `of_a_cycle`."""
+        return round((self.server - rest.server / rest.of * self.of) / self.cycles * 1000, 2)
 
 
 @contextmanager
@@ -76,36 +86,46 @@ def _settled(place: Installation, poll_seconds: str) -> Iterator[Daemon]:
         yield running
 
 
-def _spent(place: Installation, running: Daemon, seconds: float) -> _Spent:
+def _spent(place: Installation, running: Daemon, database: Database, seconds: float) -> _Spent:
     place.services.post("lines/clear")
-    before = running.seconds()
+    before, of_server = running.seconds(), database.seconds()
     time.sleep(seconds)
     spent, counts = running.seconds() - before, place.services.counts()
-    return _Spent(spent, seconds, counts[POLL], counts.total())
+    return _Spent(spent, database.seconds() - of_server, seconds, counts[POLL], counts.total())
 
 
-def _measure(count: int, goal: float) -> Iterator[Figure]:
-    with installed() as place:
-        _fill(place, count)
+_measured: dict[tuple[str, int], float] = {}
+"""The milliseconds of a quiet cycle by database and size, to compare the sizes."""
+
+
+def _measure(on: str, count: int) -> Iterator[Figure]:
+    with installed() as place, opened(on, place.ledger) as database:
+        place.environment["SYNCD_LEDGER_URL"] = database.url
+        _fill(place, database, count)
         place.services.post("storm", count=OPEN, service="Alipay Integration", title="Open", priority="P4")
         with _settled(place, str(POLL_SECONDS)) as running:
-            window = _spent(place, running, WINDOW_SECONDS)
+            window = _spent(place, running, database, WINDOW_SECONDS)
             place.services.post("age", seconds=LONG_AGO)
             time.sleep(3 * POLL_SECONDS)
-            quiet = _spent(place, running, SECONDS)
+            quiet = _spent(place, running, database, SECONDS)
         with _settled(place, REST_SECONDS) as running:
-            rest = _spent(place, running, SECONDS)
+            rest = _spent(place, running, database, SECONDS)
     if rest.cycles or not quiet.cycles or not window.cycles:
         raise RuntimeError(f"{quiet.cycles} cycles with many cycles, {rest.cycles} without")
-    name = f"quiet cycle, ledger of {count:,} incidents"
-    yield Figure(f"{name}: processor time", quiet.of_a_cycle(rest), "ms", goal)
+    name = f"quiet cycle, {on}, {count:,} incidents"
+    _measured[on, count] = quiet.of_a_cycle(rest)
+    yield Figure(f"{name}: processor time", _measured[on, count], "ms", GOAL)
+    if on == POSTGRESQL:
+        yield Figure(f"{name}: PostgreSQL's part of it", quiet.servers_share(rest), "ms")
+    if count == LARGE and (on, SMALL) in _measured:
+        times = _measured[on, LARGE] / _measured[on, SMALL]
+        yield Figure(f"quiet cycle, {on}: {LARGE:,} incidents to {SMALL}", round(times, 2), "times", FLAT)
     yield Figure(f"{name}: requests", round(quiet.requests / quiet.cycles, 2), "", 3)
-    note = f"after {OPEN} incidents of the last five minutes"
+    note = f"after {OPEN} new ones"
     yield Figure(f"{name}, {note}: processor time", window.of_a_cycle(rest), "ms")
-    yield Figure(
-        f"a second between cycles, ledger of {count:,}", round(rest.seconds / rest.of * 1000, 2), "ms"
-    )
+    between = (rest.seconds + rest.server) / rest.of * 1000
+    yield Figure(f"a second between cycles, {on}, {count:,} incidents", round(between, 2), "ms")
 
 
-small = partial(_measure, SMALL, GOAL)
-large = partial(_measure, LARGE, GOAL)
+small, large = (partial(_measure, SQLITE, count) for count in (SMALL, LARGE))
+server_small, server_large = (partial(_measure, POSTGRESQL, count) for count in (SMALL, LARGE))
