@@ -36,6 +36,7 @@ from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.rehearsal import rehearse
 from syncd.engine.rules import Roles, Rules
 from syncd.engine.runtime.mailer import Mailer
+from syncd.engine.runtime.memory import clean_up_and_keep
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
 from syncd.engine.runtime.ticker import Ticker
@@ -325,6 +326,7 @@ class Daemon:
         if self.listener is not None and self._address is not None:
             knock(self._address[0], self.listener.port)
         rehearse(self._context)
+        clean_up_and_keep()
 
     def _arm_ticker(self) -> None:
         ticker, jobs = self._ticker, self.loop.jobs

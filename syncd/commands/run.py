@@ -87,9 +87,10 @@ def _run(setup: Setup, context: EngineContext, standby: Standby | None) -> bool:
     from loguru import logger
 
     from syncd.daemon import Daemon
-    from syncd.engine.runtime.memory import return_large_blocks
+    from syncd.engine.runtime.memory import keep_for_good, return_large_blocks
 
     return_large_blocks()
+    keep_for_good()
     settings = setup.configuration.settings
     logger.info(
         "syncd runs for {} with the ledger {}, one cycle every {:g} s; stop it with Ctrl-C or SIGTERM",
@@ -133,9 +134,11 @@ def _once(setup: Setup, context: EngineContext) -> int:
     from syncd.engine.jobs.resync import state_in_words
     from syncd.engine.loop import WORKERS, ControlLoop
     from syncd.engine.once import once
+    from syncd.engine.runtime.memory import keep_for_good
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.views import status
 
+    keep_for_good()
     with bar_on_terminal(setup, context.progress):
         result = once(ControlLoop(context), parallel=WORKERS, whole=True)
     with one_view(context.ledger) as view:

@@ -1,0 +1,28 @@
+"""The memory of a process that runs for months: what it loads at its start is not searched again and again."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from syncd.engine.runtime.memory import clean_up_and_keep
+
+
+class _Cycle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def _is_searched(wanted: object) -> bool:
+    return any(found is wanted for found in gc.get_objects())
+
+
+def test_what_lives_is_exempt_from_the_search_for_garbage_and_garbage_is_gone() -> None:
+    kept, garbage = _Cycle(), weakref.ref(_Cycle())
+    assert _is_searched(kept)
+    try:
+        clean_up_and_keep()
+        assert garbage() is None
+        assert not _is_searched(kept)
+    finally:
+        gc.unfreeze()
