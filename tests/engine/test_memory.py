@@ -1,4 +1,4 @@
-"""The memory of a process that runs for months: what it loads at its start is not searched again and again."""
+"""The memory of a process that runs for months: what its start loads is not searched again and again."""
 
 from __future__ import annotations
 
