@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
@@ -124,6 +125,13 @@ class BegunAnew:
     unsent: tuple[str, ...]
 
 
+_TICKETED = (
+    update(IncidentRow)
+    .where(col(IncidentRow.id).in_(select(TicketRow.incident_id)), col(IncidentRow.searched).is_(False))
+    .values(searched=True)
+)
+
+
 def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = "") -> BegunAnew:
     """Treat a ledger as older than what it made; `stamp` is now on the boot-time clock.
 
@@ -138,6 +146,8 @@ def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = ""
         set_cursor_in(session, KEY, **begun, **({"proof": proof} if by_hand else {}))
         unseen_writes.forget_all(session)
         unsent, forgotten = _empty_outbox(session, now, by_hand=by_hand)
+        # what has a ticket is known: it must not be asked for in each cycle from now on
+        session.connection().execute(_TICKETED)
         for row in session.exec(
             select(IncidentRow).where(col(IncidentRow.id).not_in(select(TicketRow.incident_id)))
         ).all():

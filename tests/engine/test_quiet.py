@@ -49,17 +49,22 @@ def statements() -> Iterator[list[Statement]]:
         event.remove(Engine, "before_cursor_execute", collect)
 
 
-def scans(rig: Rig, made: list[Statement]) -> list[str]:
-    """Return the steps of these statements' plans that read a growing table, or its index, from end to end.
+def plans(rig: Rig, made: list[Statement]) -> list[str]:
+    """Return the steps of these statements' plans.
 
     Without statistics SQLite plans by the indices alone, so an empty ledger shows the plans of a full one.
     """
     with closing(sqlite3.connect(rig.folder / rig.name)) as database:
-        steps = [
+        return [
             f"{step[3]}: {statement}"
             for statement, parameters in made
             for step in database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
+
+
+def scans(rig: Rig, made: list[Statement]) -> list[str]:
+    """Return the steps of plans that read a growing table, or its index, from end to end."""
+    steps = plans(rig, made)
     return [step for step in steps if step.startswith("SCAN ") and _table(step) in GROWING]
 
 
@@ -101,3 +106,11 @@ def test_a_quiet_cycle_reads_nothing_again_that_it_has_seen(
 
     monkeypatch.setattr(wire, "incident", read)
     assert quiet.cycle(1.0).good
+
+
+def test_a_quiet_cycle_reads_only_incidents_without_a_search_and_duties_out_of_sight(quiet: Rig) -> None:
+    with statements() as made:
+        quiet.cycle()
+    used = {step.partition(":")[0] for step in plans(quiet, made) if " incident " in step or " duty " in step}
+    assert {"SEARCH incident USING INDEX incident_unsearched (created_at<?)"} <= used
+    assert {step for step in used if " duty " in step} == {"SEARCH duty USING INDEX duty_unseen (state=?)"}

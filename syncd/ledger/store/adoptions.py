@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
 from loguru import logger
-from sqlalchemy import bindparam, or_
+from sqlalchemy import bindparam, exists, or_
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
+from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions, after_commit
@@ -60,21 +61,31 @@ class Reading:
     jira_now: datetime | None
 
 
-def unsearched(ledger: Own) -> list[IncidentRecord]:
-    """Return the claimed incidents older than the ledger whose ticket was not searched for, oldest first."""
+def unsearched(ledger: Own, in_peace: datetime | None) -> list[IncidentRecord]:
+    """Return the claimed incidents older than the ledger whose ticket was not searched for, oldest first.
+
+    Those that were resolved before `in_peace` (UTC) are left out; None: none is.
+    """
+    asked = {"born": ledger.born, "in_peace": in_peace or _LONG_AGO}
     with ledger.read() as session:
-        return load(session, IncidentRecord, _UNSEARCHED, {"born": ledger.born})
+        return load(session, IncidentRecord, _UNSEARCHED, asked)
 
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSEARCHED = (
     select_records(IncidentRecord)
     .where(
         col(IncidentRow.searched).is_(False),
         col(IncidentRow.created_at) < bindparam("born"),
         col(IncidentRow.team).is_not(None),
-        col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
+        or_(
+            col(IncidentRow.status) != IncidentStatus.RESOLVED,
+            col(IncidentRow.resolved_at).is_(None),
+            col(IncidentRow.resolved_at) >= bindparam("in_peace"),
+        ),
+        ~exists().where(col(TicketRow.incident_id) == col(IncidentRow.id)),
     )
-    # the time first: by its index the ledger reads none of the incidents that came after its birth
+    # as the index has them: the ledger reads none of the incidents that came after its birth
     .order_by(col(IncidentRow.created_at), col(IncidentRow.number))
 )
 

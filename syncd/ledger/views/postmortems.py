@@ -18,6 +18,7 @@ from syncd.domain.duty import OF_POSTMORTEM, OWED, RUNNING, Duty, DutyKind, Duty
 from syncd.domain.incident import Incident
 from syncd.domain.recurring import RecurringName, recurring_of, stand_in
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.identity import get_meta
 from syncd.ledger.store.loaded_rules import not_asked
@@ -359,25 +360,27 @@ def unseen_issues(ledger: Transactions) -> list[tuple[str, int, datetime, str | 
     """
     with ledger.read() as session:
         return [
-            (row.key, row.number, row.since, row.deleted_by, row.moved_by)
+            (key, number, since, deleted_by, moved_by)
             for query in _UNSEEN
-            for row in session.connection().execute(query)
+            for key, number, since, deleted_by, moved_by in query.all(session)
         ]
 
 
 _UNSEEN_DUTY = (col(DutyRow.unseen).is_(True), col(DutyRow.state) == DutyState.BREACHED)
 _UNSEEN = tuple(
-    columns(
-        col(table.key),
-        col(IncidentRow.number),
-        func.min(col(DutyRow.breached_at)).label("since"),
-        col(table.deleted_by),
-        col(table.moved_by),
+    Prepared(
+        columns(
+            col(table.key),
+            col(IncidentRow.number),
+            func.min(col(DutyRow.breached_at)).label("since"),
+            col(table.deleted_by),
+            col(table.moved_by),
+        )
+        .join(DutyRow, on)
+        .join(IncidentRow, col(IncidentRow.id) == col(table.incident_id))
+        .where(*_UNSEEN_DUTY)
+        .group_by(col(table.key), col(IncidentRow.number), col(table.deleted_by), col(table.moved_by))
     )
-    .join(DutyRow, on)
-    .join(IncidentRow, col(IncidentRow.id) == col(table.incident_id))
-    .where(*_UNSEEN_DUTY)
-    .group_by(col(table.key), col(IncidentRow.number), col(table.deleted_by), col(table.moved_by))
     for table, on in (
         (PostmortemRow, col(DutyRow.subject) == col(PostmortemRow.incident_id)),
         (ActionItemRow, col(DutyRow.subject) == col(ActionItemRow.issue_id)),

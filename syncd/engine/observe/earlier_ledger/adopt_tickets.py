@@ -26,7 +26,7 @@ from syncd.ledger.store.adoptions import Choice, Reading, adopt_lost, settle_sea
 from syncd.ledger.store.names import log_and_name
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import incident_label
-from syncd.policy.ticket.before_enforcement import left_in_peace
+from syncd.policy.ticket.before_enforcement import in_peace_before, left_in_peace
 from syncd.remote.errors import Cause, RemoteError
 
 A_SEARCH = 50
@@ -38,7 +38,7 @@ def adopt_known(context: EngineContext) -> set[str]:
 
     Raise `RemoteError` where Jira cannot answer; until then syncd creates nothing for these incidents.
     """
-    return search_for(context, unsearched(context.ledger))
+    return search_for(context, unsearched(context.ledger, in_peace_before(context.mappings)))
 
 
 def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[str]:

@@ -111,6 +111,13 @@ def _incidents() -> None:
         sa.Column("non_items", sa.JSON, nullable=False),
         sa.Column("postmortem_searched_for", _TIME),
     )
+    op.create_index(
+        "incident_unsearched",
+        "incident",
+        ["created_at", "number"],
+        sqlite_where=sa.text("searched IS 0 AND team IS NOT NULL"),
+        postgresql_where=sa.text("searched IS false AND team IS NOT NULL"),
+    )
 
 
 def _tickets() -> None:
@@ -223,6 +230,13 @@ def _duties() -> None:
     )
     op.create_index("duty_place", "duty", ["incident_id", "kind", "subject", "clock"], unique=True)
     op.create_index("duty_by_state", "duty", ["state", "due_at"])
+    op.create_index(
+        "duty_unseen",
+        "duty",
+        ["state"],
+        sqlite_where=sa.text("unseen IS 1"),
+        postgresql_where=sa.text("unseen IS true"),
+    )
     op.create_table(
         "waiver",
         sa.Column("id", sa.Integer, primary_key=True),

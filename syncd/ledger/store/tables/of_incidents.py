@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index
+from sqlalchemy import JSON, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 
@@ -60,6 +60,15 @@ class IncidentRow(SQLModel, table=True):
     """
 
     __tablename__ = "incident"
+    __table_args__ = (
+        Index(
+            "incident_unsearched",
+            "created_at",
+            "number",
+            sqlite_where=text("searched IS 0 AND team IS NOT NULL"),
+            postgresql_where=text("searched IS false AND team IS NOT NULL"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     number: int = Field(index=True)
@@ -207,6 +216,12 @@ class DutyRow(SQLModel, table=True):
     __table_args__ = (
         Index("duty_place", "incident_id", "kind", "subject", "clock", unique=True),
         Index("duty_by_state", "state", "due_at"),
+        Index(
+            "duty_unseen",
+            "state",
+            sqlite_where=text("unseen IS 1"),
+            postgresql_where=text("unseen IS true"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
