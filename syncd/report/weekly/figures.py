@@ -147,7 +147,8 @@ def _held(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
 def _apart(rows: Sequence[Row]) -> dict[str, Any]:
     """Return what stands beside the week's number: shares of their own, and the breaches taken back."""
     duties = [row for row in rows if row["table"] == "duty"]
-    waived = [row for row in rows if row["table"] == MOVED or (row in duties and row["verdict"] == WAIVED)]
+    waived = [row for row in rows if row["table"] == MOVED]
+    waived += [row for row in duties if row["verdict"] == WAIVED]
     return {
         "waived": share(row for row in waived if row["verdict"] != RESTRICTED),
         "regulatory": share_so_far(row for row in duties if row["duty"] == DutyKind.FILED),
