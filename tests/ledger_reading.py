@@ -115,6 +115,8 @@ def put(ledger: Transactions, *given: SQLModel) -> None:
 
 def insert_rows(ledger: Transactions, table: type[SQLModel], values: list[dict[str, Any]]) -> None:
     """Add many rows at once, all with the same columns: by COPY where the database has it."""
+    if not values:
+        return
     with ledger.write() as session:
         connection = session.connection()
         if connection.dialect.name != "postgresql":

@@ -57,7 +57,7 @@ ROWS: dict[str, Row] = {
     "quiet-server": Row(quiet.server_small, 90),
     "quiet-server-large": Row(quiet.server_large, 120),
     "life": Row(life.measure, 30),
-    "large": Row(large.measure, 90),
+    "large": Row(large.measure, 180),
 }
 
 

@@ -1,34 +1,48 @@
 """A large ledger: 100,000 incidents and 20,000 action items, to measure what must not grow with it.
 
-It runs in a process of its own, so that the memory is its own, and prints one JSON document.
+It is measured in each database; the processor time of a server counts, too.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ledger_reading import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, insert_rows
+from ledger_reading import (
+    ActionItemRow,
+    DutyRow,
+    IncidentRow,
+    OperationRow,
+    PostmortemRow,
+    TicketRow,
+    insert_rows,
+)
 from pydantic_core import PydanticUndefined
 
+from bench.databases import DATABASES, Database, opened
 from bench.figure import Figure
+from bench.standins import python_path
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.ledger.open import Ledger, open_for_work
+from syncd.domain.operation import op_of, ticket_key
+from syncd.ledger.open import open_for_reading, open_for_work
 from syncd.ledger.views.daemon_state import due_incidents
 
-NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
 INCIDENTS, ITEMS = 100_000, 20_000
 DAYS = 90
 FIRST_ISSUE = 50_000_000
@@ -37,18 +51,50 @@ OWNERS = ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka")
 SERVICES = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
 
 
-def measure() -> list[Figure]:
-    """Measure tick and report on a large ledger, in a process of its own."""
+def measure() -> Iterator[Figure]:
+    """Measure a tick, the report and the reading commands on a large ledger in each database."""
+    for name in DATABASES:
+        with (
+            tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder,
+            opened(name, Path(folder) / "syncd.db") as database,
+        ):
+            fill(database.url)
+            database.filled()
+            figures = _in_a_process(database.url)
+            commands = dict(_commands(Path(folder), database))
+        size = f"{name}, {INCIDENTS // 1000}k incidents, {ITEMS // 1000}k action items"
+        yield Figure(f"{size}: a tick with nothing due, processor time", figures["tick_ms"], "ms", 10)
+        yield Figure(f"{size}: the weekly report, processor time", figures["report_s"], "s", 3)
+        yield Figure(f"{size}: the weekly report, memory at its peak", figures["memory_mb"], "MB", 200)
+        for command, seconds in commands.items():
+            yield Figure(f"{size}: syncd {command}, processor time", round(seconds, 2), "s")
+
+
+def _in_a_process(url: str) -> dict[str, float]:
+    """Measure in a process that filled no ledger, so that the memory is its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.large"], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-m", "bench.large", url], capture_output=True, text=True, check=True, timeout=300
     )
-    figures = json.loads(done.stdout)
-    size = f"{INCIDENTS // 1000}k incidents, {ITEMS // 1000}k action items"
-    return [
-        Figure(f"{size}: a tick with nothing due, processor time", figures["tick_ms"], "ms", 10),
-        Figure(f"{size}: the weekly report, made and written", figures["report_s"], "s", 3),
-        Figure(f"{size}: the weekly report, memory at its peak", figures["memory_mb"], "MB", 200),
-    ]
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def _commands(folder: Path, database: Database) -> Iterator[tuple[str, float]]:
+    """Yield reading commands with the processor seconds of their process and of the server."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SYNCD_")}
+    own |= {"PYTHONPATH": python_path(), "SYNCD_LEDGER_URL": database.url}
+    own |= {"SYNCD_STATE_DIR": str(folder), "SYNCD_MAPPINGS_DIR": str(shipped("mappings"))}
+    for command in ("status", f"show {INCIDENTS // 2 + 1}", "outbox", "report"):
+        before = _children() + database.seconds()
+        line = [sys.executable, "-m", "syncd", *command.split()]
+        subprocess.run(line, env=own, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        yield command, _children() + database.seconds() - before
+
+
+def _children() -> float:
+    """Return the processor seconds of the processes that this one started and that have ended."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 def _rows(rng: random.Random) -> Iterator[tuple[type[Any], dict[str, Any]]]:
@@ -60,7 +106,7 @@ def _rows(rng: random.Random) -> Iterator[tuple[type[Any], dict[str, Any]]]:
 
 
 def past_rows(rng: random.Random, count: int, now: datetime) -> Iterator[tuple[type[Any], dict[str, Any]]]:
-    """Yield the rows of `count` resolved incidents of the last 90 days and of their tickets."""
+    """Yield the rows of `count` resolved incidents of the last 90 days, of their tickets and creates."""
     for number in range(1, count + 1):
         at = now - timedelta(days=rng.uniform(0, DAYS))
         ident, resolved = f"P{number}", at + timedelta(minutes=rng.expovariate(1 / 40))
@@ -78,6 +124,30 @@ def past_rows(rng: random.Random, count: int, now: datetime) -> Iterator[tuple[t
                 "read_seq": 0,
                 "written_seq": 0,
                 "created_at": at,
+            },
+        )
+        yield (
+            OperationRow,
+            {
+                "key": ticket_key(ident),
+                "op": op_of(ticket_key(ident)),
+                "op_class": "once",
+                "kind": "create_ticket",
+                "target": "jira",
+                "incident_id": ident,
+                "object": f"ticket:{ident}",
+                "reason": "it has no ticket",
+                "state": "done",
+                "meaning": {
+                    "severity": "SEV3",
+                    "title": f"Latency {number}",
+                    "labels": ["syncd", f"pd-{ident}"],
+                },
+                "attempts": 1,
+                "remote_id": str(FIRST_ISSUE + number),
+                "decided_at": at,
+                "claimed_at": at,
+                "finished_at": at,
             },
         )
 
@@ -190,18 +260,18 @@ def defaults(table: type[Any]) -> dict[str, Any]:
     }
 
 
-def fill(ledger: Ledger) -> None:
+def fill(url: str) -> None:
     """Fill an empty ledger."""
-    tables: dict[type[Any], list[dict[str, Any]]] = {}
-    for table, row in _rows(random.Random(7)):
-        tables.setdefault(table, []).append(row)
-    for table in (IncidentRow, TicketRow, PostmortemRow, ActionItemRow, DutyRow):
-        rows, empty = tables[table], defaults(table)
-        for start in range(0, len(rows), 5000):
-            insert_rows(ledger, table, [{**empty, **row} for row in rows[start : start + 5000]])
+    ledger = open_for_work(url, "the bench", NOW - timedelta(days=100))
+    rows = _rows(random.Random(7))
+    while chunk := list(islice(rows, 20_000)):
+        for table in (IncidentRow, TicketRow, OperationRow, PostmortemRow, ActionItemRow, DutyRow):
+            empty = defaults(table)
+            insert_rows(ledger, table, [{**empty, **row} for of, row in chunk if of is table])
+    ledger.close()
 
 
-def _tick(ledger: Ledger) -> float:
+def _tick(ledger: Database) -> float:
     """Return the milliseconds of processor time of a tick that finds nothing due."""
     rounds = 200
     began = time.process_time()
@@ -211,25 +281,19 @@ def _tick(ledger: Ledger) -> float:
     return (time.process_time() - began) / rounds * 1000
 
 
-def _report(path: Path) -> dict[str, float]:
-    """Return the seconds for a report with its HTML, text and CSV, and the process's peak in MB."""
+def _report(ledger: Database) -> float:
+    """Return the processor seconds of a report with its HTML, text and CSV, less those of a server."""
     from syncd.report.weekly.formats import written
     from syncd.report.weekly.report import make
     from syncd.report.weekly.week import Week
 
     templates = Templates()
     mappings = load_mappings(shipped("mappings"), templates)
-    ledger = open_for_work(f"sqlite:///{path}", "the bench", NOW)
-    began = time.perf_counter()
-    report = make(ledger, Week.named("2026-W47"), None, mappings, NOW)
+    began = time.process_time()
+    report = make(ledger, Week.of(NOW, "UTC").back(1), None, mappings, NOW)
     for form in ("html", "text", "csv"):
         written(report, form, templates)
-    took = time.perf_counter() - began
-    ledger.close()
-    return {
-        "report_s": round(took, 2),
-        "memory_mb": round(_peak_kilobytes() / 1024, 1),
-    }
+    return time.process_time() - began
 
 
 def _peak_kilobytes() -> int:
@@ -240,20 +304,11 @@ def _peak_kilobytes() -> int:
 
 
 def main() -> None:
-    """Fill a ledger, measure, and print; the report runs in another process that filled no ledger."""
-    if len(sys.argv) > 1:
-        sys.stdout.write(json.dumps(_report(Path(sys.argv[1]))))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "syncd.db"
-        ledger = open_for_work(f"sqlite:///{path}", "the bench", NOW - timedelta(days=100))
-        fill(ledger)
-        tick = round(_tick(ledger), 3)
-        ledger.close()
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.large", str(path)], capture_output=True, text=True, check=True
-        )
-        sys.stdout.write(json.dumps({"tick_ms": tick, **json.loads(done.stdout)}))
+    """Measure on the ledger of a URL, and print one JSON document."""
+    with closing(open_for_reading(sys.argv[1])) as ledger:
+        report, tick = _report(ledger), _tick(ledger)
+    figures = {"tick_ms": round(tick, 3), "report_s": round(report, 2)}
+    sys.stdout.write(json.dumps({**figures, "memory_mb": round(_peak_kilobytes() / 1024, 1)}))
 
 
 if __name__ == "__main__":

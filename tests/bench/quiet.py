@@ -19,7 +19,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from ledger_reading import IncidentRow, TicketRow, insert_rows
+from ledger_reading import IncidentRow, OperationRow, TicketRow, insert_rows
 
 from bench.databases import POSTGRESQL, SQLITE, Database, opened
 from bench.figure import Figure
@@ -38,7 +38,7 @@ LONG_AGO = 1800.0
 REST_SECONDS = "3600"
 READ_FOR = timedelta(days=31)
 """The slow poll reads incidents for 30 days after their end."""
-NOTHING_DUE = {IncidentRow: {"due_at": None}, TicketRow: {}}
+NOTHING_DUE = {IncidentRow: {"due_at": None}, TicketRow: {}, OperationRow: {}}
 
 
 def _fill(place: Installation, database: Database, count: int) -> None:
@@ -47,9 +47,9 @@ def _fill(place: Installation, database: Database, count: int) -> None:
     place.ledger.parent.mkdir(mode=0o700)
     ledger = open_for_work(database.url, "the bench", now - timedelta(days=200))
     rows = past_rows(random.Random(7), count, now - READ_FOR)
-    empty = {table: defaults(table) for table in (IncidentRow, TicketRow)}
+    empty = {table: defaults(table) for table in NOTHING_DUE}
     while chunk := list(islice(rows, 10_000)):
-        for table in (IncidentRow, TicketRow):
+        for table in NOTHING_DUE:
             done = [{**empty[table], **row, **NOTHING_DUE[table]} for of, row in chunk if of is table]
             insert_rows(ledger, table, done)
     ledger.close()
