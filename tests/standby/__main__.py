@@ -31,8 +31,8 @@ from standby.pair import SETTLE, Daemon, Pair, wait
 from syncd.ledger.open import open_for_reading
 from syncd.ledger.views import audit_trail, status
 
-QUIET = 60.0
-"""Seconds of peace after which nothing may be written any more, at least."""
+QUIET = 660.0
+"""Seconds of peace after which nothing may be open any more: notices wait ten minutes to leave in one mail."""
 
 
 @dataclass
