@@ -32,7 +32,7 @@ from syncd.ledger.open import open_for_reading
 from syncd.ledger.views import audit_trail, status
 
 QUIET = 660.0
-"""Seconds of peace after which nothing may be open any more: notices wait ten minutes to leave in one mail."""
+"""Seconds of peace after which nothing may be open any more: notices wait ten minutes for a common mail."""
 
 
 @dataclass
