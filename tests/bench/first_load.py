@@ -29,6 +29,9 @@ FIXED_GOAL = 20
 NOTES = "pagerduty POST /incidents/{id}/notes"
 NOTE_CHECKS = "pagerduty GET /incidents/{id}/notes"
 SEARCH = "jira POST /rest/api/2/search/jql"
+SINGLE = "jira POST /rest/api/2/issue"
+GRAVEST = ("P1", "P2")
+"""The two gravest severities: the tickets of their open incidents never ride in a batch."""
 ENFORCED_SINCE = timedelta(days=-1)
 """The rules begin tomorrow, so all resolved incidents were over before."""
 
@@ -64,7 +67,7 @@ def _until_right(place: Installation) -> None:
         raise Failed(words) from None
 
 
-def _until_last_write(lines: list[Line]) -> Counter[str]:
+def until_last_write(lines: list[Line]) -> list[Line]:
     """Return the requests up to the last that changed Jira, without those of link notes."""
     reads = ("GET", "/search/jql", "/bulkfetch", "/approximate-count")
     last = max(
@@ -72,8 +75,17 @@ def _until_last_write(lines: list[Line]) -> Counter[str]:
         for line in lines
         if line.name.startswith("jira") and " GET " not in line.name and not line.name.endswith(reads)
     )
-    return Counter(
-        line.name for line in lines if line.began <= last and line.name not in (NOTES, NOTE_CHECKS)
+    return [line for line in lines if line.began <= last and line.name not in (NOTES, NOTE_CHECKS)]
+
+
+def grave_singles(lines: list[Line], priorities: dict[str, str]) -> int:
+    """Return how many creates of one ticket are for open incidents of the two gravest severities.
+
+    `priorities` are those of the open incidents.
+    """
+    return sum(
+        line.name == SINGLE and any(priorities.get(incident) in GRAVEST for incident in line.incidents)
+        for line in lines
     )
 
 
@@ -91,16 +103,23 @@ def _accept(place: Installation) -> Counter[str]:
 
 def _figure(name: str, place: Installation, incidents: int, goal: float, before: Counter[str]) -> Figure:
     lines = place.services.lines()
-    asked, every = _until_last_write(lines), Counter(line.name for line in lines)
+    counted, every = until_last_write(lines), Counter(line.name for line in lines)
+    asked = Counter(line.name for line in counted)
+    singles = grave_singles(counted, place.services.read("open"))
+    apart = (
+        f"{(asked.total() - singles) / incidents:.4f} an incident, and {singles} single creates for open"
+        " incidents of the two gravest severities, which never ride in a batch"
+    )
     return Figure(
         f"{name}: requests an incident",
         round(asked.total() / incidents, 4),
         "",
         goal,
         LIMIT,
-        notes=(*_listed(asked), f"before that, until all were held: {before.total()} requests"),
+        notes=(apart, *_listed(asked), f"before that, until all were held: {before.total()} requests"),
         details={
             "requests": dict(asked),
+            "grave_singles": singles,
             "before_accept": before.total(),
             "link_notes": every[NOTES] + every[NOTE_CHECKS],
             "seconds": round(lines[-1].ended - lines[0].began, 1),

@@ -72,6 +72,7 @@ class Front:
             ("GET", "/lines", self._show_lines),
             ("GET", "/progress", self._progress),
             ("GET", "/wrong", self._wrong),
+            ("GET", "/open", self._open),
             ("GET", "/letters", self._letters),
         ):
             self._control.routes.on(method, path)(handler)
@@ -186,6 +187,17 @@ class Front:
             incidents = list(self.world.pagerduty.account.incidents.values())
             wrong = [row.id for row in incidents if tickets.get(row.id) != [STATUS[row.status]]]
         return Reply.of({"wrong": wrong})
+
+    def _open(self, _: tuple[Call, dict[str, str]]) -> Reply:
+        """Return the priorities of the open incidents, by incident."""
+        account = self.world.pagerduty.account
+        return Reply.of(
+            {
+                incident.id: account.priorities[incident.priority_id].name if incident.priority_id else ""
+                for incident in list(account.incidents.values())
+                if incident.is_open
+            }
+        )
 
     def _letters(self, _: tuple[Call, dict[str, str]]) -> Reply:
         rows = [

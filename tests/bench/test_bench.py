@@ -12,6 +12,7 @@ import pytest
 
 from bench.__main__ import ROWS
 from bench.figure import Figure, percentile
+from bench.first_load import SINGLE, grave_singles
 from bench.standins import Line
 from bench.storm import created
 from bench.webhooks import answering
@@ -70,6 +71,15 @@ def test_time_in_which_two_services_answer_at_once_is_subtracted_once() -> None:
 def test_a_batch_counts_for_each_incident_in_it_and_a_refused_one_for_none() -> None:
     batch = _line(1.0, 2.0, "Q1", "Q2")
     assert created([batch, _line(1.0, 2.0, "Q3", status=400)]) == {"Q1": batch, "Q2": batch}
+
+
+def test_single_creates_of_open_grave_incidents_are_counted_apart() -> None:
+    def single(*incidents: str, name: str = SINGLE) -> Line:
+        return Line(name, "/rest/api/2/issue", 201, 1.0, 2.0, [*incidents])
+
+    lines = [single("Q1"), single("Q2"), single("Q3"), single("Q4"), _line(1.0, 2.0, "Q1", "Q5")]
+    # Q3 is light, Q4 is over
+    assert grave_singles(lines, {"Q1": "P1", "Q2": "P2", "Q3": "P3", "Q5": "P1"}) == 2
 
 
 def test_readme_quotes_only_rows_that_the_bench_measures() -> None:
