@@ -1,6 +1,6 @@
 """Compose mails: the operation that sends one, and its letter, from what the ledger knows when it leaves.
 
-The weekly report is a mail of its own: its frozen figures and rows as HTML and text, with the CSV attached.
+The weekly report is a mail of its own (`report_mail`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from loguru import logger
-
-from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.texts import TextValues
 from syncd.domain.duty import OWED, Duty, DutyState
 from syncd.domain.incident import Incident
@@ -37,20 +34,17 @@ from syncd.domain.operation.mail import (
     WeeklyReportMail,
 )
 from syncd.domain.recurring import recurring_of
-from syncd.domain.text import BYTE_ORDER_MARK
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import CannotRender, DecideAgain
+from syncd.engine.errors import DecideAgain
 from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of, upcoming_review
 from syncd.engine.notify.operator_letters import operator_letter
 from syncd.engine.rulebook import projects_of
-from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
 from syncd.ledger.views.postmortems import (
     MailSubject,
     OwingIncident,
-    jira_address,
     owing_incident_of,
     subject_of,
 )
@@ -62,19 +56,11 @@ from syncd.policy.time.time_words import at_words, long_words
 from syncd.report.mail import letters
 from syncd.report.mail.calendar import invitation
 from syncd.report.mail.letters import About, Letter, ToldNotice, format_time
-from syncd.report.mail.message import Attachment, Body
-from syncd.report.state_page import link_to
-from syncd.report.weekly import formats
-from syncd.report.weekly.report import Weekly, frozen, zone_of
-from syncd.report.weekly.week import Week
-from syncd.report.weekly.words import report_context
 
 OfIncident = (
     NoticeMail | CorrectionMail | UnacknowledgedMail | MissingRolesMail | ImpactMail | LeadMail | DecisionMail
 )
 """The mails about one incident that need no duty."""
-LARGEST = 6_000_000
-"""The most characters of an attached CSV; many servers refuse a mail of more than ten megabytes."""
 
 
 def mail_to(
@@ -140,7 +126,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
         raise DecideAgain
     if isinstance(content, FilingMail):
         return _of_filing(context, mail, content, owing_incident, mapping)
-    # `report_body` writes the weekly report
+    # `report_mail` writes the weekly report
     if isinstance(content, WeeklyReportMail):
         raise DecideAgain
     letter, now = _of_duty(content, mail.why, owing_incident, mapping), context.clock.now()
@@ -372,41 +358,3 @@ def text_values(
         next_update=at_words(next_at, about.zone) if next_at is not None else "",
         every=long_words(timedelta(minutes=owed.every_minutes)) if owed is not None else "",
     )
-
-
-def report_body(context: EngineContext, mail: WeeklyReportMail, why: str, mailer: Mailer, head: str) -> Body:
-    """Return a weekly report for one recipient; `why` they get it, `head` of the audit trail (`SEQ:HASH`).
-
-    A report that its template cannot write leaves as its subject and its rows. Raise `CannotRender` where the
-    ledger holds no frozen figures.
-    """
-    report, base = _frozen(context, mail)
-    browse = f"{base}/browse/" if base else ""
-    rows = formats.as_csv(report, names=mail.names)
-    attached = len(rows) <= LARGEST
-    if not attached:
-        why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
-    page, templates = link_to(mailer.page, context.mappings, report.team or ""), mailer.templates
-    words = report_context(report, names=mail.names, head=head, browse=browse, why=why, page=page)
-    name = f"syncd-{formats.file_slug(report.team)}-{report.week.name}.csv"
-    subject = str(words["subject"])
-    attachments = (Attachment(name=name, kind="csv", text=BYTE_ORDER_MARK + rows),) if attached else ()
-    try:
-        text, html = templates.render(formats.TEXT, words), formats.render_html(templates, words)
-    except TemplateError as error:
-        logger.error("{}: its template fails, so only its rows leave: {}", subject, error)
-        lines = (
-            subject,
-            f"syncd could not use the report's template: {error}",
-            f"You get this because {why}.",
-        )
-        return letters.plain_body(subject, (*lines, f"Anchor of the audit trail: {head}"), attachments)
-    return Body(subject=subject, text=text.strip() + "\n", html=html, attachments=attachments)
-
-
-def _frozen(context: EngineContext, mail: WeeklyReportMail) -> tuple[Weekly, str]:
-    team, week = mail.team, Week.named(mail.week)
-    report = frozen(context.ledger, week, team, zone_of(context.mappings, team))
-    if report is None:
-        raise CannotRender(f"the ledger holds no figures of {week.name}")
-    return report, jira_address(context.ledger)

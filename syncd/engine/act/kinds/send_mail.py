@@ -22,7 +22,8 @@ from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.bundle import told_with
-from syncd.engine.notify.compose import bundle_letter, letter_of, reply_to_of, report_body, told_notice
+from syncd.engine.notify.compose import bundle_letter, letter_of, reply_to_of, told_notice
+from syncd.engine.notify.report_mail import report_body
 from syncd.engine.observe.accounts import our_users
 from syncd.engine.observe.incident import read_incident
 from syncd.engine.observe.issues import read_log
