@@ -252,6 +252,9 @@ def _duties() -> None:
         sa.Column("ended_by", sa.String),
         sa.Column("rebuilt", sa.Boolean, nullable=False),
     )
+
+
+def _reports() -> None:
     op.create_table(
         "report_run",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -315,6 +318,9 @@ def _outbox() -> None:
         postgresql_where=sa.text(_OPEN),
     )
     op.create_index("operation_by_state", "operation", ["state", "incident_id"])
+
+
+def _unseen_writes() -> None:
     op.create_table(
         "unseen_write",
         sa.Column("object", sa.String, primary_key=True),
@@ -386,6 +392,8 @@ def upgrade() -> None:
     _tickets()
     _postmortems_and_items()
     _duties()
+    _reports()
     _outbox()
+    _unseen_writes()
     _knowledge()
     _record()
