@@ -6,7 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from postgresql import Cluster
 from waiting import wait_for
 
 from syncd.ledger.database.backend import backend_of
+from syncd.ledger.database.connection import unusable
 from syncd.ledger.database.postgresql import address, lock
 from syncd.ledger.database.postgresql.connection import SETTINGS
 from syncd.ledger.errors import (
@@ -294,6 +296,49 @@ def test_a_restart_of_the_server_ends_no_reader_and_a_writer_goes_on(ledger: Led
     assert get_value(ledger, "a") == {"b": 1}
     set_value(ledger, "a", b=2)
     assert get_value(ledger, "a") == {"b": 2}
+
+
+def test_a_server_that_goes_away_at_any_statement_of_a_takeover_ends_no_standby(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_for_work(url, "the test", NOW).close()
+    breaks = _Breaks()
+
+    def execute(*arguments: Any, **options: Any) -> Any:
+        return breaks.execute(*arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    for number in count():
+        breaks.before(number)
+        try:
+            ledger = open_for_work(url, "the test", NOW, boottime=lambda: 0.0)
+        except Exception as error:  # noqa: BLE001 - the test judges whatever is raised
+            # these a standby says and tries again; after an open commit the service manager starts it again
+            told = isinstance(error, LedgerUnreachable | LedgerUnwritable) or unusable(error) is not None
+            assert told, f"statement {number}: {error!r}"
+        else:
+            breaks.before(-2)
+            ledger.close()
+            break
+    assert number > 10
+
+
+class _Breaks:
+    """Ends our own session directly before one statement of psycopg."""
+
+    def __init__(self) -> None:
+        self._execute: Any = psycopg.Cursor.execute
+        self._left = 0
+
+    def before(self, number: int) -> None:
+        self._left = number
+
+    def execute(self, cursor: psycopg.Cursor[Any], *statement: Any, **options: Any) -> Any:
+        self._left -= 1
+        if self._left == -1:
+            with suppress(psycopg.OperationalError):
+                self._execute(cursor, "SELECT pg_terminate_backend(pg_backend_pid())")
+        return self._execute(cursor, *statement, **options)
 
 
 def test_a_connection_that_breaks_within_a_write_is_trouble_of_the_ledger(ledger: Ledger) -> None:

@@ -92,9 +92,14 @@ class PostgreSQLBackend:
         return "look at PostgreSQL: its log tells why; syncd tries again by itself"
 
     def empty_log(self, engine: Engine) -> bool:
-        """Let PostgreSQL clear deleted rows; its log and its backups keep them for as long as they last."""
+        """Let PostgreSQL clear deleted rows; its log and its backups keep them for as long as they last.
+
+        Raise `LedgerUnreachable`.
+        """
+        from syncd.ledger.database.postgresql.lock import reached
+
         tables = ", ".join(table.name for table in SQLModel.metadata.sorted_tables)
-        with engine.connect() as connection:
+        with reached(self.name), engine.connect() as connection:
             # the connection's own statements: VACUUM cannot run inside a transaction
             driver: Any = connection.connection.driver_connection
             driver.execute("SET statement_timeout = 0")
@@ -106,9 +111,9 @@ class PostgreSQLBackend:
         return True
 
     def _revision(self) -> str | None:
-        from syncd.ledger.database.postgresql.lock import connect
+        from syncd.ledger.database.postgresql.lock import connected
 
-        with connect(self._url, self.name) as connection:
+        with connected(self._url, self.name) as connection:
             if connection.execute("SELECT to_regclass('alembic_version')").fetchone()[0] is None:
                 return None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -116,18 +121,18 @@ class PostgreSQLBackend:
 
     def tables(self) -> list[str]:
         """Return the names of the tables in the schema of the ledger."""
-        from syncd.ledger.database.postgresql.lock import connect
+        from syncd.ledger.database.postgresql.lock import connected
 
         query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
-        with connect(self._url, self.name) as connection:
+        with connected(self._url, self.name) as connection:
             return [str(name) for (name,) in connection.execute(query).fetchall()]
 
     def drop(self) -> None:
         """Drop the ledger's tables."""
-        from syncd.ledger.database.postgresql.lock import connect
+        from syncd.ledger.database.postgresql.lock import connected
 
         ours = {"alembic_version", *(table.name for table in SQLModel.metadata.sorted_tables)}
-        with connect(self._url, self.name) as connection, connection.transaction():
+        with connected(self._url, self.name) as connection, connection.transaction():
             for name in sorted(ours):
                 connection.execute(f"DROP TABLE IF EXISTS {name} CASCADE")
             connection.execute("DROP FUNCTION IF EXISTS audit_event_refuse_change")
@@ -142,9 +147,9 @@ class PostgreSQLBackend:
 
     def check_place(self) -> None:
         """Check the server and a connection as a start does; nothing stays in doubt."""
-        from syncd.ledger.database.postgresql.lock import connect
+        from syncd.ledger.database.postgresql.lock import connected
 
-        with connect(self._url, self.name) as connection:
+        with connected(self._url, self.name) as connection:
             check_server(connection, self.name)
 
     def lock(self) -> Any:

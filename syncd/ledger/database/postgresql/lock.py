@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -44,24 +44,38 @@ WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 2
 def connect(url: URL, name: str, suffix: str = "") -> Any:
     """Return a connection that belongs to no pool; raise `LedgerUnreachable`."""
     try:
-        connection = psycopg.connect(**connect_options(url, suffix))
-    except psycopg.OperationalError as error:
-        raise unreachable(name, error) from error
+        with reached(name):
+            connection = psycopg.connect(**connect_options(url, suffix))
+            try:
+                set_up(connection, name)
+            except BaseException:
+                connection.close()
+                raise
     except psycopg.ProgrammingError as error:
         # the driver refuses the options before it connects
         raise LedgerMisconfigured(
             f"SYNCD_LEDGER_URL cannot be used: {_first_line(error)}", "correct what stands behind the `?`"
         ) from None
-    set_up(connection, name)
     return connection
 
 
-def unreachable(name: str, error: Exception) -> LedgerUnreachable:
-    """Return the error that says that a server does not answer; it holds the driver's first line."""
-    return LedgerUnreachable(
-        f"the ledger {name} cannot be reached: {_first_line(error)}",
-        "check that PostgreSQL is running and accepts syncd's role and password",
-    )
+@contextmanager
+def reached(name: str) -> Iterator[None]:
+    """Raise `LedgerUnreachable` if the server cannot be reached, or ends its connection meanwhile."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise LedgerUnreachable(
+            f"the ledger {name} cannot be reached: {_first_line(error)}",
+            "check that PostgreSQL is running and accepts syncd's role and password",
+        ) from error
+
+
+@contextmanager
+def connected(url: URL, name: str) -> Iterator[Any]:
+    """Connect for a few statements, each committed at once; raise `LedgerUnreachable`."""
+    with reached(name), connect(url, name) as connection:
+        yield connection
 
 
 def _first_line(error: Exception) -> str:
@@ -83,11 +97,12 @@ class AdvisoryLock:
         """Take the lock at once, or raise `LedgerBusy` with the name of its holder."""
         connection = connect(self._url, self._name, f"{holder_name}, pid {os.getpid()}")
         try:
-            check_server(connection, self._name)
-            query = f"SELECT pg_try_advisory_lock({EXECUTOR}, {SCHEMA_KEY})"
-            if not connection.execute(query).fetchone()[0]:
-                holder = _holder(connection)
-                raise LedgerBusy(f"the lock of {self._name}", holder or "")
+            with reached(self._name):
+                check_server(connection, self._name)
+                query = f"SELECT pg_try_advisory_lock({EXECUTOR}, {SCHEMA_KEY})"
+                if not connection.execute(query).fetchone()[0]:
+                    holder = _holder(connection)
+                    raise LedgerBusy(f"the lock of {self._name}", holder or "")
         except BaseException:
             connection.close()
             raise
@@ -95,13 +110,17 @@ class AdvisoryLock:
         self.note(None)
 
     def lead(self, boottime: Callable[[], float]) -> None:
-        """Begin to lead: a thread proves every two seconds that the lock is still held."""
+        """Begin to lead: a thread proves every two seconds that the lock is still held.
+
+        Raise `LedgerUnreachable`.
+        """
         connection = self._connection
         limits = f"SET statement_timeout = {HOLDS:.0f}000"
         if connection.info.server_version >= _ENDS_SILENT:
             # also where the link is cut behind a proxy, which keeps both connections open
             limits += f"; SET idle_session_timeout = {SILENT_SECONDS}000"
-        connection.execute(limits, prepare=False)
+        with reached(self._name):
+            connection.execute(limits, prepare=False)
         self.leadership = Leadership(boottime, secrets.token_hex(8))
         Thread(target=self._prove, args=(boottime, self.leadership), name="lock", daemon=True).start()
 
@@ -144,7 +163,7 @@ class AdvisoryLock:
 
     def holder(self) -> Holder | None:
         """Return the process that holds the lock, on any machine; None if there is none."""
-        with connect(self._url, self._name) as connection:
+        with connected(self._url, self._name) as connection:
             name = _holder(connection)
         if name is None:
             return None
