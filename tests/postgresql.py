@@ -1,22 +1,25 @@
 """A PostgreSQL cluster for one run of the tests: in a temporary folder, on a Unix socket, of any user.
 
-All workers of a run share it; the last one to end stops it. A test gets a database of its own, copied from
-one with the ledger's empty tables.
+All workers of a run share it; it ends with the last of them, also if that is killed. A test gets a database
+of its own, copied from one with the ledger's empty tables.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import json
 import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Integer, event
 from sqlalchemy.engine import make_url
@@ -158,37 +161,45 @@ def explained(ledger: Ledger) -> Iterator[dict[str, set[str]]]:
 
 @contextmanager
 def shared_cluster(folder: Path) -> Iterator[Cluster]:
-    """Yield the cluster of a run in a folder: start it if it is not there, stop it after the last user."""
-    data, users = folder / "data", folder / "users"
+    """Yield the cluster of a run in a folder: start it if it is not there. It ends with its last user."""
     folder.mkdir(exist_ok=True)
-    with _alone(folder):
-        if not users.exists():
-            _start(folder, data)
-        with users.open("a") as names:
-            names.write("x")
+    with _lock_of(folder).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        use = _join(folder)
+        if use is None:
+            use = _start(folder)
     cluster = Cluster(folder)
     try:
         yield cluster
     finally:
         cluster.close()
-        with _alone(folder):
-            left = users.read_text()[1:]
-            users.write_text(left)
-            if not left:
-                run_program("pg_ctl", "stop", "-D", str(data), "-m", "immediate", "-s")
-                shutil.rmtree(folder)
+        os.close(use)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock_of(folder: Path) -> Path:
     # one lock for all runs of a user: one for each run would be left behind
-    with folder.with_name(f"syncd-postgresql-of-{os.getuid()}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return folder.with_name(f"syncd-postgresql-of-{os.getuid()}.lock")
 
 
-def _start(folder: Path, data: Path) -> None:
+def _join(folder: Path) -> int | None:
+    """Return the open pipe that makes us a user of the cluster, None if no cluster runs."""
+    try:
+        return os.open(folder / "users", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENXIO):
+            raise
+        return None
+
+
+def _start(folder: Path) -> int:
+    """Start the cluster and return the open pipe of its first user."""
+    data, users = folder / "data", folder / "users"
     shutil.rmtree(data, ignore_errors=True)
+    users.unlink(missing_ok=True)
+    os.mkfifo(users, 0o600)
+    use = os.open(users, os.O_RDWR)
+    with users.open("rb") as ended:
+        _watch(folder, ended)
     if os.geteuid() == 0:
         user = _user()
         os.chown(folder, user.pw_uid, user.pw_gid)
@@ -199,6 +210,23 @@ def _start(folder: Path, data: Path) -> None:
         options = {**_OPTIONS, "unix_socket_directories": str(folder)}
         file.writelines(f"{name} = '{value}'\n" for name, value in options.items())
     run_program("pg_ctl", "start", "-D", str(data), "-w", "-s", "-l", str(folder / "log"))
+    return use
+
+
+def _watch(folder: Path, ended: IO[bytes]) -> None:
+    """Start the process that stops the cluster after its last user, before there is anything to stop."""
+    stop, options = _command("pg_ctl", "stop", "-D", str(folder / "data"), "-m", "immediate", "-s")
+    script = Path(__file__).with_name("cluster_end.py")
+    arguments = [_lock_of(folder), folder, json.dumps(stop), json.dumps(options)]
+    subprocess.run(
+        [sys.executable, "-I", "-S", script, *arguments],
+        check=True,
+        stdin=ended,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # no Ctrl-C ends it before the cluster
+        start_new_session=True,
+    )
 
 
 def _user() -> pwd.struct_passwd:
@@ -212,17 +240,15 @@ def _user() -> pwd.struct_passwd:
 
 def run_program(program: str, *arguments: str) -> None:
     """Run a program of the server, as a user that may."""
-    options: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        user = _user()
-        options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    command, options = _command(program, *arguments)
+    subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **options)
+
+
+def _command(program: str, *arguments: str) -> tuple[list[str], dict[str, Any]]:
     folder = programs()
     assert folder is not None
-    subprocess.run(
-        [folder / program, *arguments],
-        check=True,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"},
-        **options,
-    )
+    options: dict[str, Any] = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}}
+    if os.geteuid() == 0:
+        user = _user()
+        options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return [str(folder / program), *arguments], options
