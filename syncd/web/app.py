@@ -41,6 +41,8 @@ _LAST = {"Connection": "close"}
 Take = Callable[[Sequence[bytes]], list[str]]
 MOST_TOGETHER = 100
 """Deliveries in one transaction."""
+EVERY = 0.01
+"""Seconds from the begin of a transaction to that of the next, unless enough deliveries wait to fill it."""
 
 
 class Secrets(NamedTuple):
@@ -218,15 +220,16 @@ def _door(
 
 
 class _Together:
-    """Takes bodies: those that arrive while a transaction is under way share the next one.
+    """Takes bodies: those that arrive while a transaction is under way, or soon after, share the next one.
 
-    Used by the listener's thread alone.
+    Each transaction costs the same, and the workers wait for it. Used by the listener's thread alone.
     """
 
     def __init__(self, take: Take) -> None:
         self._take = take
         self._waiting: list[tuple[bytes, asyncio.Future[str]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._next_at = 0.0
 
     async def take(self, body: bytes) -> str:
         """Return the outcome of a body once it is stored; raise what kept it from being stored."""
@@ -239,6 +242,7 @@ class _Together:
     async def _work(self) -> None:
         try:
             while self._waiting:
+                await self._pause()
                 share, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
                 if not await self._stored(share) and len(share) > 1:
                     # one body that fails must take none of its neighbours along
@@ -246,6 +250,13 @@ class _Together:
                         await self._stored([alone])
         finally:
             self._task = None
+
+    async def _pause(self) -> None:
+        """Let bodies gather if the last transaction began a moment ago."""
+        now = asyncio.get_running_loop().time
+        if len(self._waiting) < MOST_TOGETHER and now() < self._next_at:
+            await asyncio.sleep(self._next_at - now())
+        self._next_at = now() + EVERY
 
     async def _stored(self, share: Sequence[tuple[bytes, asyncio.Future[str]]]) -> bool:
         """Take bodies and give their outcomes; return False, and give none to several, if that failed."""

@@ -14,6 +14,7 @@ from ledger_reading import ChangeNoticeRow, rows
 from rig import Rig
 
 from syncd.engine.rules import Rank
+from syncd.web import app
 from syncd.web.app import _Together
 from syncd.web.receive import LOOK_EVERY, Receiver
 from web.test_listener import pagerduty, trigger
@@ -43,6 +44,38 @@ def test_bodies_that_arrive_while_others_are_stored_share_the_next_transaction()
 
     assert asyncio.run(deliver()) == ["took 0", "took 1", "took 2", "took 3"]
     assert shares == [[b"0"], [b"1", b"2", b"3"]]
+
+
+def test_bodies_that_arrive_soon_after_a_transaction_began_gather_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shares: list[list[bytes]] = []
+    waits: list[float] = []
+    turn = asyncio.sleep
+
+    def take(bodies: Sequence[bytes]) -> list[str]:
+        shares.append(list(bodies))
+        return ["used"] * len(bodies)
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        for _ in range(10):
+            await turn(0)
+
+    async def deliver() -> None:
+        together = _Together(take)
+        await together.take(b"first")
+        tasks = []
+        for number in range(3):
+            tasks.append(asyncio.create_task(together.take(str(number).encode())))
+            await turn(0)
+        await asyncio.gather(*tasks)
+
+    monkeypatch.setattr(app, "EVERY", 3600.0)
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    asyncio.run(deliver())
+    assert shares == [[b"first"], [b"0", b"1", b"2"]]
+    assert len(waits) == 1
 
 
 def test_a_body_that_fails_takes_none_of_its_neighbours_along() -> None:
