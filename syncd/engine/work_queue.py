@@ -9,6 +9,7 @@ need no ageing: only grave ones go before them, and those are few.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from threading import Condition, Event, Thread
@@ -58,6 +59,7 @@ class WorkQueue:
         self._rank_of: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._timers: list[tuple[float, str]] = []
+        self._due_of: dict[str, float] = {}
         self._threads: list[Thread] = []
         self._stopping = False
         self._done = 0
@@ -115,7 +117,11 @@ class WorkQueue:
         with self._change:
             due = []
             while self._timers and self._timers[0][0] <= now:
-                due.append(heapq.heappop(self._timers)[1])
+                at, incident_id = heapq.heappop(self._timers)
+                # an earlier timer took the place of this one
+                if self._due_of.get(incident_id) == at:
+                    del self._due_of[incident_id]
+                    due.append(incident_id)
         self._queue(due, {})
 
     def next_due(self) -> float | None:
@@ -245,7 +251,10 @@ class WorkQueue:
                 self._busy.pop(incident_id, None)
                 if later.seconds is not None:
                     due = self._clock.boottime() + later.seconds
-                    heapq.heappush(self._timers, (due, incident_id))
+                    # one timer each: the work at its end tells when to come back
+                    if due < self._due_of.get(incident_id, math.inf):
+                        self._due_of[incident_id] = due
+                        heapq.heappush(self._timers, (due, incident_id))
                 for other in woken:
                     self._put(other, ranks.get(other, Rank.GRAVEST))
                 self._done += 1

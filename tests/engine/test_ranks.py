@@ -119,6 +119,27 @@ def test_whom_an_incident_wakes_and_whose_time_has_come_go_by_their_ranks() -> N
     assert order == ["late", "late", "light", "woken", "other"]
 
 
+def test_an_incident_has_one_timer_however_often_it_was_worked_on_meanwhile() -> None:
+    turns: list[str] = []
+    clock = RigClock(SandboxClock(START))
+
+    def work(incident: str) -> Later:
+        turns.append(incident)
+        return Later(5.0)
+
+    work_queue = WorkQueue(work, clock)
+    for _ in range(4):
+        work_queue.submit(["one"])
+        work_queue.drain()
+        clock.sandbox.advance(1)
+    turns.clear()
+    for _ in range(20):
+        clock.sandbox.advance(1)
+        work_queue.wake()
+        work_queue.drain()
+    assert turns == ["one"] * 4
+
+
 @pytest.fixture
 def slow() -> Iterator[Event]:
     """An event for which light work waits."""
