@@ -8,6 +8,7 @@ HOURS ?= 72
 DATABASES ?= 100
 CUTS ?= 100
 STOPS ?= 20
+STRIKES ?= 2000
 SEEDS ?= 500
 LIMIT ?= 600
 WANTED := --constraint requirements.lock --group dev --editable .
@@ -18,7 +19,7 @@ INSTALL := { $(PIP) --upgrade 'pip>=25.1' && $(PIP) $(WANTED); }
 # Compiled modules are kept, whatever the machine's default: the tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help test demo check lint dist bench crash standby simulate simulate-verdicts soak strangers clean
+.PHONY: help test demo check lint dist bench crash standby standby-simulated simulate simulate-verdicts soak strangers clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +60,9 @@ crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 standby: KILLS := 200
 standby: $(BIN)/.ready ## Strike two daemons on one PostgreSQL ledger: make standby KILLS=200 DATABASES=100 CUTS=100 STOPS=20
 	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --seed $(SEED)
+
+standby-simulated: $(BIN)/.ready ## Strike two daemons under a clock that stands still meanwhile: make standby-simulated STRIKES=2000 SEED=1
+	PYTHONPATH=tests $(BIN)/python -m standby.simulate --strikes $(STRIKES) --seed $(SEED)
 
 simulate: $(BIN)/.ready ## Play seeded histories of people, faults and crashes: make simulate SEEDS=500 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --start $(SEED) --all

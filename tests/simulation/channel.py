@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 from ledger_reading import hear_status_updates
@@ -19,6 +18,7 @@ from simulation.baton import Hub
 from simulation.people import WAIT, tickets
 from simulation.plan import CLAIMED, LEAK, Plan
 from simulation.teams import FILED
+from simulation.watched import Place
 from syncd.ledger.database.connection import Database
 from syncd.remote.chat import ChatClient
 from syncd.remote.http.transport import Transport
@@ -40,7 +40,7 @@ class Channel:
     world: World
     hub: Hub
     plan: Plan
-    ledger: Path
+    ledger: Place
     restricted: set[str] = field(default_factory=set)
     """Incidents that are restricted from their trigger on."""
     over_before: set[str] = field(default_factory=set)
@@ -72,7 +72,7 @@ class Channel:
         self.world.advance((START - self.world.clock()).total_seconds())
         self._go_on(still.id, random)
         # PagerDuty's webhook has told of a status update before: else syncd reminds nobody
-        ledger = Database(f"sqlite:///{self.ledger}")
+        ledger = Database(self.ledger.url)
         hear_status_updates(ledger, START)
         ledger.close()
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger_reading import OperationRecord, TicketRow, opened, operations, rows, texts_of
+from ledger_reading import OperationRecord, TicketRow, operations, rows, texts_of
 
 from simulation.judge_chat import chat_complaints
 from simulation.judge_mails import mail_complaints, silence_complaints
@@ -23,6 +24,7 @@ from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
 from syncd.domain.operation import op_of, ticket_key
 from syncd.ledger.database.connection import Database, one_view
+from syncd.ledger.open import open_for_reading
 from syncd.ledger.views import audit_trail
 from syncd.policy.marks import mark_in
 from syncd.report.evidence import MANIFEST, build
@@ -53,7 +55,7 @@ class Judge:
         self.losses: list[str] = []
         self.others: list[str] = []
         self._marks = self._count_marks()
-        with opened(ending.ledger) as ledger:
+        with closing(open_for_reading(ending.ledger.url)) as ledger:
             self._tickets = {row.incident_id: row for row in rows(ledger, TicketRow)}
             self._operations = operations(ledger)
             papers = duty_issue_complaints(ledger, ending)

@@ -54,6 +54,10 @@ class Letterbox:
         """Take a letter. Raise `NotDone` or `Unknown`, as the daemon's own client does."""
         self.line.step("before a request")
         self.hub.pause(self.random.expovariate(5.0))
+        self.take(recipient, message)
+
+    def take(self, recipient: str, message: bytes) -> None:
+        """Take a letter from the network."""
         fails, after = self.random.random() < 0.1, self.random.random() < 0.5
         fails = fails and self.hub.now() < self.calm
         if fails and not after:

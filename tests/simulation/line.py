@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -114,13 +115,16 @@ class SimulatedLine:
             slept += seconds
             self.hub.pause(seconds)
 
-        delivery = self.world.answer(service, call, sleep)
+        delivery = self._answer(service, call, sleep)
         if delivery.manner == "trickle" or slept > WHOLE:
             self.hub.pause(max(0.0, WHOLE - slept))
             raise TimedOut
         if returns:
             self.hub.pause(returns)
         return delivery
+
+    def _answer(self, service: str, call: Call, sleep: Callable[[float], None]) -> Delivery:
+        return self.world.answer(service, call, sleep)
 
     def _travel(self, service: str, call: Call, seconds: float) -> None:
         """Wait while a request travels; if the daemon dies meanwhile, half of the requests still arrive."""

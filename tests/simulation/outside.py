@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 from ledger_reading import pause
 
@@ -17,6 +16,7 @@ from simulation.line import DaemonClock, SimulatedLine
 from simulation.people import WAIT
 from simulation.plan import Plan
 from simulation.strikes import ALL, Window
+from simulation.watched import Place
 from syncd.domain.operation import Target
 from syncd.ledger.database.connection import Database
 from syncd.ledger.requests.answers import ask
@@ -40,7 +40,7 @@ class Outside:
     plan: Plan
     line: SimulatedLine
     clock: DaemonClock
-    ledger: Path
+    ledger: Place
     rules: dict[Window, faults.Rule] = field(default_factory=dict)
     """The rules of the windows that have begun; each counts the requests that it struck."""
 
@@ -76,12 +76,12 @@ class Outside:
 
     def _pause(self, target: str) -> None:
         """Pause a service as a person at the command line does; a daemon that is down reads it later."""
-        db = Database(f"sqlite:///{self.ledger}")
+        db = Database(self.ledger.url)
         pause(db, Target(target), "operator", "simulated", self.clock.now())
         db.close()
 
     def _resume(self, target: str) -> None:
-        db = Database(f"sqlite:///{self.ledger}")
+        db = Database(self.ledger.url)
         ask(db, "resume", {"targets": [target]}, "operator", self.clock.now())
         db.close()
 
@@ -135,7 +135,7 @@ class Outside:
         A name that syncd never read maps nothing, so the first rename may wait for the daemon's first
         contact; the rename back then waits for the first one.
         """
-        db = Database(f"sqlite:///{self.ledger}")
+        db = Database(self.ledger.url)
         known = before in service_bindings(db) or after in service_bindings(db)
         db.close()
         services = self.world.pagerduty.account.services.values()
@@ -155,7 +155,7 @@ class Outside:
                 account.set_due(incident, timer, None)
 
     def _find_mute(self) -> None:
-        db = Database(f"sqlite:///{self.ledger}")
+        db = Database(self.ledger.url)
         early = (self.clock.now() - timedelta(seconds=LONG)).isoformat()
         for row in outbox_data(db)["operations"]:
             if row["state"] == "pending" and row["waits_for"] == "its turn" and row["decided_at"] < early:

@@ -7,14 +7,13 @@ it is recorded if the daemon had nothing left to change at that moment: only the
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from simulation.baton import Hub
 from simulation.plan import Act, Plan
+from simulation.watched import Place
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 from syncd.sandbox.wire import Refusal
@@ -57,7 +56,7 @@ class People:
     world: World
     hub: Hub
     plan: Plan
-    ledger: Path
+    ledger: Place
     orphans: Callable[[], int]
     ids: dict[int, str] = field(default_factory=dict)
     services: dict[str, list[str]] = field(default_factory=dict)
@@ -272,28 +271,20 @@ class People:
 
     def _ledger_has_ticket(self, incident: str) -> bool:
         """Return True if the ledger has the ticket of the incident."""
-        with sqlite3.connect(self.ledger) as connection:
-            row = connection.execute("select 1 from ticket where incident_id = ?", [incident]).fetchone()
-        connection.close()
-        return row is not None
+        return bool(self.ledger.fetch("select 1 from ticket where incident_id = ?", incident))
 
     def _at_rest(self, incident: str, aspect: str) -> bool:
         """Return True if both sides agree on a field by the ledger, and no operation is under way."""
         if self.orphans():
             return False
-        with sqlite3.connect(self.ledger) as connection:
-            row = connection.execute("select agreed from ticket where incident_id = ?", [incident]).fetchone()
-            busy = connection.execute(
-                "select count(*) from operation where incident_id = ? and op_class = 'state'"
-                " and instr(?, state) > 0",
-                [incident, " ".join(OPEN)],
-            ).fetchone()[0]
-        connection.close()
+        rows = self.ledger.fetch("select cast(agreed as text) from ticket where incident_id = ?", incident)
+        states = "select state from operation where incident_id = ? and op_class = 'state'"
+        busy = any(state in OPEN for (state,) in self.ledger.fetch(states, incident))
         record = self.world.pagerduty.find(incident)
         state = "merged" if record.merged_into else record.status
         side = {"state": state, "summary": record.title}.get(aspect)
-        agreed = json.loads(row[0]).get(aspect) if row else None
-        return bool(row) and not busy and (agreed == side if side else agreed is not None)
+        agreed = json.loads(rows[0][0]).get(aspect) if rows else None
+        return bool(rows) and not busy and (agreed == side if side else agreed is not None)
 
 
 def tickets(world: World, incident: str) -> list[Issue]:

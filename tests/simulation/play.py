@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from simulation.people import WAIT, People
 from simulation.plan import Plan
 from simulation.strikes import Window
 from simulation.teams import OWN_STATUSES, mappings_of
-from simulation.watched import watched_ledger
+from simulation.watched import LedgerFile, Place, watched_ledger
 from simulation.wire import WatchedLedger, WireTransport
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop
@@ -65,7 +66,7 @@ class Ending:
     people: People
     channel: Channel
     line: SimulatedLine
-    ledger: Path
+    ledger: Place
     letters: list[Letter]
     boots: list[float]
     errors: list[str]
@@ -89,15 +90,14 @@ class Simulation:
         self.plan, self.mutate = plan, mutate
         clock = SandboxClock(START - (BEFORE if plan.chat != "off" else timedelta()))
         self.world = default_world(clock, plan.seed, limits=False)
-        self.hub = Hub(clock)
-        self.line = SimulatedLine(self.world, self.hub, plan, stream(plan.seed, "line"))
+        self.hub, self.line = self._network(clock)
         self.clock = DaemonClock(self.hub)
         self.letterbox = Letterbox(self.line, self.hub, stream(plan.seed, "letters"), plan.calm)
         self.file = folder / "ledger.db"
-        self.file.write_bytes(watched_ledger())
-        self.people = People(self.world, self.hub, plan, self.file, lambda: self.line.orphans)
-        self.channel = Channel(self.world, self.hub, plan, self.file)
-        self.outside = Outside(self.world, self.hub, plan, self.line, self.clock, self.file)
+        self.place = self._put_ledger()
+        self.people = People(self.world, self.hub, plan, self.place, lambda: self.line.orphans)
+        self.channel = Channel(self.world, self.hub, plan, self.place)
+        self.outside = Outside(self.world, self.hub, plan, self.line, self.clock, self.place)
         self.lines: list[tuple[float, str]] = []
         self.boots: list[float] = []
         self.errors: list[str] = []
@@ -105,6 +105,14 @@ class Simulation:
         self.ledger: Ledger | None = None
         self.loop: ControlLoop | None = None
         self._prepare()
+
+    def _network(self, clock: SandboxClock) -> tuple[Hub, SimulatedLine]:
+        hub = Hub(clock)
+        return hub, SimulatedLine(self.world, hub, self.plan, stream(self.plan.seed, "line"))
+
+    def _put_ledger(self) -> Place:
+        self.file.write_bytes(watched_ledger())
+        return LedgerFile(self.file)
 
     def _prepare(self) -> None:
         world, plan = self.world, self.plan
@@ -136,17 +144,23 @@ class Simulation:
         self.boots.append(self.hub.now()) if self.clock.boot >= len(self.boots) else None
         self.hub.dead = False
         self.line.db, self.line.steps, self.line.die_at = None, 0, 0
-        opened = open_for_work(f"sqlite:///{self.file}", "simulation", self.clock.now())
+        opened = open_for_work(self.place.url, "simulation", self.clock.now())
         self.ledger = self.line.db = WatchedLedger(opened, self.line.step)
         self.line.die_at = die_at
-        self.loop = ControlLoop(self._context(self.ledger))
-        soften(self.hub, *_parts(self.loop.context), *_parts(self.loop))
-        self.mutate(self.loop)
-        self.hub.idle = lambda: True
-        self.hub.spawn(self._live)
-
-    def _context(self, ledger: Ledger) -> EngineContext:
         transport = WireTransport(self.clock, self.line)
+        self.loop = self._loop_on(self._context(self.ledger, self.clock, transport, self.letterbox))
+        self.hub.idle = lambda: True
+        self.hub.spawn(partial(self._live, self.loop))
+
+    def _loop_on(self, context: EngineContext) -> ControlLoop:
+        loop = ControlLoop(context)
+        soften(self.hub, *_parts(loop.context), *_parts(loop))
+        self.mutate(loop)
+        return loop
+
+    def _context(
+        self, ledger: Ledger, clock: DaemonClock, transport: WireTransport, letterbox: Letterbox
+    ) -> EngineContext:
         soften(self.hub, transport.login("pagerduty"), transport.login("jira"))
         pagerduty = pagerduty_client(
             "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
@@ -155,46 +169,48 @@ class Simulation:
         jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=email)
         return build_context(
             ledger,
-            self.clock,
+            clock,
             (lambda: pagerduty, lambda: jira),
             transport,
             Rules(mappings_of(self.plan), PlainRenderer()),
             settle_seconds=self.plan.settle,
             dry_run=self.plan.dry,
-            mailer=mailer(self.letterbox),
+            mailer=mailer(letterbox),
             chat=self.channel.client(transport),
         )
 
-    def _live(self) -> None:
+    def _live(self, loop: ControlLoop) -> None:
         """Make first contact, then poll in this thread, with the other threads beside it."""
-        loop = self.loop
-        assert loop
         while True:
             try:
                 loop.make_first_contact()
                 loop.recover()
                 break
             except Exception as error:  # noqa: BLE001 - the daemon would end with a word and be started again
+                self._mind(error)
                 logger.debug("the start failed: {}", error)
                 self.hub.pause(30.0)
         work_queue = loop.work_queue
         self.hub.idle = lambda: all(incident in work_queue._busy for incident in work_queue._queued())
         for _ in range(self.plan.workers):
-            self.hub.spawn(self._reconciler)
-        self.hub.spawn(self._slow)
-        self.hub.spawn(self._ticker)
+            self.hub.spawn(partial(self._reconciler, loop))
+        self.hub.spawn(partial(self._slow, loop))
+        self.hub.spawn(partial(self._ticker, loop))
         while True:
             began = self.hub.now()
             try:
                 loop.cycle()
             except Exception as error:  # noqa: BLE001 - the ticker would log it and go on
+                self._mind(error)
                 self.errors.append(f"the cycle raised {type(error).__name__}: {error}")
             calm = began > self.plan.calm + 300.0
             self.hub.pause(max(1.0, began + (CALM_POLL if calm else self.plan.poll) - self.hub.now()))
 
-    def _reconciler(self) -> None:
-        work_queue = self.loop.work_queue if self.loop else None
-        assert work_queue
+    def _mind(self, error: Exception) -> None:
+        """Do what the daemon does beside going on after an error."""
+
+    def _reconciler(self, loop: ControlLoop) -> None:
+        work_queue = loop.work_queue
         while True:
             incident = work_queue._take(block=False)
             if incident is None:
@@ -203,19 +219,16 @@ class Simulation:
             else:
                 work_queue._one(incident)
 
-    def _slow(self) -> None:
+    def _slow(self, loop: ControlLoop) -> None:
         while True:
             self.hub.pause(EVERY_SECONDS)
-            assert self.loop
-            self.loop.slow()
+            loop.slow()
 
-    def _ticker(self) -> None:
+    def _ticker(self, loop: ControlLoop) -> None:
         """Do what the daemon does every second, but only when something is due."""
-        loop = self.loop
-        assert loop
         while True:
             due = loop.work_queue.next_due()
-            now = self.clock.boottime()
+            now = loop.context.clock.boottime()
             self.hub.pause(60.0 if due is None else min(60.0, max(1.0, due - now)))
             loop.tick()
 
@@ -230,18 +243,22 @@ class Simulation:
 
     def play(self) -> Ending:
         """Play from the first act to the end, then read and decide everything again."""
-        crashes = list(self.plan.crashes)
         with _loud(self.errors), self._listening():
-            self.start(crashes[0].steps if crashes else 0)
-            self.hub.run(self.plan.calm)
-            while crashes and self.hub.dead:
-                self._crash(crashes)
-                self.hub.run(self.plan.calm)
-            self.line.die_at = 0
+            self._play()
             self._settle()
             ended = self.hub.now()
             late = [] if self.plan.dry else self._once_more()
         return self._ending(late, ended)
+
+    def _play(self) -> None:
+        """Play until the calm."""
+        crashes = list(self.plan.crashes)
+        self.start(crashes[0].steps if crashes else 0)
+        self.hub.run(self.plan.calm)
+        while crashes and self.hub.dead:
+            self._crash(crashes)
+            self.hub.run(self.plan.calm)
+        self.line.die_at = 0
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -333,7 +350,7 @@ class Simulation:
             self.people,
             self.channel,
             self.line,
-            self.file,
+            self.place,
             self.letterbox.letters,
             self.boots,
             self.errors,

@@ -1,12 +1,14 @@
-"""An empty ledger that records when syncd goes back to an older snapshot."""
+"""The ledger of a simulation: it records when syncd goes back to an older snapshot."""
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
 
 from cheap_ledgers import memory, put_empty_ledger
 
@@ -31,3 +33,31 @@ def watched_ledger() -> bytes:
         with closing(sqlite3.connect(file)) as connection:
             connection.executescript(_MONOTONE)
         return file.read_bytes()
+
+
+class Place(Protocol):
+    """Where a simulation's ledger is, for the people and judges who look into it."""
+
+    @property
+    def url(self) -> str:
+        """The ledger's URL."""
+        ...
+
+    def fetch(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query in SQL, with `?` for each of the values."""
+        ...
+
+
+@dataclass(frozen=True)
+class LedgerFile:
+    """A ledger in a file (`Place`)."""
+
+    file: Path
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.file.absolute()}"
+
+    def fetch(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.file)) as connection:
+            return connection.execute(query, values).fetchall()
