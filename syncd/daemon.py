@@ -289,6 +289,7 @@ class Daemon:
 
     def _mind_lead(self) -> None:
         """Raise `LeadershipLost` once another daemon may lead; the process must end at once then."""
+        self._context.ledger.note_own_end()
         lost = self._source.replaced()
         if lost is not None:
             # nothing that is under way may arrive later

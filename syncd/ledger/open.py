@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
-from syncd.domain.trail.chain import Anchor, anchor_of, spelled
+from syncd.domain.trail.chain import Anchor
 from syncd.ledger.database.backend import backend_of
 from syncd.ledger.database.connection import Database, LogicalClock, unusable
 from syncd.ledger.database.lock import LedgerLock
@@ -28,6 +28,7 @@ from syncd.ledger.errors import (
     LedgerReplaced,
     LedgerUnreadable,
 )
+from syncd.ledger.head_note import begun_anew_at, lost_end, noted_look, write_head_file
 from syncd.ledger.store import audit
 from syncd.ledger.store.audit import head
 from syncd.ledger.store.epoch import begin_epoch, check_epoch
@@ -53,6 +54,8 @@ class Ledger(Database):
         self.leadership = lock.leadership
         self._watch = self.backend.watch()
         self._commit_unknown: CommitUnknown | None = None
+        self._end: Anchor | None = None
+        self._noted: Anchor | None = None
         try:
             self.backend.migrate(now)
             self._watch.begin()
@@ -63,7 +66,10 @@ class Ledger(Database):
                 self.instance, self.run, self.born = _begin(session, now)
                 if self.leadership is not None:
                     begin_epoch(session, self.leadership)
-                self.rows_missing = self._rows_missing(session) or self._other_server(session)
+                self.begun_anew = begun_anew_at(session)
+                self.rows_missing = lost_end(
+                    session, self.backend.head_file, self.instance
+                ) or self._other_server(session)
                 """The proof that the ledger may lack rows that it had; None: it lacks none."""
         except BaseException:
             self._close()
@@ -108,6 +114,10 @@ class Ledger(Database):
             self._commit_unknown = error
             raise
         self._watch.after_commit()
+        end = session.info.get(audit.END)
+        # another thread may have noted a later one
+        if end is not None and (self._end is None or end > self._end):
+            self._end = end
 
     @contextmanager
     def _local_view(self, views: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
@@ -135,22 +145,16 @@ class Ledger(Database):
             end = head(session)
         self._note(end)
 
-    def _note(self, end: Anchor) -> None:
-        note = self.backend.head_file
-        if note is None:
-            return
-        # a disk that is full shows by itself
-        with suppress(OSError):
-            words = f"{self.instance} {spelled(end)} {self._watch.look()}"
-            if not note.exists() or note.read_text("utf-8") != words:
-                note.write_text(words, "utf-8")
+    def note_own_end(self) -> None:
+        """Note the last event that this process stored; the ledger is not asked, as it may be away."""
+        end = self._end
+        if self.leadership is not None and self.rows_missing is None and end != self._noted:
+            self._noted = end
+            if end is not None:
+                self._note(end)
 
-    def _rows_missing(self, session: Session) -> str | None:
-        instance, noted = read_head_file(self.backend.head_file)
-        end, _ = head(session)
-        if instance != self.instance or noted is None or end >= noted[0]:
-            return None
-        return f"its record ends at event {end}, and it went up to event {noted[0]} already"
+    def _note(self, end: Anchor) -> None:
+        write_head_file(self.backend.head_file, self.instance, end, self._watch.look(), self.begun_anew)
 
     def _other_server(self, session: Session) -> str | None:
         """Return the proof that another server holds the ledger now: it may lack the last commits."""
@@ -183,6 +187,7 @@ class Ledger(Database):
             except LedgerReplaced:
                 self._watch.before_close()
         self._close()
+        self.note_own_end()
         # a ledger that ran no cycle has no note
         if end is not None and note is not None and note.exists():
             self._note(end)
@@ -239,7 +244,7 @@ def open_for_work(
     try:
         if boottime is not None:
             lock.lead(boottime)
-        backend.prepare(_noted_look(backend.head_file), audit.verify)
+        backend.prepare(noted_look(backend.head_file), audit.verify)
         return Ledger(url, lock, now, state_dir)
     except BaseException:
         lock.release()
@@ -264,28 +269,6 @@ def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
         # a service's clock may run behind ours: an incident from before the restore may look younger
         born = max(born, datetime.fromisoformat(restored) + APART)
     return instance, run, born
-
-
-def read_head_file(note: Path | None) -> tuple[str, Anchor | None]:
-    """Return whose record the note about a ledger is about, and its end; None: there is no such file.
-
-    A damaged file says nothing: Jira's answers prove the ledger's age as well.
-    """
-    if note is None:
-        return "", None
-    try:
-        instance, noted, *_ = note.read_text("utf-8").split(" ")
-        return instance, anchor_of(noted)
-    except (OSError, ValueError):
-        return "", None
-
-
-def _noted_look(note: Path | None) -> str | None:
-    """Return how a ledger looked when the note about it was written, None if nothing tells."""
-    try:
-        return note.read_text("utf-8").split(" ")[2] if note else None
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def look_before_start(url: str, state_dir: Path | None = None) -> tuple[str, str | None]:

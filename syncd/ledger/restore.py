@@ -179,6 +179,7 @@ def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = ""
                 "by_hand": by_hand,
             },
         )
+    ledger.begun_anew = now.isoformat()
     # a service's clock may run behind ours
     ledger.born = max(ledger.born, now + APART)
     return BegunAnew(last, forgotten, unsent)

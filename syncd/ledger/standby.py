@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from syncd.ledger.database.connection import Database
 from syncd.ledger.errors import LedgerError
+from syncd.ledger.head_note import note_end_of
 from syncd.ledger.store.change_queue import ELSEWHERE
 
 
@@ -27,7 +28,14 @@ class StandbyLedger(Database):
         # the leader may be migrating, or a newer version may have migrated
         with suppress(LedgerError):
             stores = reachable and self.backend.is_current()
+            if stores:
+                self._note_head()
         self.stores = stores
+
+    def _note_head(self) -> None:
+        """Note on this machine how far the leader's record goes: it may be lost when this machine leads."""
+        with self.read() as session:
+            note_end_of(session, self.backend.head_file, lambda: "-")
 
     @contextmanager
     def write(self, *, leading: bool = True) -> Iterator[Session]:

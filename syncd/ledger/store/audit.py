@@ -37,6 +37,8 @@ _ROWS = (
     " WHERE seq >= ? ORDER BY seq"
 )
 _HEAD = "SELECT seq, hash FROM audit_head WHERE id = 1"
+END = "audit end"
+"""The key of a session's `info` with the last event that it appended, as an anchor."""
 
 
 def append(
@@ -67,6 +69,7 @@ def append(
     values = (seq, stored, kind, incident, issue, operation, text, digest)
     driver.write(_APPEND, values)
     driver.write("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
+    session.info[END] = (seq, digest)
     return seq
 
 
@@ -105,6 +108,14 @@ def head(session: Session) -> tuple[int, str]:
 
 
 _END = Prepared(columns(col(AuditHeadRow.seq), col(AuditHeadRow.hash)).where(col(AuditHeadRow.id) == 1))
+
+
+def hash_at(session: Session, seq: int) -> str | None:
+    """Return the hash of an event, None if there is no such event; 0 is the beginning of the chain."""
+    return GENESIS if seq == 0 else session.connection().scalar(_HASH, {"seq": seq})
+
+
+_HASH = columns(col(AuditEventRow.hash)).where(col(AuditEventRow.seq) == bindparam("seq"))
 
 
 def event_data(seq: int, text: str) -> dict[str, Any]:

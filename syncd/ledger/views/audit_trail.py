@@ -18,7 +18,7 @@ from syncd.domain.trail.chain import GENESIS, Anchor, Broken, TrailRow, anchor_o
 from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.database.functions import json_source
 from syncd.ledger.errors import LedgerUnreadable
-from syncd.ledger.open import read_head_file
+from syncd.ledger.head_note import read_head_file
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
