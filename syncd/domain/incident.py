@@ -118,8 +118,9 @@ class LogEntry(Value):
 
     `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `by_person` is True
     where the agent is a user (syncd's own user, too), False for a service or an integration. `merged_into` is
-    the target of the merge that resolved the incident. `incident` is the whole incident where the page
-    includes it, as of the page's request.
+    the target of the merge that resolved the incident. `note` is the text of the note that an `annotate`
+    entry tells of, as far as PagerDuty shows it. `incident` is the whole incident where the page includes it,
+    as of the page's request.
     """
 
     id: str
@@ -130,6 +131,7 @@ class LogEntry(Value):
     by_person: bool = False
     summary: str = ""
     merged_into: str | None = None
+    note: str = Field(default="", repr=False)
     incident: Incident | None = Field(default=None, repr=False)
 
 

@@ -113,6 +113,43 @@ def test_what_happened_while_the_daemon_was_down_is_caught_up(house: Rig) -> Non
     nothing_more_is_written(house)
 
 
+def notes_read(rig: Rig) -> int:
+    return len(rig.world.journal.lines(service="pagerduty", method="GET", pattern="/incidents/{id}/notes"))
+
+
+def texts_on_record(rig: Rig, incident: str) -> list[str]:
+    with rig.ledger.read() as session:
+        row = session.get(IncidentRow, incident)
+        assert row is not None
+        return [one["text"] for one in row.notes or ()]
+
+
+def test_our_own_note_in_the_log_has_no_notes_read(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(3)
+    (note,) = house.world.pagerduty.account.incidents[made.id].notes
+    assert mark_in(note.content) is not None
+    assert notes_read(house) == 0
+
+
+def test_a_persons_note_beside_our_own_is_read(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.cycle()
+    (ours,) = house.world.pagerduty.account.incidents[made.id].notes
+    house.world.pagerduty.note(made.id, f"{ours.content}\nI saw this", "Amara Osei")
+    house.cycle()
+    assert len(texts_on_record(house, made.id)) == 2
+
+
+def test_a_note_whose_operation_is_not_confirmed_is_read(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(3)
+    text = "Ticket OPS-7\nsyncd 0123456789abcdef"
+    house.world.pagerduty.note(made.id, text, "Amara Osei")
+    house.cycle()
+    assert text in texts_on_record(house, made.id)
+
+
 def test_an_edited_note_is_seen_by_the_slow_poll(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     note = house.world.pagerduty.note(made.id, "first", "Amara Osei")

@@ -238,6 +238,7 @@ def test_log_entries_carry_whole_incidents(pagerduty: PagerDutyClient, mock: res
     assert first.incident is not None
     assert first.incident.title == "Payments are late"
     assert (second.kind, second.incident_id, second.incident) == ("annotate", "P2", None)
+    assert (first.note, second.note) == ("", "looking")
     assert (last.kind, last.merged_into, page.more) == ("resolve", "PTARGET", False)
     assert asked(mock) == (
         "GET /log_entries",

@@ -5,6 +5,9 @@ If syncd cannot read them, the stored texts stay as they are, and nothing else o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from syncd.domain.incident import Note
 from syncd.domain.ticket import Comment
 from syncd.engine.context import EngineContext
@@ -14,12 +17,14 @@ from syncd.engine.runtime.troubles import READ_COMMENTS, READ_NOTES
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.pages import store_comments, store_notes
 from syncd.policy.case import TicketState
+from syncd.policy.marks import mark_in
 
 
 def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | None = None) -> None:
     """List the notes of an incident and store them.
 
-    `news`: store them only if they differ from those on record, with a change notice of this reason.
+    `news`: store them only if they differ from those on record, with a change notice of this reason if the
+    difference is not just our own notes.
     """
     rules, read_seq = storage_rules(context), context.ledger.logical_clock.next()
     notes = list_notes(context, incident.id)
@@ -29,9 +34,16 @@ def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | 
         # else a note of syncd's own user would count as a person's
         our_users(context, patient=False)
     kept = rules.notes(notes, incident.team)
-    if news is not None and [note.model_dump(mode="json") for note in kept] == (incident.notes or []):
+    listed, on_record = [note.model_dump(mode="json") for note in kept], incident.notes or []
+    if news is not None and listed == on_record:
         return
-    store_notes(context.ledger, rules, incident.id, kept, read_seq, now=context.clock.now(), why=news)
+    # our own notes are known since they were confirmed, and no rule reads them
+    why = news if _without_ours(listed) != _without_ours(on_record) else None
+    store_notes(context.ledger, rules, incident.id, kept, read_seq, now=context.clock.now(), why=why)
+
+
+def _without_ours(notes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [note for note in notes if mark_in(str(note["text"])) is None]
 
 
 def list_notes(context: EngineContext, incident_id: str, *, patient: bool = False) -> tuple[Note, ...] | None:

@@ -33,6 +33,7 @@ from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import open_and_older
 from syncd.ledger.store.pages import LogNews, store_listed, store_log
 from syncd.ledger.store.troubles import INCIDENT
+from syncd.policy.marks import mark_in
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
@@ -185,6 +186,8 @@ class PagerDutyPoller:
             why=f"PagerDuty logged {entry.kind}",
             notes=entry.kind == "annotate",
             shown=entry.kind in SHOWN,
+            # by the mark every rule tells our notes from those of people
+            written=mark_in(entry.note),
         )
 
     def _name_unclaimed(self, incidents: Iterable[Incident]) -> None:

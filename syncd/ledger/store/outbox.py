@@ -126,6 +126,20 @@ def on_record(session: Session, key: str) -> bool:
 _WITH_KEY = Prepared(columns(col(OperationRow.id)).where(col(OperationRow.key) == bindparam("key")))
 
 
+def is_done(session: Session, incident_id: str, op: str) -> bool:
+    """Return True if an operation of the incident is confirmed, by the words of its mark."""
+    return _DONE.scalar(session, incident=incident_id, op=op) is not None
+
+
+_DONE = Prepared(
+    columns(col(OperationRow.id)).where(
+        col(OperationRow.op) == bindparam("op"),
+        col(OperationRow.incident_id) == bindparam("incident"),
+        col(OperationRow.state) == literal(str(OperationState.DONE)),
+    )
+)
+
+
 def of_key(session: Session, key: str) -> OperationRow | None:
     """Return the latest operation with a key in any state, None if there is none."""
     query = select(OperationRow).where(OperationRow.key == key).order_by(col(OperationRow.id).desc())

@@ -17,7 +17,7 @@ from syncd.domain.incident import Incident, LogEntry, Note, Restriction
 from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import audit
+from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, restrict_known, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import record_of
@@ -52,7 +52,8 @@ class LogNews:
     """A log entry, with the change notice that it asks for (`why`, `since`, `notes`).
 
     `shown`: the incident that is embedded in the entry shows the change. If the ledger has stored that
-    incident without news, the entry asks for nothing.
+    incident without news, the entry asks for nothing. `written` is the operation in the mark of the note that
+    the entry tells of: once it is confirmed, the ledger knows that note, and the same holds.
     """
 
     entry: LogEntry
@@ -60,6 +61,7 @@ class LogNews:
     why: str
     notes: bool = False
     shown: bool = False
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,8 @@ def store_log(
                 row = ahead.get(news.entry.incident_id)
                 _acknowledged(session, row, news.entry)
                 # stored by this very read without news: the ledger has the entry's change already
-                if fresh is None and row is not None and row.read_seq == read_seq and news.shown:
+                same = fresh is None and row is not None and row.read_seq == read_seq
+                if same and (news.shown or _is_our_note(session, news)):
                     continue
             notice_changes_in(session, [news.entry.incident_id], now, news.since, news.why, notes=news.notes)
     return unclaimed
@@ -163,6 +166,11 @@ def _team(session: Session, rules: StorageRules, incident: Incident, ahead: Ahea
     row = known_row(session, incident.id, ahead)
     team = row.team if row is not None else None
     return None if rules.stopped(team, incident.service) else team
+
+
+def _is_our_note(session: Session, news: LogNews) -> bool:
+    """Return True if the entry tells of a note whose operation is confirmed."""
+    return news.written is not None and outbox.is_done(session, news.entry.incident_id, news.written)
 
 
 def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:

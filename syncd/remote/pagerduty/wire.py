@@ -118,8 +118,15 @@ def log_entry(raw: Wire, seen: Container[str] = ()) -> LogEntry | None:
         by_person=_is_user(raw.get("agent")),
         summary=raw.get("summary") or "",
         merged_into=target["id"] if isinstance(target, dict) and is_id(target.get("id")) else None,
+        note=_note_in(raw.get("channel")) if kind == "annotate" else "",
         incident=_readable_incident(about),
     )
+
+
+def _note_in(channel: object) -> str:
+    """Return the text of the note that a log entry tells of, empty where its channel shows none."""
+    text = channel.get("summary") if isinstance(channel, dict) and channel.get("type") == "note" else None
+    return text if isinstance(text, str) else ""
 
 
 def _is_user(agent: Wire | None) -> bool:
