@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from loguru import logger
@@ -111,7 +111,7 @@ class Reconciler:
 
     def _work(self, incident_id: str) -> Later:
         later, seen_before = Later(), Counter[str]()
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             context, seen = self._context.pinned(), None
             if context.stop.is_set():
                 return later
@@ -121,7 +121,9 @@ class Reconciler:
                     return later
                 later.wake.update(seen.wake)
                 self._give_way(incident_id)
-                if not self._decide(context, seen, later, seen_before):
+                # later in the same turn all was tried that could leave
+                went_on = number == 0 and seen.just_made and self._go_on(context, seen, later)
+                if went_on or not self._decide(context, seen, later, seen_before):
                     continue
                 context.troubles.over(incident_id, DECIDE)
             except RemoteError as error:
@@ -297,6 +299,19 @@ class Reconciler:
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
                 later.wake.update(incidents_waiting_for(context.ledger, row.key))
         return moved
+
+    def _go_on(self, context: EngineContext, seen: Seen, later: Later) -> bool:
+        """Try the operations that needed the ticket which a batch made; return True if anything changed.
+
+        The decision that recorded them still holds: one decision follows when they are carried out.
+        """
+        due, version = seen.row.due_at, seen.book.mapping.version
+        if seen.row.restricted or (due is not None and due <= context.clock.now()):
+            return False
+        operations = open_operations(context.ledger, seen.row.id)
+        if any(row.state != OperationState.PENDING or row.mapping_version != version for row in operations):
+            return False
+        return self._try_operations(seen.row.id, replace(seen, operations=operations), later)
 
     def _held(self, row: OperationRecord, mails: str) -> str:
         """Return what holds an operation although its service may be there, empty if nothing does."""

@@ -22,6 +22,7 @@ from syncd.engine.rulebook import book_at
 from syncd.engine.runtime.troubles import READ_NOTES, READ_TICKET
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import troubles
+from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import IncidentOnRecord, display_name, find_incident, find_ticket
 from syncd.ledger.store.names import log_about
@@ -37,14 +38,16 @@ from syncd.policy.restricted import STUB, UNREAD, lacks_facts
 class Seen:
     """One incident as syncd sees it now.
 
-    `at_hand` is the ledger's data if no read has changed it since, else None. `wake` are other incidents that
-    need a decision because of it. `operations` are its open operations after the decision, None before.
+    `at_hand` is the ledger's data if no read has changed it since, else None. `just_made`: since the last
+    decision nothing happened but that its ticket was made. `wake` are other incidents that need a decision
+    because of it. `operations` are its open operations after the decision, None before.
     """
 
     incident: Incident
     book: Rulebook
     row: IncidentRecord
     at_hand: IncidentOnRecord | None
+    just_made: bool = False
     wake: set[str] = field(default_factory=set)
     operations: Sequence[OperationRecord] | None = None
 
@@ -90,7 +93,14 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
         read_comments(context, ticket)
     fresh = row is stored.incident and not asked and not noted and not shared
     whole = ticket is None or ticket.issue is None or ticket.issue.comments is not None
-    return Seen(incident, book, row, stored if fresh and whole else None, wake)
+    at_hand = stored if fresh and whole else None
+    just_made = at_hand is not None and bool(change_notices) and all(map(_tells_of_create, change_notices))
+    return Seen(incident, book, row, at_hand, just_made, wake)
+
+
+def _tells_of_create(notice: ChangeNotice) -> bool:
+    # every other notice about a ticket asks for a read
+    return notice.ticket and not notice.read_seq
 
 
 def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | None:

@@ -128,7 +128,7 @@ def confirmation_of(
     """Return what the ledger stores of a ticket or postmortem that syncd created."""
     return Confirmation(
         made=made,
-        look=NoticeChange(f"its {kind} was made"),
+        look=NoticeChange(f"its {kind} was made", ticket=kind == "ticket"),
         untold=untold(context, rendered.lead) if rendered.lead else None,
         event=Event(f"{kind}.made", {"key": made.key, "refused": [*rendered.refused]}),
     )
