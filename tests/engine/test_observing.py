@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from rig import Rig
 from sqlmodel import select
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from syncd.engine import reconcile
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.pagerduty import WATERMARK
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
+from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
@@ -148,6 +151,33 @@ def test_a_note_whose_operation_is_not_confirmed_is_read(house: Rig) -> None:
     house.world.pagerduty.note(made.id, text, "Amara Osei")
     house.cycle()
     assert text in texts_on_record(house, made.id)
+
+
+def test_our_own_note_has_the_incident_not_decided_again(house: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the tickets of a batch were read back already, so no first read of theirs is news either
+    for number in range(12):
+        house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
+    house.cycle()
+    decided: list[str] = []
+    decide = reconcile.decide
+
+    def counted(case: Case, book: Rulebook) -> Decision:
+        decided.append(case.incident.id)
+        return decide(case, book)
+
+    monkeypatch.setattr(reconcile, "decide", counted)
+    house.settle(2)
+    assert decided == []
+
+
+def test_what_a_person_changed_before_our_note_is_news(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
+    house.world.faults.add(faults.error(500), service="pagerduty", path=r"/notes$", times=1)
+    house.cycle()
+    house.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    house.settle(25)
+    assert house.world.pagerduty.account.incidents[made.id].notes
+    assert status(house, 1) == "In Progress"
 
 
 def test_an_edited_note_is_seen_by_the_slow_poll(house: Rig) -> None:

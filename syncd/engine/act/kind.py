@@ -41,7 +41,8 @@ class Outcome:
 
     `key` is the issue's key, `text_hash` the hash of the text as the service shows it. `public`: customers
     see the comment; None where that does not matter. `left` is the reason why syncd wrote nothing. `facts`
-    are the stored facts of an action item that an earlier ledger created.
+    are the stored facts of an action item that an earlier ledger created. `at` is when a note was written,
+    by PagerDuty's clock (UTC).
     """
 
     remote_id: str
@@ -50,6 +51,7 @@ class Outcome:
     public: bool | None = None
     left: str | None = None
     facts: dict[str, JsonValue] | None = None
+    at: datetime | None = None
 
 
 class OperationKind(Protocol[R]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from syncd.domain.base import JsonValue
@@ -131,7 +132,8 @@ class Confirmation:
     is restricted. `duty_issue` is applied to the postmortem or action item of the operation. Each is skipped
     if its row is not on record. `public`: True if customers can see our comment, None if it need not be
     hidden. `report` is the team and week of a report that left. `rendered` replaces the rendered request.
-    `to_see`: a later read has to show what was written; False if nothing was.
+    `to_see`: a later read has to show what was written; False if nothing was. `noted_at` is when our note
+    changed the incident, by PagerDuty's clock (UTC).
     """
 
     made: New | None = None
@@ -146,3 +148,4 @@ class Confirmation:
     report: tuple[str | None, str] | None = None
     rendered: Rendered | None = None
     to_see: bool = True
+    noted_at: datetime | None = None

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, update
+from sqlalchemy import select as columns
+from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
 from syncd.domain.operation.texts import Rewrite
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, outbox, unseen_writes
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -35,7 +38,7 @@ from syncd.ledger.store.key_values import go_on_commenting, stop_comments
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.made import store_made
 from syncd.ledger.store.operation_states import finish
-from syncd.ledger.store.snapshots import incidents_of, written_at
+from syncd.ledger.store.snapshots import incidents_of, last_update, written_at
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
 from syncd.ledger.store.unseen_writes import Answered
 from syncd.ledger.store.weekly_reports import note_sent_in
@@ -97,6 +100,8 @@ def store(
     )
     if confirmation.look is not None:
         _look(session, operation, confirmation.look, now)
+    if confirmation.noted_at is not None:
+        _note_update(session, operation.incident_id, confirmation.noted_at)
     if confirmation.event is not None:
         _say(session, operation, confirmation.event, remote_id, now)
     if confirmation.report is not None:
@@ -125,6 +130,21 @@ def _say(
         operation=operation.id,
         data=event.data,
     )
+
+
+def _note_update(session: Session, incident_id: str, at: datetime) -> None:
+    """Store that our note was the incident's last update (UTC), so that a read which shows it is no news."""
+    snapshot: dict[str, Any] = _SNAPSHOT.scalar(session, incident=incident_id) or {}
+    known = last_update(snapshot)
+    # what people did between the two is in PagerDuty's log, or differs from the snapshot
+    if known is not None and known < at:
+        shown = {**snapshot, "updated_at": at.isoformat().replace("+00:00", "Z")}
+        _CHANGE_SNAPSHOT.change(session, this_incident=incident_id, snapshot=shown)
+
+
+_INCIDENTS = SQLModel.metadata.tables["incident"]
+_SNAPSHOT = Prepared(columns(col(IncidentRow.snapshot)).where(col(IncidentRow.id) == bindparam("incident")))
+_CHANGE_SNAPSHOT = Prepared(update(_INCIDENTS).where(_INCIDENTS.c.id == bindparam("this_incident")))
 
 
 def _tell_lead(session: Session, incident_id: str, untold: Untold, issue: str, now: datetime) -> None:

@@ -154,6 +154,7 @@ def store_log(
                 same = fresh is None and row is not None and row.read_seq == read_seq
                 if same and (news.shown or _is_our_note(session, news)):
                     continue
+                _note_log_grew(row, news.entry, read_seq)
             notice_changes_in(session, [news.entry.incident_id], now, news.since, news.why, notes=news.notes)
     return unclaimed
 
@@ -171,6 +172,12 @@ def _team(session: Session, rules: StorageRules, incident: Incident, ahead: Ahea
 def _is_our_note(session: Session, news: LogNews) -> bool:
     """Return True if the entry tells of a note whose operation is confirmed."""
     return news.written is not None and outbox.is_done(session, news.entry.incident_id, news.written)
+
+
+def _note_log_grew(row: IncidentRow | None, entry: LogEntry, read_seq: int) -> None:
+    """Have the incident's log read again if the stored one lacks an entry; the snapshot may not tell."""
+    if row is not None and row.log is not None and all(kept["id"] != entry.id for kept in row.log):
+        row.changed_seq = max(row.changed_seq, read_seq)
 
 
 def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:

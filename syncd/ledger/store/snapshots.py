@@ -73,7 +73,7 @@ def save_incident(
     if row.written_seq:
         forget_shown_incident(session, incident)
     dumped = incident.model_dump(mode="json")
-    news = dumped != row.snapshot or team != row.team
+    news = _tells_news(dumped, row.snapshot) or team != row.team
     row.read_seq = read_seq
     if news:
         row.snapshot, row.team = dumped, team
@@ -92,6 +92,20 @@ def save_incident(
         name = names_in(session, {row.id})[row.id][2]
         log_after_commit(session, row.id, "INFO", "{} is restricted{} ({})", name, until, why.why)
     return row if news else None
+
+
+def _tells_news(dumped: dict[str, Any], snapshot: dict[str, Any]) -> bool:
+    """Return True if an answer differs from the snapshot, and not just by our note, which is known."""
+    last, known = last_update(dumped), last_update(snapshot)
+    if last is None or known is None or last > known:
+        return dumped != snapshot
+    return {**dumped, "updated_at": snapshot["updated_at"]} != snapshot
+
+
+def last_update(snapshot: dict[str, Any]) -> datetime | None:
+    """Return when an incident last changed (UTC), by its snapshot; None if PagerDuty does not tell."""
+    at = snapshot.get("updated_at")
+    return datetime.fromisoformat(at) if at else None
 
 
 def _new_row(incident: Incident, now: datetime) -> IncidentRow:

@@ -247,7 +247,7 @@ class NoteKind(BaseKind[RenderedNote]):
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedNote) -> Outcome:
         """Send one note."""
         note = context.services.pagerduty.add_note(operation.incident_id, rendered.text)
-        return Outcome(note.id, text_hash=text_hash(note.text))
+        return Outcome(note.id, text_hash=text_hash(note.text), at=note.created_at)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -261,13 +261,13 @@ class NoteKind(BaseKind[RenderedNote]):
             note_hash=outcome.text_hash,
             comment_hash=text_hash(comment.text) if comment else None,
         )
-        return Confirmation(made=pair)
+        return Confirmation(made=pair, noted_at=outcome.at)
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Return the note with our mark among the incident's notes."""
         for note in context.services.pagerduty.notes(operation.incident_id):
             if mark_in(note.text) == operation.op:
-                return Outcome(note.id, text_hash=text_hash(note.text))
+                return Outcome(note.id, text_hash=text_hash(note.text), at=note.created_at)
         return None
 
 
