@@ -9,10 +9,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import false, or_
+from sqlalchemy import bindparam, insert, or_
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store import audit
 from syncd.ledger.store.confirmation import New, NewActionItem, NewPair, NewTicket
 from syncd.ledger.store.tables import ActionItemRow, MirrorLinkRow, PostmortemRow, TicketRow
@@ -70,13 +72,20 @@ def _on_record(session: Session, table: type[Issue], incident_id: str, issue_id:
 
 
 def _store_pair(session: Session, incident_id: str, new: NewPair) -> None:
-    # what is on record knows more than what was found again
-    same = or_(
-        col(MirrorLinkRow.note_id) == new.note_id if new.note_id else false(),
-        col(MirrorLinkRow.comment_id) == new.comment_id if new.comment_id else false(),
+    # what is on record knows more than what was found again; an id that is None is that of no row
+    if _SAME_PAIR.scalar(session, note=new.note_id, comment=new.comment_id) is None:
+        _ADD_PAIR.change(session, incident_id=incident_id, **asdict(new))
+
+
+_SAME_PAIR = Prepared(
+    columns(col(MirrorLinkRow.id)).where(
+        or_(
+            col(MirrorLinkRow.note_id) == bindparam("note"),
+            col(MirrorLinkRow.comment_id) == bindparam("comment"),
+        )
     )
-    if session.exec(select(MirrorLinkRow.id).where(same)).first() is None:
-        session.add(MirrorLinkRow(incident_id=incident_id, **asdict(new)))
+)
+_ADD_PAIR = Prepared(insert(MirrorLinkRow))
 
 
 def _store_item(session: Session, incident_id: str, new: NewActionItem, now: datetime) -> None:
