@@ -65,10 +65,23 @@ Issue = TypeVar("Issue", TicketRow, PostmortemRow)
 
 def _on_record(session: Session, table: type[Issue], incident_id: str, issue_id: str) -> Issue | None:
     """Return the row of an incident, else the row of an issue; None if neither is on record."""
+    # a create is all but always the first that the ledger hears of its issue
+    if _KNOWN[table].scalar(session, incident=incident_id, issue=issue_id) is None:
+        return None
     row: Issue | None = session.get(table, incident_id)
     if row is None:
         row = session.exec(select(table).where(table.issue_id == issue_id)).first()
     return row
+
+
+_KNOWN: dict[type[TicketRow | PostmortemRow], Prepared] = {
+    table: Prepared(
+        columns(col(table.incident_id)).where(
+            or_(col(table.incident_id) == bindparam("incident"), col(table.issue_id) == bindparam("issue"))
+        )
+    )
+    for table in (TicketRow, PostmortemRow)
+}
 
 
 def _store_pair(session: Session, incident_id: str, new: NewPair) -> None:
