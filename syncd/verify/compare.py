@@ -156,8 +156,14 @@ def compare(
     return lines
 
 
-def compare_times(material: Material, row: Row, made_at: datetime) -> list[Line]:
-    """Return the comparison of an incident's times to acknowledge and to resolve, as its row has them."""
+NOT_READ_YET = "syncd has not read this incident's log yet; the weekly report reads it before it counts"
+
+
+def compare_times(material: Material, row: Row, made_at: datetime, *, log_read: bool) -> list[Line]:
+    """Return the comparison of an incident's times to acknowledge and to resolve, as its row has them.
+
+    An incident whose log syncd has not read may have been acknowledged: its row says neither yes nor no.
+    """
     if material.facts is None:
         return [unverifiable({**row, "duty": "times", "verdict": "on record"}, material.unreadable[""])]
     derived = times_of(material.facts, made_at)
@@ -169,9 +175,11 @@ def compare_times(material: Material, row: Row, made_at: datetime) -> list[Line]
     ):
         on_record = row.get(column)
         of_row = {**row, "key": row.get("ticket"), "duty": duty, "verdict": _in_minutes(on_record)}
-        lines.append(
-            _of_row(of_row, _outcome(same=_alike(on_record, minutes)), _in_minutes(minutes), sources)
-        )
+        same = _alike(on_record, minutes)
+        if not same and on_record is None and column == "minutes_to_acknowledge" and not log_read:
+            lines.append(unverifiable(of_row, NOT_READ_YET))
+        else:
+            lines.append(_of_row(of_row, _outcome(same=same), _in_minutes(minutes), sources))
     return lines
 
 

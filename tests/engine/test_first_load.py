@@ -12,10 +12,14 @@ from rig import Rig, mapping
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, recipients, subjects, text_of
 from engine.test_brakes import ask, issues, standing
 from engine.test_lifecycle import nothing_more_is_written
+from engine.test_verify_report import compared
+from syncd.engine.observe.issues import read_log
 from syncd.engine.once import once
 from syncd.ledger.store import first_load
 from syncd.ledger.store.lookups import load_followers
+from syncd.ledger.store.verifications import verification
 from syncd.sandbox import dump, faults
+from syncd.verify.compare import NOT_READ_YET, Outcome
 
 OPERATOR = "ops@qrpay.example"
 AT_MOST, OLD = 10, 12
@@ -109,6 +113,34 @@ def test_it_is_shown_by_kind_and_told_to_the_operator_in_one_mail(make_rig: Make
     assert subjects(rig, OPERATOR) == [f"syncd: A first load of {OLD} tickets is held"]
     (letter,) = [one for one in letters(rig) if OPERATOR in one.recipients]
     assert "syncd accept" in text_of(letter)
+
+
+def test_the_first_nights_find_no_difference_in_what_was_over_and_is_held(make_rig: MakeRig) -> None:
+    rig = loading(make_rig)
+    pagerduty, began = rig.world.pagerduty, rig.began - 3 * HOUR
+    for number in range(OLD):
+        made = pagerduty.trigger(
+            "Alipay Integration", f"Old {number}", priority=f"P{number % 4 + 1}", at=began
+        )
+        pagerduty.acknowledge(made.id, "Amara Osei", at=began + HOUR / 12)
+        pagerduty.resolve(made.id, "Amara Osei", at=began + HOUR)
+    rig.settle(2)
+    assert standing(rig)["first_load"]["state"] == "held"
+    for _ in range(2):
+        rig.cycle(25 * HOUR.total_seconds())
+        once(rig.loop, whole=True)
+    nights = verification(rig.ledger)
+    assert nights.whole_at is not None
+    assert nights.differences == nights.doubtful == ()
+    times = [line for line in compared(rig) if line.duty == "time to acknowledge"]
+    unread = [line for line in times if line.sources == (NOT_READ_YET,)]
+    assert unread
+    assert {line.outcome for line in unread} == {Outcome.NOT_VERIFIABLE}
+    # once syncd has read the logs, each of these times agrees
+    for line in unread:
+        read_log(rig.context, str(line.incident), "QRPay")
+    times = [line for line in compared(rig) if line.duty == "time to acknowledge"]
+    assert {line.outcome for line in times} == {Outcome.SAME}
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -11,6 +11,7 @@ from typing import Any
 
 from syncd.engine.jobs.verify_facts import Reader
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.views import report_state
 from syncd.ledger.views.to_verify import incidents_resolved
 from syncd.remote.http.lanes import slow_lane
 from syncd.verify.compare import Line, compare, compare_times, restricted, unverifiable
@@ -37,6 +38,7 @@ def verify(
     duties = [row for row in rows if row["table"] == "duty"]
     named = {str(row["incident"]) for row in duties if row.get("incident")}
     created = {str(row["incident"]): row for row in rows if row["table"] == "incident"}
+    log_unread = set(report_state.log_unread(ledger, *bounds, team))
     beside = incidents_resolved(ledger, bounds[0] - LOOK_BACK, bounds[1], team)
     lines = [restricted(row) for row in duties if not row.get("incident")]
     with slow_lane():
@@ -52,5 +54,6 @@ def verify(
                 continue
             lines += compare(material, of_incident, bounds, made_at)
             if incident_id in created:
-                lines += compare_times(material, created[incident_id], made_at)
+                log_read = incident_id not in log_unread
+                lines += compare_times(material, created[incident_id], made_at, log_read=log_read)
     return lines
