@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+import typing
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -30,6 +32,9 @@ settings.load_profile("suite")
 read_mappings_once()
 # each new handler of the log asks Python for its folders; they stay the same
 ExceptionFormatter._get_lib_dirs = staticmethod(cache(ExceptionFormatter._get_lib_dirs))
+# requests asks a protocol for its names nine times a request; Python 3.12 keeps them by itself
+if sys.version_info < (3, 12):
+    typing._get_protocol_attrs = cache(typing._get_protocol_attrs)
 # the machine's own service, if it has one, is none of the tests' business
 installed.FOLDER = Path("/nonexistent/syncd")
 

@@ -205,7 +205,7 @@ def test_a_bundle_whose_answers_are_lost_leaves_twice_and_never_a_third_time(pos
     assert post.mail is not None
     storm(post, 8)
     post.mail.lose_answers(100)
-    post.settle(60)
+    post.settle(15, 120)
     first, second = bundles(post)
     assert first.content == second.content
     assert {one.state for one in mails(post)[5:]} == {"dropped"}
@@ -216,7 +216,7 @@ def test_a_bundle_that_is_put_off_leaves_once_with_all_of_them(post: Rig) -> Non
     assert post.mail is not None
     storm(post, 8)
     post.mail.refuse_temporarily(address=DIRECTOR, times=3)
-    post.settle(60)
+    post.settle(15, 120)
     assert sorted(title for one in letters(post)[5:] for title in listed(one)) == troubles(6, 8)
     assert {one.state for one in mails(post)} == {"done"}
     nothing_more_is_written(post)

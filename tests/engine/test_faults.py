@@ -139,7 +139,7 @@ def test_a_life_under_lagging_reads_ends_as_it_would_without(house: Rig, search:
     house.settle(3)
     people.set_priority(made.id, "P4", "Amara Osei")
     people.resolve(made.id, "Amara Osei")
-    house.settle(50)
+    house.settle(12, 125)
     assert len(ours(house)) == 1
     issue = issue_of(house)
     assert issue["fields"]["status"]["name"] == "Done"
@@ -248,7 +248,7 @@ def test_a_fault_on_every_third_request_over_sockets_changes_nothing_of_the_end(
     people.resolve(made.id, "Amara Osei")
     house.settle(3)
     house.world.faults.remove(rule.id)
-    house.settle(50)
+    house.settle(12, 125)
     parked = house.operations("parked")
     if parked:
         from syncd.ledger.store import operation_states, outbox
@@ -311,7 +311,7 @@ def test_a_refused_token_stops_that_service_alone_and_is_said(house: Rig) -> Non
 def test_a_service_that_is_down_is_asked_ever_less_often_and_caught_up_with(house: Rig) -> None:
     house.server.close_door("jira")
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
-    house.settle(40)
+    house.settle(10, 120)
     assert house.context.health.of("jira").pause == 300
     house.server.open_door("jira")
     house.settle(12)

@@ -85,7 +85,7 @@ def test_a_severity_that_is_reached_after_the_rules_began_is_mailed(make_rig: Ma
     rig.settle(2)
     assert recipients(rig) == sorted([CTO, COMPLIANCE])
     rig.world.pagerduty.set_priority(incident, "P2", "Amara Osei")
-    rig.settle(130)
+    rig.settle(22, 180)
     rig.world.pagerduty.set_priority(incident, "P1", "Amara Osei")
     rig.settle(2)
     assert DIRECTOR not in recipients(rig)

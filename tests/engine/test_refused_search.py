@@ -38,6 +38,6 @@ def test_a_refused_search_stops_no_ticket_and_what_people_did_is_seen_afterwards
     assert "permission to search" in refusal["why"]
     assert len([subject for subject in subjects(rig, OPERATOR) if "search" in subject.lower()]) <= 1
     rig.world.faults.remove(refused.id)
-    rig.settle(130)
+    rig.settle(22, 180)
     assert standing(rig)["refused"] == []
     nothing_more_is_written(rig)

@@ -120,8 +120,7 @@ def postmortem(of: IncidentRow, ident: str, **changes: Any) -> PostmortemRow:
 def quarter(made: Ledger, seed: int, count: int = 80) -> None:
     """Fill a ledger with thirteen weeks out of a seed."""
     rng = random.Random(seed)
-    for number in range(1, count + 1):
-        put(made, *_life(rng, number))
+    put(made, *(row for number in range(1, count + 1) for row in _life(rng, number)))
 
 
 def _life(rng: random.Random, number: int) -> Iterator[Any]:
