@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from check_cast import FIRST
 from commandline import House, Process, end
 from shifted_clock import ShiftedClock
 
@@ -61,3 +62,12 @@ def started(house: House) -> Iterator[Callable[..., Process]]:
     yield start
     for process in processes:
         end(process)
+
+
+@pytest.fixture
+def first(bare: House) -> House:
+    """A sandbox, and a short mapping that fits it."""
+    Path("m").mkdir()
+    Path("m/qrpay.yaml").write_text(FIRST)
+    bare.set("SYNCD_MAPPINGS_DIR", "m")
+    return bare
