@@ -9,6 +9,7 @@ DATABASES ?= 100
 CUTS ?= 100
 STOPS ?= 20
 STRIKES ?= 2000
+FAILOVERS ?= 0
 SEEDS ?= 500
 LIMIT ?= 600
 WANTED := --constraint requirements.lock --group dev --editable .
@@ -59,7 +60,7 @@ crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 
 standby: KILLS := 200
 standby: $(BIN)/.ready ## Strike two daemons on one PostgreSQL ledger: make standby KILLS=200 DATABASES=100 CUTS=100 STOPS=20
-	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --seed $(SEED)
+	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --failovers $(FAILOVERS) --seed $(SEED)
 
 standby-simulated: $(BIN)/.ready ## Strike two daemons under a clock that stands still meanwhile: make standby-simulated STRIKES=2000 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m standby.simulate --strikes $(STRIKES) --seed $(SEED)

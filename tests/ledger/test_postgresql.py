@@ -147,6 +147,14 @@ def test_a_pooler_of_transactions_is_refused(url: str, monkeypatch: pytest.Monke
         open_for_work(url, "the test", NOW)
 
 
+@pytest.mark.parametrize("code", ["0A000", "25006", "53300", "57P03", "58030"])
+def test_a_server_that_is_a_standby_or_full_or_starting_rejects_all_writes(ledger: Ledger, code: str) -> None:
+    fail = f"DO $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '{code}'; END $$"
+    with pytest.raises(LedgerUnwritable, match="not now"), ledger.write() as session:
+        session.connection().exec_driver_sql(fail)
+    assert ledger.trouble == "not now"
+
+
 def test_a_reader_can_write_nothing_and_sees_one_moment(ledger: Ledger) -> None:
     with ledger.read() as session:
         before = get_meta(session, "run")

@@ -70,6 +70,7 @@ class Strikes:
     def __init__(self, pair: Pair, history: History) -> None:
         self._pair = pair
         self._history = history
+        self._lost = 0
 
     def kill(self, leader: Daemon) -> float:
         """Kill the leader."""
@@ -97,6 +98,27 @@ class Strikes:
             return (self._pair.other(leader).leads or leader.leads) and time.monotonic() - began > 2
 
         wait(led, "nobody leads after the database started again")
+        return time.monotonic() - began
+
+    def failover(self, leader: Daemon) -> float:
+        """Put a copy in the place of the database that lacks what was done since; each second is promoted."""
+        if not self._lost:
+            self._pair.allow_copies()
+            leader = self._pair.both_up()
+        self._lost += 1
+        self._pair.copy_database()
+        for _ in range(3):
+            self._history.go_on()
+            time.sleep(1.0)
+        began = time.monotonic()
+        self._pair.lose_database(promoted=self._lost % 2 == 0)
+
+        def led() -> bool:
+            for daemon in self._pair.daemons:
+                daemon.start()
+            return (self._pair.other(leader).leads or leader.leads) and time.monotonic() - began > 2
+
+        wait(led, "nobody leads after the database came back")
         return time.monotonic() - began
 
     def cut(self, leader: Daemon) -> float:
@@ -223,6 +245,7 @@ def main() -> int:
     parser.add_argument("--stops", type=int, default=5, help="stops by SIGSTOP")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=0.0, help="no strike after so many (0: no limit)")
+    parser.add_argument("--failovers", type=int, default=0, help="databases that lose their last commits")
     asked = parser.parse_args()
     counts = {
         "kill": asked.kills,
@@ -230,6 +253,7 @@ def main() -> int:
         "database": asked.databases,
         "cut": asked.cuts,
         "stop": asked.stops,
+        "failover": asked.failovers,
     }
     result = prove(counts, asked.seed, asked.seconds)
     whole = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -198,6 +199,33 @@ class Pair:
         """Kill the server as a crash does, and start it again."""
         data, log = self.cluster.socket / "data", self.cluster.socket / "log"
         run_program("pg_ctl", "restart", "-D", str(data), "-m", "immediate", "-w", "-s", "-l", str(log))
+
+    def allow_copies(self) -> None:
+        """Let the server make base backups, from which a replica could start."""
+        with (self.cluster.socket / "data" / "postgresql.conf").open("a") as file:
+            file.write("wal_level = 'replica'\nmax_wal_senders = '2'\n")
+        self.kill_database()
+
+    def copy_database(self) -> None:
+        """Make a base backup of the running server."""
+        copy = ("-D", str(self._copy), "-X", "stream", "-c", "fast", "--no-sync")
+        run_program("pg_basebackup", *copy, "-h", str(self.cluster.socket), "-U", "syncd")
+
+    def lose_database(self, *, promoted: bool) -> None:
+        """Kill the server, and start its copy in its place: as a promoted replica, or as the same server."""
+        data, log = self.cluster.socket / "data", self.cluster.socket / "log"
+        run_program("pg_ctl", "stop", "-D", str(data), "-m", "immediate", "-w", "-s")
+        shutil.rmtree(data)
+        self._copy.rename(data)
+        if promoted:
+            (data / "standby.signal").touch()
+        run_program("pg_ctl", "start", "-D", str(data), "-w", "-s", "-l", str(log))
+        if promoted:
+            run_program("pg_ctl", "promote", "-D", str(data), "-w", "-s")
+
+    @property
+    def _copy(self) -> Path:
+        return self.cluster.socket / "copy"
 
     def keep_ledger(self, file: Path) -> None:
         """Write the ledger as SQL to a file, and the sandbox's state beside it."""

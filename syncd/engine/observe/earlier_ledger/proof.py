@@ -103,12 +103,15 @@ def put_back(context: EngineContext, proof: str, bases: dict[str, int]) -> None:
     keep_unread_above(context.ledger, bases, now)
     context.marked_issues.forget_search()
     context.search_index.check()
+    backend = context.ledger.backend
+    cause = "its server lost the last commits" if backend.shared else "somebody put an older file back"
     logger.error(
-        "the ledger's file {} is older than what it made ({}): somebody put an older file back. syncd takes"
-        " what it finds by its marks, sends no mail from before now but notices of open incidents, which may"
-        " be repetitions, and makes tickets of older incidents when the settle time is over",
+        "the ledger {} is older than what it made ({}): {}. syncd takes what it finds by its marks, sends no"
+        " mail from before now but notices of open incidents, which may be repetitions, and makes tickets of"
+        " older incidents when the settle time is over",
         context.ledger.name,
         proof,
+        cause,
     )
     for line in unsent:
         logger.warning("not sent, because it may already be sent: {}", line)

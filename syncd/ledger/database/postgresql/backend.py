@@ -22,8 +22,9 @@ CONNECTIONS = 16
 """How many connections stay open: one for each worker and each of the daemon's other threads."""
 _AWAY = ("08", "53", "57", "58")
 """Classes of PostgreSQL's codes: connection, resources, operator, system. The server takes no write now."""
-_READ_ONLY = ("25006", "25P03")
-"""PostgreSQL's codes for a server that became a standby, and for a transaction that stood still too long."""
+_READ_ONLY = ("0A000", "25006", "25P03")
+"""PostgreSQL's codes for a server that is a standby, for one that became it, and for a transaction that stood
+still too long. The first is that of a writing transaction which a standby does not even begin."""
 
 _LINEAGE = text(
     "SELECT (SELECT system_identifier FROM pg_control_system()) || ', timeline '"
