@@ -58,8 +58,8 @@ def load(content: bytes) -> Any:
 
 
 def _has_too_many_parts(content: bytes) -> bool:
-    # quick, but a person's text may have as many commas
-    if sum(map(content.count, (b"[", b"{", b","))) <= MOST_PARTS:
+    # each part has a byte of its own; then quick, but a person's text may have as many commas
+    if len(content) <= MOST_PARTS or sum(map(content.count, (b"[", b"{", b","))) <= MOST_PARTS:
         return False
     # the last match is the end of the answer
     return next(islice(_PART.finditer(content), MOST_PARTS + 1, None), None) is not None
