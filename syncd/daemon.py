@@ -331,7 +331,7 @@ class Daemon:
 
     def _arm_ticker(self) -> None:
         ticker, jobs = self._ticker, self.loop.jobs
-        ticker.every(self._poll_seconds, self._cycle, at_once=True)
+        ticker.every(self._poll_seconds, self._cycle, at_once=True, apart=True)
         second = (self.loop.tick, self._source.receiver.tick, jobs.run_jobs, jobs.adoptions, self._reloads)
         for job in second:
             ticker.every(1, self._unless_unwritable(job))
