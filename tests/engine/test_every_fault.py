@@ -1,6 +1,6 @@
 """Each fault by itself and all together: after they stop, the end is the one without any.
 
-A run plays a third of the faults of single requests, another third after each change of the code, and all
+A run plays a sixth of the faults of single requests, another sixth after each change of the code, and all
 together; `REFUSALS=all` plays each by itself. The wire has no sockets, so that time-outs and trickles take no
 time, but the transport is the daemon's own.
 """
@@ -123,7 +123,7 @@ def refused_endpoint(status: int, path: str) -> Callable[[House], None]:
     return begin
 
 
-IN_TURN = list(STRIKES) if os.environ.get("REFUSALS") == "all" else list(STRIKES)[turn(3) :: 3]
+IN_TURN = list(STRIKES) if os.environ.get("REFUSALS") == "all" else list(STRIKES)[turn(6) :: 6]
 WAYS: dict[str, Callable[[House], None]] = {
     **{name: on_a_third(STRIKES[name]) for name in IN_TURN},
     "mixed": everything,

@@ -1,7 +1,7 @@
 """Every scenario is ended at its steps, started again, and must end as if nothing had happened.
 
-A run tries every eighth step of the longer ones, by turns with each change of the code, and says which
-(`INTERRUPTS=0` to `7`, or `all`).
+A run tries every twelfth step of the longer ones, by turns with each change of the code, and says which
+(`INTERRUPTS=0` to `11`, or `all`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CREATE = {"service": "jira", "method": "POST", "path": r"/issue$"}
 NOTE = {"service": "pagerduty", "method": "POST", "path": r"/notes$"}
 EDIT = {"service": "jira", "method": "PUT", "path": r"/issue/\d+$"}
 MOVE = {"service": "jira", "method": "POST", "path": r"/transitions$"}
-STRIDE = 8
+STRIDE = 12
 """Of the longer scenarios, a run tries every so many-th step."""
 TURN = os.environ.get("INTERRUPTS") or str(turn(STRIDE))
 FEW = 8
