@@ -26,6 +26,8 @@ INSTRUMENTS = frozenset(
         "tests/simulation/mutations.py",
         "tests/simulation/watched.py",
         "tests/simulation/wire.py",
+        "tests/standby/database.py",
+        "tests/standby/simulated.py",
         "tests/web/test_listener.py",
     }
 )
