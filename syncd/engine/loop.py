@@ -17,6 +17,7 @@ from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import OperationState, Target
 from syncd.domain.recurring import recurring_of
+from syncd.engine.act.attempts import Later
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.lane_of import ranks_of
 from syncd.engine.bulk.create import BulkCreates
@@ -39,7 +40,7 @@ from syncd.engine.observe.first_contact import look_again, make_first_contact
 from syncd.engine.observe.jira import JiraPoller, rewind_jira
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.unseen_writes import look_for_writes
-from syncd.engine.reconcile import Later, Reconciler
+from syncd.engine.reconcile import Reconciler
 from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.runtime.reads import read_alone
 from syncd.engine.status import ServicesState, both_read_until

@@ -8,53 +8,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from loguru import logger
 
-from syncd.domain.operation import Kind, OperationState, Target
-from syncd.engine.act.executor import Executor, Verdict, trouble_of
-from syncd.engine.act.faults import park
-from syncd.engine.act.lane_of import lane_of, tells_a_verdict
-from syncd.engine.act.mail_rate import MailRate
-from syncd.engine.act.notes_refused import seconds_held
-from syncd.engine.act.unknown_outcomes import (
-    LOOK_EVERY,
-    give_up,
-    resolve_told_with_another,
-    resolve_unknown,
-)
+from syncd.domain.operation import OperationState
+from syncd.engine.act.attempts import Attempts, Later
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import case_of, facts_of
 from syncd.engine.decide.notices_without_jira import notify_without_jira
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch, MappingUnusable
-from syncd.engine.notify.bundle import carrier_of, freed, told_with
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
 from syncd.engine.observe.looks import LOOKS, look_at
 from syncd.engine.observe.roles import with_roles
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
-from syncd.engine.rulebook import projects_of
 from syncd.engine.runtime.brakes import settled_fingerprint
-from syncd.engine.runtime.ledger_age import WAITS_FOR
 from syncd.engine.runtime.troubles import DECIDE
-from syncd.engine.runtime.waits import STOPPED, awaited, awaited_after
-from syncd.ledger.database.connection import concerns_all
-from syncd.ledger.errors import OperationMoved
+from syncd.engine.runtime.waits import STOPPED, awaited_after
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.leaving import Basis, basis_of, ready, render_anew
 from syncd.ledger.store.lookups import display_name, open_operations
 from syncd.ledger.store.names import log_about
-from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.decide import decide
-from syncd.policy.restricted import ASPECT
 from syncd.policy.rules_in_force import rules_in_force
-from syncd.remote.errors import Cause, RemoteError
-from syncd.remote.http.budget import PROBE_EVERY
-from syncd.remote.http.lanes import lane
+from syncd.remote.errors import RemoteError
 
 ROUNDS = 12
 """Rounds of observe, decide and act in one go; an incident's whole life needs fewer, so more is a loop."""
@@ -62,22 +42,6 @@ SAME_READS = 3
 """How often in one go syncd reads the same part because a decision asks for it."""
 UNREAD_AGAIN = 60.0
 """Seconds until syncd decides again on an incident beside which an issue cannot be read."""
-SOON = 1.0
-"""Seconds until syncd looks again if the ledger's age is proved, in the first cycle after a start."""
-RETRY_AFTER = 5.0
-"""Seconds until syncd tries again an operation that waits for its service; a longer pause counts instead."""
-
-
-@dataclass
-class Later:
-    """When the worker comes back, in seconds (None: never), and which incidents it wakes."""
-
-    seconds: float | None = None
-    wake: set[str] = field(default_factory=set)
-
-    def at(self, seconds: float) -> None:
-        """Come back after `seconds` at the latest."""
-        self.seconds = seconds if self.seconds is None else min(self.seconds, seconds)
 
 
 class Reconciler:
@@ -95,9 +59,7 @@ class Reconciler:
         give_way: Callable[[str], None] = lambda _incident: None,
     ) -> None:
         self._context = context
-        self._executor = Executor(context)
-        self._mail_rate = MailRate(context)
-        self._left_to_batches = left_to_batches
+        self._attempts = Attempts(context, left_to_batches, read_until, give_way)
         self._read_until = read_until
         self._give_way = give_way
 
@@ -129,17 +91,17 @@ class Reconciler:
             except RemoteError as error:
                 # whatever read failed: no trouble is silent, and its tries become rare
                 if not context.troubles.failed(incident_id, DECIDE, error):
-                    self._wait_for_service(error, later)
+                    self._attempts.wait_for_service(error, later)
                 # notices never wait for Jira
                 notify_without_jira(context, incident_id)
                 if is_restricted(context.ledger, incident_id):
-                    self._try_operations(incident_id, None, later, mails=awaited_after(error))
+                    self._attempts.try_operations(incident_id, None, later, mails=awaited_after(error))
                     # nothing is decided, and its security level may have to go before all else
                     return later
             except MappingMismatch as error:
                 self._wait_for_team(context, incident_id, error, later)
                 return later
-            if not self._try_operations(incident_id, seen, later):
+            if not self._attempts.try_operations(incident_id, seen, later):
                 return later
         log_about(self._context.ledger, incident_id).error(
             "{}: still changing after {} rounds; syncd goes on in a minute", self._name(incident_id), ROUNDS
@@ -158,7 +120,7 @@ class Reconciler:
             return
         later.at(60.0)
         notify_without_jira(context, incident_id)
-        self._try_operations(incident_id, None, later, mails=STOPPED)
+        self._attempts.try_operations(incident_id, None, later, mails=STOPPED)
 
     def _name(self, incident_id: str) -> str:
         return display_name(self._context.ledger, incident_id)
@@ -167,15 +129,9 @@ class Reconciler:
         """Send the mails that wait under an id that is no incident's (digests, reports, alarms)."""
         later = Later()
         for _ in range(ROUNDS):
-            if not self._try_operations(ident, None, later):
+            if not self._attempts.try_operations(ident, None, later):
                 break
         return later
-
-    def _wait_for_service(self, error: RemoteError, later: Later) -> None:
-        health = self._context.health
-        health.failed(error.service, error)
-        limited = error.retry_after or 0.0 if error.cause is Cause.LIMITED else 0.0
-        later.at(max(RETRY_AFTER, health.wait(error.service), min(PROBE_EVERY, limited)))
 
     def _decide(self, context: EngineContext, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the notices it answers.
@@ -253,7 +209,7 @@ class Reconciler:
         try:
             look_at(context, incident_id, book, look)
         except RemoteError as error:
-            self._wait_for_service(error, later)
+            self._attempts.wait_for_service(error, later)
 
     @staticmethod
     def _decide_unseen(context: EngineContext, seen: Seen, case: Case, book: Rulebook) -> None:
@@ -262,43 +218,6 @@ class Reconciler:
         recorded = record_unseen(context, seen.row, case, book)
         if recorded is not None:
             seen.row, seen.operations = recorded.incident, recorded.operations
-
-    def _try_operations(self, incident_id: str, seen: Seen | None, later: Later, *, mails: str = "") -> bool:
-        """Try each open operation that may leave; return True if anything changed.
-
-        `mails`: try only the mails; it says what all else waits for.
-        """
-        context = self._context
-        # `plan` and `--dry-run` decide and record on a copy, and send nothing
-        if context.dry_run:
-            return False
-        operations = seen.operations if seen else None
-        if operations is None:
-            operations = open_operations(context.ledger, incident_id)
-        context.troubles.keep_operations(incident_id, {trouble_of(row) for row in operations})
-        moved, batched = False, set[str]()
-        for row in sorted(operations, key=_turn):
-            if context.stop.is_set():
-                return False
-            held = self._held(row, mails)
-            if held:
-                self._wait_for(row, held)
-                continue
-            if seen is not None and self._left_to_batches(row, seen.row):
-                batched.add(row.key)
-            if row.key in batched or not batched.isdisjoint(row.needs):
-                continue
-            self._give_way(incident_id)
-            verdict = self._try(row, later)
-            moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED, Verdict.PARKED)
-            done = verdict in (Verdict.DONE, Verdict.PARKED) or row.state == OperationState.PARKED
-            if row.aspect == ASPECT and not done:
-                # no text of a restricted incident leaves before its security level stands
-                mails = "the security level of its ticket"
-            # other incidents may wait for this ticket: a merge links to it
-            if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
-                later.wake.update(incidents_waiting_for(context.ledger, row.key))
-        return moved
 
     def _go_on(self, context: EngineContext, seen: Seen, later: Later) -> bool:
         """Try the operations that needed the ticket which a batch made; return True if anything changed.
@@ -311,112 +230,4 @@ class Reconciler:
         operations = open_operations(context.ledger, seen.row.id)
         if any(row.state != OperationState.PENDING or row.mapping_version != version for row in operations):
             return False
-        return self._try_operations(seen.row.id, replace(seen, operations=operations), later)
-
-    def _held(self, row: OperationRecord, mails: str) -> str:
-        """Return what holds an operation although its service may be there, empty if nothing does."""
-        if mails and row.target != Target.MAIL:
-            return mails
-        # its verdict may rest on what was on record before the start
-        if self._read_until() is None and tells_a_verdict(row):
-            return "the first read of both services after the start"
-        return ""
-
-    def _try(self, row: OperationRecord, later: Later) -> Verdict | None:
-        """Try one operation; one on which syncd itself fails is parked, and the others go on."""
-        try:
-            return self._try_one(row, later)
-        except OperationMoved:
-            # an operator retried or dropped it meanwhile: read it again
-            return Verdict.AGAIN
-        except RemoteError as error:
-            self._wait_for_service(error, later)
-            return Verdict.WAIT
-        except Exception as error:
-            if concerns_all(error):
-                raise
-            return Verdict.PARKED if park(self._context, row, error) else Verdict.AGAIN
-
-    def _try_one(self, row: OperationRecord, later: Later) -> Verdict | None:
-        context, carrier = self._context, carrier_of(row)
-        if carrier is not None:
-            return self._told_with(row, carrier, later)
-        if row.state == OperationState.IN_FLIGHT:
-            # only the owner of the slot sends for an incident, so an earlier attempt failed before its end
-            give_up(context, row)
-            return Verdict.AGAIN
-        if row.state not in (OperationState.PENDING, OperationState.UNKNOWN):
-            return None
-        wait = max(
-            context.health.wait(row.service),
-            context.troubles.wait_for(row.incident_id, trouble_of(row)),
-            seconds_held(context, row) if row.state == OperationState.PENDING else 0.0,
-        )
-        if wait > 0:
-            self._wait_for(row, self._awaited(row))
-            later.at(wait)
-            return Verdict.WAIT
-        unknown = row.state == OperationState.UNKNOWN
-        basis = basis_of(context.ledger, row.incident_id) if unknown else self._ready(row)
-        if isinstance(basis, str):
-            if basis == WAITS_FOR:
-                later.at(SOON)
-            self._wait_for(row, basis)
-            return None
-        with lane(lane_of(context, row, basis.incident)):
-            if unknown:
-                verdict, seconds = resolve_unknown(context, self._executor, row)
-            elif row.target == Target.MAIL:
-                verdict, seconds = self._try_mail(row, basis, later)
-            else:
-                verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
-            if verdict is Verdict.WAIT:
-                budget = min(PROBE_EVERY, context.budgets.wait_for(row.service))
-                trouble = context.troubles.wait_for(row.incident_id, trouble_of(row))
-                later.at(max(seconds, context.health.wait(row.service), budget, trouble))
-        return verdict
-
-    def _told_with(self, notice: OperationRecord, carrier_key: str, later: Later) -> Verdict:
-        verdict = resolve_told_with_another(self._context, self._executor, notice, carrier_key)
-        if verdict is Verdict.WAIT:
-            later.at(LOOK_EVERY)
-        return verdict
-
-    def _awaited(self, row: OperationRecord) -> str:
-        health = self._context.health
-        if health.wait(row.service):
-            return awaited(row.service, health.of(row.service).cause)
-        if row.state == OperationState.PENDING and seconds_held(self._context, row):
-            return "PagerDuty to take notes again"
-        # the try in vain stored the reason
-        return row.waits_for or "its next try"
-
-    def _wait_for(self, row: OperationRecord, why: str) -> None:
-        if row.state in (OperationState.PENDING, OperationState.UNKNOWN):
-            self._context.waits.store(row, why)
-
-    def _ready(self, row: OperationRecord) -> Basis | str:
-        """Return the basis of an operation that may leave now, else what it waits for."""
-        context = self._context
-        basis = ready(context.ledger, row, context.clock.now())
-        if isinstance(basis, str):
-            return basis
-        team = basis.incident.team if basis.incident is not None else None
-        held = context.ledger_age.holds(row, basis.incident, projects_of(context, team))
-        return WAITS_FOR if held else basis
-
-    def _try_mail(self, row: OperationRecord, basis: Basis, later: Later) -> tuple[Verdict, float]:
-        context = self._context
-        # its stored message lists notices that may leave elsewhere meanwhile
-        if freed(row):
-            row = render_anew(context.ledger, row)
-        with self._mail_rate.place(row) as wait:
-            if wait:
-                return Verdict.WAIT, wait
-            later.wake.update(other.incident_id for other in told_with(context, row))
-            return self._executor.attempt(row, basis), RETRY_AFTER
-
-
-def _turn(row: OperationRecord) -> tuple[bool, bool, bool]:
-    # mails first: a slow Jira must not delay a notice; then the security level; a slow chat delays nothing
-    return row.target != Target.MAIL, row.target == Target.CHAT, row.aspect != ASPECT
+        return self._attempts.try_operations(seen.row.id, replace(seen, operations=operations), later)

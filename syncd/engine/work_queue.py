@@ -17,7 +17,7 @@ from threading import Condition, Event, Thread
 from loguru import logger
 
 from syncd.domain.clock import Clock
-from syncd.engine.reconcile import Later
+from syncd.engine.act.attempts import Later
 from syncd.engine.rules import Rank
 from syncd.ledger.errors import LedgerUnwritable
 

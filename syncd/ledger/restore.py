@@ -32,13 +32,12 @@ from syncd.ledger.database.sqlite.migrate import backup_file, size_of
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox, unseen_writes
-from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.change_queue import notice_changes_in, still_open_in, unfinished_in
 from syncd.ledger.store.identity import get_meta, set_meta
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.restored import APART, KEY, PUT_BACK, UNSENT, WHY, is_open_notice
-from syncd.ledger.store.snapshots import still_open_in, unfinished_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, RequestRow, TicketRow
 
 

@@ -10,7 +10,7 @@ from rig import Rig, RigClock
 from engine.mail_rig import CTO, MakeRig, letters, mailing, recipients
 from engine.test_bulk import each_has_one_ticket, storm
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.engine.reconcile import Later
+from syncd.engine.act.attempts import Later
 from syncd.engine.work_queue import WorkQueue
 from syncd.sandbox import dump, faults
 from syncd.sandbox.cast import START

@@ -12,9 +12,9 @@ from rig import Rig, RigClock, mapping
 from engine.test_lifecycle import issue_of
 from syncd.domain.mail import OPERATOR
 from syncd.engine import work_queue as work_queue_module
+from syncd.engine.act.attempts import Later
 from syncd.engine.act.lane_of import ranks_of
 from syncd.engine.observe.pagerduty import PagerDutyPoller
-from syncd.engine.reconcile import Later
 from syncd.engine.rules import Rank
 from syncd.engine.work_queue import BESIDE, WorkQueue
 from syncd.ledger.store.change_queue import notice_changes

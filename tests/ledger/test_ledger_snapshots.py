@@ -8,7 +8,12 @@ from ledger_cast import NOW, incident, issue, later, save_incident, ticket
 from syncd.domain.incident import IncidentStatus, LogEntry, Note
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.change_queue import change_notices_of_in, incidents_with_notices, notice_changes_in
+from syncd.ledger.store.change_queue import (
+    change_notices_of_in,
+    incidents_with_notices,
+    notice_changes_in,
+    unfinished_in,
+)
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.membership import entries_of
 from syncd.ledger.store.postmortems import log_of, save_log
@@ -16,7 +21,6 @@ from syncd.ledger.store.snapshots import (
     save_issue,
     save_notes,
     tickets_by_issue_in,
-    unfinished_in,
 )
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 

@@ -20,12 +20,12 @@ from syncd.domain.operation import (
     OperationState,
 )
 from syncd.domain.recurring import RecurringName, recurring_of, stand_in
+from syncd.engine.act.attempts import Later
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import sent_in, with_addresses
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import account_of, nobodies_of
 from syncd.engine.observe.issues import read_duty_issues
-from syncd.engine.reconcile import Later
 from syncd.engine.record.decision import amendments, as_if_untried
 from syncd.engine.rulebook import recurring_book
 from syncd.ledger.records import OperationRecord

@@ -11,21 +11,18 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert
 from sqlalchemy import select as columns
-from sqlmodel import Session, col
+from sqlmodel import Session, and_, col, or_
 
+from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.functions import has_json_entries
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.key_values import hear_status_updates_in
 from syncd.ledger.store.loading import get
-from syncd.ledger.store.snapshots import (
-    still_open_in,
-    tickets_by_issue_in,
-    unfinished_in,
-    waiting_in_report_in,
-)
+from syncd.ledger.store.snapshots import STILL_OPEN, tickets_by_issue_in
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
 
 ELSEWHERE = -1
@@ -140,6 +137,48 @@ def to_take_up(ledger: Transactions) -> list[str]:
             # the mode may be `enforce` now: what waited in `report` is then done
             *waiting_in_report_in(session),
         ]
+
+
+def still_open_in(session: Session) -> list[str]:
+    """Return the claimed incidents that are triggered or acknowledged."""
+    return list(session.connection().scalars(_STILL_OPEN))
+
+
+_STILL_OPEN = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.team).is_not(None), STILL_OPEN)
+    .order_by(col(IncidentRow.number))
+)
+
+
+def waiting_in_report_in(session: Session) -> list[str]:
+    """Return the incidents for which a rule in mode `report` would have done something."""
+    return list(session.connection().scalars(_WAITING_IN_REPORT))
+
+
+_WAITING_IN_REPORT = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.team).is_not(None), has_json_entries(col(IncidentRow.dry_run_notes)))
+    .order_by(col(IncidentRow.number))
+)
+
+
+def unfinished_in(session: Session) -> list[str]:
+    """Return the claimed incidents that are resolved and unfinished, or that a noise rule holds back."""
+    return list(session.connection().scalars(_UNFINISHED))
+
+
+_UNFINISHED = (
+    columns(col(IncidentRow.id))
+    .where(
+        col(IncidentRow.team).is_not(None),
+        or_(
+            and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
+            col(IncidentRow.noise_rule).is_not(None),
+        ),
+    )
+    .order_by(col(IncidentRow.number))
+)
 
 
 def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:

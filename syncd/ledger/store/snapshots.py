@@ -12,16 +12,15 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, literal
 from sqlalchemy import select as columns
-from sqlmodel import Session, and_, col, or_, select
+from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.history import Leave
-from syncd.domain.incident import OPEN_STATUSES, Incident, IncidentStatus, Note, Restriction
+from syncd.domain.incident import OPEN_STATUSES, Incident, Note, Restriction
 from syncd.domain.operation import ObjectKind
 from syncd.domain.operation.base import object_of
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.database.functions import has_json_entries
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store import audit
 from syncd.ledger.store.names import log_after_commit, names_in
@@ -363,45 +362,5 @@ _ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
 _BY_ISSUE = select(TicketRow).where(col(TicketRow.issue_id).in_(_ISSUES))
 
 
-def still_open_in(session: Session) -> list[str]:
-    """Return the claimed incidents that are triggered or acknowledged."""
-    return list(session.connection().scalars(_STILL_OPEN))
-
-
 STILL_OPEN = col(IncidentRow.status).in_([literal(str(status)) for status in OPEN_STATUSES])
 """The condition that an incident is triggered or acknowledged; the index of the status answers it."""
-_STILL_OPEN = (
-    columns(col(IncidentRow.id))
-    .where(col(IncidentRow.team).is_not(None), STILL_OPEN)
-    .order_by(col(IncidentRow.number))
-)
-
-
-def waiting_in_report_in(session: Session) -> list[str]:
-    """Return the incidents for which a rule in mode `report` would have done something."""
-    return list(session.connection().scalars(_WAITING_IN_REPORT))
-
-
-_WAITING_IN_REPORT = (
-    columns(col(IncidentRow.id))
-    .where(col(IncidentRow.team).is_not(None), has_json_entries(col(IncidentRow.dry_run_notes)))
-    .order_by(col(IncidentRow.number))
-)
-
-
-def unfinished_in(session: Session) -> list[str]:
-    """Return the claimed incidents that are resolved and unfinished, or that a noise rule holds back."""
-    return list(session.connection().scalars(_UNFINISHED))
-
-
-_UNFINISHED = (
-    columns(col(IncidentRow.id))
-    .where(
-        col(IncidentRow.team).is_not(None),
-        or_(
-            and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
-            col(IncidentRow.noise_rule).is_not(None),
-        ),
-    )
-    .order_by(col(IncidentRow.number))
-)
