@@ -132,13 +132,15 @@ def test_an_item_that_jira_names_and_does_not_show_is_out_of_sight_from_the_star
     assert event_kinds(lived, "10011") == ["item.found", "item.out_of_sight"]
 
 
+COLUMN = "out_of_sight_since"
+
+
 def test_only_the_verb_of_sight_sets_the_column() -> None:
     setters = {
         path.name
         for path in Path("syncd").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute)
-        and node.attr == "out_of_sight_since"
-        and isinstance(node.ctx, ast.Store)
+        if COLUMN in (source := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and node.attr == COLUMN and isinstance(node.ctx, ast.Store)
     }
     assert setters == {"snapshots.py"}
