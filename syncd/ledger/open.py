@@ -7,6 +7,7 @@ two accounts in one ledger would take each other's incidents for lost.
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
@@ -83,7 +84,8 @@ class Ledger(Database):
         """Write `size` bytes and delete them; raise `LedgerUnwritable` if the disk has no room for them."""
         # two transactions: the first commit makes SQLite write the bytes
         with self.write() as session:
-            set_cursor_in(session, "room", probe="." * size)
+            # PostgreSQL compresses long texts: what repeats would need no room
+            set_cursor_in(session, "room", probe=b64encode(secrets.token_bytes(size * 3 // 4)).decode())
         with self.write() as session:
             drop_cursor_in(session, "room")
 

@@ -28,9 +28,12 @@ from crash.world import start_sandbox
 from postgresql import shared_cluster
 
 from standby.pair import SETTLE, Daemon, Pair, wait
+from standby.room import full_disk, no_connection_left, small_disk
 from syncd.ledger.open import open_for_reading
 from syncd.ledger.views import audit_trail, status
 
+SHORTAGE = 8.0
+"""Seconds for which the database has no connection or no room left."""
 QUIET = 660.0
 """Seconds of peace after which nothing may be open any more: notices wait ten minutes for a common mail."""
 
@@ -121,6 +124,28 @@ class Strikes:
         wait(led, "nobody leads after the database came back")
         return time.monotonic() - began
 
+    def connections(self, leader: Daemon) -> float:
+        """Take all connections of the database, kill the leader, and give them back after a while."""
+        with no_connection_left(self._pair.cluster):
+            self._history.go_on()
+            time.sleep(SHORTAGE / 2)
+            leader.signal(signal.SIGKILL)
+            self._history.go_on()
+            # it has to wait as well as the other one
+            wait(lambda: not leader.alive, "the leader did not end")
+            leader.start()
+            time.sleep(SHORTAGE / 2)
+        return self._pair.until_led()
+
+    def full(self, leader: Daemon) -> float:
+        """Fill the disk of the database for a while; a server that ends for it is started again."""
+        with full_disk(self._pair.cluster.socket):
+            for _ in range(4):
+                self._history.go_on()
+                time.sleep(SHORTAGE / 4)
+        self._pair.start_database()
+        return self._pair.until_led()
+
     def cut(self, leader: Daemon) -> float:
         """Cut the leader's link; both ends of each connection stay open."""
         leader.link.cut()
@@ -154,11 +179,13 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
         stack.callback(_tidy, folder, result)
         # PostgreSQL runs as a user of its own where this one is root
         folder.chmod(0o755)
-        pair = Pair(
-            folder,
-            sandbox,
-            stack.enter_context(shared_cluster(Path(memory() or folder) / f"syncd-standby-{os.getpid()}")),
-        )
+        place = Path(memory() or folder) / f"syncd-standby-{os.getpid()}"
+        if counts.get("full"):
+            why_not = stack.enter_context(small_disk(place))
+            if why_not is not None:
+                sys.stderr.write(f"no disk is filled: {why_not}\n")
+                order = [kind for kind in order if kind != "full"]
+        pair = Pair(folder, sandbox, stack.enter_context(shared_cluster(place)))
         try:
             history = History(sandbox, random)
             strikes = Strikes(pair, history)
@@ -246,6 +273,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=0.0, help="no strike after so many (0: no limit)")
     parser.add_argument("--failovers", type=int, default=0, help="databases that lose their last commits")
+    parser.add_argument("--connections", type=int, default=0, help="times without a connection left")
+    parser.add_argument("--full", type=int, default=0, help="times with a full disk (root only)")
     asked = parser.parse_args()
     counts = {
         "kill": asked.kills,
@@ -254,6 +283,8 @@ def main() -> int:
         "cut": asked.cuts,
         "stop": asked.stops,
         "failover": asked.failovers,
+        "connections": asked.connections,
+        "full": asked.full,
     }
     result = prove(counts, asked.seed, asked.seconds)
     whole = {

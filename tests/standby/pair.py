@@ -200,6 +200,14 @@ class Pair:
         data, log = self.cluster.socket / "data", self.cluster.socket / "log"
         run_program("pg_ctl", "restart", "-D", str(data), "-m", "immediate", "-w", "-s", "-l", str(log))
 
+    def start_database(self) -> None:
+        """Start the server if it ended by itself."""
+        data, log = self.cluster.socket / "data", self.cluster.socket / "log"
+        try:
+            run_program("pg_ctl", "status", "-D", str(data))
+        except subprocess.CalledProcessError:
+            run_program("pg_ctl", "start", "-D", str(data), "-w", "-s", "-l", str(log))
+
     def allow_copies(self) -> None:
         """Let the server make base backups, from which a replica could start."""
         with (self.cluster.socket / "data" / "postgresql.conf").open("a") as file:

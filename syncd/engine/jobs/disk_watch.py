@@ -41,6 +41,10 @@ class LedgerWatch:
         """
         self._ledger.check_in_place()
         if self._ledger.trouble is None:
+            if self._logged:
+                # what was written since the trouble ended was taken, too
+                self._logged = False
+                logger.info("syncd can write the ledger again")
             self._ledger.note_head()
             return True
         self.log_trouble()
@@ -51,6 +55,4 @@ class LedgerWatch:
         except LedgerUnwritable:
             return False
         self._ledger.end_trouble()
-        self._logged = False
-        logger.info("syncd can write the ledger again")
         return True
