@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 10000
+LEDGER ?= sqlite
 SEED ?= 1
 HOURS ?= 72
 DATABASES ?= 100
@@ -10,6 +11,8 @@ CUTS ?= 100
 STOPS ?= 20
 STRIKES ?= 2000
 FAILOVERS ?= 0
+CONNECTIONS ?= 0
+FULL ?= 0
 SEEDS ?= 500
 LIMIT ?= 600
 WANTED := --constraint requirements.lock --group dev --editable .
@@ -55,12 +58,12 @@ dist: $(BIN)/.ready ## Build wheel, sdist and the files of the image into dist/,
 bench: $(BIN)/.ready ## Measure how fast syncd is, beside limits and goals; writes bench.json: make bench ONLY="storm webhook" LIMIT=600
 	PYTHONPATH=tests $(BIN)/python -m bench --limit $(LIMIT) $(if $(ONLY),--only "$(ONLY)")
 
-crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
-	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED)
+crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1 LEDGER=sqlite
+	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED) --ledger $(LEDGER)
 
 standby: KILLS := 200
 standby: $(BIN)/.ready ## Strike two daemons on one PostgreSQL ledger: make standby KILLS=200 DATABASES=100 CUTS=100 STOPS=20
-	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --failovers $(FAILOVERS) --seed $(SEED)
+	PYTHONPATH=tests $(BIN)/python -m standby --kills $(KILLS) --databases $(DATABASES) --cuts $(CUTS) --stops $(STOPS) --failovers $(FAILOVERS) --connections $(CONNECTIONS) --full $(FULL) --seed $(SEED)
 
 standby-simulated: $(BIN)/.ready ## Strike two daemons under a clock that stands still meanwhile: make standby-simulated STRIKES=2000 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m standby.simulate --strikes $(STRIKES) --seed $(SEED)

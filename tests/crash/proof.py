@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from cheap_ledgers import memory
+from postgresql import shared_cluster
 from wall_clock import COMPILER, WallClock, file_in_force
 
 from crash.mishaps import Mishaps
@@ -106,23 +108,32 @@ def prove(
     seconds: float = 0.0,
     mishaps: bool = True,
     only_a_duplicate: bool = False,
+    on_server: bool = False,
 ) -> Report:
     """Kill the worker `kills` times under the mutation, let it end in peace, and count.
 
     `aimed` kills only right after requests that write. `seconds` ends the kills after so many (0: no limit).
     `mishaps` also puts copies of the ledger back and sets the clock. `only_a_duplicate` ends the proof at the
-    first duplicate, and counts nothing else then.
+    first duplicate, and counts nothing else then. `on_server` keeps the ledger in PostgreSQL, of which no
+    copies are put back.
     """
     began = time.monotonic()
     random = Random(seed)
     report = Report()
     sandbox = start_sandbox(seed, others_per_hour=OTHERS_PER_HOUR, search_lag=lag)
     mutate = MUTATIONS[mutation]
-    with tempfile.TemporaryDirectory(dir=memory()) as folder:
-        ledger = Path(folder) / "ledger.db"
+    mishaps = mishaps and not on_server
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory())))
+        file = folder / "ledger.db"
+        ledger: Path | str = file
+        if on_server:
+            # PostgreSQL runs as a user of its own where this one is root
+            folder.chmod(0o755)
+            ledger = stack.enter_context(shared_cluster(folder / "server")).empty_ledger()
         try:
             history = History(sandbox, random)
-            happens = Mishaps(sandbox, ledger, Random(seed))
+            happens = Mishaps(sandbox, file, Random(seed))
             boot = 0
             # Without one whole cycle the ledger would count all incidents as its first load and hold them.
             run_worker(sandbox, Task(ledger, "boot-0", 1, CYCLE, settle, 0), mutate)
@@ -142,7 +153,8 @@ def prove(
                     if report.duplicates:
                         return report
                 sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
-            happens.peace()
+            if mishaps:
+                happens.peace()
             report.mishaps = dict(happens.counts)
             peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
             run_worker(sandbox, peace, mutate)
@@ -154,7 +166,7 @@ def prove(
             lines = sandbox.read("journal")["lines"]
             report.late_writes = [f"{line['method']} {line['path']}" for line in lines if _writes(line)]
             judge(sandbox.read("state"), history, report)
-            report.audit = _audit(ledger)
+            report.audit = _audit(peace.url)
         finally:
             sandbox.stop()
     report.seconds = round(time.monotonic() - began, 1)
@@ -179,8 +191,8 @@ def _writes(line: dict[str, Any]) -> bool:
     return line["method"] != "GET" and not line["pattern"].endswith(reads)
 
 
-def _audit(ledger: Path) -> str:
-    db = open_for_reading(f"sqlite:///{ledger}")
+def _audit(url: str) -> str:
+    db = open_for_reading(url)
     broken = audit_trail.verify(db)
     db.close()
     return "whole" if broken is None else str(broken)
@@ -252,6 +264,7 @@ def main() -> int:
         "--seconds", type=float, default=0.0, help="no kill after so many seconds (0: no limit)"
     )
     parser.add_argument("--kills-only", action="store_true", help="put no copy back and set no clock")
+    parser.add_argument("--ledger", choices=("sqlite", "postgresql"), default="sqlite")
     arguments = parser.parse_args()
     if file_in_force() is None and COMPILER is not None:
         # a clock can only be set where the library was loaded at the start
@@ -270,6 +283,7 @@ def main() -> int:
         aimed=arguments.aimed,
         seconds=arguments.seconds,
         mishaps=not arguments.kills_only,
+        on_server=arguments.ledger == "postgresql",
     )
     sys.stdout.write(json.dumps({**asdict(report), "clean": report.clean}) + "\n")
     return 0 if report.clean else 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgresql import WHY_SKIPPED, programs
 from turns import turn
 
 KILLS, SEEDS = 12, 4
@@ -56,6 +57,14 @@ def test_kills_at_any_step_and_copies_that_come_back_leave_no_duplicate_and_no_l
     (report,) = prove({"kills": KILLS, "seed": 1 + turn(SEEDS)})
     assert report["kills"] == KILLS
     assert report["incidents"] >= KILLS
+    stands(report)
+
+
+@pytest.mark.skipif(programs() is None, reason=WHY_SKIPPED)
+@pytest.mark.timeout(300)
+def test_kills_leave_no_duplicate_and_no_loss_in_a_ledger_on_a_server() -> None:
+    (report,) = prove({"kills": 3, "seed": 2, "on_server": True})
+    assert report["kills"] == 3
     stands(report)
 
 

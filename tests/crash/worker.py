@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -29,8 +29,8 @@ from crash.world import Sandbox
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.loop import ControlLoop
 from syncd.engine.rules import Rules
-from syncd.ledger.errors import LedgerReplaced
-from syncd.ledger.open import open_for_work
+from syncd.ledger.errors import LedgerBusy, LedgerReplaced
+from syncd.ledger.open import Ledger, open_for_work
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import jira_client
@@ -78,10 +78,11 @@ class SharedClock:
 class Task:
     """The task of one worker: ledger, number of cycles, and the step at which it dies (0: never).
 
+    `ledger` is a file, or the URL of a ledger on a server.
     `aimed` counts only the steps right after a request that writes, where an end does most harm.
     """
 
-    ledger: Path
+    ledger: Path | str
     boot: str
     cycles: int
     cycle_seconds: float
@@ -89,7 +90,14 @@ class Task:
     die_at: int
     aimed: bool = False
 
+    @property
+    def url(self) -> str:
+        """The ledger's URL."""
+        return self.ledger if isinstance(self.ledger, str) else f"sqlite:///{self.ledger}"
 
+
+PATIENCE = 500
+"""How often a worker asks for a lock that the killed one may still hold."""
 READING_POSTS = ("/search/jql", "/issue/bulkfetch")
 
 Happenings = Mapping[int, Callable[[], None]]
@@ -139,10 +147,19 @@ class Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _open(task: Task, clock: SharedClock) -> Ledger:
+    """Open the ledger of a task; a server notices a moment later that the last worker was killed."""
+    for _ in range(PATIENCE):
+        with suppress(LedgerBusy):
+            return open_for_work(task.url, "crash worker", clock.now())
+        time.sleep(0.02)
+    return open_for_work(task.url, "crash worker", clock.now())
+
+
 def make_context(sandbox: Sandbox, task: Task, **rules: Any) -> EngineContext:
     """Return the real engine's context on the ledger of the task; `rules` changes the mapping."""
     clock = SharedClock(sandbox, task.boot)
-    ledger = open_for_work(f"sqlite:///{task.ledger}", "crash worker", clock.now())
+    ledger = _open(task, clock)
     transport = Transport(clock, budget=Budget(clock))
     clients = (
         lambda: pagerduty_client(
