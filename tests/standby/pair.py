@@ -27,17 +27,28 @@ POLL, SETTLE = 1.0, 10.0
 PATIENCE = 150.0
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 STOPS = """
-import os, signal
+import os, signal, threading
 from syncd.remote.http import deadline
-commits = deadline.Flight.commits
+commits, ends, alone, checked = deadline.Flight.commits, deadline.Flight.__exit__, threading.Lock(), set()
 def stopped(flight):
-    if flight._departs is not None and os.path.exists({flag!r}):
-        os.unlink({flag!r})
-        os.kill(os.getpid(), signal.SIGSTOP)
-    commits(flight)
-deadline.Flight.commits = stopped
+    if flight._departs is None:
+        return commits(flight)
+    with alone:
+        if not checked and os.path.exists({flag!r}):
+            os.unlink({flag!r})
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        commits(flight)
+        checked.add(flight)
+def ended(flight, *error):
+    checked.discard(flight)
+    return ends(flight, *error)
+deadline.Flight.commits, deadline.Flight.__exit__ = stopped, ended
 """
-"""Stops a daemon between the claim of an operation and the last check before its first byte, if asked to."""
+"""Stops a daemon between the claim of an operation and the last check before its first byte, if asked to.
+
+The signal goes to this very thread: one to the process stops it a moment later, after its check. No other
+write has passed its check either: what is stopped after it leaves when it goes on, which nothing prevents.
+"""
 
 
 def wait(true: Callable[[], Any], what: str, patience: float = PATIENCE) -> float:
