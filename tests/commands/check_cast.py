@@ -28,7 +28,7 @@ closing:
 
 
 def codes(findings: Findings, level: str) -> list[str]:
-    return [one["code"] for one in findings if one["level"] == level]
+    return [finding["code"] for finding in findings if finding["level"] == level]
 
 
 def found(house: House, *args: str) -> Findings:
@@ -37,7 +37,7 @@ def found(house: House, *args: str) -> Findings:
 
 
 def of(findings: Findings, code: str, level: str) -> Findings:
-    return [one for one in findings if (one["code"], one["level"]) == (code, level)]
+    return [finding for finding in findings if (finding["code"], finding["level"]) == (code, level)]
 
 
 def remap(house: House, old: str, new: str) -> None:
@@ -49,4 +49,4 @@ def remap(house: House, old: str, new: str) -> None:
 
 def probes(house: House) -> list[dict[str, Any]]:
     issues = dump.whole(house.world)["jira"]["issues"]
-    return [one for one in issues if "syncd-probe" in one["fields"]["labels"]]
+    return [issue for issue in issues if "syncd-probe" in issue["fields"]["labels"]]

@@ -116,7 +116,7 @@ class House:
     def tickets(self, incident: str) -> list[dict[str, Any]]:
         """The issues that bear our mark for an incident."""
         issues = dump.whole(self.world)["jira"]["issues"]
-        return [one for one in issues if one["properties"].get("syncd", {}).get("incident") == incident]
+        return [issue for issue in issues if issue["properties"].get("syncd", {}).get("incident") == incident]
 
     def writes(self) -> int:
         """How many requests that write both services have received."""

@@ -77,8 +77,8 @@ def listed(house: House) -> House:
 @pytest.mark.any_day(SUNDAY, LEAP_DAY, YEARS_END)
 def test_actions_lists_what_is_to_be_done_the_longest_overdue_first(listed: House) -> None:
     # at a quarter's end the mapping's GameDays are listed, too
-    data = [one for one in listed.syncd("actions", "--json").json if one["held"] is None]
-    assert [one["key"] for one in data] == ["OPS-22", "OPS-21", "OPS-25"]
+    data = [item for item in listed.syncd("actions", "--json").json if item["held"] is None]
+    assert [issue["key"] for issue in data] == ["OPS-22", "OPS-21", "OPS-25"]
     wanted = {"key", "summary", "incident", "owner", "due", "status", "overdue_days", "violations"}
     assert wanted <= set(data[0])
     assert (data[0]["owner"], data[0]["overdue_days"], data[0]["violations"]) == (
@@ -91,8 +91,8 @@ def test_actions_lists_what_is_to_be_done_the_longest_overdue_first(listed: Hous
 
 
 def test_actions_can_be_asked_for_the_overdue_and_for_those_that_nobody_took(listed: House) -> None:
-    assert [one["key"] for one in listed.syncd("actions", "--overdue", "--json").json] == ["OPS-22"]
-    assert [one["key"] for one in listed.syncd("actions", "--unowned", "--json").json] == ["OPS-21"]
+    assert [issue["key"] for issue in listed.syncd("actions", "--overdue", "--json").json] == ["OPS-22"]
+    assert [issue["key"] for issue in listed.syncd("actions", "--unowned", "--json").json] == ["OPS-21"]
     assert listed.syncd("actions", "--overdue", "--unowned").out == "No action item is overdue and unowned.\n"
 
 
@@ -108,8 +108,8 @@ def test_actions_says_first_how_bad_it_is_and_for_each_who_and_by_when(listed: H
 
 def test_show_lists_the_action_items_of_an_incident(listed: House) -> None:
     items = listed.syncd("show", "1", "--json").json["action_items"]
-    assert [one["key"] for one in items] == ["OPS-21", "OPS-22", "OPS-23", "OPS-24", "OPS-25"]
-    assert [one["stands"] for one in items][2:4] == ["done", "ended"]
+    assert [each_item["key"] for each_item in items] == ["OPS-21", "OPS-22", "OPS-23", "OPS-24", "OPS-25"]
+    assert [each_item["stands"] for each_item in items][2:4] == ["done", "ended"]
     out = listed.syncd("show", "1").out
     assert "OVERDUE by 3 days" in out
     assert not CONTROLS & set(out)

@@ -53,7 +53,9 @@ def test_a_trial_ticket_of_syncds_own_is_no_foreign_ticket_and_anybody_elses_is(
     house, _ = exported
     house.syncd("check", "--probe", "--yes")
     jira = house.world.jira
-    (trial,) = [one for one in jira.site.issues.values() if one.now.properties["syncd"]["kind"] == "probe"]
+    (trial,) = [
+        issue for issue in jira.site.issues.values() if issue.now.properties["syncd"]["kind"] == "probe"
+    ]
     forged = jira.clone(trial.id, "Ines Carvalho")
     forged.now.properties.update(trial.now.properties)
     export(house, into="probed")
@@ -65,11 +67,11 @@ def test_each_incident_has_its_file_with_every_act_reason_and_hash(exported: tup
     house, _ = exported
     data = json.loads(file(house, "incidents/1.json").read_text())
     assert data["ticket"]["key"].startswith("OPS-")
-    assert {"create_ticket", "link_note"} <= {one["kind"] for one in data["operations"]}
-    assert all(one["reason"] for one in data["operations"])
-    assert all(len(one["hash"]) == 64 for one in data["events"])
+    assert {"create_ticket", "link_note"} <= {operation["kind"] for operation in data["operations"]}
+    assert all(operation["reason"] for operation in data["operations"])
+    assert all(len(event["hash"]) == 64 for event in data["events"])
     assert "ticket.made" in file(house, "incidents/1.csv").read_text()
-    listed = {one["name"] for one in manifest(house)["files"]}
+    listed = {each_file["name"] for each_file in manifest(house)["files"]}
     assert {"incidents/1.json", "incidents/1.csv", "incidents/2.json", "population.json"} <= listed
 
 
@@ -88,8 +90,8 @@ def test_an_export_is_verified_against_its_manifest_and_the_chain(exported: tupl
     assert whole.out.startswith("out: every file is as syncd wrote it; row ")
     one = file(house, "incidents/1.csv")
     one.write_text(one.read_text().replace("decided", "deluded"))
-    said = house.syncd("audit", "verify", "--export", "out")
-    assert (said.code, "incidents/1.csv was changed" in said.err) == (1, True)
+    result = house.syncd("audit", "verify", "--export", "out")
+    assert (result.code, "incidents/1.csv was changed" in result.err) == (1, True)
     one.unlink()
     assert "incidents/1.csv is missing" in house.syncd("audit", "verify", "--export", "out").err
 
@@ -106,9 +108,9 @@ def test_a_forged_event_does_not_pass_even_with_a_forged_manifest(exported: tupl
         if entry["name"] == "incidents/1.json":
             entry["sha256"] = sha256(one.read_bytes()).hexdigest()
     file(house, "manifest.json").write_text(json.dumps(listed))
-    said = house.syncd("audit", "verify", "--export", "out")
-    assert said.code == 1
-    assert "incidents/1.json: the event of row" in said.err
+    result = house.syncd("audit", "verify", "--export", "out")
+    assert result.code == 1
+    assert "incidents/1.json: the event of row" in result.err
 
 
 def test_what_stands_on_one_side_only_is_named_and_the_export_says_by_how_much(house: House) -> None:
@@ -133,17 +135,17 @@ def test_its_figures_are_judged_again_without_a_ledger_and_without_a_service(hou
     assert export(house, "--offline", into="alone").code == 0
     house.set("SYNCD_STATE_DIR", str(house.folder / "elsewhere"))
     requests = house.world.journal.total()
-    said = house.syncd("audit", "verify", "--export", "out", "--figures")
-    assert (said.code, "0 DIFFERENT, 0 not verifiable" in said.out) == (0, True), said
+    result = house.syncd("audit", "verify", "--export", "out", "--figures")
+    assert (result.code, "0 DIFFERENT, 0 not verifiable" in result.out) == (0, True), result
     changed = json.loads(file(house, "incidents/1.json").read_text())
     assert changed["duties"]
     for duty in changed["duties"]:
         duty["due_at"] = "2027-01-01T00:00:00+00:00"
     file(house, "incidents/1.json").write_text(json.dumps(changed))
-    said = house.syncd("audit", "verify", "--export", "out", "--figures")
-    assert (said.code, "DIFFERENT: #1" in said.err) == (1, True), said
-    said = house.syncd("audit", "verify", "--export", "alone", "--figures")
-    assert (said.code, "it holds no facts: it was made with --offline" in said.err) == (1, True)
+    result = house.syncd("audit", "verify", "--export", "out", "--figures")
+    assert (result.code, "DIFFERENT: #1" in result.err) == (1, True), result
+    result = house.syncd("audit", "verify", "--export", "alone", "--figures")
+    assert (result.code, "it holds no facts: it was made with --offline" in result.err) == (1, True)
     assert house.world.journal.total() == requests
 
 
@@ -159,5 +161,5 @@ def test_a_folder_that_holds_something_and_a_turned_period_are_usage_errors(
 ) -> None:
     house, _ = exported
     assert export(house).code == 2
-    said = house.syncd("audit", "export", "--from", TODAY, "--to", YESTERDAY, "--output", "other")
-    assert (said.code, "--to is before --from" in said.err) == (2, True)
+    result = house.syncd("audit", "export", "--from", TODAY, "--to", YESTERDAY, "--output", "other")
+    assert (result.code, "--to is before --from" in result.err) == (2, True)

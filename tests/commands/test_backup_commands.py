@@ -12,21 +12,21 @@ from syncd.ledger.database.sqlite.lock import FileLock
 def test_a_backup_is_made_and_restored_and_the_ticket_is_not_made_again(house: House) -> None:
     assert house.syncd("backup").code == 1
     house.syncd("run", "--once")
-    said = house.syncd("backup", "--keep", "2")
-    assert said.code == 0
-    assert "copied and checked" in said.out
+    result = house.syncd("backup", "--keep", "2")
+    assert result.code == 0
+    assert "copied and checked" in result.out
     (copy,) = Path(".syncd/backups").iterdir()
-    assert str(copy.resolve()) in said.out
+    assert str(copy.resolve()) in result.out
     incident = house.trigger()
     house.syncd("run", "--once")
     assert len(house.tickets(incident)) == 1
     asked = house.syncd("restore")
     assert asked.code == 2
     assert "--yes" in asked.err
-    said = house.syncd("restore", "--yes")
-    assert said.code == 0
-    assert "The copy ends at" in said.out
-    assert "is now" in said.out
+    result = house.syncd("restore", "--yes")
+    assert result.code == 0
+    assert "The copy ends at" in result.out
+    assert "is now" in result.out
     house.syncd("run", "--once")
     house.syncd("run", "--once")
     assert len(house.tickets(incident)) == 1
@@ -39,13 +39,13 @@ def test_beside_a_daemon_a_backup_is_made_and_a_restore_refused(house: House) ->
     with FileLock(house.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
         assert house.syncd("backup", "--to", "elsewhere").code == 0
-        said = house.syncd("restore", "--yes", str(next(Path("elsewhere").iterdir())))
-    assert said.code == 75
-    assert "syncd run, pid" in said.err
+        result = house.syncd("restore", "--yes", str(next(Path("elsewhere").iterdir())))
+    assert result.code == 75
+    assert "syncd run, pid" in result.err
 
 
 def test_without_a_copy_restore_says_where_it_looked(house: House) -> None:
-    said = house.syncd("restore", "--yes")
-    assert said.code == 2
-    assert "backups" in said.err
+    result = house.syncd("restore", "--yes")
+    assert result.code == 2
+    assert "backups" in result.err
     assert house.syncd("restore", "--yes", "nowhere.db").code == 2

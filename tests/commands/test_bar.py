@@ -47,6 +47,6 @@ def test_on_a_terminal_it_shows_how_far_things_have_come(monkeypatch: pytest.Mon
 def test_a_pipe_gets_no_bar(house: House) -> None:
     house.set("SYNCD_LOG_FORMAT", "text")
     house.trigger()
-    said = house.syncd("run", "--once")
-    assert "\x1b" not in said.err
-    assert "worked on" not in said.err
+    result = house.syncd("run", "--once")
+    assert "\x1b" not in result.err
+    assert "worked on" not in result.err

@@ -31,14 +31,14 @@ def storm(house: House, count: int) -> list[str]:
 
 
 def everyone_has_one(house: House, incidents: list[str]) -> bool:
-    return all(len(house.tickets(one)) == 1 for one in incidents)
+    return all(len(house.tickets(incident)) == 1 for incident in incidents)
 
 
 def test_a_first_load_that_is_held_says_so_everywhere_and_what_ends_it(house: House) -> None:
     storm(house, 4)
-    said = house.syncd("run", "--once")
-    assert said.code == 75
-    assert "syncd accept" in said.err
+    result = house.syncd("run", "--once")
+    assert result.code == 75
+    assert "syncd accept" in result.err
     assert house.writes() == 0
     assert house.syncd("status", "--json").json["first_load"]["counts"] == {
         "create_ticket": 4,
@@ -59,9 +59,12 @@ def test_a_plan_before_the_first_run_says_that_it_would_be_held(house: House) ->
 def test_without_a_daemon_the_acceptance_holds_for_the_next_run(house: House) -> None:
     incidents = storm(house, 4)
     house.syncd("run", "--once")
-    said = house.syncd("accept")
-    assert (said.code, said.out) == (0, "accepted: 4 create_ticket, 4 link_note, 4 send_mail\n" + NO_DAEMON)
-    assert said.err == ""
+    result = house.syncd("accept")
+    assert (result.code, result.out) == (
+        0,
+        "accepted: 4 create_ticket, 4 link_note, 4 send_mail\n" + NO_DAEMON,
+    )
+    assert result.err == ""
     assert house.syncd("run", "--once").code == 0
     assert everyone_has_one(house, incidents)
     assert house.syncd("accept").out == "nothing waits to be accepted\n"
@@ -84,12 +87,12 @@ def test_a_living_daemon_stays_up_and_goes_on_after_the_acceptance(house: House,
 def test_a_pause_holds_back_says_why_and_ends(house: House) -> None:
     house.syncd("run", "--once")
     assert house.syncd("pause", "jira").code == 2
-    said = house.syncd("pause", "jira", "--reason", "Jira is being moved")
-    assert (said.code, said.out) == (0, "paused: jira; syncd resume ends it\n")
+    result = house.syncd("pause", "jira", "--reason", "Jira is being moved")
+    assert (result.code, result.out) == (0, "paused: jira; syncd resume ends it\n")
     incident = house.trigger()
-    said = house.syncd("run", "--once")
-    assert said.code == 75
-    assert "jira is paused (Jira is being moved)" in said.err
+    result = house.syncd("run", "--once")
+    assert result.code == 75
+    assert "jira is paused (Jira is being moved)" in result.err
     assert house.tickets(incident) == []
     assert house.syncd("status", "--json").json["paused"]["jira"]["reason"] == "Jira is being moved"
     assert "Jira is being moved" in house.syncd("status").out
@@ -132,20 +135,20 @@ def test_a_mass_of_writes_is_held_shown_and_released(house: House) -> None:
     assert house.syncd("run", "--once").code == 0
     writes = house.writes()
     change_the_rules(house)
-    said = house.syncd("run", "--once")
-    assert said.code == 75
-    assert "syncd outbox release" in said.err
+    result = house.syncd("run", "--once")
+    assert result.code == 75
+    assert "syncd outbox release" in result.err
     assert house.writes() == writes
     assert house.syncd("status", "--json").json["held"]["tickets"] == 3
     assert "syncd outbox release" in house.syncd("status").out
     assert "syncd outbox release" in house.syncd("outbox").out
     plan = house.syncd("plan", "--json").json
     assert plan["held"]["tickets"] == 3
-    assert [one["state"] for one in plan["operations"]] == ["held"] * 3
+    assert [operation["state"] for operation in plan["operations"]] == ["held"] * 3
     assert "writes to 3 tickets whose incidents did not change" in house.syncd("plan").out
     assert house.syncd("outbox", "release").out == "released: 3 operations on 3 tickets\n" + NO_DAEMON
     assert house.syncd("run", "--once").code == 0
-    assert {house.tickets(one)[0]["fields"]["priority"]["name"] for one in incidents} == {"Low"}
+    assert {house.tickets(incident)[0]["fields"]["priority"]["name"] for incident in incidents} == {"Low"}
     writes = house.writes()
     assert house.syncd("run", "--once").code == 0
     assert house.writes() == writes
@@ -164,10 +167,10 @@ def test_a_mass_of_writes_can_be_dropped_with_a_reason(house: House) -> None:
 def test_releasing_what_is_not_held_fails_and_says_which(house: House) -> None:
     house.trigger()
     house.syncd("run", "--once")
-    said = house.syncd("outbox", "release", "1", "99")
-    assert said.code == 1
-    assert "operation 1 is done, not held" in said.out
-    assert "there is no operation 99" in said.out
+    result = house.syncd("outbox", "release", "1", "99")
+    assert result.code == 1
+    assert "operation 1 is done, not held" in result.out
+    assert "there is no operation 99" in result.out
 
 
 def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> None:
@@ -193,7 +196,7 @@ def test_what_begins_after_the_first_start_is_done_by_each_run_while_the_rest_is
     late = house.trigger("Later", "BluBank Integration", priority="P3")
     assert house.syncd("run", "--once").code == 75
     assert len(house.tickets(late)) == 1
-    assert not any(house.tickets(one) for one in incidents)
+    assert not any(house.tickets(incident) for incident in incidents)
     plan = house.syncd("plan", "--json").json
     assert (plan["first_load"]["state"], plan["first_load"]["counts"]["create_ticket"]) == ("held", 4)
     assert "holds the work for incidents that began before its first start" in house.syncd("plan").out

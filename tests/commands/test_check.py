@@ -22,14 +22,14 @@ def codes_in_the_readme() -> set[str]:
 
 
 def test_every_finding_has_its_parts_and_a_code_that_is_known(house: House) -> None:
-    said = house.syncd("check", "--json")
-    assert said.code == 1
-    findings = said.json["findings"]
+    result = house.syncd("check", "--json")
+    assert result.code == 1
+    findings = result.json["findings"]
     parts = frozenset({"code", "level", "where", "message", "hint", "who"})
-    assert {frozenset(one) for one in findings} == {parts}
-    assert {one["level"] for one in findings} <= {"ok", "wrong", "unknown"}
-    assert {one["code"] for one in findings} <= codes_in_the_readme()
-    assert {one["who"] for one in findings} <= {"you", "PagerDuty admin", "Jira admin"}
+    assert {frozenset(finding) for finding in findings} == {parts}
+    assert {finding["level"] for finding in findings} <= {"ok", "wrong", "unknown"}
+    assert {finding["code"] for finding in findings} <= codes_in_the_readme()
+    assert {finding["who"] for finding in findings} <= {"you", "PagerDuty admin", "Jira admin"}
     assert house.writes() == 0
 
 
@@ -39,14 +39,16 @@ def test_the_readme_of_the_mappings_describes_every_code_and_no_other() -> None:
         *(TOP / "syncd" / "preflight" / "checks").glob("*.py"),
     ]
     code = re.compile(r'"((?:C|PD|J|T)\d{2})"')
-    assert {one for path in sources for one in code.findall(path.read_text())} == codes_in_the_readme()
+    assert {
+        found_code for path in sources for found_code in code.findall(path.read_text())
+    } == codes_in_the_readme()
 
 
 def test_offline_no_request_leaves(house: House) -> None:
-    said = house.syncd("check", "--offline", "--json")
-    assert said.code == 0
+    result = house.syncd("check", "--offline", "--json")
+    assert result.code == 0
     assert house.world.journal.total() == 0
-    assert "C07" in codes(said.json["findings"], "ok")
+    assert "C07" in codes(result.json["findings"], "ok")
 
 
 def test_offline_a_first_mapping_is_judged_without_any_account(bare: House) -> None:
@@ -54,9 +56,9 @@ def test_offline_a_first_mapping_is_judged_without_any_account(bare: House) -> N
         bare.unset(f"SYNCD_{name}")
     assert bare.syncd("init", "mine", "--team", "Payments", "--service", "Checkout API").code == 0
     bare.set("SYNCD_MAPPINGS_DIR", "mine")
-    said = bare.syncd("check", "--offline", "--json")
-    assert said.code == 0
-    missing = [one["where"] for one in said.json["findings"] if one["code"] == "C09"]
+    result = bare.syncd("check", "--offline", "--json")
+    assert result.code == 0
+    missing = [finding["where"] for finding in result.json["findings"] if finding["code"] == "C09"]
     assert missing == [
         "SYNCD_PAGERDUTY_TOKEN",
         "SYNCD_PAGERDUTY_FROM",
@@ -73,10 +75,10 @@ def test_offline_a_first_mapping_is_judged_without_any_account(bare: House) -> N
 @pytest.mark.parametrize(("service", "name"), [("PAGERDUTY", "PagerDuty"), ("JIRA", "Jira")])
 def test_a_refused_token_is_77_with_the_name_of_the_service(house: House, service: str, name: str) -> None:
     house.set(f"SYNCD_{service}_TOKEN", "not-the-right-one")
-    said = house.syncd("check")
-    assert said.code == 77
-    assert f"{name} refuses our credentials" in said.err
-    assert "not-the-right-one" not in said.out + said.err
+    result = house.syncd("check")
+    assert result.code == 77
+    assert f"{name} refuses our credentials" in result.err
+    assert "not-the-right-one" not in result.out + result.err
 
 
 @pytest.mark.parametrize("headers", [True, False], ids=["said", "silent"])
@@ -85,13 +87,13 @@ def test_a_token_that_jira_takes_for_nobody_is_77_and_nothing_is_called_missing(
 ) -> None:
     options = house.world.jira.site.options
     options.login, options.login_headers = "expired", headers
-    said = house.syncd("check", "--json")
-    assert said.code == 77
-    assert "Jira refuses our credentials" in said.err
-    findings = [one for one in said.json["findings"] if one["code"].startswith("J")]
-    assert {one["level"] for one in findings} <= {"wrong", "unknown"}
+    result = house.syncd("check", "--json")
+    assert result.code == 77
+    assert "Jira refuses our credentials" in result.err
+    findings = [finding for finding in result.json["findings"] if finding["code"].startswith("J")]
+    assert {finding["level"] for finding in findings} <= {"wrong", "unknown"}
     # each says that the login is refused, and none that something is not there
-    assert {one["message"].rpartition(": ")[2] for one in findings} == {
+    assert {finding["message"].rpartition(": ")[2] for finding in findings} == {
         "Client must be authenticated to access this resource."
     }
     assert house.world.journal.counts()["jira", "GET", "/rest/api/2/myself"] <= 2
@@ -104,12 +106,12 @@ def test_a_service_that_is_down_is_unknown_and_69_and_the_other_is_asked(
     house: House, service: str, code: str, name: str
 ) -> None:
     house.server.close_door(service)
-    said = house.syncd("check", "--json")
-    assert said.code == 69
-    findings = said.json["findings"]
+    result = house.syncd("check", "--json")
+    assert result.code == 69
+    findings = result.json["findings"]
     assert of(findings, code, "unknown")
     assert of(findings, {"J01": "PD02", "PD01": "J02"}[code], "ok")
-    assert f"{name} cannot be reached" in said.err
+    assert f"{name} cannot be reached" in result.err
 
 
 def test_what_fails_once_is_unknown_and_never_read_as_no(first: House) -> None:
@@ -121,7 +123,9 @@ def test_what_fails_once_is_unknown_and_never_read_as_no(first: House) -> None:
 
 def test_a_variable_that_is_nearly_a_setting_is_found(house: House) -> None:
     house.set("SYNCD_POL_SECONDS", "5")
-    hints = [one["hint"] for one in found(house, "--offline") if one["where"] == "SYNCD_POL_SECONDS"]
+    hints = [
+        finding["hint"] for finding in found(house, "--offline") if finding["where"] == "SYNCD_POL_SECONDS"
+    ]
     assert hints == ["did you mean `SYNCD_POLL_SECONDS`?"]
 
 

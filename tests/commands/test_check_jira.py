@@ -13,16 +13,18 @@ from syncd.sandbox.jira.model import FieldDef
 def test_a_missing_project_is_found_by_name(bare: House) -> None:
     bare.syncd("init", "m", "--team", "Web", "--service", "Core QRPay Web", "--project", "NOPE")
     bare.set("SYNCD_MAPPINGS_DIR", "m")
-    said = bare.syncd("check")
-    assert said.code == 1
-    assert "NOPE" in said.out
+    result = bare.syncd("check")
+    assert result.code == 1
+    assert "NOPE" in result.out
 
 
 def test_a_missing_permission_is_wrong_with_what_is_done_without_it(first: House) -> None:
-    project = next(one for one in first.world.jira.site.projects.values() if one.key == "OPS")
+    project = next(
+        each_project for each_project in first.world.jira.site.projects.values() if each_project.key == "OPS"
+    )
     project.denied |= {"LINK_ISSUES", "TRANSITION_ISSUES"}
     findings = found(first)
-    (links, moves) = sorted(of(findings, "J03", "wrong"), key=lambda one: one["message"])
+    (links, moves) = sorted(of(findings, "J03", "wrong"), key=lambda finding: finding["message"])
     assert "LINK_ISSUES" in links["message"]
     assert "not linked" in links["hint"]
     assert "TRANSITION_ISSUES" in moves["message"]
@@ -52,19 +54,19 @@ def test_a_priority_that_the_project_does_not_offer_is_told_with_what_it_offers(
     severities = "{Sev-1: {urgency: high, priority: Highest}, Sev-2: {urgency: low, priority: Low}}"
     remap(first, "services:\n", f"severities: {severities}\nservices:\n")
 
-    (lacking,) = [one for one in of(found(first), "J06", "ok") if "priority" in one["message"]]
+    (lacking,) = [finding for finding in of(found(first), "J06", "ok") if "priority" in finding["message"]]
     assert lacking["message"] == ("the project lacks: priority of Sev-1: Highest (it offers Medium, Low)")
     assert "under severities.Sev-1.priority" in lacking["hint"]
     remap(first, "priority: Highest", "priority: [Highest, Medium]")
-    assert not [one for one in of(found(first), "J06", "ok") if "priority" in one["message"]]
+    assert not [finding for finding in of(found(first), "J06", "ok") if "priority" in finding["message"]]
 
 
 def test_a_value_that_a_field_does_not_offer_and_two_keys_for_one_field_are_wrong(first: House) -> None:
     fields = "{Severity: {value: SEV9}, customfield_10050: {value: SEV0}}"
     remap(first, "  project: OPS\n", f"  project: OPS\n  fields: {fields}\n")
-    wrong = {one["message"] for one in of(found(first), "J13", "wrong")}
-    assert any("does not take SEV9" in one for one in wrong)
-    assert any("are the same field (customfield_10050)" in one for one in wrong)
+    wrong = {finding["message"] for finding in of(found(first), "J13", "wrong")}
+    assert any("does not take SEV9" in message for message in wrong)
+    assert any("are the same field (customfield_10050)" in message for message in wrong)
 
 
 def test_values_as_people_write_them_fit_and_others_are_wrong_with_what_the_field_takes(first: House) -> None:
@@ -76,18 +78,20 @@ def test_values_as_people_write_them_fit_and_others_are_wrong_with_what_the_fiel
     assert len(of(found(first), "J13", "ok")) == 3
     remap(first, fine, "{Count: {value: many}, Reporter: {value: nobody@qrpay.example}}")
     findings = found(first)
-    assert {one["message"] for one in of(findings, "J13", "wrong")} == {
+    assert {finding["message"] for finding in of(findings, "J13", "wrong")} == {
         "Count does not take many (it takes a number such as 1.5)",
         "Reporter does not take nobody@qrpay.example (it takes the address of one active person whom our"
         " account sees in Jira)",
     }
     # the screens of postmortems and sub-tasks demand the reporter, too
-    assert any("Postmortem: Reporter does not take" in one["message"] for one in of(findings, "J15", "wrong"))
+    assert any(
+        "Postmortem: Reporter does not take" in finding["message"] for finding in of(findings, "J15", "wrong")
+    )
 
 
 def test_one_status_for_two_words_is_fine_and_told(first: House) -> None:
     remap(first, "  project: OPS\n", "  project: OPS\n  statuses: {resolved: In Progress}\n")
-    (shared,) = [one for one in of(found(first), "J05", "ok") if one["hint"]]
+    (shared,) = [finding for finding in of(found(first), "J05", "ok") if finding["hint"]]
     assert shared["message"] == "In Progress stands for acknowledged and resolved"
 
 
@@ -104,7 +108,9 @@ def test_one_status_for_what_is_over_stands_in_no_moves_way(first: House) -> Non
     remap(first, "  project: OPS\n", over)
     findings = found(first)
     assert of(findings, "J05", "wrong") == []
-    assert "Done stands for resolved and closed" in {one["message"] for one in of(findings, "J05", "ok")}
+    assert "Done stands for resolved and closed" in {
+        finding["message"] for finding in of(findings, "J05", "ok")
+    }
 
 
 def test_transitions_are_judged_by_the_issues_that_are_there(first: House) -> None:
@@ -120,7 +126,7 @@ def test_transitions_are_judged_by_the_issues_that_are_there(first: House) -> No
 
 def test_a_status_to_which_nothing_leads_is_wrong_once_every_status_was_seen(first: House) -> None:
     plain = presets.simple()
-    ways = tuple(one for one in plain.transitions if one.to != presets.IN_REVIEW.id)
+    ways = tuple(transition for transition in plain.transitions if transition.to != presets.IN_REVIEW.id)
     workflow = presets.Workflow("Blind", plain.statuses, ways)
     site = first.world.jira.site
     presets.use_workflow(site, "OPS", workflow)
@@ -137,12 +143,16 @@ def test_a_status_to_which_nothing_leads_is_wrong_once_every_status_was_seen(fir
 
 def test_a_way_back_that_the_mapping_does_not_name_is_told_with_the_key(first: House) -> None:
     presets.use_workflow(first.world.jira.site, "OPS", presets.classic())
-    said = {one["message"]: one["hint"] for one in found(first, "--probe", "--yes") if one["code"] == "J10"}
+    said = {
+        finding["message"]: finding["hint"]
+        for finding in found(first, "--probe", "--yes")
+        if finding["code"] == "J10"
+    }
     hint = said["no transition leads from Closed back to a mapped status; Jira offers Reopened"]
     assert hint.startswith("name it, for example as jira.statuses.triggered: [Open, Reopened]; without it")
     remap(first, "  project: OPS\n", "  project: OPS\n  statuses: {triggered: [Open, Reopened]}\n")
     findings = found(first, "--probe", "--yes")
-    assert "there is a way back from Closed" in {one["message"] for one in of(findings, "J10", "ok")}
+    assert "there is a way back from Closed" in {finding["message"] for finding in of(findings, "J10", "ok")}
 
 
 def test_an_owner_who_cannot_be_assigned_is_wrong_only_if_we_may_browse_people(house: House) -> None:
@@ -168,7 +178,9 @@ def test_a_list_of_the_site_that_is_refused_is_named_by_its_endpoint_and_the_pro
     gone = faults.error(404, body={"errorMessages": ["No such resource."], "errors": {}})
     first.world.faults.add(gone, service="jira", path=r"/resolution/search$", times=None)
     findings = found(first)
-    (told,) = [one for one in of(findings, "J06", "unknown") if "resolution/search" in one["message"]]
+    (told,) = [
+        finding for finding in of(findings, "J06", "unknown") if "resolution/search" in finding["message"]
+    ]
     assert "goes on without" in told["hint"]
     assert of(findings, "J02", "wrong") == []
 
@@ -178,9 +190,9 @@ def test_data_center_is_checked_with_its_own_ways_of_asking(bare: House) -> None
     bare.monkeypatch.delenv("SYNCD_JIRA_EMAIL")
     assert bare.syncd("init", "m", "--team", "QRPay").code == 0
     bare.set("SYNCD_MAPPINGS_DIR", "m")
-    said = bare.syncd("check", "--probe", "--yes")
-    assert said.code == 0
-    assert "reached Done" in said.out
+    result = bare.syncd("check", "--probe", "--yes")
+    assert result.code == 0
+    assert "reached Done" in result.out
 
 
 def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House) -> None:
@@ -190,15 +202,15 @@ def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House)
         "postmortem:\n  date_field: Review date\n  link_types: [Problem/Incident]\nservices:",
     )
     presets.without_types(first.world.jira.site, "OPS", "Postmortem")
-    said = {one["message"] for one in of(found(first), "J15", "ok")}
+    said = {finding["message"] for finding in of(found(first), "J15", "ok")}
     assert "have the type Task; their review date is duedate" in said
     assert "the project lacks: field Review date: syncd reads the review date from the due date" in said
-    assert any(one.startswith("the project lacks: link type Problem/Incident") for one in said)
+    assert any(message.startswith("the project lacks: link type Problem/Incident") for message in said)
 
 
 def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong(first: House) -> None:
     presets.require(first.world.jira.site, "OPS", "customfield_10052")
-    said = [one["message"] for one in of(found(first), "J15", "wrong")]
+    said = [finding["message"] for finding in of(found(first), "J15", "wrong")]
     assert said == [
         f"the create screen of {kind} requires Root cause (customfield_10052), and nothing fills it"
         for kind in ("Sub-task", "Postmortem")

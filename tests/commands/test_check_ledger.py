@@ -17,7 +17,11 @@ CODE = "C14"
 
 def findings(house: House) -> list[tuple[str, str, str]]:
     found = house.syncd("check", "--json").json["findings"]
-    return [(one["level"], one["message"], one["hint"]) for one in found if one["code"] == CODE]
+    return [
+        (finding["level"], finding["message"], finding["hint"])
+        for finding in found
+        if finding["code"] == CODE
+    ]
 
 
 @pytest.fixture
@@ -106,12 +110,12 @@ def test_a_server_is_checked_as_at_a_start(house: House, cluster: Cluster) -> No
 
 def test_a_server_that_is_away_is_wrong_and_the_services_are_checked_all_the_same(house: House) -> None:
     house.set("SYNCD_LEDGER_URL", "postgresql+psycopg://x:hunter2@127.0.0.1:1/x")
-    said = house.syncd("check", "--json")
-    assert said.code == 1
-    levels = {one["code"]: one["level"] for one in said.json["findings"]}
+    result = house.syncd("check", "--json")
+    assert result.code == 1
+    levels = {finding["code"]: finding["level"] for finding in result.json["findings"]}
     assert levels[CODE] == "wrong"
     assert levels["PD01"] == levels["J01"] == "ok"
-    assert "hunter2" not in said.out + said.err
+    assert "hunter2" not in result.out + result.err
 
 
 def test_half_of_a_move_is_wrong(kept: tuple[House, Path]) -> None:
@@ -126,4 +130,6 @@ def test_half_of_a_move_is_wrong(kept: tuple[House, Path]) -> None:
 
 def test_offline_the_ledger_is_not_asked(house: House) -> None:
     house.set("SYNCD_LEDGER_URL", "postgresql+psycopg://x@127.0.0.1:1/x")
-    assert CODE not in [one["code"] for one in house.syncd("check", "--offline", "--json").json["findings"]]
+    assert CODE not in [
+        finding["code"] for finding in house.syncd("check", "--offline", "--json").json["findings"]
+    ]

@@ -17,7 +17,9 @@ def test_a_forgotten_service_of_the_team_is_wrong_and_one_of_another_team_is_for
 ) -> None:
     remap(first, '  Core QRPay Web: {component: "Core QRPay Web"}\n', "")
     findings = found(first)
-    assert [one["where"] for one in of(findings, "PD05", "wrong")] == ["service Core QRPay Web (PSVC004)"]
+    assert [finding["where"] for finding in of(findings, "PD05", "wrong")] == [
+        "service Core QRPay Web (PSVC004)"
+    ]
     (others,) = of(findings, "PD05", "unknown")
     assert "Dispatch" in others["message"]
     assert "add it to the `services` of a mapping" in others["hint"]
@@ -35,7 +37,7 @@ def test_a_service_that_is_missing_is_wrong_and_a_disabled_one_is_told(first: Ho
     findings = found(first)
     (missing,) = of(findings, "PD02", "wrong")
     assert missing["hint"] == "did you mean `Yoomonea Service`?"
-    assert any("disabled" in one["message"] for one in of(findings, "PD02", "ok"))
+    assert any("disabled" in finding["message"] for finding in of(findings, "PD02", "ok"))
 
 
 def test_a_renamed_service_is_wrong_with_its_present_name_and_one_that_is_gone_is_told_by_its_id(
@@ -74,7 +76,7 @@ def test_whoever_is_on_call_without_an_account_in_jira_is_named(first: House) ->
 
 def test_an_alias_of_nobody_is_wrong(first: House) -> None:
     remap(first, "closing:\n", "people:\n  aliases: {x@qrpay.example: y@qrpay.example}\nclosing:\n")
-    assert [one["where"] for one in of(found(first), "PD07", "wrong")] == [
+    assert [finding["where"] for finding in of(found(first), "PD07", "wrong")] == [
         "QRPay, people.aliases.x@qrpay.example"
     ]
 
@@ -128,7 +130,7 @@ def test_notes_of_one_incident_that_cannot_be_read_leave_the_rest_of_the_check(f
 def test_clocks_that_are_apart_are_wrong(first: House) -> None:
     clock = first.world.clock
     first.world.clock = lambda: first.clock.now() - timedelta(minutes=5)  # type: ignore[assignment] # a clock is called
-    assert {one["where"] for one in of(found(first), "C06", "wrong")} == {"PagerDuty", "Jira"}
+    assert {finding["where"] for finding in of(found(first), "C06", "wrong")} == {"PagerDuty", "Jira"}
     first.world.clock = clock
     assert len(of(found(first), "C06", "ok")) == 2
 
@@ -141,7 +143,7 @@ def test_the_commanders_schedule_is_looked_for(first: House) -> None:
     (ahead,) = of(said, "PD09", "ok")
     assert ahead["where"] == "QRPay, schedule QRPay incident commanders"
     assert all(name in ahead["message"] for name in ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka"))
-    assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, schedule Nobody's"]
+    assert [finding["where"] for finding in of(said, "PD09", "wrong")] == ["QRPay, schedule Nobody's"]
 
 
 def test_a_gap_in_a_roles_schedule_is_shown(first: House) -> None:
@@ -166,7 +168,7 @@ def test_the_routing_key_of_a_mapped_service_is_wrong_because_alarms_would_becom
         first.set("SYNCD_ALARM_ROUTING_KEY", key)
         result = first.syncd("check", "--json")
         assert key not in result.out
-        levels[key] = [one["level"] for one in result.json["findings"] if one["code"] == "PD10"]
+        levels[key] = [finding["level"] for finding in result.json["findings"] if finding["code"] == "PD10"]
     assert levels == {"R0MAPPED": ["wrong"], "R0APART": ["ok"], "R0ELSEWHERE": ["unknown"]}
 
 
@@ -178,5 +180,7 @@ def test_a_changed_account_is_told_from_what_the_ledger_saw(house: House) -> Non
     assert BOT_ACCOUNT in changed["hint"]
     house.set("SYNCD_FORMER_ACCOUNTS", f"{BOT_ACCOUNT}, nobody@qrpay.example")
     findings = found(house)
-    assert [one["hint"] for one in of(findings, "J18", "ok")] == [""]
-    assert ["nobody@qrpay.example" in one["message"] for one in of(findings, "J18", "unknown")] == [True]
+    assert [finding["hint"] for finding in of(findings, "J18", "ok")] == [""]
+    assert ["nobody@qrpay.example" in finding["message"] for finding in of(findings, "J18", "unknown")] == [
+        True
+    ]

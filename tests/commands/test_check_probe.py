@@ -19,21 +19,21 @@ def with_chat(house: House, **more: str) -> None:
 
 
 def test_the_probe_walks_a_ticket_through_every_status_and_leaves_it_closed(first: House) -> None:
-    said = first.syncd("check", "--probe", "--yes")
-    assert said.code == 0
+    result = first.syncd("check", "--probe", "--yes")
+    assert result.code == 0
     (ticket,) = probes(first)
     assert ticket["fields"]["status"]["name"] == "Done"
     for name in ("To Do", "In Progress", "In Review", "Done"):
-        assert f"reached {name}" in said.out
-    assert "there is no issue of type" not in said.out
+        assert f"reached {name}" in result.out
+    assert "there is no issue of type" not in result.out
 
 
 def test_the_probe_says_what_a_screen_demands_and_where_the_ticket_is_left(first: House) -> None:
     presets.use_workflow(first.world.jira.site, "OPS", presets.closing_screen("customfield_10052"))
-    said = first.syncd("check", "--probe", "--yes")
-    assert said.code == 1
-    assert "requires Root cause (customfield_10052), and nothing fills it" in said.out
-    assert "OPS-1 stays in In Review" in said.out
+    result = first.syncd("check", "--probe", "--yes")
+    assert result.code == 1
+    assert "requires Root cause (customfield_10052), and nothing fills it" in result.out
+    assert "OPS-1 stays in In Review" in result.out
 
 
 def test_a_probe_that_ended_early_is_not_advised_again(first: House) -> None:
@@ -67,7 +67,7 @@ def test_the_trial_tickets_of_two_teams_do_not_look_like_duplicates(first: House
     other = "syncd: 1\nteam: Web\nenforce_from: 2026-11-20\nservices: {Ordering API: {}}\n"
     Path("m/web.yaml").write_text(f"{other}jira: {{project: OPS, resolution: [Done]}}\n")
     first.syncd("check", "--probe", "--yes")
-    marks = [one.now.properties["syncd"] for one in first.world.jira.site.issues.values()]
+    marks = [issue.now.properties["syncd"] for issue in first.world.jira.site.issues.values()]
     assert [mark["kind"] for mark in marks] == ["probe", "probe"]
     assert marks[0]["op"] != marks[1]["op"]
 
@@ -75,9 +75,9 @@ def test_the_trial_tickets_of_two_teams_do_not_look_like_duplicates(first: House
 def test_the_probe_asks_before(first: House) -> None:
     for answer in ("n\n", ""):
         first.monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
-        said = first.syncd("check", "--probe")
-        assert said.code == 130
-        assert "This creates a ticket labelled syncd-probe in OPS (QRPay)" in said.err
+        result = first.syncd("check", "--probe")
+        assert result.code == 130
+        assert "This creates a ticket labelled syncd-probe in OPS (QRPay)" in result.err
     assert first.writes() == 0
     first.set("SYNCD_DRY_RUN", "true")
     assert first.syncd("check", "--probe", "--yes").code == 2
@@ -99,12 +99,14 @@ def test_options_that_exclude_each_other_are_a_usage_error(first: House, args: t
 def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done_without(
     first: House,
 ) -> None:
-    project = next(one for one in first.world.jira.site.projects.values() if one.key == "OPS")
+    project = next(
+        each_project for each_project in first.world.jira.site.projects.values() if each_project.key == "OPS"
+    )
     project.denied.add("LINK_ISSUES")
-    said = first.syncd("check", "--for-admin")
-    assert said.code == 0
+    result = first.syncd("check", "--for-admin")
+    assert result.code == 0
     for words in ("## Project OPS", "Link Issues", "are not linked", "create screen", "### Open points"):
-        assert words in said.out
+        assert words in result.out
     for words in (
         "| postmortems and action items | Create Issues, Link Issues | syncd creates no postmortem",
         "- Issue type: Postmortem or Task; without it, syncd creates no postmortem.",
@@ -112,7 +114,7 @@ def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done
         "- Sub-tasks (Sub-task or Subtask) for action items; without them",
         "- Link type to its ticket: Post-Incident Reviews or Relates; without it",
     ):
-        assert words in said.out
+        assert words in result.out
     assert first.syncd("check", "--for-admin", "--offline").code == 0
     assert first.world.journal.writes() == []
 
@@ -153,11 +155,13 @@ def test_a_probe_shows_a_key_that_may_only_read(first: House) -> None:
     assert "the key may only read, so syncd writes no notes" in finding["message"]
     account.read_only_tokens.clear()
     first.set("SYNCD_PAGERDUTY_FROM", "nobody@qrpay.example")
-    wrong = {one["message"] for one in of(found(first, "--probe", "--yes"), "PD04", "wrong")}
-    assert any("PagerDuty shows our token no user with the address" in one for one in wrong)
+    wrong = {
+        each_finding["message"] for each_finding in of(found(first, "--probe", "--yes"), "PD04", "wrong")
+    }
+    assert any("PagerDuty shows our token no user with the address" in message for message in wrong)
     # no incident got a note
     incidents = dump.whole(first.world)["pagerduty"]["incidents"]
-    assert all(one["notes"] == [] for one in incidents)
+    assert all(incident["notes"] == [] for incident in incidents)
 
 
 def test_a_channel_without_a_url_is_named_and_on_a_real_site_it_is_wrong(first: House) -> None:
@@ -175,13 +179,13 @@ def test_a_webhook_of_another_chat_is_wrong_and_no_finding_shows_it(first: House
         "SYNCD_CHAT_URLS",
         "status-qrpay=https://hooks.slack.com/services/T1/B1/s3cret #ops=https://x.example/y",
     )
-    said = first.syncd("check", "--offline", "--json")
-    messages = [one["message"] for one in said.json["findings"] if one["code"] == "C13"]
+    result = first.syncd("check", "--offline", "--json")
+    messages = [finding["message"] for finding in result.json["findings"] if finding["code"] == "C13"]
     assert messages == [
         "the URL of status-qrpay is one of slack, but `chat.format` is mattermost",
         "no mapping names the channel ops",
     ]
-    assert "s3cret" not in said.out + said.err
+    assert "s3cret" not in result.out + result.err
 
 
 def test_only_a_probe_posts_and_it_says_so_before(first: House) -> None:
@@ -189,9 +193,9 @@ def test_only_a_probe_posts_and_it_says_so_before(first: House) -> None:
     first.set("SYNCD_CHAT_URLS", first.world.chat.urls())
     assert of(found(first), "T02", "ok") == []
     assert first.world.chat.posts == []
-    assert [one["message"] for one in of(found(first, "--probe", "--yes"), "T02", "ok")] == [
+    assert [finding["message"] for finding in of(found(first, "--probe", "--yes"), "T02", "ok")] == [
         "the trial post is in the channel status-qrpay"
     ]
-    assert [one.text for one in first.world.chat.posts] == [
+    assert [post.text for post in first.world.chat.posts] == [
         "syncd check: a trial post. No incident is behind it."
     ]

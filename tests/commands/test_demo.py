@@ -187,9 +187,9 @@ def test_its_kept_ledger_can_be_looked_into(demo: tuple[Said, Path], house: Hous
 
 
 def test_it_does_not_play_on_a_ledger_that_is_there(demo: tuple[Said, Path], house: House) -> None:
-    said = house.syncd("demo", "--keep", str(demo[1]))
-    assert said.code == 1
-    assert "not empty" in said.err
+    result = house.syncd("demo", "--keep", str(demo[1]))
+    assert result.code == 1
+    assert "not empty" in result.err
 
 
 def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_behind(

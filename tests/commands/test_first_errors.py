@@ -29,9 +29,9 @@ def everywhere(house: House) -> list[str]:
     calls = [("run", "--once"), ("check",), ("init", "other", "--team", "QRPay")]
     texts = []
     for args in calls:
-        said = house.syncd(*args)
-        assert said.code in (1, 69, 77, 78), said
-        texts.append(said.out + said.err)
+        result = house.syncd(*args)
+        assert result.code in (1, 69, 77, 78), result
+        texts.append(result.out + result.err)
     return texts
 
 
@@ -105,10 +105,10 @@ def test_the_address_of_the_other_edition_is_named(house: House, data_center: bo
         house.set("SYNCD_JIRA_EMAIL", "")
         expected = "it is Jira Cloud, and SYNCD_JIRA_EMAIL is not set"
     for args in (("run", "--once"), ("check",)):
-        said = house.syncd(*args)
-        assert said.code == 77
-        assert expected in said.out + said.err
-        assert "Data Center needs a personal access token and no SYNCD_JIRA_EMAIL" in said.out + said.err
+        result = house.syncd(*args)
+        assert result.code == 77
+        assert expected in result.out + result.err
+        assert "Data Center needs a personal access token and no SYNCD_JIRA_EMAIL" in result.out + result.err
 
 
 def _emails(house: House) -> list[str]:
@@ -124,6 +124,6 @@ def test_a_refused_login_names_what_each_edition_needs(house: House) -> None:
 def test_init_asks_no_jira_cloud_without_an_address(house: House) -> None:
     house.set("SYNCD_JIRA_URL", "https://company.atlassian.net")
     house.set("SYNCD_JIRA_EMAIL", "")
-    said = house.syncd("init", "other", "--team", "QRPay")
-    assert said.code == 78
-    assert "SYNCD_JIRA_EMAIL: not set, and Jira Cloud needs it" in said.err
+    result = house.syncd("init", "other", "--team", "QRPay")
+    assert result.code == 78
+    assert "SYNCD_JIRA_EMAIL: not set, and Jira Cloud needs it" in result.err

@@ -203,8 +203,10 @@ def test_an_export_whose_row_is_lost_is_built_anew_from_the_ledger(exported: Exp
     assert house.syncd("backup").code == 0
     assert export(house, "again").code == 0
     assert house.syncd("restore", "--yes").code == 0
-    said = house.syncd("audit", "verify", "--export", "again")
-    assert (said.code, "built anew from the ledger, every file is the same" in said.out) == (0, True), said
+    result = house.syncd("audit", "verify", "--export", "again")
+    assert (result.code, "built anew from the ledger, every file is the same" in result.out) == (0, True), (
+        result
+    )
 
 
 @pytest.mark.parametrize(

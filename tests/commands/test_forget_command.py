@@ -10,9 +10,9 @@ ADDRESS = "amara.osei@qrpay.example"
 
 def test_where_nobody_can_be_asked_it_wants_yes_and_writes_nothing(house: House) -> None:
     assert house.syncd("run", "--once").code == 0
-    said = house.syncd("forget", ADDRESS)
-    assert said.code == 2
-    assert "--yes" in said.err
+    result = house.syncd("forget", ADDRESS)
+    assert result.code == 2
+    assert "--yes" in result.err
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         assert rows(ledger, RequestRow) == []
 
@@ -25,10 +25,10 @@ def test_it_empties_and_says_what_it_cannot_reach_and_the_record_stays_whole(hou
     assert house.syncd("run", "--once").code == 0
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         put(ledger, PersonRow(email=ADDRESS, project="OPS", account=None, checked_at=house.world.clock()))
-    said = house.syncd("forget", ADDRESS, "--yes")
-    assert said.code == 0, said.err
-    assert "1 row and 0 texts" in said.out
-    assert "sent mails" in said.err
+    result = house.syncd("forget", ADDRESS, "--yes")
+    assert result.code == 0, result.err
+    assert "1 row and 0 texts" in result.out
+    assert "sent mails" in result.err
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         assert [row for row in rows(ledger, PersonRow) if row.email == ADDRESS] == []
         assert [row.arguments for row in rows(ledger, RequestRow)] == [{}]

@@ -62,15 +62,15 @@ def test_a_copy_that_does_not_fit_is_named_and_leaves_all_as_it_was(
     if how == "full before":
         with monkeypatch.context() as full:
             disk(full, 1000)
-            said = worked.syncd(*args)
+            result = worked.syncd(*args)
     else:
         with files_at_most(70_000):
-            said = worked.syncd(*args)
-    assert said.code == 1
+            result = worked.syncd(*args)
+    assert result.code == 1
     words = "no space left on / for" if how == "full before" else "/ rejects"
     mount = str(room.disk_of(worked.folder))
-    assert said.err.startswith(f"{words.replace('/', mount, 1)} {what} (needs 0.")
-    assert "damaged" not in said.err
+    assert result.err.startswith(f"{words.replace('/', mount, 1)} {what} (needs 0.")
+    assert "damaged" not in result.err
     assert files(worked) == before
     assert worked.syncd("audit", "verify", "--json").json["head"] == head
     assert worked.syncd(*args).code == 0
@@ -104,9 +104,9 @@ def test_status_tells_that_the_running_daemon_cannot_write_the_ledger(worked: Ho
         lock.acquire("syncd run")
         lock.note("database or disk is full")
         assert worked.syncd("status", "--json").json["disk"]["rejects_writes"] == "database or disk is full"
-        said = worked.syncd("status")
-        assert said.code == 0
-        assert "The ledger rejects writes (database or disk is full), so syncd sends nothing" in said.out
+        result = worked.syncd("status")
+        assert result.code == 0
+        assert "The ledger rejects writes (database or disk is full), so syncd sends nothing" in result.out
         # whoever needs the lock still reads the holder's name alone
         assert (
             f"held by another process (syncd run, pid {os.getpid()})" in worked.syncd("restore", "--yes").err

@@ -25,8 +25,8 @@ from syncd.sandbox.jira.workflow import Status, Workflow, any_to_any
 
 @pytest.mark.parametrize("name", ["qrpay", "ramen"])
 def test_a_shipped_example_is_copied_with_the_date_and_passes_the_check(bare: House, name: str) -> None:
-    said = bare.syncd("init", "mappings", "--example", name, "--enforce-from", "2026-12-01")
-    assert said.code == 0
+    result = bare.syncd("init", "mappings", "--example", name, "--enforce-from", "2026-12-01")
+    assert result.code == 0
     assert "enforce_from: 2026-12-01\n" in Path(f"mappings/{name}.yaml").read_text()
     bare.set("SYNCD_MAPPINGS_DIR", "mappings")
     assert bare.syncd("check", "--offline").code == 0
@@ -45,7 +45,7 @@ def test_the_rules_of_a_first_mapping_hold_from_today(bare: House) -> None:
 
 
 def test_a_first_mapping_has_its_services_and_reports_before_it_enforces(bare: House) -> None:
-    said = bare.syncd(
+    result = bare.syncd(
         "init",
         "m",
         "--team",
@@ -57,7 +57,7 @@ def test_a_first_mapping_has_its_services_and_reports_before_it_enforces(bare: H
         "--project",
         "ENG",
     )
-    assert said.code == 0
+    assert result.code == 0
     text = Path("m/pay-go.yaml").read_text()
     assert "mode: report" in text
     assert "project: ENG" in text
@@ -70,12 +70,12 @@ def test_an_example_in_mode_report_switches_nothing_on(bare: House, name: str) -
     bare.syncd("init", "m", "--example", name, "--mode", "report")
     (made,) = load_mappings(Path("m"), Templates())
     assert {
-        one.mode for one in (made.mails, made.closing, made.follow_ups, made.postmortem, made.report)
+        part.mode for part in (made.mails, made.closing, made.follow_ups, made.postmortem, made.report)
     } == {Mode.REPORT}
     assert made.close_gate.mode == "comment"
     bare.syncd("init", "m", "--example", name, "--mode", "enforce", "--force")
     (made,) = load_mappings(Path("m"), Templates())
-    assert {one.mode for one in (made.mails, made.closing, made.follow_ups, made.postmortem)} == {
+    assert {part.mode for part in (made.mails, made.closing, made.follow_ups, made.postmortem)} == {
         Mode.ENFORCE
     }
 
@@ -83,9 +83,9 @@ def test_an_example_in_mode_report_switches_nothing_on(bare: House, name: str) -
 def test_a_mapping_that_is_there_is_not_overwritten_unless_forced(bare: House) -> None:
     Path("m").mkdir()
     Path("m/qrpay.yaml").write_text("mine")
-    said = bare.syncd("init", "m", "--example", "qrpay")
-    assert said.code == 1
-    assert "--force" in said.err
+    result = bare.syncd("init", "m", "--example", "qrpay")
+    assert result.code == 1
+    assert "--force" in result.err
     assert Path("m/qrpay.yaml").read_text() == "mine"
     assert bare.syncd("init", "m", "--example", "qrpay", "--force").code == 0
     assert "team: QRPay" in Path("m/qrpay.yaml").read_text()
@@ -118,9 +118,9 @@ def test_what_root_writes_can_be_read_by_the_services_user_whatever_the_umask(
 def test_what_is_missing_or_wrong_is_a_usage_error_and_writes_nothing(
     bare: House, args: tuple[str, ...], words: str
 ) -> None:
-    said = bare.syncd("init", "m", *args)
-    assert said.code == 2
-    assert words in said.err
+    result = bare.syncd("init", "m", *args)
+    assert result.code == 2
+    assert words in result.err
     assert not Path("m").exists()
 
 
@@ -130,16 +130,16 @@ def loaded() -> Mapping:
 
 
 def written(house: House, *args: str, name: str = "qrpay") -> str:
-    said = house.syncd("init", "m", *args)
-    assert said.code == 0, said.err
+    result = house.syncd("init", "m", *args)
+    assert result.code == 0, result.err
     house.set("SYNCD_MAPPINGS_DIR", "m")
     return Path(f"m/{name}.yaml").read_text()
 
 
 def checked(house: House) -> None:
     """What is there passes the check, and the daemon makes a ticket of an incident."""
-    said = house.syncd("check")
-    assert said.code == 0, said.out
+    result = house.syncd("check")
+    assert result.code == 0, result.out
     incident = house.trigger()
     assert house.syncd("run", "--once").code == 0
     assert len(house.tickets(incident)) == 1
@@ -159,8 +159,8 @@ def test_a_teams_services_and_their_components_are_read_and_pass_the_check(bare:
 
 def test_a_disabled_service_is_left_out_and_said(bare: House) -> None:
     bare.world.pagerduty.account.services["PSVC003"].status = "disabled"
-    said = bare.syncd("init", "m", "--team", "QRPay")
-    assert "left out, because they are disabled: Yoomonea Service" in said.out
+    result = bare.syncd("init", "m", "--team", "QRPay")
+    assert "left out, because they are disabled: Yoomonea Service" in result.out
     assert "Yoomonea" not in Path("m/qrpay.yaml").read_text()
 
 
@@ -190,7 +190,7 @@ def test_a_project_with_names_of_its_own_gets_its_statuses_and_type_and_says_wha
     presets.without_types(site, "OPS", "Incident", "Bug", "Task")
     for number, old in ((1, "Highest"), (2, "High"), (3, "Medium"), (4, "Low"), (5, "Lowest")):
         site.priorities[str(number)] = Priority(str(number), f"Stufe {old}")
-    said = bare.syncd("init", "m", "--team", "QRPay")
+    result = bare.syncd("init", "m", "--team", "QRPay")
     written(bare, "--team", "QRPay", "--force")
     made = loaded()
     assert made.jira.issue_types.incident == ("Postmortem",)
@@ -200,7 +200,7 @@ def test_a_project_with_names_of_its_own_gets_its_statuses_and_type_and_says_wha
     assert made.jira.statuses.closed == ("Abgelehnt: nein",)
     assert made.severities["P2"].priority == ("Stufe High",)
     for words in ("tickets are of type Postmortem", "closed is Abgelehnt: nein", "P4 is P4 in PagerDuty"):
-        assert f"assumed: {words}" in said.out
+        assert f"assumed: {words}" in result.out
     checked(bare)
 
 
@@ -229,12 +229,12 @@ def test_an_account_without_priorities_gets_a_severity_for_each_urgency(bare: Ho
 
 
 def test_the_operator_chooses_the_severities_that_owe_a_postmortem(bare: House) -> None:
-    said = bare.syncd("init", "m", "--team", "QRPay", "--postmortem", "p1", "--postmortem", "P4")
-    assert "postmortem: P1, P4 owe a postmortem" in said.out
+    result = bare.syncd("init", "m", "--team", "QRPay", "--postmortem", "p1", "--postmortem", "P4")
+    assert "postmortem: P1, P4 owe a postmortem" in result.out
     assert [name for name, section in loaded().severities.items() if section.postmortem] == ["P1", "P4"]
-    said = bare.syncd("init", "n", "--team", "QRPay", "--postmortem", "P9")
-    assert said.code == 2
-    assert "there is no severity P9; there are P1, P2, P3, P4, P5" in said.err
+    result = bare.syncd("init", "n", "--team", "QRPay", "--postmortem", "P9")
+    assert result.code == 2
+    assert "there is no severity P9; there are P1, P2, P3, P4, P5" in result.err
 
 
 @pytest.mark.parametrize(("answer", "owing"), [("", ["P1", "P2"]), ("p3, P1", ["P1", "P3"]), ("-", [])])
@@ -254,9 +254,9 @@ def test_a_mapping_in_which_nothing_owes_a_postmortem_is_said_by_check_and_statu
     path = Path("m/qrpay.yaml")
     path.write_text(path.read_text().replace("postmortem: true", "postmortem: false"))
     bare.set("SYNCD_MAPPINGS_DIR", "m")
-    said = bare.syncd("check")
-    assert said.code == 0
-    assert "no severity owes a postmortem" in said.out
+    result = bare.syncd("check")
+    assert result.code == 0
+    assert "no severity owes a postmortem" in result.out
     bare.syncd("run", "--once")
     assert "QRPay: no severity owes a postmortem" in bare.syncd("status").out
     path.write_text(path.read_text().replace("mode: report", "mode: enforce"))
@@ -278,7 +278,7 @@ def test_what_a_create_screen_demands_is_filled_and_said(bare: House) -> None:
     site.fields[severity.id] = replace(severity, options=more)
     demanded = ("customfield_10050", "customfield_10051", "customfield_10060", "components")
     presets.require(site, "OPS", *demanded)
-    said = bare.syncd("init", "m", "--team", "QRPay")
+    result = bare.syncd("init", "m", "--team", "QRPay")
     written(bare, "--team", "QRPay", "--force")
     fields = loaded().jira.fields
     assert fields["Severity"].severity
@@ -289,34 +289,39 @@ def test_what_a_create_screen_demands_is_filled_and_said(bare: House) -> None:
         "Severity, which the create screen requires, is the severity",
         "component of Yoomonea Service is Alipay Integration",
     ):
-        assert f"assumed: {words}" in said.out
+        assert f"assumed: {words}" in result.out
     checked(bare)
 
 
 def test_what_nobody_can_guess_of_a_demanded_field_is_left_open_and_said(bare: House) -> None:
     presets.require(bare.world.jira.site, "OPS", "duedate", "assignee")
-    said = bare.syncd("init", "m", "--team", "QRPay")
+    result = bare.syncd("init", "m", "--team", "QRPay")
     assert (
-        "requires Due date, and only you know its value: add jira.fields.Due date to the mapping" in said.out
+        "requires Due date, and only you know its value: add jira.fields.Due date to the mapping"
+        in result.out
     )
-    assert "the create screen requires Assignee, and only you know its value: set people.fallback" in said.out
+    assert (
+        "the create screen requires Assignee, and only you know its value: set people.fallback" in result.out
+    )
     bare.set("SYNCD_MAPPINGS_DIR", "m")
     assert bare.syncd("check").code == 1
 
 
 def test_services_that_are_given_are_spelled_as_pagerduty_does_and_strange_ones_are_said(bare: House) -> None:
-    said = bare.syncd("init", "m", "--team", "Pay", "--service", "alipay integration", "--service", "Dispach")
-    assert said.code == 0
+    result = bare.syncd(
+        "init", "m", "--team", "Pay", "--service", "alipay integration", "--service", "Dispach"
+    )
+    assert result.code == 0
     text = Path("m/pay.yaml").read_text()
     assert "  Alipay Integration:\n" in text
     assert "  Dispach: {}" in text
-    assert "PagerDuty shows our token no service Dispach; did you mean `Dispatch`?" in said.out
+    assert "PagerDuty shows our token no service Dispach; did you mean `Dispatch`?" in result.out
 
 
 def test_a_team_that_pagerduty_does_not_have_is_a_usage_error_that_names_those_it_has(bare: House) -> None:
-    said = bare.syncd("init", "m", "--team", "Web")
-    assert said.code == 2
-    assert "it has QRPay, Ramen" in said.err
+    result = bare.syncd("init", "m", "--team", "Web")
+    assert result.code == 2
+    assert "it has QRPay, Ramen" in result.err
     assert not Path("m").exists()
 
 
@@ -324,14 +329,14 @@ def test_without_the_usual_project_the_only_one_is_taken_and_of_several_one_must
     bare: House,
 ) -> None:
     site = bare.world.jira.site
-    ops = next(one for one in site.projects.values() if one.key == "OPS")
+    ops = next(project for project in site.projects.values() if project.key == "OPS")
     ops.key = "SUP"
-    said = bare.syncd("init", "m", "--team", "QRPay")
-    assert said.code == 2
-    assert "it sees SUP, ENG" in said.err
+    result = bare.syncd("init", "m", "--team", "QRPay")
+    assert result.code == 2
+    assert "it sees SUP, ENG" in result.err
     site.projects = {"10200": ops}
-    said = bare.syncd("init", "m", "--team", "QRPay")
-    assert "assumed: project SUP" in said.out
+    result = bare.syncd("init", "m", "--team", "QRPay")
+    assert "assumed: project SUP" in result.out
     assert "project: SUP" in Path("m/qrpay.yaml").read_text()
 
 

@@ -43,7 +43,7 @@ def test_a_ledger_moves_to_a_server_and_syncd_goes_on_there(
     kinds = [operation["kind"] for operation in planned.json["operations"]]
     assert kinds.count("create_ticket") == 1
     assert house.syncd("run", "--once").code == 0
-    assert [len(house.tickets(one)) for one in (incident, another)] == [1, 1]
+    assert [len(house.tickets(each_incident)) for each_incident in (incident, another)] == [1, 1]
     outputs = [
         house.syncd(*line) for line in (("status",), ("show", incident), ("audit", "verify"), ("outbox",))
     ]

@@ -33,11 +33,11 @@ def test_a_sev0_is_told_over_the_mail_server_of_the_settings(house: House) -> No
         }.items():
             house.set(f"SYNCD_SMTP_{name}", value)
         house.trigger(priority="P1")
-        said = house.syncd("run", "--once")
-        assert said.code == 0
-        assert sorted(one.recipients[0] for one in mail.letters) == TOLD
-        assert {str(one.message["From"]) for one in mail.letters} == {"Incidents <syncd@qrpay.example>"}
-    assert PASSWORD not in said.out + said.err
+        result = house.syncd("run", "--once")
+        assert result.code == 0
+        assert sorted(letter.recipients[0] for letter in mail.letters) == TOLD
+        assert {str(letter.message["From"]) for letter in mail.letters} == {"Incidents <syncd@qrpay.example>"}
+    assert PASSWORD not in result.out + result.err
     assert "Nobody receives mail" not in house.syncd("status").out
 
 
@@ -46,12 +46,12 @@ def test_without_a_mail_server_there_are_files_and_status_and_check_say_so(house
     house.trigger(priority="P1")
     assert house.syncd("run", "--once").code == 0
     found = [
-        message_from_bytes(one.read_bytes(), policy=policy.default) for one in Path(".syncd/mail").iterdir()
+        message_from_bytes(file.read_bytes(), policy=policy.default) for file in Path(".syncd/mail").iterdir()
     ]
-    assert sorted(str(one["To"]) for one in found) == TOLD
+    assert sorted(str(letter["To"]) for letter in found) == TOLD
     assert "Nobody receives mail: SYNCD_SMTP_HOST is not set" in house.syncd("status").out
     findings = house.syncd("check", "--offline", "--json").json["findings"]
-    said = {one["code"]: one["message"] for one in findings}
+    said = {finding["code"]: finding["message"] for finding in findings}
     assert "nobody receives mail" in said["C03"]
     assert "nobody receives mail when the daemon itself is in trouble" in said["C04"]
     house.set("SYNCD_OPERATOR_EMAIL", "ops@company.example")

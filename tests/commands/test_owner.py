@@ -214,9 +214,9 @@ def test_commands_of_root_leave_only_files_of_the_services_user(
     service: Path, house: House, home: Path
 ) -> None:
     done = _play(service, house, home)
-    for one in done["rounds"]:
-        assert (one["code"], one["uid"]) == (0, OTHER), one
-    texts = {one["args"][0]: one["text"] for one in done["rounds"]}
+    for finding in done["rounds"]:
+        assert (finding["code"], finding["uid"]) == (0, OTHER), finding
+    texts = {turn["args"][0]: turn["text"] for turn in done["rounds"]}
     assert len(texts) == len(ROUND)
     assert "owner nobody" in texts["backup"]
     assert "its owner is nobody" in texts["restore"]

@@ -25,10 +25,10 @@ LEDGER = Path(".syncd/syncd.db")
     "args", [("status",), ("show", "1"), ("outbox",), ("outbox", "retry"), ("audit", "verify")]
 )
 def test_without_a_ledger_they_say_so_and_what_makes_one(house: House, args: tuple[str, ...]) -> None:
-    said = house.syncd(*args)
-    assert said.code == 1
-    assert "there is no ledger at" in said.err
-    assert "syncd run" in said.err
+    result = house.syncd(*args)
+    assert result.code == 1
+    assert "there is no ledger at" in result.err
+    assert "syncd run" in result.err
     assert not LEDGER.exists()
 
 
@@ -251,11 +251,11 @@ def test_show_finds_an_incident_by_id_number_and_ticket(house: House) -> None:
 def test_show_tells_people_what_was_done_and_why(house: House) -> None:
     house.trigger()
     house.syncd("run", "--once")
-    said = house.syncd("show", "1")
-    assert said.code == 0
-    assert "Ticket OPS-1 (made by syncd)" in said.out
-    assert "incident of Alipay Integration had no ticket" in said.out
-    assert "ticket.made" not in said.out
+    result = house.syncd("show", "1")
+    assert result.code == 0
+    assert "Ticket OPS-1 (made by syncd)" in result.out
+    assert "incident of Alipay Integration had no ticket" in result.out
+    assert "ticket.made" not in result.out
     assert "ticket.made" in house.syncd("show", "1", "--events").out
 
 
@@ -302,9 +302,9 @@ def test_show_says_that_what_was_over_before_the_rules_gets_no_ticket(house: Hou
 
 def test_show_of_what_is_not_there_names_the_list(house: House) -> None:
     house.syncd("run", "--once")
-    said = house.syncd("show", "OPS-99")
-    assert said.code == 1
-    assert "syncd status --all" in said.err
+    result = house.syncd("show", "OPS-99")
+    assert result.code == 1
+    assert "syncd status --all" in result.err
 
 
 def test_a_hostile_title_moves_no_cursor_and_is_no_markup(house: House) -> None:
@@ -319,9 +319,9 @@ def test_a_hostile_title_moves_no_cursor_and_is_no_markup(house: House) -> None:
 
 def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House) -> None:
     incident = house.trigger(priority="P4")
-    said = house.syncd("plan", "--json")
-    assert said.code == 0
-    assert said.json["operations"] == [
+    result = house.syncd("plan", "--json")
+    assert result.code == 0
+    assert result.json["operations"] == [
         {
             "incident": incident,
             "number": 1,
@@ -345,7 +345,7 @@ def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House)
             "reason": "so that responders find the ticket from the incident",
         },
     ]
-    assert said.json["first_load"]["state"] == "passed"
+    assert result.json["first_load"]["state"] == "passed"
     assert house.writes() == 0
     assert not LEDGER.exists()
     shown = house.syncd("plan").out
@@ -373,9 +373,9 @@ def test_plan_has_nothing_to_say_when_all_is_done(house: House) -> None:
 
 def test_plan_of_a_service_that_is_down_is_69(house: House) -> None:
     house.server.close_door("pagerduty")
-    said = house.syncd("plan")
-    assert said.code == 69
-    assert "PagerDuty cannot be reached" in said.err
+    result = house.syncd("plan")
+    assert result.code == 69
+    assert "PagerDuty cannot be reached" in result.err
 
 
 def test_a_parked_operation_shows_with_jiras_words_and_can_be_tried_again(house: House) -> None:
@@ -390,8 +390,8 @@ def test_a_parked_operation_shows_with_jiras_words_and_can_be_tried_again(house:
     assert "The workflow is being edited." in parked["error"]
     assert "The workflow is being edited." in house.syncd("outbox").out
     assert "syncd outbox" in house.syncd("status").out
-    said = house.syncd("outbox", "retry", str(parked["id"]))
-    assert (said.code, said.out) == (0, "tried again: 1 operation\n" + NO_DAEMON)
+    result = house.syncd("outbox", "retry", str(parked["id"]))
+    assert (result.code, result.out) == (0, "tried again: 1 operation\n" + NO_DAEMON)
     assert house.syncd("run", "--once").code == 0
     assert len(house.tickets(incident)) == 1
 
@@ -404,7 +404,7 @@ def test_an_operation_can_be_given_up_with_a_reason_on_record(house: House) -> N
     assert house.syncd("outbox", "drop", str(parked["id"])).code == 2
     assert house.syncd("outbox", "drop", str(parked["id"]), "--reason", "not wanted").code == 0
     shown = house.syncd("show", incident, "--json").json
-    given_up = next(one for one in shown["operations"] if one["id"] == parked["id"])
+    given_up = next(operation for operation in shown["operations"] if operation["id"] == parked["id"])
     assert (given_up["state"], given_up["error"]) == ("dropped", f"dropped by {getuser()}: not wanted")
     with sqlite3.connect(LEDGER) as ledger:
         (salt,) = ledger.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
@@ -416,10 +416,10 @@ def test_an_operation_can_be_given_up_with_a_reason_on_record(house: House) -> N
 def test_retrying_what_is_over_fails_and_says_which(house: House) -> None:
     house.trigger()
     house.syncd("run", "--once")
-    said = house.syncd("outbox", "retry", "1", "99")
-    assert said.code == 1
-    assert "operation 1 is done: left as it is" in said.out
-    assert "there is no operation 99" in said.out
+    result = house.syncd("outbox", "retry", "1", "99")
+    assert result.code == 1
+    assert "operation 1 is done: left as it is" in result.out
+    assert "there is no operation 99" in result.out
 
 
 def test_the_audit_trail_verifies_and_passes_through_an_anchor(house: House) -> None:
@@ -441,7 +441,7 @@ def test_a_changed_row_breaks_the_audit_trail_and_is_named(house: House) -> None
         connection.execute("DROP TRIGGER audit_event_no_update")
         connection.execute("UPDATE audit_event SET text = '{}' WHERE seq = 3")
     connection.close()
-    said = house.syncd("audit", "verify")
-    assert said.code == 1
-    assert "broken at row 3" in said.err
+    result = house.syncd("audit", "verify")
+    assert result.code == 1
+    assert "broken at row 3" in result.err
     assert house.syncd("audit", "verify", "--json").json["broken"]["seq"] == 3

@@ -77,11 +77,11 @@ def test_another_jira_with_the_same_ids_is_refused_and_what_was_compared_is_said
     worked(house, data_center=data_center)
     with SandboxServer(default_world(house.world.clock, data_center_edition=data_center)) as other:
         other.world.jira.create("Ines Carvalho", "somebody's issue")
-        said = house.syncd("relocate", other.url("jira"))
-    assert said.code == 1
-    assert "nothing proves that" in said.err
-    assert "OPS-1 (id 10001) is OPS-1 there, without syncd's mark of it" in said.err
-    assert "OPS-2 (id 10002) is not there, or our account does not see it" in said.err
+        result = house.syncd("relocate", other.url("jira"))
+    assert result.code == 1
+    assert "nothing proves that" in result.err
+    assert "OPS-1 (id 10001) is OPS-1 there, without syncd's mark of it" in result.err
+    assert "OPS-2 (id 10002) is not there, or our account does not see it" in result.err
     # nothing was recorded: the ledger still belongs to the first
     assert house.syncd("run", "--once").code in (0, 75)
 
@@ -92,13 +92,13 @@ def test_another_account_or_edition_is_no_proof(house: House, moved: SandboxServ
     site = house.world.jira.site
     kept = dict(site.tokens)
     site.tokens = dict.fromkeys(kept, "712020:person-000001")
-    said = house.syncd("relocate", new)
-    assert said.code == 1 and "syncd never had the account 712020:person-000001" in said.err
+    result = house.syncd("relocate", new)
+    assert result.code == 1 and "syncd never had the account 712020:person-000001" in result.err
     site.tokens = kept
     presets.data_center(house.world)
     house.set("SYNCD_JIRA_EMAIL", "")
-    said = house.syncd("relocate", new)
-    assert said.code == 1 and "is Jira datacenter, the ledger's is cloud" in said.err
+    result = house.syncd("relocate", new)
+    assert result.code == 1 and "is Jira datacenter, the ledger's is cloud" in result.err
 
 
 def test_a_renamed_pagerduty_account_keeps_its_ledger(house: House) -> None:
@@ -121,9 +121,9 @@ def test_another_pagerduty_account_is_refused(house: House) -> None:
     with SandboxServer(default_world(house.world.clock)) as other:
         other.world.pagerduty.account.subdomain = "acme"
         house.set("SYNCD_PAGERDUTY_URL", other.url("pagerduty"))
-        said = house.syncd("relocate", "https://acme.pagerduty.com")
-    assert said.code == 1
-    assert "is not there, or our token does not see it" in said.err
+        result = house.syncd("relocate", "https://acme.pagerduty.com")
+    assert result.code == 1
+    assert "is not there, or our token does not see it" in result.err
 
 
 def test_while_a_daemon_runs_nothing_is_relocated(house: House, moved: SandboxServer) -> None:
@@ -132,10 +132,10 @@ def test_while_a_daemon_runs_nothing_is_relocated(house: House, moved: SandboxSe
     worked(house)
     new = move(house, moved)
     ledger = open_for_work(f"sqlite:///{house.folder}/.syncd/syncd.db", "syncd run", house.clock.now())
-    said = house.syncd("relocate", new)
+    result = house.syncd("relocate", new)
     ledger.close()
-    assert said.code == 75
-    assert "syncd run" in said.err
+    assert result.code == 75
+    assert "syncd run" in result.err
 
 
 def test_an_address_that_is_none_is_a_usage_error(house: House) -> None:

@@ -32,20 +32,20 @@ def week(house: House, back: int = 0) -> str:
 
 @pytest.mark.any_day
 def test_without_a_week_it_is_the_last_full_one_over_all_teams(reported: House) -> None:
-    said = reported.syncd("report")
-    assert said.code == 0
+    result = reported.syncd("report")
+    assert result.code == 0
     last = week(reported, 1)
-    assert said.out.startswith(f"All teams, {last} ")
-    assert "syncd audit verify --anchor" in said.out
+    assert result.out.startswith(f"All teams, {last} ")
+    assert "syncd audit verify --anchor" in result.out
 
 
 @pytest.mark.parametrize(
     ("form", "begins"), [("html", "<!DOCTYPE html>"), ("json", "{"), ("csv", "table,week,")]
 )
 def test_each_form_is_printed(reported: House, form: str, begins: str) -> None:
-    said = reported.syncd("report", "--week", week(reported), "--team", "QRPay", "--format", form)
-    assert said.code == 0
-    assert said.out.lstrip().startswith(begins)
+    result = reported.syncd("report", "--week", week(reported), "--team", "QRPay", "--format", form)
+    assert result.code == 0
+    assert result.out.lstrip().startswith(begins)
 
 
 def test_it_needs_the_mappings_and_no_account(reported: House) -> None:
@@ -60,8 +60,8 @@ def test_json_is_asked_for_as_everywhere(reported: House) -> None:
 
 
 def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
-    said = reported.syncd("report", "--week", week(reported), "--team", "QRPay", "--output", "out")
-    assert said.code == 0
+    result = reported.syncd("report", "--week", week(reported), "--team", "QRPay", "--output", "out")
+    assert result.code == 0
     name = f"syncd-qrpay-{week(reported)}"
     names = sorted(path.name for path in (reported.folder / "out").iterdir())
     assert names == sorted(f"{name}.{end}" for end in ("txt", "html", "json", "csv"))
@@ -98,15 +98,15 @@ def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) ->
     last = week(reported, 1)
     let_begin(reported, "2020-01-01T00:00:00+00:00")
     # the only team need not be named
-    said = reported.syncd("report", "--send", "--week", last)
+    result = reported.syncd("report", "--send", "--week", last)
     address = "priya.raman@qrpay.example"
     # the house has no mail server
-    assert said.code == 0
+    assert result.code == 0
     why = "written to the state folder's `mail`, because SYNCD_SMTP_HOST is not set"
-    assert said.out == f"{address} receives nothing: {why}\n"
+    assert result.out == f"{address} receives nothing: {why}\n"
     assert reported.syncd("report", "--send", "--team", "QRPay", "--week", last).code == 0
     files = (reported.folder / ".syncd" / "mail").glob("*.eml")
-    assert sum(f"[QRPay] {last}" in one.read_text() for one in files) == 1
+    assert sum(f"[QRPay] {last}" in file.read_text() for file in files) == 1
 
 
 @pytest.mark.parametrize(

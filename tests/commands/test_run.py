@@ -65,19 +65,19 @@ def test_a_refused_token_is_77_with_the_name_of_the_service(
     house: House, service: str, name: str, args: tuple[str, ...]
 ) -> None:
     house.set(f"SYNCD_{service}_TOKEN", "not-the-right-one")
-    said = house.syncd(*args)
-    assert said.code == 77
-    assert f"{name} refuses our credentials" in said.err
-    assert f"SYNCD_{service}_TOKEN" in said.err
-    assert "not-the-right-one" not in said.err
+    result = house.syncd(*args)
+    assert result.code == 77
+    assert f"{name} refuses our credentials" in result.err
+    assert f"SYNCD_{service}_TOKEN" in result.err
+    assert "not-the-right-one" not in result.err
 
 
 @pytest.mark.parametrize(("service", "name"), [("pagerduty", "PagerDuty"), ("jira", "Jira")])
 def test_one_cycle_with_a_service_down_is_69(house: House, service: str, name: str) -> None:
     house.server.close_door(service)
-    said = house.syncd("run", "--once")
-    assert said.code == 69
-    assert f"{name} cannot be reached" in said.err
+    result = house.syncd("run", "--once")
+    assert result.code == 69
+    assert f"{name} cannot be reached" in result.err
 
 
 def test_what_one_side_holds_is_kept_while_the_other_is_down_and_done_afterwards(house: House) -> None:
@@ -99,37 +99,39 @@ def test_a_broken_configuration_is_78_with_every_problem_and_its_place(
     )
     house.set("SYNCD_POLL_SECONDS", "often")
     house.monkeypatch.delenv("SYNCD_JIRA_TOKEN")
-    said = house.syncd(*args)
-    assert said.code == 78
-    assert "environment: SYNCD_POLL_SECONDS: not a number" in said.err
-    assert "environment: SYNCD_JIRA_TOKEN: not set" in said.err
-    assert re.search(r"qrpay\.yaml:\d+:1: enforce_form: unknown key; did you mean `enforce_from`\?", said.err)
-    assert ": jira.project: " in said.err
+    result = house.syncd(*args)
+    assert result.code == 78
+    assert "environment: SYNCD_POLL_SECONDS: not a number" in result.err
+    assert "environment: SYNCD_JIRA_TOKEN: not set" in result.err
+    assert re.search(
+        r"qrpay\.yaml:\d+:1: enforce_form: unknown key; did you mean `enforce_from`\?", result.err
+    )
+    assert ": jira.project: " in result.err
     assert house.world.journal.total() == 0
 
 
 def test_without_a_mapping_it_names_the_command_that_makes_one(bare: House) -> None:
-    said = bare.syncd()
-    assert said.code == 78
-    assert "syncd init" in said.err
+    result = bare.syncd()
+    assert result.code == 78
+    assert "syncd init" in result.err
 
 
 def test_a_project_that_is_not_there_is_78(bare: House) -> None:
     bare.syncd("init", "m", "--team", "Web", "--service", "Core QRPay Web", "--project", "NOPE")
     bare.set("SYNCD_MAPPINGS_DIR", "m")
-    said = bare.syncd("run", "--once")
-    assert said.code == 78
-    assert "NOPE" in said.err
-    assert "syncd check" in said.err
+    result = bare.syncd("run", "--once")
+    assert result.code == 78
+    assert "NOPE" in result.err
+    assert "syncd check" in result.err
 
 
 def test_the_ledger_of_another_account_is_refused(house: House) -> None:
     house.syncd("run", "--once")
     house.world.pagerduty.account.subdomain = "somebody-else"
-    said = house.syncd("run", "--once")
-    assert said.code == 1
-    assert "somebody-else" in said.err
-    assert "SYNCD_STATE_DIR" in said.err
+    result = house.syncd("run", "--once")
+    assert result.code == 1
+    assert "somebody-else" in result.err
+    assert "SYNCD_STATE_DIR" in result.err
 
 
 @pytest.mark.parametrize("args", [("run",), ("run", "--once")])
@@ -137,9 +139,9 @@ def test_a_second_executor_is_75_and_names_the_first(house: House, args: tuple[s
     house.syncd("run", "--once")
     with FileLock(house.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
-        said = house.syncd(*args)
-    assert said.code == 75
-    assert f"syncd run, pid {os.getpid()}" in said.err
+        result = house.syncd(*args)
+    assert result.code == 75
+    assert f"syncd run, pid {os.getpid()}" in result.err
 
 
 def test_hints_beside_a_running_daemon_name_the_command_for_it(house: House) -> None:
@@ -171,9 +173,9 @@ def test_a_running_daemon_works_answers_requests_and_ends_at_once_on_sigterm(
     house.world.faults.add(faults.error(400, body=words), service="jira", method="POST", path="/issue$")
     other = house.trigger("Another one")
     wait_for(lambda: house.syncd("outbox", "--json").json["counts"]["parked"])
-    said = house.syncd("outbox", "retry")
-    assert (said.code, said.out) == (0, "tried again: 1 operation\n")
-    assert said.err == ""
+    result = house.syncd("outbox", "retry")
+    assert (result.code, result.out) == (0, "tried again: 1 operation\n")
+    assert result.err == ""
     wait_for(lambda: house.tickets(other))
     assert house.syncd("status", "--json").code == 0
     wait_for(lambda: house.syncd("outbox", "--json").json["operations"] == [])

@@ -26,13 +26,13 @@ def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, 
         lambda: next((word for word in bare.err("sandbox").split() if word.endswith("/_sandbox")), None)
     )
     findings = bare.syncd("check", "--json").json["findings"]
-    assert [one["code"] for one in findings if one["level"] == "wrong"] == ["J04"]
+    assert [finding["code"] for finding in findings if finding["level"] == "wrong"] == ["J04"]
     assert "finding J04 names" in bare.err("sandbox")
     body = {"service": "Alipay Integration", "title": "Callbacks time out"}
     requests.post(f"{control}/acts/pagerduty/trigger", json=body, timeout=5).raise_for_status()
     assert bare.syncd("run", "--once").code == 0
     state = requests.get(f"{control}/state/jira", timeout=5).json()
-    assert [one["fields"]["summary"] for one in state["issues"]] == ["Callbacks time out"]
+    assert [issue["fields"]["summary"] for issue in state["issues"]] == ["Callbacks time out"]
     (fault,) = re.findall(r"curl -d '(\{\"way\".*\})'", bare.err("sandbox"))
     requests.post(f"{control}/faults", json=json.loads(fault), timeout=5).raise_for_status()
     requests.post(f"{control}/acts/pagerduty/trigger", json=body, timeout=5).raise_for_status()
@@ -45,6 +45,6 @@ def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, 
 
 
 def test_the_schema_is_json_and_names_the_keys_of_a_mapping(bare: House) -> None:
-    said = bare.syncd("schema")
-    assert said.code == 0
-    assert {"team", "enforce_from", "jira", "services"} <= set(said.json["properties"])
+    result = bare.syncd("schema")
+    assert result.code == 0
+    assert {"team", "enforce_from", "jira", "services"} <= set(result.json["properties"])

@@ -162,8 +162,8 @@ def test_sighup_loads_changed_rules_and_puts_them_on_record(
     assert changed["uid"] == os.getuid()
     assert changed["why"] == "SIGHUP"
     assert changed["before"] == data["hash"] != changed["hash"]
-    assert any("priority" in one and "Lowest" in one for one in changed["changes"])  # type: ignore[attr-defined]
-    assert not any("@" in one for one in json.dumps(changed))
+    assert any("priority" in each_change and "Lowest" in each_change for each_change in changed["changes"])  # type: ignore[attr-defined]
+    assert not any("@" in dump for dump in json.dumps(changed))
 
 
 def test_rules_that_are_wrong_or_do_not_fit_change_nothing_and_the_daemon_goes_on(
@@ -173,15 +173,15 @@ def test_rules_that_are_wrong_or_do_not_fit_change_nothing_and_the_daemon_goes_o
     wait_for(lambda: "READY=1" in manager.heard())
     change("priority: Highest", "priority: Lowest")
     change("enforce_from", "enforce_form")
-    said = house.syncd("reload")
-    assert said.code == 78
-    assert "enforce_form: unknown key" in said.err
-    assert "stay in force" in said.err
+    result = house.syncd("reload")
+    assert result.code == 78
+    assert "enforce_form: unknown key" in result.err
+    assert "stay in force" in result.err
     change("enforce_form", "enforce_from")
     change("project: OPS", "project: NOPE")
-    said = house.syncd("reload")
-    assert said.code == 78
-    assert "NOPE" in said.err
+    result = house.syncd("reload")
+    assert result.code == 78
+    assert "NOPE" in result.err
     incident = house.trigger(priority="P1")
     (ticket,) = wait_for(lambda: house.tickets(incident))
     assert ticket["fields"]["priority"]["name"] == "Highest"
@@ -197,9 +197,9 @@ def test_reload_says_what_changed_and_decides_what_waits_anew(
     incident = house.trigger(service="BluBank Integration", priority="P1")
     wait_for(lambda: house.syncd("outbox", "--json").json["counts"]["pending"])
     change("priority: Highest", "priority: Lowest")
-    said = house.syncd("reload")
-    assert said.code == 0
-    assert "qrpay.yaml: severities.SEV0.priority" in said.out
+    result = house.syncd("reload")
+    assert result.code == 0
+    assert "qrpay.yaml: severities.SEV0.priority" in result.out
     assert house.syncd("reload").out == "nothing has changed\n"
     assert house.syncd("resume", "jira").code == 0
     (ticket,) = wait_for(lambda: house.tickets(incident))
@@ -208,10 +208,10 @@ def test_reload_says_what_changed_and_decides_what_waits_anew(
 
 def test_reload_without_a_daemon_says_so(house: House) -> None:
     house.syncd("run", "--once")
-    said = house.syncd("reload")
-    assert said.code == 0
-    assert said.out.startswith("no daemon is running")
-    assert said.err == ""
+    result = house.syncd("reload")
+    assert result.code == 0
+    assert result.out.startswith("no daemon is running")
+    assert result.err == ""
 
 
 def test_rules_that_changed_while_no_daemon_ran_are_on_record_too(house: House) -> None:
@@ -279,6 +279,6 @@ def test_a_webhook_is_acted_upon_at_once_and_good_cycles_beat(house: House, star
 def test_an_address_that_is_taken_is_78_and_says_which(house: House) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         house.set("SYNCD_HTTP_LISTEN", f"127.0.0.1:{taken.getsockname()[1]}")
-        said = house.syncd("run")
-    assert said.code == 78
-    assert "SYNCD_HTTP_LISTEN: cannot listen on 127.0.0.1:" in said.err
+        result = house.syncd("run")
+    assert result.code == 78
+    assert "SYNCD_HTTP_LISTEN: cannot listen on 127.0.0.1:" in result.err

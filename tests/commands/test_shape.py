@@ -91,6 +91,6 @@ def test_the_live_view_shows_changes_and_ends_with_ctrl_c_without_colours(house:
 def test_a_live_view_is_for_terminals_alone(house: House) -> None:
     house.syncd("run", "--once")
     assert house.syncd("status", "--watch").code == 2
-    said = house.syncd("status", "--watch", "--json")
-    assert said.code == 2
-    assert "leave one out" in said.err
+    result = house.syncd("status", "--watch", "--json")
+    assert result.code == 2
+    assert "leave one out" in result.err

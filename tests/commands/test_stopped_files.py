@@ -25,8 +25,8 @@ def two(house: House) -> House:
 
 
 def stopped(house: House) -> list[dict[str, Any]]:
-    said = house.syncd("status", "--json")
-    refused: list[dict[str, Any]] = said.json["refused"]
+    result = house.syncd("status", "--json")
+    refused: list[dict[str, Any]] = result.json["refused"]
     return refused
 
 
@@ -42,10 +42,10 @@ def test_a_malformed_file_stops_its_team_alone_and_all_is_caught_up_when_it_is_m
     alipay, dispatch = two.trigger(), two.trigger(service="Dispatch", title="Couriers are lost")
     short = two.trigger(service="Dispatch", title="Short")
     for number in range(2):
-        said = two.syncd("run", "--once")
-        assert said.code == 1
-        assert "Ramen stopped: the mapping ramen.yaml cannot be used" in said.err
-        assert "mappings/ramen.yaml:" in said.err
+        result = two.syncd("run", "--once")
+        assert result.code == 1
+        assert "Ramen stopped: the mapping ramen.yaml cannot be used" in result.err
+        assert "mappings/ramen.yaml:" in result.err
         if number == 0:
             two.world.pagerduty.resolve(short, "Samuel Adeyemi")
     assert len(two.tickets(alipay)) == 1
@@ -62,7 +62,7 @@ def test_a_malformed_file_stops_its_team_alone_and_all_is_caught_up_when_it_is_m
     for _ in range(2):
         assert two.syncd("run", "--once").code in (0, 75)
     assert stopped(two) == []
-    assert [len(two.tickets(one)) for one in (known, alipay, dispatch, short)] == [1, 1, 1, 1]
+    assert [len(two.tickets(incident)) for incident in (known, alipay, dispatch, short)] == [1, 1, 1, 1]
     (ticket,) = two.tickets(known)
     assert ticket["fields"]["status"]["name"] == "In Progress"
 
@@ -73,9 +73,9 @@ def test_a_first_start_with_a_malformed_file_loses_nothing_of_its_team(two: Hous
     early = two.trigger(service="Dispatch", title="Couriers are late")
     # PagerDuty's times are whole seconds, and a window ends before its last one
     two.clock._base -= 60
-    said = two.syncd("run", "--once")
-    assert said.code == 1
-    assert "perhaps ramen.yaml, which cannot be read" in said.err
+    result = two.syncd("run", "--once")
+    assert result.code == 1
+    assert "perhaps ramen.yaml, which cannot be read" in result.err
     two.world.pagerduty.resolve(early, "Samuel Adeyemi")
     two.syncd("run", "--once")
     two.clock._base -= 60
@@ -87,17 +87,17 @@ def test_a_first_start_with_a_malformed_file_loses_nothing_of_its_team(two: Hous
 def test_two_files_that_claim_one_service_stop_both_teams_and_no_other(two: House) -> None:
     twice = RAMEN.read_text().replace("Dispatch", "Alipay Integration")
     RAMEN.write_text(twice)
-    said = two.syncd("run", "--once")
-    assert said.code == 78
-    assert "already claims" in said.err
+    result = two.syncd("run", "--once")
+    assert result.code == 78
+    assert "already claims" in result.err
     third = Path("mappings/third.yaml")
     third.write_text(
         "syncd: 1\nteam: Third\nenforce_from: 2026-01-01\njira: {project: OPS}\nservices: {Dispatch: {}}\n"
     )
     incident, contested = two.trigger(service="Dispatch"), two.trigger()
-    said = two.syncd("run", "--once")
-    assert said.code == 1
-    assert "already claims" in said.err and "claims, too" in said.err
+    result = two.syncd("run", "--once")
+    assert result.code == 1
+    assert "already claims" in result.err and "claims, too" in result.err
     assert (len(two.tickets(incident)), two.tickets(contested)) == (1, [])
 
 
@@ -105,15 +105,15 @@ def test_without_any_usable_mapping_the_start_is_78_with_every_problem(house: Ho
     only = Path("mappings/qrpay.yaml")
     only.write_text(only.read_text().replace("enforce_from:", "enforce_form:"))
     for command in (("run", "--once"), ("plan",), ("check",)):
-        said = house.syncd(*command)
-        assert said.code == 78
-        assert "enforce_form: unknown key" in said.err
+        result = house.syncd(*command)
+        assert result.code == 78
+        assert "enforce_form: unknown key" in result.err
 
 
 def test_a_file_that_ends_in_yml_stops_its_team_alone(two: House) -> None:
     RAMEN.rename("mappings/ramen.yml")
     alipay, dispatch = two.trigger(), two.trigger(service="Dispatch")
-    said = two.syncd("run", "--once")
-    assert said.code == 1
-    assert "its name ends in .yml; name it ramen.yaml" in said.err
+    result = two.syncd("run", "--once")
+    assert result.code == 1
+    assert "its name ends in .yml; name it ramen.yaml" in result.err
     assert (len(two.tickets(alipay)), two.tickets(dispatch)) == (1, [])

@@ -92,9 +92,9 @@ def owing(house: House) -> tuple[House, str]:
 
 def test_a_waiver_names_duty_end_reason_and_who_and_is_on_record(owing: tuple[House, str]) -> None:
     house, incident = owing
-    said = house.syncd("waive", "1", "--duty", "scheduled", "--until", day(house, 3), *WHY)
-    assert said.code == 0
-    assert said.out.startswith("waived for incident #1 OPS-1 until ")
+    result = house.syncd("waive", "1", "--duty", "scheduled", "--until", day(house, 3), *WHY)
+    assert result.code == 0
+    assert result.out.startswith("waived for incident #1 OPS-1 until ")
     (waiver,) = waivers(house)
     assert (waiver.incident_id, waiver.duty, waiver.subject) == (incident, "scheduled", None)
     assert (waiver.reason, waiver.by) == ("The bank is closed", "priya.raman@qrpay.example")
@@ -156,9 +156,9 @@ def test_the_latest_day_that_a_refusal_names_is_taken(owing: tuple[House, str]) 
 @pytest.mark.parametrize("of", ["1", "OPS-900"])
 def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str) -> None:
     house, _ = owing
-    said = house.syncd("waive", of, "--until", day(house, 3), "--reason", "busy", "--by", who)
-    assert said.code == 1
-    assert "nobody waives their own duty" in said.out
+    result = house.syncd("waive", of, "--until", day(house, 3), "--reason", "busy", "--by", who)
+    assert result.code == 1
+    assert "nobody waives their own duty" in result.out
     assert waivers(house) == []
 
 
@@ -174,19 +174,19 @@ def test_a_waiver_can_be_ended_before_its_day(owing: tuple[House, str]) -> None:
 def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
     house.trigger(priority="P4")
     house.syncd("run", "--once")
-    said = house.syncd("waive", "1", "--until", day(house, 3), *WHY)
-    assert said.code == 1
-    assert "no such duty of incident #1 OPS-1 is owed" in said.out
+    result = house.syncd("waive", "1", "--until", day(house, 3), *WHY)
+    assert result.code == 1
+    assert "no such duty of incident #1 OPS-1 is owed" in result.out
 
 
 def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> None:
     incident = house.trigger(priority="P4")
     house.syncd("run", "--once")
     put(house, duty(house, incident, "scheduled", "breached", breached_at=house.clock.now()))
-    said = house.syncd("correct", "1", *WHY)
-    assert said.code == 0
-    assert "both stay on record" in said.out
-    assert "owed anew, due in 24 hours" in said.out
+    result = house.syncd("correct", "1", *WHY)
+    assert result.code == 0
+    assert "both stay on record" in result.out
+    assert "owed anew, due in 24 hours" in result.out
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         (row,) = rows(ledger, DutyRow)
     assert (row.state, row.corrected) == ("void", "The bank is closed")
@@ -205,9 +205,9 @@ def test_a_correction_says_when_the_duty_was_met_but_never_after_its_deadline(ho
     late = house.syncd("correct", "1", *WHY, "--met-at", f"{due + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}")
     assert late.code == 1
     assert "it was missed" in late.out
-    said = house.syncd("correct", "1", *WHY, "--met-at", f"{due - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}Z")
-    assert said.code == 0
-    assert "nothing more is owed" in said.out
+    result = house.syncd("correct", "1", *WHY, "--met-at", f"{due - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}Z")
+    assert result.code == 0
+    assert "nothing more is owed" in result.out
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         (row,) = rows(ledger, DutyRow)
     assert (row.state, row.met_at) == ("void", None)
@@ -224,9 +224,9 @@ def test_only_an_approver_waives_and_takes_back(owing: tuple[House, str], comman
     assert house.syncd("waive", "1", "--until", day(house, 3), *WHY).code == 0
     until = ("--until", day(house, 3)) if command == "waive" else ()
     duty_named = ("--duty", "scheduled") if command == "correct" else ()
-    said = house.syncd(command, "1", *until, *duty_named, "--reason", "busy", "--by", who)
-    assert said.code == 1
-    assert "is no approver of" in said.out
+    result = house.syncd(command, "1", *until, *duty_named, "--reason", "busy", "--by", who)
+    assert result.code == 1
+    assert "is no approver of" in result.out
     assert len(waivers(house)) == 1
     assert waivers(house)[0].ended_at is None
 
@@ -260,6 +260,6 @@ def test_of_several_breaches_one_has_to_be_named(house: House) -> None:
 
 def test_what_is_no_day_says_how_one_is_written(owing: tuple[House, str]) -> None:
     house, _ = owing
-    said = house.syncd("waive", "1", "--until", "tomorrow", *WHY)
-    assert said.code == 2
-    assert "'tomorrow' is not a day; write a day like 2026-12-01" in said.err
+    result = house.syncd("waive", "1", "--until", "tomorrow", *WHY)
+    assert result.code == 2
+    assert "'tomorrow' is not a day; write a day like 2026-12-01" in result.err

@@ -80,7 +80,7 @@ def test_a_credential_is_a_file_named_like_its_variable_in_lower_case(
     settings = load_settings()
     assert settings.jira_token is not None
     assert settings.jira_token.get_secret_value() == "from-a-file"
-    assert [one.get_secret_value() for one in settings.pagerduty_webhook_secrets] == ["one", "two"]
+    assert [secret.get_secret_value() for secret in settings.pagerduty_webhook_secrets] == ["one", "two"]
 
 
 def test_the_environment_wins_over_a_credential_and_a_credential_over_the_env_file(

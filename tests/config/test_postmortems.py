@@ -41,7 +41,9 @@ def plain(one: Mapping) -> Mapping:
     return one.model_copy(update={"zone": "UTC", "severities": severities})
 
 
-SHIPPED = {one.team: plain(one) for one in load_mappings(shipped("mappings"), TEMPLATES)}
+SHIPPED = {
+    each_mapping.team: plain(each_mapping) for each_mapping in load_mappings(shipped("mappings"), TEMPLATES)
+}
 QRPAY, RAMEN = SHIPPED["QRPay"], SHIPPED["Ramen"]
 OPENED = datetime(2026, 12, 1, 5, 12, tzinfo=UTC)
 
@@ -106,7 +108,7 @@ def headings(text: str) -> list[str]:
 def test_qrpay_s_has_what_its_runbook_asks() -> None:
     text = rendered().description
     asked = ["Summary", "Impact", "Root cause", "Mitigation", "Follow-up tasks"]
-    assert [one for one in headings(text) if one in asked] == asked
+    assert [heading for heading in headings(text) if heading in asked] == asked
     assert {"Timeline", "Response", "Links"} <= set(headings(text))
     assert "* Authentication tokens that were refused or had expired:" in text
 
@@ -114,7 +116,7 @@ def test_qrpay_s_has_what_its_runbook_asks() -> None:
 def test_ramen_s_has_what_its_runbook_asks_with_the_kpis_to_fill_in() -> None:
     text = rendered(RAMEN, service="ETA").description
     asked = ["Timeline", "Contributing factors", "Action items", "SLO impact", "Prevention steps"]
-    assert [one for one in headings(text) if one in asked] == asked
+    assert [heading for heading in headings(text) if heading in asked] == asked
     rows = re.findall(r"(?m)^\|\[(.*)\|(https:.*)\]\|(.*)\| \|$", text)
     assert [(name, threshold) for name, _link, threshold in rows] == [
         ("ETA error, p90", "at most 6 minutes"),
@@ -306,7 +308,7 @@ def test_a_long_timeline_loses_lines_from_its_middle_and_says_how_many(count: in
 def test_what_is_kept_of_a_timeline_is_its_beginning_and_its_end(sizes: list[int], room: int) -> None:
     lines = tuple(Line(at=at(number), text="x" * size) for number, size in enumerate(sizes))
     kept = shortened(lines, room)
-    gaps = [one for one in kept if isinstance(one, int)]
+    gaps = [kept_text for kept_text in kept if isinstance(kept_text, int)]
     if not gaps:
         assert kept == lines
         return

@@ -25,7 +25,7 @@ from syncd.domain.mapping.value_types import Mode
 
 TOP = Path(__file__).parents[2]
 TEMPLATES = Templates()
-TEAMS = {one.team: one for one in load_mappings(shipped("mappings"), TEMPLATES)}
+TEAMS = {each_mapping.team: each_mapping for each_mapping in load_mappings(shipped("mappings"), TEMPLATES)}
 QRPAY, RAMEN = TEAMS["QRPay"], TEAMS["Ramen"]
 
 
@@ -84,7 +84,7 @@ def test_the_severities_are_those_of_the_rules() -> None:
         ("Sev-2", ("P2",), "high", ("High",), True),
         ("Sev-3", ("P3",), "low", ("Medium",), False),
     ]
-    assert all(one.definition for team in TEAMS.values() for one in team.severities.values())
+    assert all(severity.definition for team in TEAMS.values() for severity in team.severities.values())
 
 
 def test_every_qrpay_service_has_its_playbook_and_its_dashboards() -> None:
@@ -113,7 +113,7 @@ def test_ramens_seven_scenarios_are_chosen_by_service_and_title(
     service: str, title: str, scenario: str | None
 ) -> None:
     chosen = choose_playbook(RAMEN, RAMEN.services[service], title)
-    assert [one.name for one in chosen] == ([scenario] if scenario else [])
+    assert [playbook.name for playbook in chosen] == ([scenario] if scenario else [])
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,13 @@ def test_ramens_seven_scenarios_are_chosen_by_service_and_title(
     ],
 )
 def test_no_fact_of_a_runbook_is_missing_from_its_playbooks(team: Mapping, facts: str) -> None:
-    every = [*team.playbook, *(one for section in team.services.values() for one in section.playbook)]
-    text = "\n".join(line for one in every for line in (*one.detect, *one.actions, *one.recovered_when))
+    every = [
+        *team.playbook,
+        *(playbook for section in team.services.values() for playbook in section.playbook),
+    ]
+    text = "\n".join(
+        line for playbook in every for line in (*playbook.detect, *playbook.actions, *playbook.recovered_when)
+    )
     assert [fact for fact in facts.split(";") if fact not in text] == []
 
 
@@ -156,7 +161,11 @@ def test_all_addresses_of_the_shipped_mappings_are_examples() -> None:
 def test_an_example_is_the_shipped_mapping_with_another_date(name: str, folder: Callable[..., Path]) -> None:
     text = example_mapping(name, date(2027, 1, 31))
     (mapping,) = load_mappings(folder(a=text), TEMPLATES)
-    (original,) = (one for one in load_mappings(shipped("mappings"), TEMPLATES) if one.file == f"{name}.yaml")
+    (original,) = (
+        each_mapping
+        for each_mapping in load_mappings(shipped("mappings"), TEMPLATES)
+        if each_mapping.file == f"{name}.yaml"
+    )
     assert mapping.enforce_from == date(2027, 1, 31)
     same = {"enforce_from": original.enforce_from, "version": original.version, "file": original.file}
     assert mapping.model_copy(update=same) == original
@@ -261,7 +270,10 @@ def test_the_schema_describes_every_key_and_knows_no_other() -> None:
     schema = mapping_schema()
     assert list(schema["properties"]) == list(known_keys(()))
     assert schema["required"] == ["syncd", "team", "enforce_from", "jira", "services"]
-    sections = [schema, *(one for one in schema["$defs"].values() if one.get("type") == "object")]
+    sections = [
+        schema,
+        *(definition for definition in schema["$defs"].values() if definition.get("type") == "object"),
+    ]
     assert len(sections) > 10
     for section in sections:
         assert section["additionalProperties"] is False
@@ -271,7 +283,7 @@ def test_the_schema_describes_every_key_and_knows_no_other() -> None:
 def test_the_schema_takes_one_name_for_a_list_and_a_service_with_nothing_under_it() -> None:
     schema = mapping_schema()
     names = schema["$defs"]["Statuses"]["properties"]["closed"]
-    assert [one["type"] for one in names["anyOf"]] == ["string", "array"]
+    assert [choice["type"] for choice in names["anyOf"]] == ["string", "array"]
     services = schema["properties"]["services"]
     assert services["minProperties"] == 1
     assert services["additionalProperties"]["anyOf"] == [

@@ -29,7 +29,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import utf16_len
 
 TEMPLATES = Templates()
-SHIPPED = {one.team: one for one in load_mappings(shipped("mappings"), TEMPLATES)}
+SHIPPED = {each_mapping.team: each_mapping for each_mapping in load_mappings(shipped("mappings"), TEMPLATES)}
 GENERIC = mapping(
     services={
         "Payments": {"links": {"Dash": "https://d.example/x"}, "playbook": [{"name": "P", "actions": ["a"]}]}
@@ -223,7 +223,7 @@ PLAYBOOKS = mapping(
 )
 def test_the_playbook_is_chosen_by_title_and_else_the_services_own(title: str, chosen: list[str]) -> None:
     section = PLAYBOOKS.services["Payments"]
-    assert [one.name for one in choose_playbook(PLAYBOOKS, section, title)] == chosen
+    assert [playbook.name for playbook in choose_playbook(PLAYBOOKS, section, title)] == chosen
 
 
 def test_a_pattern_that_takes_too_long_on_a_title_does_not_match() -> None:

@@ -61,13 +61,15 @@ def letters(rig: Rig) -> list[Letter]:
 def subjects(rig: Rig, address: str | None = None) -> list[str]:
     """The subjects of the letters, to one address or to all."""
     return [
-        str(one.message["Subject"]) for one in letters(rig) if address is None or address in one.recipients
+        str(letter.message["Subject"])
+        for letter in letters(rig)
+        if address is None or address in letter.recipients
     ]
 
 
 def recipients(rig: Rig) -> list[str]:
     """To whom letters went, in alphabetical order."""
-    return sorted(address for one in letters(rig) for address in one.recipients)
+    return sorted(address for letter in letters(rig) for address in letter.recipients)
 
 
 def text_of(letter: Letter) -> str:
@@ -80,7 +82,7 @@ def mails(rig: Rig, *states: str) -> list[OperationRow]:
     """The mails of the outbox in these states, all of them without any."""
     with rig.ledger.read() as session:
         query = select(OperationRow).where(OperationRow.kind == "send_mail").order_by(col(OperationRow.id))
-        return [one for one in session.exec(query).all() if not states or one.state in states]
+        return [row for row in session.exec(query).all() if not states or row.state in states]
 
 
 def whys(rig: Rig, number: int) -> list[str]:
@@ -89,8 +91,8 @@ def whys(rig: Rig, number: int) -> list[str]:
         query = select(AuditEventRow).where(
             AuditEventRow.operation_id == number, AuditEventRow.kind != "operation.waits"
         )
-        texts = [json.loads(one.text) for one in session.exec(query).all()]
-    return [str(one["why"]) for one in texts if one.get("why")]
+        texts = [json.loads(row.text) for row in session.exec(query).all()]
+    return [str(text["why"]) for text in texts if text.get("why")]
 
 
 class Owed:

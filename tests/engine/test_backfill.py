@@ -59,7 +59,7 @@ def test_what_is_still_open_gets_its_ticket_however_old_it_is(make_rig: MakeRig)
     rig = make_rig(mappings=rules_from(TODAY))
     rig.world.pagerduty.trigger("Alipay Integration", "Still open", at=START - 90 * DAY)
     rig.settle(3)
-    assert [one["fields"]["summary"] for one in issues(rig)] == ["Still open"]
+    assert [issue["fields"]["summary"] for issue in issues(rig)] == ["Still open"]
 
 
 def test_with_all_it_gets_a_closed_ticket_that_says_so_and_disturbs_nobody(make_rig: MakeRig) -> None:
@@ -67,13 +67,13 @@ def test_with_all_it_gets_a_closed_ticket_that_says_so_and_disturbs_nobody(make_
     incidents = over(rig, 3, count=3)
     rig.settle(6)
     made = issues(rig)
-    assert sorted(one["properties"]["syncd"]["incident"] for one in made) == sorted(incidents)
-    for one in made:
-        assert one["fields"]["status"]["name"] == "Done"
-        assert "syncd-backfill" in one["fields"]["labels"]
-        assert one["fields"]["assignee"] is None
-        assert one["comments"] == []
-    notes = [one["notes"] for one in dump.whole(rig.world)["pagerduty"]["incidents"]]
+    assert sorted(incident["properties"]["syncd"]["incident"] for incident in made) == sorted(incidents)
+    for issue in made:
+        assert issue["fields"]["status"]["name"] == "Done"
+        assert "syncd-backfill" in issue["fields"]["labels"]
+        assert issue["fields"]["assignee"] is None
+        assert issue["comments"] == []
+    notes = [incident["notes"] for incident in dump.whole(rig.world)["pagerduty"]["incidents"]]
     assert [[note["content"] for note in some] for some in notes] == [["looking"]] * 3
     nothing_more_is_written(rig)
 
@@ -84,8 +84,8 @@ def test_a_batch_of_them_is_born_as_silent(make_rig: MakeRig) -> None:
     rig.settle(6)
     made = issues(rig)
     assert len(made) == 12
-    assert {one["fields"]["status"]["name"] for one in made} == {"Done"}
-    assert all("syncd-backfill" in one["fields"]["labels"] for one in made)
+    assert {issue["fields"]["status"]["name"] for issue in made} == {"Done"}
+    assert all("syncd-backfill" in issue["fields"]["labels"] for issue in made)
     nothing_more_is_written(rig)
 
 
@@ -136,7 +136,7 @@ def test_a_window_with_too_many_goes_on_where_the_last_page_ended(
     since, until = START - 14 * DAY, START
     seen: set[str] = set()
     for page, _moment in read_created(rig.context, since, until):
-        seen |= {one.id for one in page.incidents}
+        seen |= {incident.id for incident in page.incidents}
     assert seen == set(expected)
 
 

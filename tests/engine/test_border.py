@@ -69,7 +69,7 @@ def test_what_must_not_be_stored_is_masked_before_it_is(rendered: Rig) -> None:
     assert CARD.encode() not in everything(rig) and CUSTOMER.encode() not in everything(rig)
     notes = [note["content"] for note in incident_of(rig, made)["notes"]]
     assert any("really [card number]" in note for note in notes)
-    assert any("[card number]" in one["body"].replace("\\", "") for one in issue_of(rig)["comments"])
+    assert any("[card number]" in comment["body"].replace("\\", "") for comment in issue_of(rig)["comments"])
     nothing_more_is_written(rig)
 
 
@@ -110,7 +110,9 @@ def test_a_mirrored_note_is_cut_by_what_its_markup_needs_and_not_sooner(rendered
     rig.world.pagerduty.note(made.id, "x" * 31_000, "Amara Osei")
     rig.world.pagerduty.note(made.id, "{" * 31_000, "Amara Osei")
     rig.settle(3)
-    plain, escaped = sorted((one["body"] for one in issue_of(rig)["comments"]), key=lambda one: "{" in one)
+    plain, escaped = sorted(
+        (comment["body"] for comment in issue_of(rig)["comments"]), key=lambda one: "{" in one
+    )
     assert plain.count("x") >= 31_000
     assert 15_000 < escaped.count("\\{") < 16_100
     assert "…" in escaped and utf16_len(escaped) <= DESCRIPTION_LIMIT

@@ -94,7 +94,7 @@ def test_it_stays_up_and_goes_on_reading_while_it_is_held(make_rig: MakeRig) -> 
     rig.settle(2)
     late = rig.world.pagerduty.trigger("BluBank Integration", "Later", at=rig.began - HOUR)
     assert rig.cycle().good
-    assert late.id in [one["id"] for one in standing(rig)["incidents"]]
+    assert late.id in [incident["id"] for incident in standing(rig)["incidents"]]
     assert rig.writes() == 0
 
 
@@ -104,7 +104,7 @@ def test_it_goes_on_after_an_acceptance_which_is_on_record(make_rig: MakeRig) ->
     rig.settle(3)
     assert ask(rig, "accept") == ["accepted: 7 create_ticket, 7 link_note"]
     rig.settle(3)
-    assert sorted(one["properties"]["syncd"]["incident"] for one in issues(rig)) == sorted(incidents)
+    assert sorted(issue["properties"]["syncd"]["incident"] for issue in issues(rig)) == sorted(incidents)
     assert standing(rig)["first_load"]["state"] == "passed"
     assert "first_load.accepted" in kinds_of_events(rig)
     nothing_more_is_written(rig)
@@ -187,7 +187,7 @@ URGENT = {
 
 
 def priorities(rig: Rig) -> set[str]:
-    return {one["fields"]["priority"]["name"] for one in issues(rig)}
+    return {issue["fields"]["priority"]["name"] for issue in issues(rig)}
 
 
 def calm(rig: Rig, count: int) -> list[str]:
@@ -218,8 +218,8 @@ def test_postmortems_follow_ups_and_mails_switched_on_write_nothing_about_what_w
     rig = make_rig(mappings=(never,), mail=True)
     made = storm(rig, 4)
     rig.settle(3)
-    for one in made:
-        rig.world.pagerduty.resolve(one, "Amara Osei")
+    for incident in made:
+        rig.world.pagerduty.resolve(incident, "Amara Osei")
     rig.settle(16, 150)
     before = rig.writes()
     enforced = {"mode": "enforce"}
@@ -238,8 +238,8 @@ def test_no_postmortem_is_made_for_what_was_over_before_the_rules_began(make_rig
         postmortem=enforced, follow_ups=enforced, mails=enforced, enforce_from="2026-11-17", version="on"
     )
     rig = make_rig(mappings=(later,), mail=True)
-    for one in storm(rig, 4):
-        rig.world.pagerduty.resolve(one, "Amara Osei")
+    for incident in storm(rig, 4):
+        rig.world.pagerduty.resolve(incident, "Amara Osei")
     rig.settle(3, 24 * 3600)
     rig.settle(3)
     assert rig.operations() == []
@@ -318,7 +318,7 @@ def test_many_incidents_that_change_at_once_are_no_mass(house: Rig) -> None:
     for incident in incidents:
         house.world.pagerduty.acknowledge(incident, "Amara Osei")
     house.settle(2)
-    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"In Progress"}
+    assert {issue["fields"]["status"]["name"] for issue in issues(house)} == {"In Progress"}
 
 
 def test_many_moves_that_only_time_brings_are_no_mass(house: Rig) -> None:
@@ -326,27 +326,29 @@ def test_many_moves_that_only_time_brings_are_no_mass(house: Rig) -> None:
     for incident in incidents:
         house.world.pagerduty.resolve(incident)
     house.cycle()
-    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"In Review"}
+    assert {issue["fields"]["status"]["name"] for issue in issues(house)} == {"In Review"}
     for incident in incidents:
         house.world.pagerduty.reopen(incident, "Amara Osei")
     house.settle(2)
-    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"In Review"}
+    assert {issue["fields"]["status"]["name"] for issue in issues(house)} == {"In Review"}
     house.settle(14)
-    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"To Do"}
+    assert {issue["fields"]["status"]["name"] for issue in issues(house)} == {"To Do"}
 
 
 def test_many_notes_at_once_are_no_mass(house: Rig) -> None:
     for incident in calm(house, 4):
         house.world.pagerduty.note(incident, "looking", "Amara Osei")
     house.settle(2)
-    assert [any("looking" in said["body"] for said in one["comments"]) for one in issues(house)] == [True] * 4
+    assert [any("looking" in said["body"] for said in issue["comments"]) for issue in issues(house)] == [
+        True
+    ] * 4
     nothing_more_is_written(house)
 
 
 def test_our_own_notes_are_no_change_of_an_incident(house: Rig) -> None:
     calm(house, 4)
-    for one in issues(house):
-        house.world.jira.comment(one["key"], "called the bank", by="Ines Carvalho")
+    for issue in issues(house):
+        house.world.jira.comment(issue["key"], "called the bank", by="Ines Carvalho")
     house.cycle()
     before = house.writes()
     restart_with(house, mapping(severities=URGENT, version="changed"))
@@ -360,7 +362,7 @@ def test_an_incident_that_changes_beside_a_held_mass_is_followed(house: Rig) -> 
     house.settle(2)
     house.world.pagerduty.acknowledge(first, "Amara Osei")
     house.settle(2)
-    assert [one["fields"]["status"]["name"] for one in issues(house)].count("In Progress") == 1
+    assert [issue["fields"]["status"]["name"] for issue in issues(house)].count("In Progress") == 1
     assert len(house.operations("held")) == 4
 
 
@@ -422,16 +424,18 @@ def test_what_people_do_in_jira_one_by_one_is_followed_however_much_it_is(make_r
     rig = make_rig(mappings=(mapping(two_way={"title": True}),))
     rig.cycle()
     calm(rig, 5)
-    for one in issues(rig):
-        rig.world.jira.edit(one["key"], "Ines Carvalho", summary=f"{one['key']} by hand")
+    for issue in issues(rig):
+        rig.world.jira.edit(issue["key"], "Ines Carvalho", summary=f"{issue['key']} by hand")
         rig.settle(2)
     incidents = dump.whole(rig.world)["pagerduty"]["incidents"]
-    assert sorted(one["title"] for one in incidents) == [f"OPS-{number} by hand" for number in range(1, 6)]
+    assert sorted(incident["title"] for incident in incidents) == [
+        f"OPS-{number} by hand" for number in range(1, 6)
+    ]
 
 
 def test_a_mass_that_was_overtaken_does_not_hold_what_is_decided_later(house: Rig) -> None:
     two_of_each(house)
-    calm_ids = [one["id"] for one in standing(house)["incidents"]]
+    calm_ids = [each_incident["id"] for each_incident in standing(house)["incidents"]]
     house.settle(2)
     everything = {name: {**rules, "priority": "Lowest"} for name, rules in URGENT.items()}
     restart_with(house, mapping(severities=everything, version="changed"))

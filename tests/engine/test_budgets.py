@@ -30,7 +30,11 @@ def refusals(rig: Rig, service: str = "pagerduty") -> int:
 
 
 def notes(rig: Rig, incident: str) -> list[str]:
-    (told,) = [one for one in dump.whole(rig.world)["pagerduty"]["incidents"] if one["id"] == incident]
+    (told,) = [
+        each_incident
+        for each_incident in dump.whole(rig.world)["pagerduty"]["incidents"]
+        if each_incident["id"] == incident
+    ]
     return [note["content"] for note in told.get("notes", [])]
 
 

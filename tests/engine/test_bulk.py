@@ -23,7 +23,7 @@ from syncd.sandbox import dump, faults
 
 def ours(rig: Rig) -> list[dict[str, Any]]:
     issues = dump.whole(rig.world)["jira"]["issues"]
-    return [one for one in issues if one.get("properties", {}).get("syncd")]
+    return [issue for issue in issues if issue.get("properties", {}).get("syncd")]
 
 
 def asked(rig: Rig, pattern: str) -> int:
@@ -38,7 +38,7 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
 
 
 def each_has_one_ticket(rig: Rig, incidents: list[str]) -> None:
-    marked = [one["properties"]["syncd"]["incident"] for one in ours(rig)]
+    marked = [issue["properties"]["syncd"]["incident"] for issue in ours(rig)]
     assert sorted(marked) == sorted(incidents)
 
 
@@ -80,7 +80,7 @@ def test_what_is_over_rides_in_a_batch_whatever_its_severity(past: Rig) -> None:
     incidents = over(past, 8, priority="P1") + over(past, 8, priority="P3")
     past.cycle()
     each_has_one_ticket(past, incidents)
-    assert {one["fields"]["status"]["name"] for one in ours(past)} == {"Done"}
+    assert {issue["fields"]["status"]["name"] for issue in ours(past)} == {"Done"}
     # the first of them shows where tickets begin and how they move on; nobody waits for the others
     assert asked(past, "/rest/api/2/issue") == 1
     assert asked(past, "/rest/api/2/issue/{issue}/transitions") == 1
@@ -91,8 +91,8 @@ def test_an_open_ticket_is_created_before_those_of_incidents_that_are_over(past:
     incidents = over(past, 11, priority="P1") + storm(past, 10, priority="P4")
     past.cycle()
     each_has_one_ticket(past, incidents)
-    by_number = sorted(ours(past), key=lambda one: int(one["id"]))
-    assert {one["fields"]["status"]["name"] for one in by_number[:10]} == {"To Do"}
+    by_number = sorted(ours(past), key=lambda issue: int(issue["id"]))
+    assert {issue["fields"]["status"]["name"] for issue in by_number[:10]} == {"To Do"}
     # the open ones showed where tickets begin
     assert asked(past, "/rest/api/2/issue") == 0
     assert asked(past, "/rest/api/2/issue/{issue}/transitions") == 0
@@ -104,7 +104,7 @@ def test_where_tickets_begin_is_learnt_although_the_first_create_is_refused(past
     incidents = over(past, 14, priority="P4")
     past.settle(2)
     (parked,) = past.operations("parked")
-    each_has_one_ticket(past, [one for one in incidents if one != parked.incident_id])
+    each_has_one_ticket(past, [incident for incident in incidents if incident != parked.incident_id])
     assert asked(past, "/rest/api/2/issue/{issue}/transitions") == 1
 
 
@@ -213,7 +213,7 @@ def test_an_operator_who_drops_or_pauses_meanwhile_wins(past: Rig, monkeypatch: 
     ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
     past.settle(2)
     (dropped,) = past.operations("dropped")
-    each_has_one_ticket(past, [one for one in incidents if one != dropped.incident_id])
+    each_has_one_ticket(past, [incident for incident in incidents if incident != dropped.incident_id])
 
 
 def test_tickets_that_wait_to_be_read_are_read_together(past: Rig) -> None:
@@ -279,7 +279,7 @@ def test_resolved_incidents_are_born_in_their_status(house: Rig) -> None:
     house.world.advance(900)
     house.settle(2)
     each_has_one_ticket(house, incidents)
-    assert {one["fields"]["status"]["name"] for one in ours(house)} == {"Done"}
+    assert {issue["fields"]["status"]["name"] for issue in ours(house)} == {"Done"}
     moves = asked(house, "/rest/api/2/issue/{issue}/transitions")
     assert moves <= 2
     nothing_more_is_written(house)
@@ -298,7 +298,7 @@ def test_acknowledged_incidents_are_born_in_progress(house: Rig) -> None:
         house.world.pagerduty.acknowledge(incident, "Amara Osei")
     house.settle(2)
     each_has_one_ticket(house, incidents)
-    assert {one["fields"]["status"]["name"] for one in ours(house)} == {"In Progress"}
+    assert {issue["fields"]["status"]["name"] for issue in ours(house)} == {"In Progress"}
     assert asked(house, "/rest/api/2/issue/{issue}/transitions") <= 1
     nothing_more_is_written(house)
 
@@ -323,7 +323,7 @@ def test_a_transition_that_jira_refuses_in_a_create_is_left_out_of_the_next_try(
     house.settle(4)
     each_has_one_ticket(house, incidents)
     assert not house.operations("parked")
-    assert {one["fields"]["status"]["name"] for one in ours(house)} == {"In Progress"}
+    assert {issue["fields"]["status"]["name"] for issue in ours(house)} == {"In Progress"}
 
 
 def test_a_single_create_that_batches_left_does_not_wait_for_the_next_storm(house: Rig) -> None:

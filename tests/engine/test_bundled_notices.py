@@ -47,7 +47,7 @@ def storm(rig: Rig, count: int, seconds: float = 25.0) -> list[str]:
 
 
 def bundles(rig: Rig) -> list[Letter]:
-    return [one for one in letters(rig) if " notices: " in str(one.message["Subject"])]
+    return [letter for letter in letters(rig) if " notices: " in str(letter.message["Subject"])]
 
 
 def listed(letter: Letter) -> list[str]:
@@ -89,7 +89,7 @@ def test_twelve_incidents_in_five_minutes_are_five_mails_and_one_of_seven(post: 
     assert sorted(listed(bundle)) == sorted(troubles(6, 12))
     post.settle(30)
     assert len(letters(post)) == 6
-    assert {one.state for one in mails(post)} == {"done"}
+    assert {mail.state for mail in mails(post)} == {"done"}
     nothing_more_is_written(post)
     assert len(letters(post)) == 6
 
@@ -100,7 +100,7 @@ def test_many_at_once_are_bundled_as_well(post: Rig) -> None:
     post.cycle()
     assert len(letters(post)) == 5
     post.settle(25)
-    assert [len(listed(one)) for one in bundles(post)] == [7]
+    assert [len(listed(bundle)) for bundle in bundles(post)] == [7]
     assert len(letters(post)) == 6
 
 
@@ -131,13 +131,15 @@ def test_a_graver_notice_leaves_by_itself_at_once_and_the_next_of_its_kind_does_
 
 def test_what_is_bundled_says_so_while_it_waits_and_afterwards(post: Rig) -> None:
     storm(post, 7)
-    waiting = [one for one in outbox_data(post.ledger)["operations"] if one["kind"] == "send_mail"]
+    waiting = [
+        operation for operation in outbox_data(post.ledger)["operations"] if operation["kind"] == "send_mail"
+    ]
     assert len(waiting) == 2
-    for one in waiting:
-        assert one["waits_for"].startswith("others: more than 5 notices to this person in 10 minutes")
-        assert one["waits_since"].startswith("2026-")
+    for notice in waiting:
+        assert notice["waits_for"].startswith("others: more than 5 notices to this person in 10 minutes")
+        assert notice["waits_since"].startswith("2026-")
     post.settle(25)
-    told = [operation_data(one)["bundle"] for one in mails(post)]
+    told = [operation_data(mail)["bundle"] for mail in mails(post)]
     assert told[:5] == [None] * 5
     assert sorted(told[5:]) == [
         "told in one mail with 1 other notices",
@@ -152,7 +154,7 @@ def test_a_restart_forgets_nothing_of_a_bundle(post: Rig) -> None:
     assert len(letters(post)) == 5
     post.restart()
     post.settle(20)
-    assert [sorted(listed(one)) for one in bundles(post)] == [troubles(6, 8)]
+    assert [sorted(listed(bundle)) for bundle in bundles(post)] == [troubles(6, 8)]
 
 
 def test_a_bundle_that_waits_for_one_leaves_as_the_notice_itself(post: Rig) -> None:
@@ -166,8 +168,8 @@ def test_what_is_over_long_before_or_lowered_is_not_in_it(post: Rig) -> None:
     made = storm(post, 8)
     post.world.pagerduty.set_priority(made[6], "P4", "Amara Osei")
     post.settle(25)
-    assert [sorted(listed(one)) for one in bundles(post)] == [["Trouble 6", "Trouble 8"]]
-    assert [one.state for one in mails(post) if made[6] in one.key] == ["dropped"]
+    assert [sorted(listed(bundle)) for bundle in bundles(post)] == [["Trouble 6", "Trouble 8"]]
+    assert [mail.state for mail in mails(post) if made[6] in mail.key] == ["dropped"]
 
 
 def test_a_kill_after_the_bundle_was_handed_over_sends_the_very_same_once_more(post: Rig) -> None:
@@ -181,8 +183,8 @@ def test_a_kill_after_the_bundle_was_handed_over_sends_the_very_same_once_more(p
     first, second = bundles(post)
     assert first.content == second.content == bundle.content
     assert len(letters(post)) == 7
-    assert {one.state for one in mails(post)} == {"done"}
-    assert {one.remote_id for one in mails(post)[5:]} == {bundle.message["Message-ID"]}
+    assert {mail.state for mail in mails(post)} == {"done"}
+    assert {mail.remote_id for mail in mails(post)[5:]} == {bundle.message["Message-ID"]}
     nothing_more_is_written(post)
     assert len(letters(post)) == 7
 
@@ -193,12 +195,12 @@ def test_a_kill_between_bundling_and_sending_leaves_none_unsent_and_none_sent_tw
     post.restart(mailer=replace(post.context.mailer, client=DyingBefore(post.context.mailer.client)))
     with pytest.raises(Killed):
         post.settle(40)
-    assert {one.state for one in mails(post)[5:]} == {"in_flight"}
+    assert {mail.state for mail in mails(post)[5:]} == {"in_flight"}
     post.restart()
     post.settle(6)
-    assert [sorted(listed(one)) for one in bundles(post)] == [troubles(6, 9)]
+    assert [sorted(listed(bundle)) for bundle in bundles(post)] == [troubles(6, 9)]
     assert len(letters(post)) == 6
-    assert {one.state for one in mails(post)} == {"done"}
+    assert {mail.state for mail in mails(post)} == {"done"}
 
 
 def test_a_bundle_whose_answers_are_lost_leaves_twice_and_never_a_third_time(post: Rig) -> None:
@@ -208,7 +210,7 @@ def test_a_bundle_whose_answers_are_lost_leaves_twice_and_never_a_third_time(pos
     post.settle(15, 120)
     first, second = bundles(post)
     assert first.content == second.content
-    assert {one.state for one in mails(post)[5:]} == {"dropped"}
+    assert {mail.state for mail in mails(post)[5:]} == {"dropped"}
     assert len(letters(post)) == 7
 
 
@@ -217,8 +219,8 @@ def test_a_bundle_that_is_put_off_leaves_once_with_all_of_them(post: Rig) -> Non
     storm(post, 8)
     post.mail.refuse_temporarily(address=DIRECTOR, times=3)
     post.settle(15, 120)
-    assert sorted(title for one in letters(post)[5:] for title in listed(one)) == troubles(6, 8)
-    assert {one.state for one in mails(post)} == {"done"}
+    assert sorted(title for letter in letters(post)[5:] for title in listed(letter)) == troubles(6, 8)
+    assert {mail.state for mail in mails(post)} == {"done"}
     nothing_more_is_written(post)
 
 
@@ -227,8 +229,8 @@ def test_a_bundle_that_is_refused_for_good_is_parked_notice_by_notice(post: Rig)
     storm(post, 8)
     post.mail.refuse_permanently(address=DIRECTOR)
     post.settle(40)
-    assert [one.state for one in mails(post)[5:]] == ["parked"] * 3
-    assert all("No such mailbox" in (one.error or "") for one in mails(post, "parked"))
+    assert [mail.state for mail in mails(post)[5:]] == ["parked"] * 3
+    assert all("No such mailbox" in (mail.error or "") for mail in mails(post, "parked"))
 
 
 def test_after_a_pause_the_notices_are_five_and_a_bundle(post: Rig) -> None:
@@ -237,7 +239,7 @@ def test_after_a_pause_the_notices_are_five_and_a_bundle(post: Rig) -> None:
     resume(post, "mail")
     post.settle(3)
     assert len(letters(post)) == 6
-    assert [len(listed(one)) for one in bundles(post)] == [7]
+    assert [len(listed(bundle)) for bundle in bundles(post)] == [7]
     assert "LATE: SEV1: Trouble " in text_of(bundles(post)[0])
 
 
@@ -249,13 +251,13 @@ def test_a_restricted_incident_shows_nothing_of_its_text_in_a_bundle(make_rig: M
     rig.cycle(25)
     trigger(rig, "PII KANARIENVOGEL left")
     rig.cycle(25)
-    key = next(one["key"] for one in issues(rig) if "sings" in one["fields"]["summary"])
+    key = next(issue["key"] for issue in issues(rig) if "sings" in issue["fields"]["summary"])
     rig.world.jira.add_label(key, "restricted", "Ines Carvalho")
     rig.settle(25)
     (bundle,) = bundles(rig)
     assert b"KANARIENVOGEL" not in bundle.content
     assert sorted(listed(bundle)) == ["Security incident #7", "Security incident #8", "Trouble 6"]
-    assert all("KANARIENVOGEL" not in str(one.rendered) for one in mails(rig))
+    assert all("KANARIENVOGEL" not in str(mail.rendered) for mail in mails(rig))
 
 
 def test_what_becomes_restricted_while_its_bundle_is_put_off_is_written_anew(post: Rig) -> None:
@@ -263,16 +265,16 @@ def test_what_becomes_restricted_while_its_bundle_is_put_off_is_written_anew(pos
     storm(post, 6)
     trigger(post, "KANARIENVOGEL sings")
     post.cycle(25)
-    key = next(one["key"] for one in issues(post) if "sings" in one["fields"]["summary"])
+    key = next(issue["key"] for issue in issues(post) if "sings" in issue["fields"]["summary"])
     while mails(post)[5].attempts == 0:
         post.mail.refuse_temporarily(address=DIRECTOR, times=1)
         post.cycle(15)
     post.world.jira.add_label(key, "restricted", "Ines Carvalho")
     post.mail.behave()
     post.settle(10)
-    assert b"KANARIENVOGEL" not in b"".join(one.content for one in letters(post))
-    assert all("KANARIENVOGEL" not in str(one.rendered) for one in mails(post))
-    assert {one.state for one in mails(post)} == {"done"}
+    assert b"KANARIENVOGEL" not in b"".join(letter.content for letter in letters(post))
+    assert all("KANARIENVOGEL" not in str(mail.rendered) for mail in mails(post))
+    assert {mail.state for mail in mails(post)} == {"done"}
 
 
 def test_hostile_titles_start_no_header_and_no_markup_in_a_bundle(post: Rig) -> None:

@@ -46,20 +46,20 @@ def change(rig: Rig, new: Mapping) -> None:
 
 def with_postmortem(rig: Rig) -> set[str]:
     """The incidents for which Jira holds a postmortem."""
-    marks = [one["properties"].get("syncd") or {} for one in dump.whole(rig.world)["jira"]["issues"]]
+    marks = [issue["properties"].get("syncd") or {} for issue in dump.whole(rig.world)["jira"]["issues"]]
     return {str(mark["incident"]) for mark in marks if mark.get("kind") == "create_postmortem"}
 
 
 def owing(rig: Rig, incident: str) -> int:
     """How many duties of its postmortem an incident has on record."""
     with rig.ledger.read() as session:
-        return sum(one.subject == incident for one in duties_of(session, incident))
+        return sum(duty.subject == incident for duty in duties_of(session, incident))
 
 
 def statuses(rig: Rig) -> set[str]:
     """The statuses of all tickets."""
     issues = dump.whole(rig.world)["jira"]["issues"]
-    marks = [(one["properties"].get("syncd") or {}, one["fields"]["status"]["name"]) for one in issues]
+    marks = [(issue["properties"].get("syncd") or {}, issue["fields"]["status"]["name"]) for issue in issues]
     return {status for mark, status in marks if mark.get("kind") == "create_ticket"}
 
 
@@ -113,7 +113,7 @@ def test_what_owed_one_when_it_was_resolved_goes_on_owing_it(make_rig: MakeRig) 
     assert with_postmortem(rig) == {before}
     assert (owing(rig, before), owing(rig, after)) == (2, 0)
     with rig.ledger.read() as session:
-        assert {one.state for one in duties_of(session, before)} <= {"pending", "due_soon"}
+        assert {duty.state for duty in duties_of(session, before)} <= {"pending", "due_soon"}
 
 
 def test_another_address_in_the_mapping_voids_no_duty_of_what_came_in_meanwhile(make_rig: MakeRig) -> None:

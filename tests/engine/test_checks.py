@@ -39,7 +39,7 @@ def findings(rig: Rig, *mappings: Mapping, **accounts: Any) -> list[Finding]:
 
 
 def of(found: list[Finding], code: str, level: Level) -> list[Finding]:
-    return [one for one in found if (one.code, one.level) == (code, level)]
+    return [finding for finding in found if (finding.code, finding.level) == (code, level)]
 
 
 def requests(rig: Rig) -> int:
@@ -53,7 +53,7 @@ def answers(rig: Rig, path: str, body: dict[str, Any], service: str = "pagerduty
 def test_nothing_is_asked_twice_and_nothing_is_written(house: Rig) -> None:
     before, writes = requests(house), house.writes()
     findings(house)
-    last = [one.path.rsplit("/", 1)[-1] for one in house.world.journal.lines()[before:]]
+    last = [line.path.rsplit("/", 1)[-1] for line in house.world.journal.lines()[before:]]
     once = ("services", "schedules", "escalation_policies", "priorities", "extensions", "OPS")
     assert {name: last.count(name) for name in once} == dict.fromkeys(once, 1)
     assert house.writes() == writes
@@ -86,7 +86,7 @@ def test_severities_whose_priorities_pagerduty_lacks_are_wrong_and_those_it_has_
     found = findings(house, mapping(severities=severities))
     (wrong,) = of(found, "PD03", Level.WRONG)
     assert "Grave" in wrong.message
-    assert any("P3, P4, P5" in one.message for one in of(found, "PD03", Level.OK))
+    assert any("P3, P4, P5" in finding.message for finding in of(found, "PD03", Level.OK))
 
 
 def test_an_account_without_priorities_is_fine_and_told(house: Rig) -> None:
@@ -94,7 +94,8 @@ def test_an_account_without_priorities_is_fine_and_told(house: Rig) -> None:
     found = findings(house)
     assert not of(found, "PD03", Level.WRONG)
     assert any(
-        "syncd assumes the severity from the urgency" in one.message for one in of(found, "PD03", Level.OK)
+        "syncd assumes the severity from the urgency" in finding.message
+        for finding in of(found, "PD03", Level.OK)
     )
 
 
@@ -126,7 +127,7 @@ def test_a_former_account_is_named_and_one_that_jira_does_not_know_is_asked_for(
     assert changed.message == "the account has changed to syncd; former: Old robot"
     assert "712020:old" in changed.hint
     found = findings(house, on_record=known, former=("712020:old",))
-    assert [one.hint for one in of(found, "J18", Level.OK)] == [""]
+    assert [finding.hint for finding in of(found, "J18", Level.OK)] == [""]
     (doubtful,) = of(found, "J18", Level.UNKNOWN)
     assert "712020:old" in doubtful.message
 
@@ -150,7 +151,9 @@ def test_marked_tickets_of_an_account_that_nobody_named_are_told(
 @pytest.mark.parametrize(("key", "level"), [("ENG", Level.OK), ("GONE", Level.WRONG)])
 def test_the_project_for_restricted_tickets_must_be_there_for_us(house: Rig, key: str, level: Level) -> None:
     found = findings(house, mapping(restricted={"level": "Board only", "project": key}))
-    assert [key in one.message for one in of(found, "J11", level) if "tickets in" in one.message] == [True]
+    assert [
+        key in finding.message for finding in of(found, "J11", level) if "tickets in" in finding.message
+    ] == [True]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def app_makes_ticket(rig: Rig, incident: Any, **more: Any) -> str:
 
 
 def issues(rig: Rig) -> list[str]:
-    return [one["key"] for one in dump.whole(rig.world)["jira"]["issues"]]
+    return [issue["key"] for issue in dump.whole(rig.world)["jira"]["issues"]]
 
 
 def ticket_of(rig: Rig, incident: Any) -> TicketRow | None:

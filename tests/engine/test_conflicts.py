@@ -26,7 +26,7 @@ def events(rig: Rig, kind: str = "conflict") -> list[dict[str, Any]]:
 
 
 def told(rig: Rig, words: str) -> int:
-    return sum(words in one["body"] for one in issue_of(rig)["comments"])
+    return sum(words in comment["body"] for comment in issue_of(rig)["comments"])
 
 
 def test_a_field_that_a_robot_changes_back_three_times_is_left(house: Rig) -> None:
@@ -61,7 +61,7 @@ def test_a_status_that_a_robot_moves_back_three_times_is_left_for_good(house: Ri
         house.settle(1)
         house.world.pagerduty.reopen(made.id, "Amara Osei")
         house.settle(2)
-    assert [one["aspect"] for one in events(house)] == ["status"]
+    assert [event["aspect"] for event in events(house)] == ["status"]
     stands = status(house)
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.settle(2)
@@ -98,7 +98,7 @@ def test_a_field_of_nobody_s_that_both_sides_changed_is_a_conflict_and_stays_one
     rig.world.pagerduty.set_title(made.id, "Something else", "Amara Osei")
     rig.settle(2)
     assert issue_of(rig)["fields"]["summary"] == "Latency high"
-    assert [one["aspect"] for one in events(rig)] == ["summary"]
+    assert [event["aspect"] for event in events(rig)] == ["summary"]
     assert told(rig, "both sides changed this field") == 1
     nothing_more_is_written(rig)
 

@@ -101,7 +101,9 @@ def test_what_is_decided_after_a_reload_is_rendered_by_the_new_mapping_and_templ
     reloader(house, rules("2")).run(ourselves("test"))
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
-    (create,) = [one for one in operations(house.ledger, "done") if one.kind == "create_ticket"]
+    (create,) = [
+        operation for operation in operations(house.ledger, "done") if operation.kind == "create_ticket"
+    ]
     assert create.rendered is not None
     assert "2/2" in str(create.rendered)
 
@@ -120,7 +122,9 @@ def test_a_reload_in_the_middle_of_an_attempt_does_not_reach_it(
     monkeypatch.setattr(EngineContext, "book_of", then_reload)
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
-    (create,) = [one for one in operations(house.ledger, "done") if one.kind == "create_ticket"]
+    (create,) = [
+        operation for operation in operations(house.ledger, "done") if operation.kind == "create_ticket"
+    ]
     assert create.rendered is not None
     fields = create.rendered["fields"]
     assert isinstance(fields, dict)

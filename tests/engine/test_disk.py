@@ -77,7 +77,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
     sent = house.world.journal.writes()
     with house.ledger.read() as session:
         intended = {row.op for row in outbox.listing(session, list(outbox.OperationState)) if row.attempts}
-    marks = {one["properties"]["syncd"]["op"] for one in ours(house)}
+    marks = {issue["properties"]["syncd"]["op"] for issue in ours(house)}
     assert marks <= intended
     assert len(sent) <= len(intended) + 1
     with said() as lines:
@@ -87,7 +87,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
     assert note_of_holder(house.ledger) is None
     assert len(ours(house)) == 2
     assert status(house) == "In Progress"
-    assert len([one for one in issue_of(house)["comments"] if "long" in one["body"]]) == 30
+    assert len([comment for comment in issue_of(house)["comments"] if "long" in comment["body"]]) == 30
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
     with house.ledger.read() as session:
@@ -118,7 +118,7 @@ def test_a_disk_that_fills_up_while_a_request_is_under_way_makes_nothing_twice(h
     assert len(ours(house)) == 1
     assert creates(house) == 1
     assert status(house) == "In Progress"
-    assert sum("on it" in one["body"] for one in issue_of(house)["comments"]) == 1
+    assert sum("on it" in comment["body"] for comment in issue_of(house)["comments"]) == 1
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
     nothing_more_is_written(house)

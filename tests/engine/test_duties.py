@@ -35,7 +35,9 @@ def resolved(make_rig: Any, **changes: Any) -> tuple[Rig, str, str]:
     house.world.pagerduty.resolve(made.id, AMARA)
     house.cycle(400)
     people = house.world.jira
-    bot = next(one.account_id for one in house.world.jira.site.people.values() if one.email == BOT_EMAIL)
+    bot = next(
+        person.account_id for person in house.world.jira.site.people.values() if person.email == BOT_EMAIL
+    )
     postmortem = people.create(bot, "Postmortem: latency", assignee={"accountId": people.account_id(INES)})
     with house.ledger.write() as session:
         session.add(
@@ -64,7 +66,7 @@ def duties(house: Rig, incident: str) -> tuple[Duty, ...]:
 
 
 def scheduled(house: Rig, incident: str) -> Duty:
-    return [one for one in duties(house, incident) if one.kind is DutyKind.SCHEDULED][-1]
+    return [duty for duty in duties(house, incident) if duty.kind is DutyKind.SCHEDULED][-1]
 
 
 def until(house: Rig, at: Any) -> None:
@@ -81,7 +83,7 @@ def review_day(house: Rig, days: int = 5) -> str:
 
 def test_a_person_who_schedules_it_meets_it_by_jiras_time_and_then_all_is_quiet(make_rig: Any) -> None:
     house, incident, postmortem = resolved(make_rig)
-    assert [str(one.state) for one in duties(house, incident)] == ["pending", "pending"]
+    assert [str(each_duty.state) for each_duty in duties(house, incident)] == ["pending", "pending"]
     house.world.advance(HOUR)
     house.world.jira.edit(postmortem, INES, duedate=review_day(house))
     acted = house.clock.now()
@@ -113,7 +115,7 @@ def test_a_tick_takes_it_up_when_it_is_due_soon_and_when_it_is_overdue(make_rig:
     with house.ledger.read() as session:
         row = session.get(IncidentRow, incident)
     assert row is not None
-    assert any("it was not scheduled by" in one for one in row.dry_run_notes)
+    assert any("it was not scheduled by" in note for note in row.dry_run_notes)
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(-1, "met"), (1, "met_late")])

@@ -24,7 +24,9 @@ def make_rig(make_rig: Any) -> Any:
 
 
 def ours(rig: Rig) -> list[dict[str, Any]]:
-    return [one for one in dump.whole(rig.world)["jira"]["issues"] if one.get("properties", {}).get("syncd")]
+    return [
+        issue for issue in dump.whole(rig.world)["jira"]["issues"] if issue.get("properties", {}).get("syncd")
+    ]
 
 
 def others(rig: Rig, count: int) -> None:
@@ -92,7 +94,7 @@ def test_keys_that_are_gone_do_not_hide_it(house: Rig) -> None:
     house.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=CREATE, times=1)
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
-    assert [one["key"] for one in ours(house)] == ["OPS-21"]
+    assert [issue["key"] for issue in ours(house)] == ["OPS-21"]
     assert not house.operations("unknown", "in_flight", "pending")
     nothing_more_is_written(house)
 
@@ -138,7 +140,7 @@ def test_customers_of_a_service_project_read_nothing_of_ours_here_either(make_ri
     rig.world.pagerduty.note(made.id, "on it", "Amara Osei")
     rig.settle(2)
     found = rig.world.jira.site.find("OPS-1")
-    assert [one.public for one in found.comments] == [False]
+    assert [comment.public for comment in found.comments] == [False]
     assert not rig.operations("parked")
     assert len(incident_of(rig, made)["notes"]) == 2
     nothing_more_is_written(rig)

@@ -180,7 +180,7 @@ def shown(rig: Rig) -> list[str]:
     """What customers read of an issue."""
     found = rig.world.jira.site.find("OPS-1")
     assert found is not None
-    return [one.body for one in found.comments if one.public]
+    return [comment.body for comment in found.comments if comment.public]
 
 
 def test_customers_of_a_service_project_read_nothing_of_ours(make_rig: Any) -> None:
@@ -203,7 +203,7 @@ def test_a_ticket_that_was_moved_to_a_service_project_is_safe_there(make_rig: An
     rig.settle(2)
     found = rig.world.jira.site.find("ENG-1")
     assert found is not None
-    assert [one.public for one in found.comments] == [False]
+    assert [comment.public for comment in found.comments] == [False]
     nothing_more_is_written(rig)
 
 
@@ -229,13 +229,13 @@ def test_a_comment_that_comes_out_public_stops_the_others_of_that_project(make_r
     parked = rig.operations("parked")
     assert [row.kind for row in parked] == ["mirror_note", "mirror_note"]
     assert all("syncd stopped commenting on OPS" in str(row.error) for row in parked)
-    assert sum(len(one["comments"]) for one in issues(rig)) == 1
+    assert sum(len(issue["comments"]) for issue in issues(rig)) == 1
     nothing_more_is_written(rig)
     try_again(rig)
-    assert sum(len(one["comments"]) for one in issues(rig)) == 2
+    assert sum(len(issue["comments"]) for issue in issues(rig)) == 2
     rig.world.jira.site.options.deaf_to_internal = False
     try_again(rig)
-    assert sum(len(one["comments"]) for one in issues(rig)) == 3
+    assert sum(len(issue["comments"]) for issue in issues(rig)) == 3
     rig.world.pagerduty.note(second.id, "the fourth", ME)
     rig.settle(2)
     assert not rig.operations("parked", "pending")

@@ -29,7 +29,7 @@ PROJECT = ResolvedProject(
     id="1",
     key="OPS",
     incident_type=Reference(id="1"),
-    statuses={one.id: one for one in WORDS},
+    statuses={each_word.id: each_word for each_word in WORDS},
     instead={"triggered": (MORE[0],)},
     path={"closed": (MORE[1],)},
 )
@@ -37,7 +37,7 @@ Graph = dict[str, tuple[Status, ...]]
 
 statuses = st.sampled_from(EVERY)
 workflows = st.dictionaries(
-    st.sampled_from([one.id for one in EVERY]),
+    st.sampled_from([kind.id for kind in EVERY]),
     st.lists(statuses, max_size=4, unique=True).map(tuple),
     max_size=len(EVERY),
 )
@@ -50,7 +50,7 @@ def walk(start: str, word: str, workflow: Graph, known: Graph) -> list[Status]:
     while len(steps) <= MOST_HOPS + 1:
         if at == goal.target.id:
             return steps
-        offered = [one for one in workflow.get(at, ()) if one.id != at]
+        offered = [status for status in workflow.get(at, ()) if status.id != at]
         known[at] = tuple(offered)
         step = plan_step(at, offered, goal, known, set(known), MOST_HOPS - len(steps))
         if step is None:
@@ -71,7 +71,7 @@ def test_a_walk_is_short_and_passes_only_what_the_mapping_names_and_closes_nothi
     assert len(steps) <= MOST_HOPS
     at = start.id
     for step in steps:
-        assert step.id in [one.id for one in workflow[at]]
+        assert step.id in [status.id for status in workflow[at]]
         at = step.id
     for passed in steps[:-1] if steps and goal.arrived(steps[-1].id) else steps:
         assert passed.id in {*STATUS_WORDS, "qa"}
@@ -86,8 +86,8 @@ def test_a_workflow_that_is_known_is_walked_to_its_end_by_the_shortest_way(
     reached, length = {start.id}, 0
     while goal.target.id not in reached and length < MOST_HOPS:
         last = length == MOST_HOPS - 1
-        ahead = [one for at in reached for one in workflow.get(at, ())]
-        reached |= {one.id for one in ahead if goal.may_pass(one) or one.id == goal.target.id}
+        ahead = [status for at in reached for status in workflow.get(at, ())]
+        reached |= {status.id for status in ahead if goal.may_pass(status) or status.id == goal.target.id}
         length += 1
         if last:
             break
@@ -98,10 +98,14 @@ def test_a_workflow_that_is_known_is_walked_to_its_end_by_the_shortest_way(
 
 
 def test_a_fourth_step_is_never_planned() -> None:
-    by_id = {one.id: one for one in EVERY}
+    by_id = {kind.id: kind for kind in EVERY}
     order = ["triggered", "acknowledged", "resolved", "qa", "closed"]
     chain = {one: (by_id[two],) for one, two in pairwise(order)}
-    assert [one.id for one in walk("acknowledged", "closed", chain, chain)] == ["resolved", "qa", "closed"]
+    assert [status.id for status in walk("acknowledged", "closed", chain, chain)] == [
+        "resolved",
+        "qa",
+        "closed",
+    ]
     assert walk("triggered", "closed", chain, chain) == []
 
 
@@ -118,5 +122,5 @@ def test_a_fourth_step_is_never_planned() -> None:
     ],
 )
 def test_going_back_is_told_from_going_on(at: str, word: str, behind: bool) -> None:
-    status = next(one for one in EVERY if one.id == at)
+    status = next(kind for kind in EVERY if kind.id == at)
     assert goal_for(PROJECT, word).behind(status) is behind

@@ -54,7 +54,7 @@ def words(rig: Rig) -> str:
 
 
 def comments(rig: Rig) -> list[str]:
-    return [one["body"] for one in issue_of(rig)["comments"]]
+    return [comment["body"] for comment in issue_of(rig)["comments"]]
 
 
 def try_again(rig: Rig) -> None:
@@ -257,7 +257,7 @@ def test_a_transition_that_changed_since_it_was_read_is_read_again(make_rig: Any
     first, second = trigger(rig, "P1"), trigger(rig, "P1")
     rig.world.pagerduty.acknowledge(first.id, ME)
     rig.settle(2)
-    renumbered = [replace(one, id=f"9{one.id}") for one in presets.simple().transitions]
+    renumbered = [replace(transition, id=f"9{transition.id}") for transition in presets.simple().transitions]
     presets.use_workflow(rig.world.jira.site, "OPS", Workflow("New", presets.PLAIN, tuple(renumbered)))
     before = rig.writes()
     rig.world.pagerduty.acknowledge(second.id, ME)

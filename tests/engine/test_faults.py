@@ -14,7 +14,9 @@ from syncd.sandbox import dump, faults
 
 
 def ours(rig: Rig) -> list[dict[str, Any]]:
-    return [one for one in dump.whole(rig.world)["jira"]["issues"] if one.get("properties", {}).get("syncd")]
+    return [
+        issue for issue in dump.whole(rig.world)["jira"]["issues"] if issue.get("properties", {}).get("syncd")
+    ]
 
 
 def creates(rig: Rig) -> int:
@@ -144,7 +146,7 @@ def test_a_life_under_lagging_reads_ends_as_it_would_without(house: Rig, search:
     issue = issue_of(house)
     assert issue["fields"]["status"]["name"] == "Done"
     assert issue["fields"]["priority"]["name"] == "Low"
-    assert sum("on it" in one["body"] for one in issue["comments"]) == 1
+    assert sum("on it" in comment["body"] for comment in issue["comments"]) == 1
     assert sum("looking" in note["content"] for note in incident_of(house, made)["notes"]) == 1
     nothing_more_is_written(house)
 
@@ -158,7 +160,7 @@ def test_a_move_with_a_lost_answer_is_made_once_although_the_bulk_reads_lag(hous
     house.world.faults.add(lost, service="jira", method="POST", path="/transitions$", times=1)
     house.settle(30)
     assert issue_of(house)["fields"]["status"]["name"] == "In Review"
-    moves = [one for one in house.world.journal.writes() if one.path.endswith("/transitions")]
+    moves = [write for write in house.world.journal.writes() if write.path.endswith("/transitions")]
     assert len(moves) == 1
     nothing_more_is_written(house)
 
@@ -262,7 +264,7 @@ def test_a_fault_on_every_third_request_over_sockets_changes_nothing_of_the_end(
     assert len(ours(house)) == 1
     issue = issue_of(house, int(ours(house)[0]["key"].rpartition("-")[2]))
     assert issue["fields"]["status"]["name"] == "Done"
-    assert sum("on it" in one["body"] for one in issue["comments"]) == 1
+    assert sum("on it" in comment["body"] for comment in issue["comments"]) == 1
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
     nothing_more_is_written(house)
@@ -278,7 +280,7 @@ def test_a_ticket_that_jira_refuses_is_parked_with_its_words_and_the_others_go_o
     parked = house.operations("parked")
     assert [row.kind for row in parked] == ["create_ticket"]
     assert "Summary is cursed." in (parked[0].error or "")
-    assert [one["fields"]["summary"] for one in ours(house)] == ["Blessed"]
+    assert [issue["fields"]["summary"] for issue in ours(house)] == ["Blessed"]
 
 
 def test_an_optional_field_that_the_screen_refuses_is_dropped_once_and_recorded(house: Rig) -> None:
@@ -329,7 +331,7 @@ def test_an_empty_list_of_open_incidents_changes_nothing_before_a_read_by_id(hou
     with house.ledger.read() as session:
         from syncd.ledger.store.tables import IncidentRow
 
-        assert {session.get(IncidentRow, one.id).status for one in made} == {"triggered"}
+        assert {session.get(IncidentRow, incident.id).status for incident in made} == {"triggered"}
     nothing_more_is_written(house)
 
 

@@ -33,7 +33,7 @@ from syncd.sandbox.cast import START
 
 DAY = timedelta(days=1)
 TODAY = START.date()
-SHIPPED = {one.team: one for one in load_mappings(shipped("mappings"), Templates())}
+SHIPPED = {mapping.team: mapping for mapping in load_mappings(shipped("mappings"), Templates())}
 HOUR = 3600.0
 
 
@@ -73,8 +73,8 @@ def test_what_they_reached_before_is_on_record_as_not_sent_with_the_reason(make_
     old(rig)
     rig.settle(3)
     listed = mails(rig, "dropped")
-    assert sorted(one.meaning["to"] for one in listed) == sorted([CTO, COMPLIANCE])
-    assert [whys(rig, one.id or 0) for one in listed] == [[f"not sent: {BEFORE}"]] * 2
+    assert sorted(line.meaning["to"] for line in listed) == sorted([CTO, COMPLIANCE])
+    assert [whys(rig, line.id or 0) for line in listed] == [[f"not sent: {BEFORE}"]] * 2
 
 
 def test_a_severity_that_is_reached_after_the_rules_began_is_mailed(make_rig: MakeRig) -> None:
@@ -121,7 +121,9 @@ def test_the_shipped_mappings_mail_nobody_of_what_was_reached_before(
     make_rig: MakeRig, team: Mapping
 ) -> None:
     rig = make_rig(mappings=(team.model_copy(update={"enforce_from": TODAY}),), mail=True)
-    services = {one.name for one in rig.world.pagerduty.account.services.values()} & set(team.services)
+    services = {each_service.name for each_service in rig.world.pagerduty.account.services.values()} & set(
+        team.services
+    )
     service = min(services)
     for number, priority in enumerate(("P1", "P2", "P3")):
         rig.world.pagerduty.trigger(service, f"Old {number}", priority=priority, at=START - 3 * DAY)
@@ -129,7 +131,7 @@ def test_the_shipped_mappings_mail_nobody_of_what_was_reached_before(
     assert letters(rig) == []
     rig.world.pagerduty.trigger(service, "New", priority="P1")
     rig.settle(2)
-    assert {str(one.message["Subject"]) for one in letters(rig)} == {
+    assert {str(letter.message["Subject"]) for letter in letters(rig)} == {
         f"{next(iter(team.severities))}: New (#4)"
     }
 
@@ -196,7 +198,9 @@ def test_a_deadline_that_was_missed_before_is_listed_and_one_missed_afterwards_i
     rig.cycle(24 * HOUR)
     rig.settle(3, seconds=HOUR)
     assert letters(rig) == []
-    assert f"not sent: {BEFORE}" in [why for one in mails(rig, "dropped") for why in whys(rig, one.id or 0)]
+    assert f"not sent: {BEFORE}" in [why for mail in mails(rig, "dropped") for why in whys(rig, mail.id or 0)]
     owed.set("breached", rig.clock.now() - timedelta(minutes=1), kind="completed")
     rig.settle(2)
-    assert {str(one.message["Subject"]) for one in letters(rig)} == {"Overdue: Complete the postmortem of #1"}
+    assert {str(letter.message["Subject"]) for letter in letters(rig)} == {
+        "Overdue: Complete the postmortem of #1"
+    }

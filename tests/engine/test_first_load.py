@@ -54,12 +54,14 @@ def loading(make_rig: MakeRig, **options: Any) -> Rig:
 
 def ticketed(rig: Rig) -> set[str]:
     """The incidents that have a ticket."""
-    return {one["properties"]["syncd"]["incident"] for one in issues(rig)}
+    return {issue["properties"]["syncd"]["incident"] for issue in issues(rig)}
 
 
 def noted(rig: Rig) -> set[str]:
     """The incidents that have our note."""
-    return {one["id"] for one in dump.whole(rig.world)["pagerduty"]["incidents"] if one["notes"]}
+    return {
+        incident["id"] for incident in dump.whole(rig.world)["pagerduty"]["incidents"] if incident["notes"]
+    }
 
 
 @pytest.mark.parametrize("priority", ["P1", "P4"])
@@ -87,7 +89,7 @@ def test_a_new_incident_s_notice_and_clocks_begin_at_once_while_the_old_ones_are
     rig.settle(2)
     incident = new(rig)
     rig.cycle()
-    assert [one for one in recipients(rig) if one != OPERATOR] == sorted([CTO, COMPLIANCE])
+    assert [recipient for recipient in recipients(rig) if recipient != OPERATOR] == sorted([CTO, COMPLIANCE])
     rig.world.pagerduty.resolve(incident, "Amara Osei")
     rig.settle(2)
     followers = load_followers(rig.ledger, incident)
@@ -95,7 +97,7 @@ def test_a_new_incident_s_notice_and_clocks_begin_at_once_while_the_old_ones_are
     assert {duty.kind for duty in followers.duties} == {"scheduled", "completed"}
     rig.cycle(50 * HOUR.total_seconds())
     rig.settle(3)
-    assert any(one.startswith("Overdue: Schedule the postmortem") for one in subjects(rig))
+    assert any(subject.startswith("Overdue: Schedule the postmortem") for subject in subjects(rig))
     assert ticketed(rig) == {incident}
 
 
@@ -111,7 +113,7 @@ def test_it_is_shown_by_kind_and_told_to_the_operator_in_one_mail(make_rig: Make
     rig.settle(4)
     assert standing(rig)["first_load"]["counts"] == told["counts"]
     assert subjects(rig, OPERATOR) == [f"syncd: A first load of {OLD} tickets is held"]
-    (letter,) = [one for one in letters(rig) if OPERATOR in one.recipients]
+    (letter,) = [each_letter for each_letter in letters(rig) if OPERATOR in each_letter.recipients]
     assert "syncd accept" in text_of(letter)
 
 
@@ -219,7 +221,7 @@ def test_accepted_while_no_daemon_runs_it_leaves_in_batches_whatever_its_severit
     before = Counter(line.pattern for line in rig.world.journal.lines())
     once(rig.loop, whole=True)
     assert ticketed(rig) == incidents
-    assert {one["fields"]["status"]["name"] for one in issues(rig)} == {"Done"}
+    assert {issue["fields"]["status"]["name"] for issue in issues(rig)} == {"Done"}
     asked = Counter(line.pattern for line in rig.world.journal.lines()) - before
     # one ticket shows where tickets begin: it is created, read and moved alone
     assert asked["/rest/api/2/issue"] == asked["/rest/api/2/issue/{issue}"] == 1

@@ -46,7 +46,9 @@ def with_a_postmortem(make_rig: Any, preset: Any = None, **changes: Any) -> tupl
     rig.settle(2, 400)
     rig.cycle(1500)
     rig.settle(2)
-    (postmortem,) = [one["key"] for one in issues(rig) if one["fields"]["summary"].startswith("Postmortem")]
+    (postmortem,) = [
+        issue["key"] for issue in issues(rig) if issue["fields"]["summary"].startswith("Postmortem")
+    ]
     return rig, str(postmortem)
 
 
@@ -58,15 +60,15 @@ def issues(rig: Rig) -> list[dict[str, Any]]:
 def made_items(rig: Rig) -> dict[str, dict[str, Any]]:
     """The issues of action items, by summary."""
     return {
-        one["fields"]["summary"]: one
-        for one in issues(rig)
-        if "syncd-action-item" in (one["fields"]["labels"] or ())
+        issue["fields"]["summary"]: issue
+        for issue in issues(rig)
+        if "syncd-action-item" in (issue["fields"]["labels"] or ())
     }
 
 
 def comments(rig: Rig, key: str) -> list[str]:
-    (postmortem,) = [one for one in issues(rig) if one["key"] == key]
-    return [one["body"] for one in postmortem["fields"]["comment"]["comments"]]
+    (postmortem,) = [issue for issue in issues(rig) if issue["key"] == key]
+    return [comment["body"] for comment in postmortem["fields"]["comment"]["comments"]]
 
 
 def write(rig: Rig, key: str, table: str) -> None:
@@ -99,9 +101,9 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
     assert "Due, as it was typed: soon" in second["description"]
     assert (third["assignee"]["displayName"], third["duedate"]) == ("Elif Kaya", "2026-12-05")
     said = comments(rig, postmortem)
-    assert sorted(one["key"] for one in found.values()) == sorted(
+    assert sorted(item["key"] for item in found.values()) == sorted(
         key
-        for key in (one["key"] for one in found.values())
+        for key in (item["key"] for item in found.values())
         if any(f"is now the issue {key}. From now on" in text for text in said)
     )
     assert len(said) == 3
@@ -140,7 +142,9 @@ def test_what_the_screen_of_sub_tasks_demands_is_filled_from_the_mapping(make_ri
 
 def test_what_nothing_fills_on_the_screen_of_sub_tasks_is_parked_with_the_key_to_add(make_rig: Any) -> None:
     def demanding(world: World) -> None:
-        project = next(one for one in world.jira.site.projects.values() if one.key == "OPS")
+        project = next(
+            each_project for each_project in world.jira.site.projects.values() if each_project.key == "OPS"
+        )
         for ident, setup in project.setups.items():
             if setup.type.subtask:
                 project.setups[ident] = replace(setup, required=setup.required | set(ASKED))
@@ -166,9 +170,9 @@ def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) 
     said = comments(rig, postmortem)[3:]
     timeout, failover, alert = (before[name]["key"] for name in before)
     assert len(said) == 3
-    assert any(f"row of {timeout} was changed" in one and "8 s" in one for one in said)
-    assert any(f"row of {failover} was changed" in one for one in said)
-    assert any(f"row of {alert} was removed from the table" in one for one in said)
+    assert any(f"row of {timeout} was changed" in text and "8 s" in text for text in said)
+    assert any(f"row of {failover} was changed" in text for text in said)
+    assert any(f"row of {alert} was removed from the table" in text for text in said)
     quiet(rig)
 
 
@@ -210,7 +214,9 @@ def test_a_create_whose_answer_was_lost_is_found_and_not_sent_again(make_rig: An
     rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=2)
     rig.settle(4, 900)
     assert len(made_items(rig)) == 3
-    assert len([one for one in issues(rig) if "syncd-action-item" in (one["fields"]["labels"] or ())]) == 3
+    assert (
+        len([issue for issue in issues(rig) if "syncd-action-item" in (issue["fields"]["labels"] or ())]) == 3
+    )
     quiet(rig)
 
 
@@ -226,9 +232,9 @@ def test_without_sub_tasks_it_is_a_linked_issue_with_the_label(make_rig: Any) ->
     rig.settle(4, 700)
     found = made_items(rig)
     assert len(found) == 3
-    for one in found.values():
-        assert "action-item" in one["fields"]["labels"]
-        assert [link["type"]["name"] for link in one["fields"]["issuelinks"]] == ["Relates"]
+    for item in found.values():
+        assert "action-item" in item["fields"]["labels"]
+        assert [link["type"]["name"] for link in item["fields"]["issuelinks"]] == ["Relates"]
     quiet(rig)
 
 
@@ -245,7 +251,7 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
     rig.settle(2)
     with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
-        states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
+        states = {each_row.kind: each_row.state for each_row in session.exec(select(DutyRow)).all()}
         assert row.facts["violations"] == [
             "closed, but no comment links the change and the label no-change-needed with a comment is missing"
         ]
@@ -253,7 +259,7 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
     rig.world.jira.comment(one["key"], "Written: https://wiki.qrpay.example/alipay", by="Amara Osei")
     rig.settle(2)
     with rig.ledger.read() as session:
-        states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
+        states = {each_row.kind: each_row.state for each_row in session.exec(select(DutyRow)).all()}
         assert states["done"] == "met"
     quiet(rig)
 
@@ -264,7 +270,7 @@ def test_the_services_owner_gets_what_nobody_took_and_takes_it_by_touching_it(ma
     rig.settle(2)
     rig.world.advance(26 * 3600)
     rig.settle(3)
-    (one,) = [one for one in issues(rig) if one["key"] == item.key]
+    (one,) = [issue for issue in issues(rig) if issue["key"] == item.key]
     assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
     with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
@@ -274,7 +280,7 @@ def test_the_services_owner_gets_what_nobody_took_and_takes_it_by_touching_it(ma
     rig.settle(2)
     with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
-        owned = next(one for one in session.exec(select(DutyRow)).all() if one.kind == "owned")
+        owned = next(each_row for each_row in session.exec(select(DutyRow)).all() if each_row.kind == "owned")
         assert row.facts["violations"] == []
         assert owned.state == "met_late"
     quiet(rig)

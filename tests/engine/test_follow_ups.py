@@ -83,14 +83,18 @@ def items(made: Rig) -> dict[str, ActionItemRow]:
 
 def duty(made: Rig, incident: str, kind: str, clock: int = 1) -> Any:
     with made.ledger.read() as session:
-        found = [one for one in duties_of(session, incident) if one.kind == kind and one.clock == clock]
+        found = [
+            each_duty
+            for each_duty in duties_of(session, incident)
+            if each_duty.kind == kind and each_duty.clock == clock
+        ]
     return found[0] if found else None
 
 
 def events(made: Rig, kind: str) -> list[dict[str, Any]]:
     query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
     with made.ledger.read() as session:
-        return [json.loads(one.text) for one in session.exec(query).all()]
+        return [json.loads(row.text) for row in session.exec(query).all()]
 
 
 def quiet(made: Rig) -> None:
@@ -161,7 +165,7 @@ def test_what_we_linked_ourselves_and_clones_are_never_action_items(tmp_path: Pa
         made.settle(2)
         twin = people.find(f"OPS-{clone.now.key.rpartition('-')[2]}")
         second = next(
-            one for one in people.site.issues.values() if f"pd-{other.id}" in one.now.values["labels"]
+            issue for issue in people.site.issues.values() if f"pd-{other.id}" in issue.now.values["labels"]
         )
         people.link(ticket.id, second.id, by="Priya Raman")
         people.add_label(second.id, "action-item", by="Priya Raman")
@@ -205,7 +209,7 @@ def test_a_taken_item_is_owned_since_its_assignment_and_a_leaver_counts_as_none(
         assert (by_another.state, by_another.met_by) == ("met", "Priya Raman")
         assert by_another.met_at == taken > by_another.started_at
         assert _verdicts(made, incident) == ["met", "met"]
-        assert [one["field"] for one in events(made, "item.owner")] == ["assignee", "assignee"]
+        assert [event["field"] for event in events(made, "item.owner")] == ["assignee", "assignee"]
         assert "Ines" not in json.dumps(events(made, "item.owner"))
         assert len(events(made, "item.scope")) == 1
         quiet(made)
@@ -250,8 +254,8 @@ def _verdicts(made: Rig, incident: str) -> list[str]:
     weekly = [make(made.ledger, week.back(-ahead), None, made.mappings, now) for ahead in range(3)]
     rows = [
         row
-        for one in weekly
-        for row in csv.DictReader(io.StringIO(as_csv(one)))
+        for report in weekly
+        for row in csv.DictReader(io.StringIO(as_csv(report)))
         if row["table"] == "duty" and row["duty"] == "owned"
     ]
     record = incident_named(made.ledger, incident)
@@ -385,7 +389,9 @@ def test_a_merged_sources_follow_ups_count_for_the_target(tmp_path: Path) -> Non
         target = pagerduty.trigger("Alipay Integration", "Nothing is paid", priority="P1")
         made.settle(2)
         key = next(
-            one.key for one in people.site.issues.values() if f"pd-{source.id}" in one.now.values["labels"]
+            issue.key
+            for issue in people.site.issues.values()
+            if f"pd-{source.id}" in issue.now.values["labels"]
         )
         item = people.create("Ines Carvalho", "Raise the timeout", labels=["action-item"])
         people.link(key, item.id, by="Ines Carvalho")
@@ -420,12 +426,12 @@ def test_what_cannot_be_read_beside_a_ticket_holds_up_no_move_and_no_note(tmp_pa
         made.world.pagerduty.note(incident, "It is back", "Amara Osei")
         made.settle(4, 60)
         assert made.world.jira.site.status(ticket.now).name == "To Do"
-        assert any("It is back" in one.body for one in ticket.comments)
+        assert any("It is back" in comment.body for comment in ticket.comments)
         made.world.jira.assign(ticket.id, "Ines Carvalho", by="Ines Carvalho")
         made.settle(2)
         made.world.pagerduty.reassign(incident, "Tomasz Wójcik", by="Amara Osei")
         made.settle(3, 60)
-        assert [one["reason"] for one in events(made, "left")] == ["a person chose the assignee"]
+        assert [event["reason"] for event in events(made, "left")] == ["a person chose the assignee"]
         made.world.jira.site.unreadable.clear()
         made.settle(3, 60)
         assert items(made)[beside.key].source == "sub-task of the ticket"

@@ -74,7 +74,7 @@ def closes(house: Rig) -> None:
 
 
 def said(house: Rig) -> list[str]:
-    return [one["body"] for one in issue_of(house)["comments"] if "Close gate" in one["body"]]
+    return [comment["body"] for comment in issue_of(house)["comments"] if "Close gate" in comment["body"]]
 
 
 def overrides(house: Rig) -> list[str]:
@@ -192,7 +192,7 @@ def test_a_gate_on_duties_in_report_only_shows_what_it_would_do(make_rig: Any, j
     assert said(house) == []
     with house.ledger.read() as session:
         (row,) = session.exec(select(IncidentRow)).all()
-    assert any("reopen the ticket and list what is missing" in one for one in row.dry_run_notes)
+    assert any("reopen the ticket and list what is missing" in note for note in row.dry_run_notes)
     nothing_more_is_written(house)
 
 

@@ -18,12 +18,12 @@ def test_nobody_schedules_and_the_contacts_hear_of_it_once_after_48_hours(make_r
     incident(rig)
     resolved = rig.clock.now()
     until(rig, resolved + timedelta(hours=47))
-    assert [one for one in letters(rig) if "Overdue" in str(one.message["Subject"])] == []
+    assert [letter for letter in letters(rig) if "Overdue" in str(letter.message["Subject"])] == []
     until(rig, resolved + timedelta(hours=48, minutes=5))
     rig.settle(3)
-    late = [one for one in letters(rig) if "Overdue" in str(one.message["Subject"])]
-    assert sorted(one.recipients[0] for one in late) == [OWNER, PROCESS]
-    assert {str(one.message["Subject"]) for one in late} == {"Overdue: Schedule the postmortem of #1"}
+    late = [letter for letter in letters(rig) if "Overdue" in str(letter.message["Subject"])]
+    assert sorted(letter.recipients[0] for letter in late) == [OWNER, PROCESS]
+    assert {str(finding.message["Subject"]) for finding in late} == {"Overdue: Schedule the postmortem of #1"}
 
 
 def test_an_items_owner_is_reminded_once_it_was_read_again(make_rig: MakeRig) -> None:

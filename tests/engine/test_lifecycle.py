@@ -15,14 +15,14 @@ def issue_of(rig: Rig, number: int = 1) -> dict[str, Any]:
     from syncd.sandbox import dump
 
     issues = dump.whole(rig.world)["jira"]["issues"]
-    return next(one for one in issues if one["key"] == f"OPS-{number}")
+    return next(issue for issue in issues if issue["key"] == f"OPS-{number}")
 
 
 def incident_of(rig: Rig, incident: Any) -> dict[str, Any]:
     from syncd.sandbox import dump
 
     incidents = dump.whole(rig.world)["pagerduty"]["incidents"]
-    return next(one for one in incidents if one["id"] == incident.id)
+    return next(each_incident for each_incident in incidents if each_incident["id"] == incident.id)
 
 
 def status(rig: Rig, number: int = 1) -> str:
@@ -234,7 +234,7 @@ def test_an_assignee_chosen_by_a_person_stays_and_the_new_responder_is_named_onc
     house.settle(3)
     issue = issue_of(house)
     assert issue["fields"]["assignee"]["displayName"] == "Ines Carvalho"
-    said = [one["body"] for one in issue["comments"] if "Mei Tanaka" in one["body"]]
+    said = [comment["body"] for comment in issue["comments"] if "Mei Tanaka" in comment["body"]]
     assert len(said) == 1
     nothing_more_is_written(house)
 
@@ -264,7 +264,7 @@ def test_what_a_person_wrote_into_a_field_of_pagerdutys_is_replaced_but_said(hou
     house.settle(3)
     issue = issue_of(house)
     assert issue["fields"]["summary"] == "Another title"
-    assert sum("What it really is" in one["body"] for one in issue["comments"]) == 1
+    assert sum("What it really is" in comment["body"] for comment in issue["comments"]) == 1
 
 
 def test_a_ticket_that_a_person_moved_stays_until_the_incident_changes(house: Rig) -> None:
@@ -309,7 +309,7 @@ def test_notes_become_comments_and_comments_become_notes_each_once(house: Rig) -
     house.world.jira.comment("OPS-1", "ok", by="Ines Carvalho")
     house.world.jira.comment("OPS-1", "ok", by="Ines Carvalho")
     house.settle(4)
-    comments = [one["body"] for one in issue_of(house)["comments"]]
+    comments = [comment["body"] for comment in issue_of(house)["comments"]]
     mirrored = [body for body in comments if "restarted" in body]
     assert len(mirrored) == 1
     assert "{html}" not in mirrored[0].replace("\\{", "")

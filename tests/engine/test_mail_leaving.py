@@ -85,7 +85,7 @@ def test_a_notice_whose_answer_was_lost_leaves_once_more_as_the_very_same_messag
     first, second = post.mail.to(CTO)
     assert first.content == second.content
     assert len(post.mail.to(COMPLIANCE)) == 1
-    assert {one.state for one in mails(post)} == {"done"}
+    assert {mail.state for mail in mails(post)} == {"done"}
 
 
 def test_never_a_third_time(post: Rig) -> None:
@@ -97,7 +97,7 @@ def test_never_a_third_time(post: Rig) -> None:
     post.mail.behave()
     post.settle(10)
     assert len(post.mail.to(CTO)) == 2
-    assert {one.state for one in mails(post)} == {"dropped"}
+    assert {mail.state for mail in mails(post)} == {"dropped"}
 
 
 def test_a_reminder_whose_answer_was_lost_never_leaves_again(post: Rig) -> None:
@@ -108,7 +108,7 @@ def test_a_reminder_whose_answer_was_lost_never_leaves_again(post: Rig) -> None:
     until(post, at(2, 12))
     post.settle(5)
     assert len(letters(post)) == before + 1
-    (row,) = [one for one in mails(post) if one.meaning["mail"] == "reminder"]
+    (row,) = [mail for mail in mails(post) if mail.meaning["mail"] == "reminder"]
     assert row.state == "dropped"
 
 
@@ -129,9 +129,9 @@ def test_a_crash_between_sending_and_confirmation(post: Rig, play: str, kind: st
     left = letters(post)[-1]
     post.restart()
     post.settle(4)
-    again = [one for one in letters(post)[before:] if one.recipients == left.recipients]
-    assert [one.message["Message-ID"] for one in again] == [left.message["Message-ID"]] * times
-    assert {one.content for one in again} == {left.content}
+    again = [letter for letter in letters(post)[before:] if letter.recipients == left.recipients]
+    assert [finding.message["Message-ID"] for finding in again] == [left.message["Message-ID"]] * times
+    assert {notice.content for notice in again} == {left.content}
 
 
 def test_what_a_mail_said_does_not_stay_in_the_ledger(post: Rig) -> None:
@@ -162,9 +162,9 @@ def test_a_mailbox_that_is_full_for_ever_holds_up_nobody_else(post: Rig) -> None
         post.cycle()
     post.settle(20, seconds=60)
     assert recipients(post) == [COMPLIANCE] * 3
-    waiting = [one for one in mails(post, "pending") if one.meaning["to"] == CTO]
+    waiting = [mail for mail in mails(post, "pending") if mail.meaning["to"] == CTO]
     assert len(waiting) == 3
-    assert max(one.attempts for one in waiting) < 12
+    assert max(notice.attempts for notice in waiting) < 12
 
 
 def test_a_refusal_for_good_is_parked_in_the_server_s_words_and_goes_on_when_tried_again(post: Rig) -> None:
@@ -199,7 +199,7 @@ def test_nothing_leaves_in_a_pause_and_ticket_work_goes_on(post: Rig) -> None:
     sev0(post)
     post.settle(2)
     assert letters(post) == []
-    assert [one.kind for one in post.operations("done")] == ["create_ticket", "link_note"]
+    assert [operation.kind for operation in post.operations("done")] == ["create_ticket", "link_note"]
     resume(post, "mail")
     post.cycle()
     assert recipients(post) == [COMPLIANCE, CTO]
@@ -251,9 +251,12 @@ def test_what_exceeds_the_hour_s_mails_says_what_it_waits_for_and_since_when(pos
     post.cycle()
     since = f"{post.clock.now():%H:%M:%S}"
     post.settle(3)
-    waiting = [one for one in outbox_data(post.ledger)["operations"] if one["kind"] == "send_mail"]
+    waiting = [
+        operation for operation in outbox_data(post.ledger)["operations"] if operation["kind"] == "send_mail"
+    ]
     assert [
-        (one["waits_for"], f"{datetime.fromisoformat(one['waits_since']):%H:%M:%S}") for one in waiting
+        (notice["waits_for"], f"{datetime.fromisoformat(notice['waits_since']):%H:%M:%S}")
+        for notice in waiting
     ] == [("its place: 20 e-mails left within an hour, which is the limit", since)] * 2
     assert kinds_of_events(post).count("operation.waits") == 2
 
@@ -275,8 +278,8 @@ def test_what_is_not_true_any_more_when_the_hour_is_over_is_dropped_with_the_rea
     owed.set("cancelled", at(0, 6, 1), kind="done", subject=str(AT_MOST // 2))
     post.settle(14, seconds=300)
     assert len(letters(post)) == AT_MOST
-    breach_mails = [one for one in mails(post, "dropped") if one.meaning["mail"] == "breach"]
-    assert [whys(post, one.id or 0)[-1] for one in breach_mails] == ["not sent: it is no longer true"] * 2
+    breach_mails = [mail for mail in mails(post, "dropped") if mail.meaning["mail"] == "breach"]
+    assert [whys(post, mail.id or 0)[-1] for mail in breach_mails] == ["not sent: it is no longer true"] * 2
 
 
 def test_the_operator_s_mails_are_not_counted_by_the_hour(post: Rig) -> None:
@@ -311,7 +314,7 @@ def test_an_example_address_is_refused_where_the_services_are_real(post: Rig) ->
     sev0(post)
     post.cycle()
     assert letters(post) == []
-    assert all("is an example address" in (one.error or "") for one in mails(post, "parked"))
+    assert all("is an example address" in (mail.error or "") for mail in mails(post, "parked"))
     assert len(mails(post, "parked")) == 2
 
 
@@ -326,9 +329,9 @@ def test_without_a_server_mail_becomes_files_and_status_says_that_nobody_receive
     sev0(post)
     post.cycle()
     found = [
-        message_from_bytes(one.read_bytes(), policy=policy.default) for one in (tmp_path / "mail").iterdir()
+        message_from_bytes(file.read_bytes(), policy=policy.default) for file in (tmp_path / "mail").iterdir()
     ]
-    assert sorted(str(one["To"]) for one in found) == [COMPLIANCE, CTO]
+    assert sorted(str(letter["To"]) for letter in found) == [COMPLIANCE, CTO]
     assert any("Nobody receives mail" in note for note in standing(post)["notes"])
 
 
@@ -369,7 +372,7 @@ def test_a_mail_that_waits_when_its_incident_becomes_restricted_is_written_anew(
     post.settle(6)
     assert subjects(post, CTO) == ["SEV0: Security incident #1"]
     assert b"KANARIENVOGEL" not in post.mail.to(CTO)[0].content
-    assert all("KANARIENVOGEL" not in str(one.rendered) for one in mails(post))
+    assert all("KANARIENVOGEL" not in str(mail.rendered) for mail in mails(post))
     assert made.id in mails(post)[0].key
 
 
@@ -425,10 +428,10 @@ def test_what_is_over_before_the_operator_s_mail_could_leave_is_not_sent(post: R
     pause(post, "mail")
     post.world.faults.add(faults.error(503), service="jira", times=None)
     post.settle(33)
-    assert [one.state for one in mails(post)] == ["pending"]
+    assert [mail.state for mail in mails(post)] == ["pending"]
     post.world.faults.clear()
     post.settle(12)
     resume(post, "mail")
     post.settle(2)
     assert letters(post) == []
-    assert [one.state for one in mails(post)] == ["dropped"]
+    assert [mail.state for mail in mails(post)] == ["dropped"]

@@ -16,11 +16,11 @@ ME = "Amara Osei"
 
 def notes(rig: Rig) -> dict[str, list[str]]:
     incidents = dump.whole(rig.world)["pagerduty"]["incidents"]
-    return {one["id"]: [note["content"] for note in one["notes"]] for one in incidents}
+    return {incident["id"]: [note["content"] for note in incident["notes"]] for incident in incidents}
 
 
 def link_notes(rig: Rig, state: str) -> list[Any]:
-    return [one for one in rig.operations(state) if one.kind == "link_note"]
+    return [operation for operation in rig.operations(state) if operation.kind == "link_note"]
 
 
 def note_requests(rig: Rig) -> int:
@@ -33,8 +33,8 @@ def _writes(rig: Rig) -> list[tuple[str, str]]:
 
 def trigger(rig: Rig, number: int) -> list[str]:
     return [
-        rig.world.pagerduty.trigger("Alipay Integration", f"Latency {one}", priority="P3").id
-        for one in range(number)
+        rig.world.pagerduty.trigger("Alipay Integration", f"Latency {index}", priority="P3").id
+        for index in range(number)
     ]
 
 
@@ -58,14 +58,14 @@ def test_all_notes_wait_for_one_cause_and_leave_together(
     assert len(dump.whole(rig.world)["jira"]["issues"]) == 4
     assert rig.operations("parked") == []
     assert len(link_notes(rig, "pending")) == 4
-    (general,) = [one for one in rig.context.refusals.all() if one.tell]
+    (general,) = [refusal for refusal in rig.context.refusals.all() if refusal.tell]
     assert general.what == "all notes in PagerDuty"
     # they are asked for ever less often, one mail tells the operator
     asked = note_requests(rig)
     rig.settle(20, 60)
     assert note_requests(rig) - asked < 12
-    mails = [one for one in rig.operations() if one.kind == "send_mail"]
-    (told,) = [str(one.meaning) for one in mails if "waiting/PagerDuty notes" in str(one.meaning)]
+    mails = [operation for operation in rig.operations() if operation.kind == "send_mail"]
+    (told,) = [str(mail.meaning) for mail in mails if "waiting/PagerDuty notes" in str(mail.meaning)]
     assert "SYNCD_PAGERDUTY_TOKEN must be a key that may write" in told
     if cause == "read-only key":
         account.read_only_tokens.clear()
@@ -75,7 +75,9 @@ def test_all_notes_wait_for_one_cause_and_leave_together(
     rig.settle(30, 120)
     assert [len(notes(rig)[ident]) for ident in ids] == [1, 1, 1, 1]
     assert rig.operations("parked") == []
-    assert not [one for one in rig.context.refusals.all() if one.subject.startswith("PagerDuty notes")]
+    assert not [
+        refusal for refusal in rig.context.refusals.all() if refusal.subject.startswith("PagerDuty notes")
+    ]
     nothing_more_is_written(rig)
 
 

@@ -61,7 +61,7 @@ def test_a_severity_s_people_are_told_in_the_cycle_that_sees_it_each_in_a_mail_o
 ) -> None:
     sev0(post)
     post.cycle()
-    assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
+    assert [letter.recipients for letter in letters(post)] == [(CTO,), (COMPLIANCE,)]
     assert subjects(post, CTO) == ["SEV0: Callbacks time out (#1)"]
     noise_rule(post)
     assert len(letters(post)) == 2
@@ -93,7 +93,7 @@ def test_answers_go_where_the_mapping_says(make_rig: MakeRig) -> None:
     rig = make_rig(mappings=(rules,), mail=True)
     sev0(rig)
     rig.cycle()
-    assert {one.message["Reply-To"] for one in letters(rig)} == {"incidents@qrpay.example"}
+    assert {letter.message["Reply-To"] for letter in letters(rig)} == {"incidents@qrpay.example"}
 
 
 def test_a_severity_without_people_tells_nobody(post: Rig) -> None:
@@ -114,8 +114,10 @@ def test_a_raise_tells_those_of_the_new_severity_once(post: Rig) -> None:
     post.settle(3)
     people.set_priority(made.id, "P1", "Amara Osei")
     post.settle(3)
-    assert [one for one in subjects(post, CTO) if one.startswith("SEV0")] == ["SEV0: Slow (#1)"]
-    assert [one for one in subjects(post, DIRECTOR) if one.startswith("SEV1")] == ["SEV1: Slow (#1)"]
+    assert [subject for subject in subjects(post, CTO) if subject.startswith("SEV0")] == ["SEV0: Slow (#1)"]
+    assert [subject for subject in subjects(post, DIRECTOR) if subject.startswith("SEV1")] == [
+        "SEV1: Slow (#1)"
+    ]
     noise_rule(post)
 
 
@@ -125,7 +127,7 @@ def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_sam
     notice = letters(post)[0].message
     post.world.pagerduty.set_priority(made, "P2", "Amara Osei")
     post.cycle()
-    (correction,) = [one for one in letters(post)[2:] if CTO in one.recipients]
+    (correction,) = [letter for letter in letters(post)[2:] if CTO in letter.recipients]
     assert correction.message["Subject"] == "Lowered to SEV1: Callbacks time out (#1)"
     assert correction.message["In-Reply-To"] == notice["Message-ID"]
     assert "was lowered from SEV0 to SEV1" in text_of(correction)
@@ -207,8 +209,8 @@ def test_mails_that_are_not_switched_on_are_not_sent(make_rig: MakeRig, mode: st
     rig.settle(2)
     assert letters(rig) == []
     dry_run_notes = [line for row in _dry_run_notes(rig) for line in row]
-    expected = [f"mail {one}: the incident reached SEV0" for one in (CTO, COMPLIANCE)]
-    assert [one for one in dry_run_notes if "mail" in one] == (expected if mode == "report" else [])
+    expected = [f"mail {address}: the incident reached SEV0" for address in (CTO, COMPLIANCE)]
+    assert [note for note in dry_run_notes if "mail" in note] == (expected if mode == "report" else [])
 
 
 def _dry_run_notes(rig: Rig) -> list[list[str]]:
@@ -265,8 +267,8 @@ def test_a_restricted_incident_s_notice_says_its_number_and_no_more(make_rig: Ma
     rig.settle(2)
     assert sorted({*recipients(rig)}) == [COMPLIANCE, "lead@qrpay.example", CTO]
     assert "SEV0: Security incident #1" in subjects(rig, "lead@qrpay.example")
-    assert any("Restricted incident #1" in one for one in subjects(rig, "lead@qrpay.example"))
-    assert all(b"KANARIENVOGEL" not in one.content for one in letters(rig))
+    assert any("Restricted incident #1" in subject for subject in subjects(rig, "lead@qrpay.example"))
+    assert all(b"KANARIENVOGEL" not in letter.content for letter in letters(rig))
     assert len(letters(rig)) == 4
 
 
@@ -294,7 +296,7 @@ def test_a_notice_that_waited_longer_than_its_incident_is_on_record_as_not_sent(
     resume(post, "mail")
     post.settle(2)
     assert letters(post) == []
-    assert [whys(post, one.id or 0) for one in mails(post)] == [
+    assert [whys(post, mail.id or 0) for mail in mails(post)] == [
         ["not sent: the incident was over before syncd could tell anybody"]
     ] * 2
 
@@ -308,7 +310,7 @@ def test_a_notice_of_a_severity_that_was_lowered_meanwhile_is_not_sent(post: Rig
     resume(post, "mail")
     post.settle(2)
     assert letters(post) == []
-    assert {one.state for one in mails(post)} == {"dropped"}
+    assert {mail.state for mail in mails(post)} == {"dropped"}
     post.world.pagerduty.set_priority(made, "P1", "Amara Osei")
     post.cycle()
     assert recipients(post) == [COMPLIANCE, CTO]
@@ -323,7 +325,7 @@ def test_an_incident_that_came_and_went_while_the_daemon_was_down_is_on_record_a
     post.start()
     post.settle(3)
     assert letters(post) == []
-    assert {one.state for one in mails(post)} == {"dropped"}
+    assert {mail.state for mail in mails(post)} == {"dropped"}
     assert len(mails(post)) == 2
 
 
@@ -422,7 +424,7 @@ def test_the_mail_about_an_impact_names_a_text_only_where_one_stands(
 def test_a_title_beyond_every_limit_is_told_at_once_and_the_notice_leaves_once(post: Rig) -> None:
     sev0(post, "B" * 300_000 + "\n")
     post.cycle()
-    assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
+    assert [letter.recipients for letter in letters(post)] == [(CTO,), (COMPLIANCE,)]
     assert all(len(subject) <= 140 for subject in subjects(post))
     assert mails(post, "parked") == []
     noise_rule(post)
@@ -435,7 +437,7 @@ def test_a_template_that_fails_holds_no_notice_back(post: Rig, tmp_path: Path) -
     object.__setattr__(post.context.mailer, "templates", Templates(tmp_path))
     incident = sev0(post)
     post.cycle()
-    assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
+    assert [letter.recipients for letter in letters(post)] == [(CTO,), (COMPLIANCE,)]
     text = text_of(letters(post)[0])
     assert "Callbacks time out" in text
     assert f"/incidents/{incident}" in text

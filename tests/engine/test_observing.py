@@ -124,7 +124,7 @@ def texts_on_record(rig: Rig, incident: str) -> list[str]:
     with rig.ledger.read() as session:
         row = session.get(IncidentRow, incident)
         assert row is not None
-        return [one["text"] for one in row.notes or ()]
+        return [note["text"] for note in row.notes or ()]
 
 
 def test_our_own_note_in_the_log_has_no_notes_read(house: Rig) -> None:
@@ -189,7 +189,7 @@ def test_an_edited_note_is_seen_by_the_slow_poll(house: Rig) -> None:
     with house.ledger.read() as session:
         row = session.get(IncidentRow, made.id)
         assert row is not None and row.notes is not None
-        assert "second" in [one["text"] for one in row.notes]
+        assert "second" in [each_note["text"] for each_note in row.notes]
 
 
 def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_poll_though_the_log_is_silent(
@@ -276,7 +276,7 @@ def test_a_ledger_that_was_deleted_finds_its_tickets_and_texts_again(house: Rig)
     assert len(house.world.jira.site.issues) == 1
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
-    assert len([one for one in issue_of(house)["comments"] if "on it" in one["body"]]) == 1
+    assert len([comment for comment in issue_of(house)["comments"] if "on it" in comment["body"]]) == 1
 
 
 def test_a_ticket_made_by_hand_with_the_label_is_adopted_and_kept_as_people_wrote_it(make_rig: Any) -> None:

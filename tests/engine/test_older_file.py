@@ -97,7 +97,7 @@ def test_a_snapshot_of_the_volume_doubles_nothing_whether_the_search_lags_or_not
     house.world.jira.site.options.search_lag = 0
     house.settle(4, 60)
     assert {incident: key for incident, key in keys(house).items() if incident != fresh.id} == tickets
-    assert {one.id for one in made} <= keys(house).keys()
+    assert {incident.id for incident in made} <= keys(house).keys()
     after = said(house)
     assert doubled(after) == []
     assert before["comments"].keys() <= after["comments"].keys()

@@ -60,8 +60,8 @@ def log() -> Iterator[list[str]]:
 def whats(rig: Rig) -> list[tuple[str, str]]:
     """Return the troubles in `status`: about whom, and what syncd cannot do."""
     return [
-        (f"#{one['number']}" if one["number"] else one["whose"], one["what"])
-        for one in standing(rig)["troubles"]
+        (f"#{trouble['number']}" if trouble["number"] else trouble["whose"], trouble["what"])
+        for trouble in standing(rig)["troubles"]
     ]
 
 
@@ -69,7 +69,7 @@ def shown(rig: Rig, number: int = 1) -> list[str]:
     """Return what `show` says that syncd cannot do."""
     record = incident_named(rig.ledger, str(number))
     assert record is not None
-    return [one["what"] for one in show_data(rig.ledger, record, rig.clock.now())["troubles"]]
+    return [trouble["what"] for trouble in show_data(rig.ledger, record, rig.clock.now())["troubles"]]
 
 
 def in_a_quarter(rig: Rig) -> None:
@@ -81,7 +81,7 @@ def in_a_quarter(rig: Rig) -> None:
 
 def spoken(rig: Rig, text: str, number: int = 1) -> int:
     """Return how many comments on a ticket hold a text."""
-    return sum(text in one["body"] for one in issue_of(rig, number)["comments"])
+    return sum(text in comment["body"] for comment in issue_of(rig, number)["comments"])
 
 
 @pytest.mark.parametrize("way", ["400", "403", "500", "403-bare", "404-null", "200-page"])

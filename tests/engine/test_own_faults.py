@@ -70,7 +70,7 @@ def test_an_operation_on_which_syncd_fails_is_parked_once_and_a_retry_frees_it(
         (line,) = [text for text in errors if "a fault in syncd" in text]
         assert f"syncd outbox retry {parked.id}" in line
         assert "abcdef0123" not in line
-    statuses = {one["key"]: one["fields"]["status"]["name"] for one in issues(house)}
+    statuses = {issue["key"]: issue["fields"]["status"]["name"] for issue in issues(house)}
     assert statuses[keys(house)[cursed.id]] == "In Progress"
     number = ask(house.ledger, "outbox.retry", {"ids": [parked.id]}, "operator", house.clock.now())
     house.settle(16, 60)
@@ -103,12 +103,12 @@ def test_one_create_on_which_syncd_fails_holds_up_no_other_of_its_batch(
         blow_up(patch, CreateTicketKind, step, [made[0].id])
         house.settle(3)
         assert [row.kind for row in house.operations("parked")] == ["create_ticket"]
-        assert keys(house).keys() >= {one.id for one in made[1:]}
+        assert keys(house).keys() >= {incident.id for incident in made[1:]}
         assert not any("older copy" in text for text in errors)
     ask(house.ledger, "outbox.retry", {"ids": []}, "operator", house.clock.now())
     house.settle(16, 60)
-    assert keys(house).keys() == {one.id for one in made}
-    each_has_one_ticket(house, [one.id for one in made])
+    assert keys(house).keys() == {incident.id for incident in made}
+    each_has_one_ticket(house, [incident.id for incident in made])
     nothing_more_is_written(house)
 
 

@@ -44,7 +44,7 @@ def test_after_the_mapping_was_mended_a_retry_renders_anew_and_finishes(house: R
     (ticket,) = ours(house)
     assert "payments" in ticket["fields"]["labels"]
     assert house.operations("done")[0].rendered != before
-    assert sum("on it" in one["body"] for one in issue_of(house)["comments"]) == 1
+    assert sum("on it" in comment["body"] for comment in issue_of(house)["comments"]) == 1
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
     house.world.faults.remove(rule.id)
@@ -66,7 +66,7 @@ def test_a_poisoned_incident_holds_back_only_what_needs_it(house: Rig) -> None:
     (ticket,) = ours(house)
     number = int(ticket["key"].rpartition("-")[2])
     assert status(house, number) == "Done"
-    assert sum("merged" in one["body"] for one in issue_of(house, number)["comments"]) == 1
+    assert sum("merged" in comment["body"] for comment in issue_of(house, number)["comments"]) == 1
 
 
 def test_what_is_parked_longer_than_a_day_goes_on_without_it_where_it_can(house: Rig) -> None:
@@ -139,5 +139,5 @@ def test_what_was_parked_because_its_ticket_was_hidden_leaves_when_the_ticket_is
     rig.settle(3)
     assert rig.operations("parked", "pending") == []
     assert status(rig) == "In Progress"
-    assert sum("on it" in one["body"] for one in issue_of(rig)["comments"]) == 1
+    assert sum("on it" in comment["body"] for comment in issue_of(rig)["comments"]) == 1
     nothing_more_is_written(rig)

@@ -27,7 +27,7 @@ def resume(rig: Rig, *targets: str) -> list[str]:
 
 
 def comments(rig: Rig) -> list[str]:
-    return [one["body"] for one in issue_of(rig)["comments"]]
+    return [comment["body"] for comment in issue_of(rig)["comments"]]
 
 
 def notes(rig: Rig, incident: Any) -> list[str]:
@@ -53,7 +53,7 @@ def test_nothing_leaves_for_jira_and_reading_and_deciding_go_on(house: Rig) -> N
     assert house.writes() == 0
     assert [row.kind for row in house.operations("pending")] == ["create_ticket", "link_note"]
     assert standing(house)["paused"]["jira"]["reason"] == "a move of servers"
-    assert made.id in [one["id"] for one in standing(house)["incidents"]]
+    assert made.id in [incident["id"] for incident in standing(house)["incidents"]]
 
 
 def test_the_other_service_is_not_held_up(house: Rig) -> None:
@@ -109,7 +109,7 @@ def test_only_the_latest_state_goes_out(house: Rig) -> None:
     house.settle(14)
     resume(house)
     house.settle(3)
-    assert sorted(one for one in journey(house) if one[0] in ("summary", "status")) == [
+    assert sorted(step for step in journey(house) if step[0] in ("summary", "status")) == [
         ("status", "Done"),
         ("summary", "Latency of everything"),
     ]
@@ -217,15 +217,15 @@ def test_one_of_two_pauses_can_be_lifted(house: Rig) -> None:
 OperationKind = Callable[[People, JiraPeople, str], object]
 
 KINDS: dict[str, OperationKind] = {
-    "acknowledge": lambda people, _, one: people.acknowledge(one, "Amara Osei"),
-    "unacknowledge": lambda people, _, one: people.unacknowledge(one, "Amara Osei"),
-    "resolve": lambda people, _, one: people.resolve(one, "Amara Osei"),
-    "reopen": lambda people, _, one: people.reopen(one, "Amara Osei"),
-    "rename": lambda people, _, one: people.set_title(one, "Latency of callbacks", "Amara Osei"),
-    "name back": lambda people, _, one: people.set_title(one, "Latency", "Amara Osei"),
-    "raise": lambda people, _, one: people.set_priority(one, "P1", "Amara Osei"),
-    "lower": lambda people, _, one: people.set_priority(one, "P4", "Amara Osei"),
-    "note": lambda people, _, one: people.note(one, "looking", "Amara Osei"),
+    "acknowledge": lambda people, _, incident: people.acknowledge(incident, "Amara Osei"),
+    "unacknowledge": lambda people, _, incident: people.unacknowledge(incident, "Amara Osei"),
+    "resolve": lambda people, _, incident: people.resolve(incident, "Amara Osei"),
+    "reopen": lambda people, _, incident: people.reopen(incident, "Amara Osei"),
+    "rename": lambda people, _, incident: people.set_title(incident, "Latency of callbacks", "Amara Osei"),
+    "name back": lambda people, _, incident: people.set_title(incident, "Latency", "Amara Osei"),
+    "raise": lambda people, _, incident: people.set_priority(incident, "P1", "Amara Osei"),
+    "lower": lambda people, _, incident: people.set_priority(incident, "P4", "Amara Osei"),
+    "note": lambda people, _, incident: people.note(incident, "looking", "Amara Osei"),
 }
 
 

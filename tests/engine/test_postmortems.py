@@ -49,7 +49,7 @@ def on(make_rig: Any, preset: Any = None, **changes: Any) -> Rig:
 
 def postmortems(rig: Rig) -> list[dict[str, Any]]:
     issues = dump.whole(rig.world)["jira"]["issues"]
-    return [one for one in issues if one["fields"]["summary"].startswith("Postmortem")]
+    return [issue for issue in issues if issue["fields"]["summary"].startswith("Postmortem")]
 
 
 def postmortem(rig: Rig) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def test_one_that_is_reopened_while_jira_is_away_waits_for_its_next_resolve(make
     made = live(rig)
     rule = rig.world.faults.add(faults.error(503), service="jira", method="POST", path="/issue$", times=None)
     later(rig)
-    assert [one.kind for one in rig.operations("pending", "unknown")] == ["create_postmortem"]
+    assert [operation.kind for operation in rig.operations("pending", "unknown")] == ["create_postmortem"]
     rig.world.pagerduty.reopen(made.id, ME)
     rig.settle(2)
     rig.world.faults.remove(rule.id)
@@ -421,7 +421,7 @@ def test_a_demanded_component_is_the_service_s(make_rig: Any) -> None:
     rig = on(make_rig, lambda world: presets.require(world.jira.site, "OPS", "components"))
     live(rig)
     later(rig)
-    assert [one["name"] for one in postmortem(rig)["fields"]["components"]] == [ALIPAY]
+    assert [component["name"] for component in postmortem(rig)["fields"]["components"]] == [ALIPAY]
     nothing_more_is_written(rig)
 
 
@@ -446,7 +446,7 @@ RESTRICTED = {"titles": ["leak"], "level": ["Security incident"], "lead": "elif.
 
 def restricted_postmortem(rig: Rig) -> dict[str, Any]:
     issues: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    (found,) = [one for one in issues if one["fields"]["issuetype"]["name"] == "Postmortem"]
+    (found,) = [issue for issue in issues if issue["fields"]["issuetype"]["name"] == "Postmortem"]
     return found
 
 
@@ -515,7 +515,7 @@ def test_in_a_service_project_what_we_say_on_it_is_internal(make_rig: Any) -> No
     rig.settle(2)
     found = rig.world.jira.site.find(postmortem(rig)["key"])
     assert found is not None
-    assert [one.public for one in found.comments] == [False]
+    assert [comment.public for comment in found.comments] == [False]
     assert found.comments[0].body.startswith("Postmortem: due soon, see \\{html\\}")
     nothing_more_is_written(rig)
 
@@ -567,7 +567,11 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     )
     with rig.ledger.write() as session:
         outbox.record(session, [edit], rig.clock.now(), "test", waiting=open_operations_in(session, made.id))
-        row = next(one for one in open_operations_in(session, made.id) if one.kind == Kind.EDIT_POSTMORTEM)
+        row = next(
+            operation
+            for operation in open_operations_in(session, made.id)
+            if operation.kind == Kind.EDIT_POSTMORTEM
+        )
         edit_it = record_of(OperationRecord, row)
     Executor(rig.context).attempt(edit_it)
     shown = set(postmortem(rig)["fields"]["labels"])

@@ -92,7 +92,7 @@ def test_a_person_is_known_by_address_name_and_account(
         data_center_edition=data_center,
     )
     if written == "account":
-        mei = next(one for one in rig.world.jira.site.people.values() if one.name == "Mei Tanaka")
+        mei = next(person for person in rig.world.jira.site.people.values() if person.name == "Mei Tanaka")
         written = mei.username if data_center else mei.account_id
     rig.mappings = jira(fields={"duty OFFICER": {"value": written, "required": True}})
     rig.restart()
@@ -119,7 +119,9 @@ def test_a_demanded_assignee_comes_from_the_fallback_that_the_hint_names(make_ri
     rig = on(make_rig, demanding("assignee"), mappings=(mapping(people={}),))
     # nobody whom PagerDuty calls has an account in Jira
     site = rig.world.jira.site
-    site.project("OPS").unassignable = {one for one in site.people if site.people[one].name != "Priya Raman"}
+    site.project("OPS").unassignable = {
+        person for person in site.people if site.people[person].name != "Priya Raman"
+    }
     trigger(rig)
     assert "Assignee is required." in words(rig)
     assert "set people.fallback" in words(rig)
@@ -162,7 +164,8 @@ def test_what_only_a_validator_of_a_transition_demands_is_filled_or_named(make_r
     rig = on(make_rig)
     validated = presets.closing_screen("customfield_10052")
     transitions = tuple(
-        replace(one, required=frozenset(), validated=one.required) for one in validated.transitions
+        replace(transition, required=frozenset(), validated=transition.required)
+        for transition in validated.transitions
     )
     presets.use_workflow(rig.world.jira.site, "OPS", replace(validated, transitions=transitions))
     made = trigger(rig)
@@ -217,10 +220,10 @@ def test_values_of_every_kind_are_sent_as_jira_takes_them(make_rig: Any, data_ce
     shown = issue_of(rig)["fields"]
     assert shown["customfield_10050"]["value"] == "SEV2"
     assert (shown[AREA.id]["value"], shown[AREA.id]["child"]["value"]) == ("Europe", "Berlin")
-    assert [one["value"] for one in shown[TAGS.id]] == ["Night", "Card schemes"]
+    assert [tag["value"] for tag in shown[TAGS.id]] == ["Night", "Card schemes"]
     assert shown[COUNT.id] == 1
     assert shown[SEEN.id].startswith("2026-11-")
-    assert [one["name"] for one in shown[FIXED.id]] == ["2026.11"]
+    assert [version["name"] for version in shown[FIXED.id]] == ["2026.11"]
     assert shown["duedate"] == "2026-12-05"
     # nothing was refused: one create and one note
     assert rig.writes() == 2
@@ -231,7 +234,7 @@ def test_a_severity_in_another_case_than_the_option_follows_and_is_written_once(
     def small(world: World) -> None:
         site = world.jira.site
         field = site.fields["customfield_10050"]
-        options = tuple(replace(one, value=one.value.lower()) for one in field.options)
+        options = tuple(replace(option, value=option.value.lower()) for option in field.options)
         site.fields[field.id] = replace(field, options=options)
 
     rig = on(make_rig, small, mappings=jira(fields={"Severity": {"severity": True}}))

@@ -57,7 +57,7 @@ def postmortem(house: Rig, incident: str) -> SandboxIssue:
 
 
 def comments(house: Rig, issue: SandboxIssue, words: str) -> list[Comment]:
-    return [one for one in issue.comments if not one.deleted and words in one.body]
+    return [comment for comment in issue.comments if not comment.deleted and words in comment.body]
 
 
 def ask(house: Rig, kind: str, of: str, **more: str) -> None:
@@ -76,8 +76,8 @@ def waive(house: Rig, of: str, days: float = 9, **more: str) -> None:
 def duties(house: Rig, incident: str) -> list[Duty]:
     """The duties of an incident as they are judged; that they are rebuilt is asked apart."""
     with house.ledger.read() as session:
-        found = [one.model_copy(update={"rebuilt": False}) for one in duties_of(session, incident)]
-    return sorted(found, key=lambda one: one.place)
+        found = [duty.model_copy(update={"rebuilt": False}) for duty in duties_of(session, incident)]
+    return sorted(found, key=lambda finding: finding.place)
 
 
 def waivers(house: Rig, incident: str) -> tuple[Waiver, ...]:
@@ -86,13 +86,13 @@ def waivers(house: Rig, incident: str) -> tuple[Waiver, ...]:
 
 
 def state(house: Rig, incident: str, kind: str = "scheduled") -> str:
-    return str([one for one in duties(house, incident) if one.kind == kind][-1].state)
+    return str([duty for duty in duties(house, incident) if duty.kind == kind][-1].state)
 
 
 def events(house: Rig, kind: str) -> list[dict[str, Any]]:
     query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
     with house.ledger.read() as session:
-        return [json.loads(one.text) for one in session.exec(query).all()]
+        return [json.loads(row.text) for row in session.exec(query).all()]
 
 
 def deleted(house: Rig, **changes: Any) -> None:
@@ -122,20 +122,20 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     house.settle(2)
     waive(house, waived)
     house.settle(4, 13 * HOUR)
-    assert [state(house, one) for one in (met, late, waived)] == ["met", "breached", "waived"]
-    before = {one: duties(house, one) for one in (met, late, waived)}
+    assert [state(house, incident) for incident in (met, late, waived)] == ["met", "breached", "waived"]
+    before = {incident: duties(house, incident) for incident in (met, late, waived)}
     (given,) = waivers(house, waived)
     texts, sent = said(house), len(letters(house))
     assert sent
 
     deleted(house)
-    assert {one: duties(house, one) for one in (met, late, waived)} == before
+    assert {incident: duties(house, incident) for incident in (met, late, waived)} == before
     assert waivers(house, waived) == (given.model_copy(update={"rebuilt": True}),)
     assert said(house) == texts
     assert doubled(said(house)) == []
     assert len(letters(house)) == sent
     assert {row.state for row in mails(house)} == {"dropped"}
-    assert WHY in {one["why"] for one in events(house, "operation.dropped")}
+    assert WHY in {each_event["why"] for each_event in events(house, "operation.dropped")}
     nothing_more_is_written(house)
     house.settle(1, 6 * HOUR)
     assert doubled(said(house)) == []
@@ -144,13 +144,13 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     assert "3 tickets, 3 postmortems, 3 action items, 1 breach, 1 waiver" in report(house)
     (event,) = events(house, "waiver.rebuilt")
     assert "priya" not in json.dumps(event)
-    records = {one: incident_named(house.ledger, one) for one in (late, waived)}
+    records = {incident: incident_named(house.ledger, incident) for incident in (late, waived)}
     shown = {one: show_data(house.ledger, row, house.clock.now()) for one, row in records.items() if row}
     proof = {one: evidence_of(house.ledger, row) for one, row in records.items() if row}
-    lines = [" ".join(one["postmortem"]["scheduled"]["explained"]) for one in shown.values()]
+    lines = [" ".join(duty["postmortem"]["scheduled"]["explained"]) for duty in shown.values()]
     assert all("rebuilt from syncd's comment" in line for line in lines)
-    assert [one["rebuilt"] for one in proof[late]["duties"] if one["kind"] == "scheduled"] == [True]
-    assert [one["rebuilt"] for one in proof[waived]["waivers"]] == [True]
+    assert [duty["rebuilt"] for duty in proof[late]["duties"] if duty["kind"] == "scheduled"] == [True]
+    assert [waiver["rebuilt"] for waiver in proof[waived]["waivers"]] == [True]
 
 
 def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuilt(make_rig: MakeRig) -> None:
@@ -208,14 +208,14 @@ def test_a_breach_on_record_stays_one_although_the_rules_have_changed_and_its_la
     house = owing(make_rig)
     late = over(house, "Late")
     house.settle(4, 13 * HOUR)
-    (before,) = [one for one in duties(house, late) if one.kind == "scheduled"]
+    (before,) = [duty for duty in duties(house, late) if duty.kind == "scheduled"]
     assert before.state == "breached"
     house.world.jira.set_labels(postmortem(house, late).key, ["syncd-postmortem", f"pd-{late}"], INES)
     house.settle(1)
     texts = said(house)
 
     deleted(house, postmortem={"mode": "enforce", "schedule_hours": 96})
-    (after,) = [one for one in duties(house, late) if one.kind == "scheduled"]
+    (after,) = [duty for duty in duties(house, late) if duty.kind == "scheduled"]
     assert (after.state, after.due_at, after.breached_at) == ("breached", before.due_at, before.due_at)
     assert said(house) == texts
     assert "postmortem-overdue" not in postmortem(house, late).now.values["labels"]
@@ -231,12 +231,12 @@ def test_nobody_forges_a_waiver_by_copying_or_editing_ours(make_rig: MakeRig) ->
     theirs = house.world.jira.comment(postmortem(house, copied).key, ours.body, INES)
     theirs.properties.update(ours.properties)
     house.settle(4, 13 * HOUR)
-    assert [state(house, one) for one in (edited, copied)] == ["waived", "breached"]
+    assert [state(house, incident) for incident in (edited, copied)] == ["waived", "breached"]
 
     deleted(house)
-    assert [state(house, one) for one in (edited, copied)] == ["breached", "breached"]
+    assert [state(house, incident) for incident in (edited, copied)] == ["breached", "breached"]
     assert waivers(house, edited) == waivers(house, copied) == ()
-    refused = {one["comment"] for one in events(house, "comment.not_believed")}
+    refused = {event["comment"] for event in events(house, "comment.not_believed")}
     assert refused == {str(ours.id), str(theirs.id)}
     assert "1 breach." in report(house)
     assert doubled(said(house)) == []
@@ -254,12 +254,12 @@ def test_a_waiver_given_after_the_backup_holds_after_the_restore(make_rig: MakeR
     )
     house.settle(4, 13 * HOUR)
     texts, sent = said(house), len(letters(house))
-    assert [state(house, one) for one in (waived, late)] == ["waived", "met"]
+    assert [state(house, incident) for incident in (waived, late)] == ["waived", "met"]
 
     restore_rig(house, copy)
     house.settle(20, 60)
-    assert [state(house, one) for one in (waived, late)] == ["waived", "met"]
-    assert [one.rebuilt for one in waivers(house, waived)] == [True]
+    assert [state(house, incident) for incident in (waived, late)] == ["waived", "met"]
+    assert [waiver.rebuilt for waiver in waivers(house, waived)] == [True]
     assert said(house) == texts
     assert len(letters(house)) == sent
 

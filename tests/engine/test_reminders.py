@@ -114,9 +114,9 @@ def test_a_reminder_in_quiet_hours_or_on_a_weekend_goes_out_at_the_last_open_mom
     owed = Owed(post, incident(post))
     owed.set("pending", due, started_at=at(0, 6, 5))
     until(post, leaves - timedelta(minutes=1))
-    assert [one for one in subjects(post) if one.startswith("Due soon")] == []
+    assert [subject for subject in subjects(post) if subject.startswith("Due soon")] == []
     until(post, leaves)
-    assert [one for one in subjects(post) if one.startswith("Due soon")] == [
+    assert [subject for subject in subjects(post) if subject.startswith("Due soon")] == [
         "Due soon: Schedule the postmortem of #1"
     ]
 
@@ -127,9 +127,11 @@ def test_quiet_hours_are_those_of_the_team_s_zone(make_rig: MakeRig) -> None:
     owed = Owed(rig, incident(rig))
     owed.set("pending", at(2, 16))  # four hours before: 04:00 in Los Angeles
     until(rig, at(2, 3, 58))
-    assert [one for one in subjects(rig) if "Due soon" in one] == []
+    assert [subject for subject in subjects(rig) if "Due soon" in subject] == []
     until(rig, at(2, 3, 59))
-    assert [one for one in subjects(rig) if "Due soon" in one] == ["Due soon: Schedule the postmortem of #1"]
+    assert [subject for subject in subjects(rig) if "Due soon" in subject] == [
+        "Due soon: Schedule the postmortem of #1"
+    ]
     assert "Due: Wed 18 Nov 2026, 08:00 PST" in text_of(letters(rig)[-1])
 
 
@@ -138,7 +140,7 @@ def test_a_duty_that_is_met_before_its_reminder_could_leave_reminds_nobody(post:
     owed.set("pending", at(2, 16))
     pause(post, "mail")
     until(post, at(2, 12))
-    (waiting,) = [one for one in mails(post) if one.meaning["mail"] == "reminder"]
+    (waiting,) = [mail for mail in mails(post) if mail.meaning["mail"] == "reminder"]
     assert waiting.state == "pending"
     owed.set("met", at(2, 16), met_at=at(2, 13))
     post.cycle()
@@ -156,9 +158,9 @@ def test_before_a_reminder_leaves_the_postmortem_is_read_again(post: Rig) -> Non
     post.world.advance(HOUR)
     post.loop.tick()
     post.loop.work_queue.drain()
-    assert [one.recipients[0] for one in letters(post) if "Due soon" in str(one.message["Subject"])] == [
-        "tomasz.wojcik@qrpay.example"
-    ]
+    assert [
+        letter.recipients[0] for letter in letters(post) if "Due soon" in str(letter.message["Subject"])
+    ] == ["tomasz.wojcik@qrpay.example"]
 
 
 def test_contacts_hear_of_a_breach_once_and_the_owner_in_the_digest(post: Rig) -> None:
@@ -204,7 +206,7 @@ def test_one_digest_names_everything_that_somebody_owes(post: Rig) -> None:
     first.set("breached", at(0, 6, 2))
     second.set("pending", at(1, 10))
     until(post, at(0, 9))
-    (digest,) = [one for one in letters(post) if "QRPay:" in str(one.message["Subject"])]
+    (digest,) = [letter for letter in letters(post) if "QRPay:" in str(letter.message["Subject"])]
     assert digest.message["Subject"] == "QRPay: 1 overdue and 1 due soon"
     text = text_of(digest)
     assert text.index("OVERDUE: Schedule the postmortem of #1") < text.index(
@@ -227,8 +229,8 @@ def test_the_digest_leaves_at_nine_in_the_team_s_zone(
 
     there = mailing(**ENFORCED, zone=zone)
     friday, monday = date(2026, 10, 30), date(2026, 11, 2)
-    moments = [digest_moment(there, one) for one in (friday, monday)]
-    assert [one.hour for one in moments if one] == [before, after]
+    moments = [digest_moment(there, moment) for moment in (friday, monday)]
+    assert [moment.hour for moment in moments if moment] == [before, after]
     assert digest_moment(there, date(2026, 10, 31)) is None
 
 
@@ -240,8 +242,8 @@ def test_missed_digests_are_on_record_and_only_the_latest_goes_out(post: Rig) ->
     post.world.advance((at(3, 15) - post.clock.now()).total_seconds())
     post.start()
     post.cycle()
-    digests = [one for one in letters(post) if "QRPay:" in str(one.message["Subject"])]
-    assert [one.at for one in digests] == [at(0, 9), at(3, 15, 0) + timedelta(seconds=30)]
+    digests = [letter for letter in letters(post) if "QRPay:" in str(letter.message["Subject"])]
+    assert [digest.at for digest in digests] == [at(0, 9), at(3, 15, 0) + timedelta(seconds=30)]
     from engine.test_restricted import events
 
     assert len(events(post, "digest.not_sent")) == 1
@@ -258,8 +260,8 @@ def test_a_digest_that_waited_into_the_next_day_is_not_sent(post: Rig) -> None:
     until(post, at(1, 9))
     resume(post, "mail")
     post.cycle()
-    digests = [one for one in mails(post) if one.meaning["mail"] == "digest"]
-    assert [one.state for one in digests] == ["dropped", "done"]
+    digests = [mail for mail in mails(post) if mail.meaning["mail"] == "digest"]
+    assert [digest.state for digest in digests] == ["dropped", "done"]
     assert whys(post, digests[0].id or 0) == [
         "not sent: its day is over, and a later digest tells the present state"
     ]
@@ -273,12 +275,14 @@ def test_after_downtime_over_reminder_and_deadline_only_the_breach_goes_out(post
     post.start()
     owed.set("breached", at(1, 16), started_at=at(-1, 16))
     post.cycle()
-    assert [one for one in subjects(post) if "Due soon" in one] == []
-    assert sorted(one.recipients[0] for one in letters(post) if "Overdue" in str(one.message["Subject"])) == [
+    assert [subject for subject in subjects(post) if "Due soon" in subject] == []
+    assert sorted(
+        letter.recipients[0] for letter in letters(post) if "Overdue" in str(letter.message["Subject"])
+    ) == [
         OWNER,
         PROCESS,
     ]
-    (passed,) = [one for one in mails(post) if one.meaning["mail"] == "reminder"]
+    (passed,) = [mail for mail in mails(post) if mail.meaning["mail"] == "reminder"]
     assert passed.state == "dropped"
     assert whys(post, passed.id or 0) == [
         "not sent: the deadline has passed meanwhile, so syncd sends only the latest step"
@@ -290,7 +294,7 @@ def test_a_breach_of_long_ago_is_left_to_the_weekly_report(post: Rig) -> None:
     owed.set("breached", at(-10, 3))
     post.cycle()
     assert letters(post) == []
-    assert {one.state for one in mails(post)} == {"dropped"}
+    assert {mail.state for mail in mails(post)} == {"dropped"}
 
 
 def test_what_nobody_owns_is_for_the_owner_of_the_service(post: Rig) -> None:
@@ -310,7 +314,7 @@ def test_an_owner_without_a_known_address_is_mentioned_on_the_issue_once(
     until(post, at(2, 12))
     until(post, at(2, 15))
     assert letters(post) == []
-    (mention,) = [one for one in post.operations() if one.kind == "comment_on_postmortem"]
+    (mention,) = [operation for operation in post.operations() if operation.kind == "comment_on_postmortem"]
     assert mention.object == f"postmortem:{owed.incident}"
     account = post.world.jira.account_id("Mei Tanaka")
     assert mention.meaning["text"].startswith(f"[~accountid:{account}] ")

@@ -43,10 +43,14 @@ def said(rig: Rig) -> dict[str, Any]:
     """What people see in both services: marked issues by operation, texts by how often they stand there."""
     world = dump.whole(rig.world)
     issues = world["jira"]["issues"]
-    marks = Counter(one["properties"]["syncd"]["op"] for one in issues if one["properties"].get("syncd"))
-    comments = Counter((one["key"], c["body"]) for one in issues for c in one["comments"])
+    marks = Counter(
+        issue["properties"]["syncd"]["op"] for issue in issues if issue["properties"].get("syncd")
+    )
+    comments = Counter((issue["key"], c["body"]) for issue in issues for c in issue["comments"])
     notes = Counter(
-        (one["id"], note["content"]) for one in world["pagerduty"]["incidents"] for note in one["notes"]
+        (incident["id"], note["content"])
+        for incident in world["pagerduty"]["incidents"]
+        for note in incident["notes"]
     )
     return {"issues": marks, "comments": comments, "notes": notes}
 
@@ -111,9 +115,9 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     assert new_notes == []
     assert {waiting.id, gap.id, last.id, fresh.id} <= keys(house).keys()
     (status,) = [
-        one["fields"]["status"]["name"]
-        for one in dump.whole(house.world)["jira"]["issues"]
-        if one["key"] == "OPS-1"
+        issue["fields"]["status"]["name"]
+        for issue in dump.whole(house.world)["jira"]["issues"]
+        if issue["key"] == "OPS-1"
     ]
     assert status == "Done"
     nothing_more_is_written(house)

@@ -196,7 +196,11 @@ def test_the_level_goes_before_everything_else(careful: Any) -> None:
     rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
     rig.settle(3)
     aspects = {row.id: row.aspect for row in rig.operations() if row.aspect}
-    assert [aspects[one] for one in left(rig) if one in aspects] == ["security", "status", "fields"]
+    assert [aspects[operation] for operation in left(rig) if operation in aspects] == [
+        "security",
+        "status",
+        "fields",
+    ]
     assert (secured(rig), status(rig)) == ("Security incident", "In Progress")
     nothing_more_is_written(rig)
 
@@ -247,7 +251,7 @@ def test_a_level_that_jira_takes_and_does_not_set_is_seen_at_once_and_parked(
     (parked,) = rig.operations("parked")
     assert (parked.aspect, secured(rig)) == ("security", None)
     assert "answered as done, and nothing changed" in str(parked.error)
-    assert len([one for one in writes_to(rig) if one[0] == "PUT"]) >= 2
+    assert len([write for write in writes_to(rig) if write[0] == "PUT"]) >= 2
     rig.settle(4)
     nothing_more_is_written(rig)
     rig.world.faults.remove(ignored.id)
@@ -493,7 +497,7 @@ def test_why_a_label_waived_is_forgotten_when_it_becomes_restricted(careful: Any
     rig.settle(4)
     with rig.ledger.read() as session:
         rows = session.exec(select(WaiverRow).order_by(col(WaiverRow.id))).all()
-    assert [one.reason for one in rows] == ["see the comment", "holidays"]
+    assert [row.reason for row in rows] == ["see the comment", "holidays"]
     rig.stop()
     hidden(rig)
     rig.start()

@@ -29,11 +29,11 @@ def resync(rig: Rig, **arguments: Any) -> dict[str, Any]:
 
 
 def said(result: dict[str, Any], what: str) -> list[str]:
-    return [one["reason"] for one in result["found"] if one["what"] == what]
+    return [finding["reason"] for finding in result["found"] if finding["what"] == what]
 
 
 def made(result: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(one["kind"], one["state"]) for one in result["operations"]]
+    return [(operation["kind"], operation["state"]) for operation in result["operations"]]
 
 
 def a_second_run_does_nothing(rig: Rig) -> None:
@@ -155,11 +155,11 @@ def merged(house: Rig) -> None:
 def test_a_link_of_ours_that_was_lost_is_made_again(house: Rig) -> None:
     merged(house)
     site = house.world.jira.site
-    key = next(one["key"] for one in issues(house) if one["fields"]["summary"] == "Symptom")
+    key = next(issue["key"] for issue in issues(house) if issue["fields"]["summary"] == "Symptom")
     number = int(key.rpartition("-")[2])
     site.links.clear()
-    for one in site.issues.values():
-        site.revise(one, house.world.jira.account_id("Ines Carvalho"), touch=True)
+    for issue in site.issues.values():
+        site.revise(issue, house.world.jira.account_id("Ines Carvalho"), touch=True)
     assert issue_of(house, number)["fields"]["issuelinks"] == []
     result = resync(house)
     assert made(result) == [("link_tickets", "done")]
@@ -240,7 +240,7 @@ def test_repairs_to_many_tickets_at_once_are_held(house: Rig) -> None:
     result = resync(house)
     assert house.writes() == before
     assert "syncd outbox release" in result["lines"][0]
-    assert {one["state"] for one in result["operations"]} == {"held"}
+    assert {operation["state"] for operation in result["operations"]} == {"held"}
     asked(house, "outbox.release", ids=[])
     house.settle(2)
     a_second_run_does_nothing(house)

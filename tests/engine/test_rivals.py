@@ -26,7 +26,7 @@ def other(house: Rig, tmp_path: Path) -> Iterator[Rig]:
 
 def tickets_of(rig: Rig, incident: str) -> list[str]:
     issues = dump.whole(rig.world)["jira"]["issues"]
-    return [one["key"] for one in issues if f"pd-{incident}" in one["fields"]["labels"]]
+    return [issue["key"] for issue in issues if f"pd-{incident}" in issue["fields"]["labels"]]
 
 
 def paused(rig: Rig) -> dict[str, str]:
@@ -57,8 +57,8 @@ def test_the_younger_of_two_ledgers_stops_within_a_cycle_and_the_older_goes_on(
     house.world.pagerduty.note(first.id, "on it", "Amara Osei")
     both(house, other, 4)
     assert len(tickets_of(house, second.id)) == 1
-    assert [one["younger"] for one in rivals(other)] == [True]
-    assert [one["younger"] for one in rivals(house)] == [False]
+    assert [rival["younger"] for rival in rivals(other)] == [True]
+    assert [rival["younger"] for rival in rivals(house)] == [False]
 
 
 def test_the_younger_that_was_resumed_stops_again_with_the_next_ticket_of_the_older(

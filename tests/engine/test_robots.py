@@ -136,7 +136,7 @@ def test_its_second_close_is_no_override_and_a_person_s_is(start_rig: Any) -> No
     for _attempt in range(2):
         closes(rig, ID)
         assert (status(rig), overrides(rig)) == ("In Review", 0)
-    comments = [one for one in issue_of(rig)["comments"] if "Close gate" in one["body"]]
+    comments = [comment for comment in issue_of(rig)["comments"] if "Close gate" in comment["body"]]
     assert len(comments) == 1
     closes(rig, INES)
     assert (status(rig), overrides(rig)) == ("Done", 1)
@@ -173,7 +173,7 @@ def test_it_gets_no_ticket_and_no_postmortem(start_rig: Any) -> None:
         services={"Alipay Integration": {"owner": ADDRESS}},
     )
     postmortem = resolved(rig)
-    shown = {one["key"]: one["fields"]["assignee"] for one in dump.whole(rig.world)["jira"]["issues"]}
+    shown = {issue["key"]: issue["fields"]["assignee"] for issue in dump.whole(rig.world)["jira"]["issues"]}
     assert (shown["OPS-1"], shown[postmortem]) == (None, None)
 
 

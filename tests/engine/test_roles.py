@@ -31,7 +31,7 @@ def description(rig: Rig) -> str:
 
 
 def comments(rig: Rig) -> list[str]:
-    said = (one["body"] for one in issue_of(rig)["comments"])
+    said = (comment["body"] for comment in issue_of(rig)["comments"])
     return [text for text in said if text.startswith("Roles changed. ")]
 
 

@@ -34,7 +34,9 @@ Way = Callable[[Rig], Callable[[], None]]
 
 
 def project(rig: Rig, key: str = "ENG") -> Any:
-    return next(one for one in rig.world.jira.site.projects.values() if one.key == key)
+    return next(
+        each_project for each_project in rig.world.jira.site.projects.values() if each_project.key == key
+    )
 
 
 def hide(rig: Rig) -> Callable[[], None]:
@@ -81,7 +83,7 @@ def two_teams(make_rig: MakeRig, *, data_center: bool = False, first_cycle: bool
 
 
 def tickets(rig: Rig) -> list[str]:
-    return sorted(one["key"] for one in dump.whole(rig.world)["jira"]["issues"])
+    return sorted(issue["key"] for issue in dump.whole(rig.world)["jira"]["issues"])
 
 
 def notes(rig: Rig, incident_id: str) -> list[str]:
@@ -235,7 +237,9 @@ def test_a_mapping_that_does_not_fit_stops_its_team_until_jira_is_mended(
     pagerduty.acknowledge(dispatch.id, "Samuel Adeyemi")
     rig.settle(6)
     assert tickets(rig) == ["ENG-1", "OPS-1"]
-    issue = next(one for one in dump.whole(rig.world)["jira"]["issues"] if one["key"] == "ENG-1")
+    issue = next(
+        each_issue for each_issue in dump.whole(rig.world)["jira"]["issues"] if each_issue["key"] == "ENG-1"
+    )
     assert issue["fields"]["status"]["name"] == "Cooking"
     assert subjects(rig) == ["syncd: syncd stopped Ramen"]
     nothing_more_is_written(rig)
@@ -345,7 +349,9 @@ def test_a_reload_takes_up_the_team_of_a_mended_file_and_reads_the_time_without_
     assert sum("Ramen: running again" in line for line in lines) == 1
     assert stopped(rig) == []
     assert tickets(rig) == ["ENG-1", "ENG-2", "OPS-1"]
-    issue = next(one for one in dump.whole(rig.world)["jira"]["issues"] if one["key"] == "ENG-1")
+    issue = next(
+        each_issue for each_issue in dump.whole(rig.world)["jira"]["issues"] if each_issue["key"] == "ENG-1"
+    )
     assert issue["fields"]["status"]["name"] == "In Progress"
     assert heard(rig, known.id, "the guest at")
     kept = [str(row.snapshot) for table in (IncidentRow, TicketRow) for row in rows(rig.ledger, table)]

@@ -121,7 +121,9 @@ def test_where_the_ledger_holds_the_younger_it_is_reported_and_left(house: Rig) 
         from sqlmodel import select
 
         row = session.exec(select(TicketRow)).one()
-        row.issue_id = next(one.id for one in house.world.jira.site.issues.values() if one.now.key == "OPS-2")
+        row.issue_id = next(
+            issue.id for issue in house.world.jira.site.issues.values() if issue.now.key == "OPS-2"
+        )
         session.add(row)
     (one,) = left(house)
     assert one["reason"] == "the ledger does not hold the older one for the ticket"

@@ -77,7 +77,9 @@ def test_lines_make_one_comment_that_is_edited_and_no_line_makes_a_text_twice(ma
     rig.loop.slow()
     rig.settle(3)
     assert texts_of(rig) == [text]
-    told = [one["body"] for one in issue_of(rig)["comments"] if "after syncd used it" in one["body"]]
+    told = [
+        comment["body"] for comment in issue_of(rig)["comments"] if "after syncd used it" in comment["body"]
+    ]
     assert len(told) == 1 and shown(rig) == [
         ("status page", 1, "ready to use"),
         ("mail", 2, "ready to use"),
@@ -91,7 +93,7 @@ def test_a_comment_that_a_person_changed_is_theirs_and_the_next_text_gets_a_new_
     rig.settle(2)
     rig.world.pagerduty.note(made.id, "update: a", "Jonas Lindqvist")
     rig.settle(3)
-    ours = next(one for one in issue_of(rig)["comments"] if one["body"].startswith("Texts for"))
+    ours = next(comment for comment in issue_of(rig)["comments"] if comment["body"].startswith("Texts for"))
     rig.world.jira.edit_comment("OPS-1", ours["id"], "Texts for people to copy: mine", by="Ines Carvalho")
     rig.world.pagerduty.note(made.id, "update: b", "Jonas Lindqvist")
     rig.settle(4)

@@ -18,10 +18,10 @@ HOUR = 3600.0
 
 
 def once_each(rig: Rig, incident: object, note: str) -> None:
-    (ticket,) = [one for one in ours(rig) if one["properties"]["syncd"]["incident"] == incident.id]  # type: ignore[attr-defined]
+    (ticket,) = [issue for issue in ours(rig) if issue["properties"]["syncd"]["incident"] == incident.id]  # type: ignore[attr-defined]
     number = int(ticket["key"].rpartition("-")[2])
-    assert sum(note in one["body"] for one in issue_of(rig, number)["comments"]) == 1
-    notes = [one["content"] for one in incident_of(rig, incident)["notes"]]
+    assert sum(note in comment["body"] for comment in issue_of(rig, number)["comments"]) == 1
+    notes = [each_note["content"] for each_note in incident_of(rig, incident)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
     with rig.ledger.read() as session:
         assert audit.verify(session) is None
@@ -75,7 +75,7 @@ def test_what_happened_while_the_machine_slept_is_caught_up(house: Rig) -> None:
     house.settle(3)
     once_each(house, other, "night shift")
     assert status(house) == "Done"
-    assert sum("anybody?" in one["content"] for one in incident_of(house, made)["notes"]) == 1
+    assert sum("anybody?" in note["content"] for note in incident_of(house, made)["notes"]) == 1
     nothing_more_is_written(house)
 
 

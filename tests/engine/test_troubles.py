@@ -33,7 +33,7 @@ def fail(house: Rig, error: RemoteError) -> bool:
 
 
 def listed(house: Rig) -> list[str]:
-    return [one["what"] for one in standing(house)["troubles"]]
+    return [trouble["what"] for trouble in standing(house)["troubles"]]
 
 
 @pytest.mark.parametrize(

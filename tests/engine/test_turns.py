@@ -89,7 +89,7 @@ def test_a_merged_incident_s_ticket_is_linked_as_duplicate_and_closed(house: Rig
     house.settle(2)
     house.world.pagerduty.merge(target.id, [source.id], "Amara Osei")
     house.settle(4)
-    keys = {one["fields"]["summary"]: one["key"] for one in (issue_of(house, 1), issue_of(house, 2))}
+    keys = {issue["fields"]["summary"]: issue["key"] for issue in (issue_of(house, 1), issue_of(house, 2))}
     link = issue_of(house, int(keys["Symptom"][4:]))["fields"]["issuelinks"][0]
     other = link.get("outwardIssue") or link.get("inwardIssue")
     assert (link["type"]["name"], other["key"]) == ("Duplicate", keys["Cause"])
@@ -104,7 +104,7 @@ def test_a_merged_incident_that_was_reopened_and_resolved_unseen_is_no_duplicate
     house.settle(2)
     house.world.pagerduty.merge(target.id, [source.id], "Amara Osei")
     house.settle(4)
-    number = next(one for one in (1, 2) if issue_of(house, one)["fields"]["summary"] == "Symptom")
+    number = next(number for number in (1, 2) if issue_of(house, number)["fields"]["summary"] == "Symptom")
     assert status(house, number) == "Done"
     house.world.pagerduty.reopen(source.id, "Amara Osei")
     house.world.pagerduty.resolve(source.id, "Amara Osei")
@@ -132,7 +132,7 @@ def test_a_merge_into_a_service_that_no_mapping_claims_is_said_on_the_ticket(hou
     house.world.pagerduty.merge(target.id, [source.id], "Amara Osei")
     house.settle(4)
     assert len(house.world.jira.site.issues) == 1
-    assert sum("merged into" in one["body"] for one in issue_of(house)["comments"]) == 1
+    assert sum("merged into" in comment["body"] for comment in issue_of(house)["comments"]) == 1
     assert status(house) == "Done"
     nothing_more_is_written(house)
 
@@ -142,7 +142,9 @@ def test_an_incident_moved_to_another_service_keeps_its_ticket_and_changes_its_c
     house.settle(2)
     house.world.pagerduty.move(made.id, "BluBank Integration", "Amara Osei")
     house.settle(3)
-    assert [one["name"] for one in issue_of(house)["fields"]["components"]] == ["BluBank Integration"]
+    assert [component["name"] for component in issue_of(house)["fields"]["components"]] == [
+        "BluBank Integration"
+    ]
     assert len(house.world.jira.site.issues) == 1
     nothing_more_is_written(house)
 
@@ -194,7 +196,7 @@ def test_low_urgency_that_is_soon_over_gets_no_ticket_and_one_that_stays_does(ma
     rig.cycle()
     rig.world.pagerduty.resolve(short.id)
     rig.settle(4)
-    summaries = [one["fields"]["summary"] for one in [issue_of(rig, 1)]]
+    summaries = [issue["fields"]["summary"] for issue in [issue_of(rig, 1)]]
     assert summaries == ["Seen"]
     rig.settle(10)
     assert issue_of(rig, 2)["fields"]["summary"] == "Long"

@@ -30,7 +30,9 @@ OWN = (
 
 def two_projects(world: World) -> None:
     presets.use_workflow(world.jira.site, "ENG", any_to_any("ENG", OWN))
-    project = next(one for one in world.jira.site.projects.values() if one.key == "ENG")
+    project = next(
+        each_project for each_project in world.jira.site.projects.values() if each_project.key == "ENG"
+    )
     project.components.append(Component("990", "Ordering"))
 
 
@@ -57,7 +59,7 @@ def two(make_rig: Any) -> Rig:
 
 def issue(rig: Rig, key: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    return next(one for one in found if one["key"] == key)
+    return next(issue for issue in found if issue["key"] == key)
 
 
 def at(rig: Rig, key: str) -> str:
@@ -167,7 +169,9 @@ def test_the_postmortem_of_what_moved_is_made_in_the_project_of_its_team_now(two
     two.cycle(2000)
     two.settle(3)
     issues = dump.whole(two.world)["jira"]["issues"]
-    (postmortem,) = [one for one in issues if one["fields"]["summary"].startswith("Postmortem")]
+    (postmortem,) = [
+        each_issue for each_issue in issues if each_issue["fields"]["summary"].startswith("Postmortem")
+    ]
     assert (postmortem["key"], len(issues)) == ("ENG-1", 2)
     assert two.operations("parked") == []
 

@@ -64,7 +64,7 @@ def test_who_is_given_the_ticket_is_given_the_incident(both: Rig) -> None:
     made = trigger(both)
     both.world.jira.assign("OPS-1", "Mei Tanaka", WHO)
     both.settle(3)
-    given = [one["assignee"]["summary"] for one in incident_of(both, made)["assignments"]]
+    given = [assignment["assignee"]["summary"] for assignment in incident_of(both, made)["assignments"]]
     assert given == ["Mei Tanaka"]
     assert issue_of(both)["fields"]["assignee"]["displayName"] == "Mei Tanaka"
     nothing_more_is_written(both)
@@ -214,8 +214,8 @@ def test_somebody_whom_pagerduty_does_not_know_is_left_and_said(both: Rig) -> No
     before = incident_of(both, made)["assignments"]
     both.world.jira.assign("OPS-1", "Jonas Lindqvist", WHO)
     both.settle(3)
-    now = [one["assignee"]["id"] for one in incident_of(both, made)["assignments"]]
-    assert now == [one["assignee"]["id"] for one in before]
+    now = [assignment["assignee"]["id"] for assignment in incident_of(both, made)["assignments"]]
+    assert now == [change["assignee"]["id"] for change in before]
     assert told(both, "syncd did not carry this change to PagerDuty") == 1
     nothing_more_is_written(both)
 
@@ -229,7 +229,7 @@ def test_two_robots_that_undo_each_other_are_a_conflict(both: Rig) -> None:
         if incident_of(both, made)["title"] != "Latency":
             both.world.pagerduty.set_title(made.id, "Latency", "Amara Osei")
             both.settle(2)
-    assert [one["aspect"] for one in events(both)] == ["summary"]
+    assert [event["aspect"] for event in events(both)] == ["summary"]
     assert changes(both) == 3
     nothing_more_is_written(both)
 

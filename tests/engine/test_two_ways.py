@@ -14,13 +14,13 @@ from syncd.sandbox import faults
 
 
 def comments(rig: Rig) -> list[str]:
-    return [one["body"] for one in issue_of(rig)["comments"] if not one.get("deleted")]
+    return [comment["body"] for comment in issue_of(rig)["comments"] if not comment.get("deleted")]
 
 
 def notes(rig: Rig, incident: Any) -> list[str]:
     """The notes beside the one that names the ticket."""
-    found = [one["content"] for one in incident_of(rig, incident)["notes"] if not one.get("deleted")]
-    return [one for one in found if not one.startswith("Ticket ")]
+    found = [note["content"] for note in incident_of(rig, incident)["notes"] if not note.get("deleted")]
+    return [line for line in found if not line.startswith("Ticket ")]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def talk(house: Rig) -> tuple[Rig, Any, Any, Any]:
 
 
 def copy_of(texts: list[str]) -> str:
-    (found,) = [one for one in texts if mark_in(one)]
+    (found,) = [text for text in texts if mark_in(text)]
     return found
 
 
@@ -99,7 +99,7 @@ def test_the_daemon_deletes_nothing(talk: Any) -> None:
 
 def test_a_copy_that_a_person_changed_is_theirs(talk: Any) -> None:
     rig, made, note, _ = talk
-    ours = next(one for one in issue_of(rig)["comments"] if mark_in(one["body"]))
+    ours = next(comment for comment in issue_of(rig)["comments"] if mark_in(comment["body"]))
     rig.world.jira.edit_comment("OPS-1", ours["id"], "what really happened", by="Ines Carvalho")
     rig.settle(2)
     rig.world.pagerduty.edit_note(made.id, note.id, "restarted all")
@@ -111,7 +111,7 @@ def test_a_copy_that_a_person_changed_is_theirs(talk: Any) -> None:
 
 def test_a_copy_that_a_person_deleted_is_not_made_again(talk: Any) -> None:
     rig, made, note, _ = talk
-    ours = next(one for one in issue_of(rig)["comments"] if mark_in(one["body"]))
+    ours = next(comment for comment in issue_of(rig)["comments"] if mark_in(comment["body"]))
     rig.world.jira.delete_comment("OPS-1", ours["id"], by="Ines Carvalho")
     rig.settle(2)
     rig.world.pagerduty.edit_note(made.id, note.id, "restarted all")
@@ -163,7 +163,7 @@ def test_comments_beyond_those_that_an_issue_shows_are_copied_and_followed_too(h
     assert len(notes(house, made)) == 4
     house.world.jira.edit_comment("OPS-1", said[3].id, "step 3, again", by="Ines Carvalho")
     house.settle(2)
-    assert sum("step 3, again" in one for one in notes(house, made)) == 1
+    assert sum("step 3, again" in note for note in notes(house, made)) == 1
     assert len(notes(house, made)) == 4
     nothing_more_is_written(house)
 
@@ -175,13 +175,13 @@ def test_a_flood_is_copied_up_to_thirty_texts_and_said_once(house: Rig) -> None:
         house.world.pagerduty.note(made.id, f"robot {number}", "Amara Osei")
     house.settle(3)
     said = comments(house)
-    assert sum("robot" in one for one in said) == 30
-    assert sum("more than 30" in one for one in said) == 1
+    assert sum("robot" in text for text in said) == 30
+    assert sum("more than 30" in text for text in said) == 1
     house.settle(25)
     house.world.pagerduty.note(made.id, "a person again", "Amara Osei")
     house.settle(2)
-    assert any("a person again" in one for one in comments(house))
-    assert sum("more than 30" in one for one in comments(house)) == 1
+    assert any("a person again" in comment for comment in comments(house))
+    assert sum("more than 30" in comment for comment in comments(house)) == 1
     nothing_more_is_written(house)
 
 

@@ -46,7 +46,7 @@ def test_an_incident_that_cannot_be_read_holds_up_no_other_and_gets_its_ticket_l
     for _ in range(5):
         assert house.cycle().good
     assert issue_of(house)["properties"]["syncd"]["incident"] == good.id
-    assert [one["whose"] for one in standing(house)["troubles"]] == [bad.id]
+    assert [trouble["whose"] for trouble in standing(house)["troubles"]] == [bad.id]
     assert kinds_of_events(house).count("incident.unreadable") == 1
     assert not house.context.health.down()
     odd.ids.clear()
@@ -77,7 +77,10 @@ def test_one_that_was_known_before_stays_as_it_is_until_it_can_be_read(house: Ri
     odd.ids.add(made.id)
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.settle(2)
-    assert (status(house), [one["whose"] for one in standing(house)["troubles"]]) == ("To Do", [made.id])
+    assert (status(house), [trouble["whose"] for trouble in standing(house)["troubles"]]) == (
+        "To Do",
+        [made.id],
+    )
     odd.ids.clear()
     house.loop.slow()
     house.cycle()
@@ -100,7 +103,7 @@ def test_a_note_that_cannot_be_read_leaves_the_others_as_they_are_and_holds_up_n
     odd.ids.clear()
     house.loop.slow()
     house.settle(2)
-    assert any("odd" in one["body"] for one in issue_of(house)["comments"])
+    assert any("odd" in comment["body"] for comment in issue_of(house)["comments"])
     assert len(incident_of(house, made)["notes"]) == 2
 
 

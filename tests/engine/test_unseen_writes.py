@@ -77,7 +77,7 @@ def assignee(rig: Rig) -> str | None:
 def waits(rig: Rig, made: Any) -> list[str]:
     incident = incident_named(rig.ledger, made.id)
     assert incident is not None
-    return [one["why"] for one in show_data(rig.ledger, incident, rig.clock.now())["waits"]]
+    return [wait["why"] for wait in show_data(rig.ledger, incident, rig.clock.now())["waits"]]
 
 
 def retry(rig: Rig) -> None:

@@ -24,7 +24,7 @@ def post(make_rig: MakeRig) -> Rig:
 
 def waits(rig: Rig) -> dict[str, str]:
     """What each open operation waits for, by kind."""
-    return {one["kind"]: one["waits_for"] for one in outbox_data(rig.ledger)["operations"]}
+    return {operation["kind"]: operation["waits_for"] for operation in outbox_data(rig.ledger)["operations"]}
 
 
 def triggered(rig: Rig, count: int = 1) -> list[str]:
@@ -62,11 +62,11 @@ def test_an_outage_is_said_with_each_operation_and_logged_once(post: Rig, log: l
 def test_a_retry_for_the_same_reason_writes_nothing(post: Rig) -> None:
     up = decided_while_jira_is_down(post, 2)
     post.settle(6)
-    since = [one["waits_since"] for one in outbox_data(post.ledger)["operations"]]
+    since = [operation["waits_since"] for operation in outbox_data(post.ledger)["operations"]]
     with writes_to_operations(post.ledger) as statements:
         post.settle(4, 5.0)
     assert since and statements == []
-    assert [one["waits_since"] for one in outbox_data(post.ledger)["operations"]] == since
+    assert [operation["waits_since"] for operation in outbox_data(post.ledger)["operations"]] == since
     up()
 
 

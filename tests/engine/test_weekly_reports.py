@@ -63,7 +63,7 @@ def pass_to(rig: Rig, moment: datetime) -> None:
 
 
 def reports(rig: Rig) -> list[Letter]:
-    return [one for one in letters(rig) if str(one.message["Subject"]).startswith("[")]
+    return [letter for letter in letters(rig) if str(letter.message["Subject"]).startswith("[")]
 
 
 def attached(letter: Letter) -> list[dict[str, str]]:
@@ -80,7 +80,7 @@ def test_it_leaves_at_its_hour_once_to_each_whatever_restarts(post: Rig) -> None
     pass_to(post, monday(post))
     assert recipients(post) == sorted([CTO, DIRECTOR])
     week = Week.of(post.began, ZONE).name
-    assert all(str(one.message["Subject"]).startswith(f"[QRPay] {week}: ") for one in reports(post))
+    assert all(str(report.message["Subject"]).startswith(f"[QRPay] {week}: ") for report in reports(post))
     for _ in range(3):
         post.restart()
         post.cycle()
@@ -153,7 +153,7 @@ def test_after_three_weeks_away_the_last_week_leaves_and_names_the_others(post: 
     pass_to(post, post.clock.now() + timedelta(seconds=30))
     first = Week.of(post.began, ZONE)
     fresh = reports(post)[before:]
-    assert [str(one.message["Subject"]).split(":")[0] for one in fresh] == [
+    assert [str(finding.message["Subject"]).split(":")[0] for finding in fresh] == [
         f"[QRPay] {first.back(-3).name}"
     ] * 2
     named = f"{first.back(-1).name}, {first.back(-2).name}"
@@ -170,7 +170,7 @@ def test_what_waited_for_a_pause_over_a_later_report_is_not_sent_and_named(post:
     resume(post, "mail")
     pass_to(post, post.clock.now() + timedelta(minutes=5))
     first = Week.of(post.began, ZONE)
-    assert {str(one.message["Subject"]).split(":")[0] for one in reports(post)} == {
+    assert {str(report.message["Subject"]).split(":")[0] for report in reports(post)} == {
         f"[QRPay] {first.back(-1).name}"
     }
     assert first.name in text_of(reports(post)[0])
@@ -233,7 +233,7 @@ def test_logs_that_were_never_read_are_read_first_so_that_the_time_to_acknowledg
         row = session.get_one(IncidentRow, made.id)
         row.acknowledged_at, row.log, row.log_read_seq = None, None, 0
     pass_to(post, monday(post))
-    (row_,) = [one for one in attached(reports(post)[0]) if one["table"] == "incident"]
+    (row_,) = [file for file in attached(reports(post)[0]) if file["table"] == "incident"]
     assert 4.0 <= float(row_["minutes_to_acknowledge"]) <= 5.0
 
 

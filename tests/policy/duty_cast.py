@@ -101,7 +101,7 @@ class Life:
         """Somebody changed a field of the postmortem."""
         before = more.pop("before", None) or self._last(field, at)
         self.changes.append(Change(at=at, author=by, field=field, before=before, after=after, **more))
-        self.changes.sort(key=lambda one: one.at)
+        self.changes.sort(key=lambda change: change.at)
         return self
 
     def review(self, at: datetime, day: str | None = "2026-11-30", by: Account | None = OLA) -> Life:
@@ -118,7 +118,7 @@ class Life:
         return self
 
     def _last(self, field: str, at: datetime) -> str | None:
-        earlier = [one for one in self.changes if one.field == field and one.at <= at]
+        earlier = [change for change in self.changes if change.field == field and change.at <= at]
         if earlier:
             return earlier[-1].after
         first = {"assignee": self.owner_at_first.id if self.owner_at_first else None, "status": TO_DO.id}
@@ -126,7 +126,7 @@ class Life:
 
     def case(self, now: datetime) -> Case:
         """All that is known at a moment, everything read just then (or up to `read_until`)."""
-        state_changes = [one for one in self.state_changes if one.at <= now]
+        state_changes = [change for change in self.state_changes if change.at <= now]
         over = state_changes[-1].kind == "resolved"
         merged_into = self.merged_into
         if over and state_changes[-1].merged_into is not None:
@@ -143,11 +143,11 @@ class Life:
             incident=happened,
             now=now,
             state_changes=tuple(state_changes),
-            severity_periods=tuple(one for one in self.severity_periods if one.since <= now),
+            severity_periods=tuple(period for period in self.severity_periods if period.since <= now),
             postmortem=self._postmortem_or_item(now) if self.postmortem else None,
             duties=self.duties,
-            waivers=tuple(self._known(one, now) for one in self.waivers if one.at <= now),
-            merged_sources=tuple(one for one in self.merged_sources if one.merged_at <= now),
+            waivers=tuple(self._known(waiver, now) for waiver in self.waivers if waiver.at <= now),
+            merged_sources=tuple(source for source in self.merged_sources if source.merged_at <= now),
             merged_into=merged_into,
             skew=self.skew,
             once=self.once,
@@ -161,23 +161,25 @@ class Life:
 
     def _postmortem_or_item(self, now: datetime) -> PostmortemState:
         until = self.read_until or now
-        seen = tuple(one for one in self.changes if one.at <= until)
-        owner = next((one.after for one in reversed(seen) if one.field == "assignee"), None)
-        if not any(one.field == "assignee" for one in seen):
+        seen = tuple(change for change in self.changes if change.at <= until)
+        owner = next((change.after for change in reversed(seen) if change.field == "assignee"), None)
+        if not any(change.field == "assignee" for change in seen):
             owner = self.owner_at_first.id if self.owner_at_first else None
-        day = next((one.after for one in reversed(seen) if one.field == "duedate"), self.date_at_first)
-        stood = next((one.after for one in reversed(seen) if one.field == "status"), TO_DO.id)
+        day = next(
+            (change.after for change in reversed(seen) if change.field == "duedate"), self.date_at_first
+        )
+        stood = next((change.after for change in reversed(seen) if change.field == "status"), TO_DO.id)
         issue = Issue(
             id="20001",
             key="OPS-9",
             project="OPS",
             type_id="200",
-            status=next(one for one in (TO_DO, IN_PROGRESS, DONE) if one.id == stood),
+            status=next(status for status in (TO_DO, IN_PROGRESS, DONE) if status.id == stood),
             assignee=Account(id=owner, active=self.owner_active) if owner else None,
             due_date=day,
             labels=self.labels,
             created_at=RESOLVED + HOUR / 2,
-            comments=tuple(one for one in self.comments if one.created_at <= until),
+            comments=tuple(comment for comment in self.comments if comment.created_at <= until),
         )
         return PostmortemState(
             issue_id="20001",
@@ -196,7 +198,7 @@ class Life:
         case = self.case(now)
         decision = decide_duties(case, self.book)
         self.duties = with_duties(case, decision.duties).duties
-        kept = {(one.source, one.at): one for one in (*self.waivers, *decision.waivers)}
+        kept = {(waiver.source, waiver.at): waiver for waiver in (*self.waivers, *decision.waivers)}
         self.waivers = list(kept.values())
         return decision
 
@@ -211,7 +213,7 @@ class Life:
 
     def all(self, kind: DutyKind = DutyKind.SCHEDULED) -> list[tuple[int, str]]:
         """Every clock of a duty with its state."""
-        return [(one.clock, str(one.state)) for one in self.duties if one.kind == kind]
+        return [(duty.clock, str(duty.state)) for duty in self.duties if duty.kind == kind]
 
 
 def ours(body: str, at: datetime) -> Comment:

@@ -39,7 +39,11 @@ def _done(case: Case, op: Operation, book: Rulebook) -> Case:
     if op.kind is Kind.CREATE_TICKET:
         return case.model_copy(update={"ticket": _made(case, book)})
     if op.kind is Kind.MOVE_TICKET:
-        status = next(one for one in book.project.statuses.values() if one.id == op.meaning["status"])
+        status = next(
+            each_status
+            for each_status in book.project.statuses.values()
+            if each_status.id == op.meaning["status"]
+        )
         return _moved(case, status, op.meaning["state"])
     if op.kind is Kind.LINK_TICKETS:
         assert case.ticket
@@ -133,11 +137,11 @@ def _edited(case: Case, meaning: dict[str, Any]) -> Case:
         if name == "priority":
             shown["priority"] = Reference(id=value["id"])
         elif name == "components":
-            shown["components"] = tuple(Reference(id=one["id"]) for one in value)
+            shown["components"] = tuple(Reference(id=entry["id"]) for entry in value)
         elif name == "assignee":
             shown["assignee"] = Account(id=value["accountId"])
         elif name == "labels":
-            kept = [one for one in case.ticket.issue.labels if one not in value["remove"]]
+            kept = [label for label in case.ticket.issue.labels if label not in value["remove"]]
             shown["labels"] = (*kept, *value["add"])
         elif name.startswith("customfield_"):
             shown["fields"] = {**case.ticket.issue.fields, name: value}

@@ -88,7 +88,7 @@ def test_over_a_change_of_clocks_hours_stay_hours_and_days_end_at_local_midnight
     at = datetime(*resolved, tzinfo=UTC)
     life = Life(book, created=at - HOUR).resolve(at)
     life.decide(at + HOUR)
-    assert [one.due_at for one in life.duties] == [
+    assert [duty.due_at for duty in life.duties] == [
         datetime(*scheduled, tzinfo=UTC),
         datetime(*completed, tzinfo=UTC),
     ]
@@ -206,14 +206,15 @@ def test_who_looked_only_after_an_owner_left_says_the_same_as_who_looked_on() ->
     end = DUE + 9 * DAY
     often.decide(end)
     once.decide(end)
-    assert [(one.clock, one.state, one.met_at) for one in often.duties] == [
-        (one.clock, one.state, one.met_at) for one in sorted(once.duties, key=lambda one: _place(one, often))
+    assert [(duty.clock, duty.state, duty.met_at) for duty in often.duties] == [
+        (duty.clock, duty.state, duty.met_at)
+        for duty in sorted(once.duties, key=lambda duty: _place(duty, often))
     ]
     assert often.all() == [(1, "met"), (2, "met")]
 
 
 def _place(duty: Any, like: Life) -> int:
-    return [one.place for one in like.duties].index(duty.place)
+    return [each_duty.place for each_duty in like.duties].index(duty.place)
 
 
 def test_an_owner_who_leaves_after_the_completion_is_owed_nothing_for() -> None:
@@ -295,7 +296,7 @@ def test_a_breach_waits_for_a_changelog_that_reaches_beyond_the_deadline() -> No
     life = over(read_until=DUE + MINUTE)
     decision = life.decide(DUE + HOUR)
     assert decision.look == {"postmortem"}
-    assert not any(one.breached_at for one in life.duties)
+    assert not any(duty.breached_at for duty in life.duties)
     life.read_until = DUE + HOUR
     assert life.state(DUE + HOUR) == "breached"
 
@@ -785,7 +786,9 @@ def test_a_breach_that_is_taken_back_after_a_reopening_leaves_the_next_clock_alo
     life.resolve(LATER + DAY)
     life.decide(LATER + DAY + HOUR)
     assert life.all() == [(1, "void"), (2, "pending")]
-    assert life.duty(LATER + DAY + HOUR) == next(one for one in life.duties if one.started_at == LATER + DAY)
+    assert life.duty(LATER + DAY + HOUR) == next(
+        duty for duty in life.duties if duty.started_at == LATER + DAY
+    )
 
 
 def test_what_is_overdue_for_long_can_still_be_ended_by_a_date_two_weeks_ahead() -> None:

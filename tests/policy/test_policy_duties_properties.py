@@ -84,9 +84,9 @@ def test_a_breach_never_vanishes_and_clocks_are_only_added(
     breaches: dict[Any, Any] = {}
     for minutes in looks:
         now += minutes * MINUTE
-        known = [one.place for one in life.duties]
+        known = [duty.place for duty in life.duties]
         life.decide(now)
-        found = {one.place: one for one in life.duties}
+        found = {duty.place: duty for duty in life.duties}
         assert list(found)[: len(known)] == known
         for place, breached_at in breaches.items():
             assert found[place].breached_at == breached_at
@@ -104,18 +104,18 @@ def test_every_duty_says_why_and_stands_as_its_facts_say(
         now += minutes * MINUTE
         decision = life.decide(now)
         assert decision.again is None or decision.again > 0
-        for one in life.duties:
-            assert one.reason
-            assert one.breached_at is None or one.breached_at < now
-            if one.state in (DutyState.MET, DutyState.MET_LATE):
-                assert one.met_at is not None
-                assert one.met_at <= now
-                assert (one.state is DutyState.MET_LATE) == (one.breached_at is not None)
-            if one.state is DutyState.BREACHED:
-                assert one.breached_at is not None
+        for duty in life.duties:
+            assert duty.reason
+            assert duty.breached_at is None or duty.breached_at < now
+            if duty.state in (DutyState.MET, DutyState.MET_LATE):
+                assert duty.met_at is not None
+                assert duty.met_at <= now
+                assert (duty.state is DutyState.MET_LATE) == (duty.breached_at is not None)
+            if duty.state is DutyState.BREACHED:
+                assert duty.breached_at is not None
         for kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED):
-            running = [one for one in life.duties if one.kind == kind and one.state in RUNNING]
-            assert len([one for one in running if one.breached_at is None]) <= 1
+            running = [duty for duty in life.duties if duty.kind == kind and duty.state in RUNNING]
+            assert len([duty for duty in running if duty.breached_at is None]) <= 1
 
 
 @few
@@ -124,7 +124,7 @@ def test_who_looks_often_and_who_looks_once_find_the_same_breaches(
     steps: list[tuple[str, int, int]], looks: list[int]
 ) -> None:
     # waivers move deadlines, so they are left to the tests of their own row
-    plain = [one for one in steps if one[0] not in ("waive", "severity")]
+    plain = [step for step in steps if step[0] not in ("waive", "severity")]
     often, once, now = lived(plain, "peak"), lived(plain, "peak"), RESOLVED
     for minutes in looks:
         now += minutes * MINUTE
@@ -138,10 +138,10 @@ def test_who_looks_often_and_who_looks_once_find_the_same_breaches(
     kinds = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
     for kind in kinds:
         assert often.all(kind) == once.all(kind)
-    assert [(one.due_at, one.breached_at) for one in often.duties] == [
-        (one.due_at, one.breached_at) for one in sorted(once.duties, key=lambda one: _order(one, often))
+    assert [(duty.due_at, duty.breached_at) for duty in often.duties] == [
+        (duty.due_at, duty.breached_at) for duty in sorted(once.duties, key=lambda duty: _order(duty, often))
     ]
 
 
 def _order(duty: Any, like: Life) -> int:
-    return [one.place for one in like.duties].index(duty.place)
+    return [each_duty.place for each_duty in like.duties].index(duty.place)

@@ -176,7 +176,7 @@ def test_a_field_of_nobodys_that_both_sides_changed_is_said_once_and_left(aspect
     assert of_kind(decide_fields(case(incident(**happens), after), rules), Kind.COMMENT_ON_TICKET) == []
 
 
-@pytest.mark.parametrize("aspect", [one for one in ASPECTS if one != "assignee"])
+@pytest.mark.parametrize("aspect", [each_aspect for each_aspect in ASPECTS if each_aspect != "assignee"])
 def test_what_a_person_wrote_into_a_field_of_pagerdutys_is_not_replaced_silently(aspect: str) -> None:
     happens, writes = CHANGED[aspect]
     decision = decide(incident(**happens), issue(**BY_A_PERSON[aspect]), aspect=aspect)
@@ -342,8 +342,8 @@ def test_a_field_that_jira_refused_is_not_tried_again(aspect: str, field: str) -
 def adopted(**more: Any) -> TicketState:
     """A ticket that a person made and wrote, found a moment ago."""
     wrote: dict[str, Any] = {}
-    for one in BY_A_PERSON.values():
-        wrote |= one
+    for change in BY_A_PERSON.values():
+        wrote |= change
     return ticket(issue(**wrote), origin="adopted", placed_status=None, **{"agreed": {}, **more})
 
 
@@ -353,7 +353,7 @@ def test_an_adopted_ticket_keeps_what_people_wrote() -> None:
     assert decision.agreed == {name: value for name, value in AGREED.items() if name != "state"}
 
 
-@pytest.mark.parametrize("aspect", [one for one in ASPECTS if one != "assignee"])
+@pytest.mark.parametrize("aspect", [each_aspect for each_aspect in ASPECTS if each_aspect != "assignee"])
 def test_later_changes_of_the_incident_reach_an_adopted_ticket(aspect: str) -> None:
     found = decide_fields(case(incident(), adopted()), book())
     happens, writes = CHANGED[aspect]

@@ -118,7 +118,7 @@ def test_an_item_opened_again_is_due_at_the_later_of_its_date_and_24_working_hou
     )
     duty = owed.at(opened + HOUR, DutyKind.DONE)
     assert (duty.clock, duty.started_at, duty.due_at) == (2, opened, due)
-    assert next(one for one in owed.duties if one.kind == DutyKind.DONE).state == "met"
+    assert next(each_duty for each_duty in owed.duties if each_duty.kind == DutyKind.DONE).state == "met"
 
 
 def test_a_date_moved_to_more_than_14_days_after_it_was_met_is_owed_again_with_the_same_deadline() -> None:

@@ -43,7 +43,7 @@ class Life:
     duties: tuple[Duty, ...]
 
     def assign(self, at: datetime, to: Account | None, by: Account | None = PIA) -> Life:
-        earlier = [one.after for one in self.changes if one.field == "assignee"]
+        earlier = [change.after for change in self.changes if change.field == "assignee"]
         before = earlier[-1] if earlier else (self.first.id if self.first else None)
         after = to.id if to else None
         self.changes.append(Change(at=at, author=by, field="assignee", before=before, after=after))
@@ -64,10 +64,10 @@ class Life:
         return self
 
     def case(self, now: datetime) -> Case:
-        changes = tuple(one for one in self.changes if one.at <= now)
-        owners = [one.after for one in changes if one.field == "assignee"]
+        changes = tuple(change for change in self.changes if change.at <= now)
+        owners = [change.after for change in changes if change.field == "assignee"]
         owner = owners[-1] if owners else (self.first.id if self.first else None)
-        statuses = [one.after for one in changes if one.field == "status"]
+        statuses = [change.after for change in changes if change.field == "status"]
         leaves = {account: leave for account, leave in self.leaves.items() if leave.by <= now}
         issue = Issue(
             id=ITEM,
@@ -110,11 +110,11 @@ class Life:
         return duty
 
     def all(self) -> list[tuple[int, str]]:
-        return [(one.clock, str(one.state)) for one in self.duties if one.kind is DutyKind.OWNED]
+        return [(duty.clock, str(duty.state)) for duty in self.duties if duty.kind is DutyKind.OWNED]
 
     def writes(self, now: datetime) -> list[str]:
         case = self.case(now)
-        return [str(one.kind) for one in act_on_follow_ups(case, BOOK).operations]
+        return [str(operation.kind) for operation in act_on_follow_ups(case, BOOK).operations]
 
 
 @pytest.mark.parametrize("looks", [True, False])
@@ -127,7 +127,7 @@ def test_no_tenure_of_a_leaver_meets_the_clock_that_their_leaving_started(looks:
         assert (again.clock, again.state, again.started_at) == (2, "pending", left)
     life.assign(left + 2 * HOUR, PIA)
     met = life.at(left + 3 * HOUR)
-    first = next(one for one in life.duties if one.kind is DutyKind.OWNED)
+    first = next(duty for duty in life.duties if duty.kind is DutyKind.OWNED)
     assert (first.state, first.met_at) == ("met", RESOLVED)
     if looks:
         assert (met.state, met.met_at, met.met_by) == ("met", left + 2 * HOUR, PIA.id)
@@ -170,7 +170,7 @@ def test_who_comes_back_owns_the_item_from_then_on() -> None:
     assert case.items[0].issue is not None
     back = case.items[0].issue.model_copy(update={"assignee": OLA})
     case = case.model_copy(update={"items": (case.items[0].model_copy(update={"issue": back}),)})
-    met = [one for one in decide_follow_ups(case, BOOK).duties if one.kind is DutyKind.OWNED][-1]
+    met = [duty for duty in decide_follow_ups(case, BOOK).duties if duty.kind is DutyKind.OWNED][-1]
     assert (met.clock, met.state, met.met_at) == (2, "met", left + 5 * HOUR)
 
 

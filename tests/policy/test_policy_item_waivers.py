@@ -67,7 +67,9 @@ class Owed:
     def take_back(self, kind: DutyKind, at: datetime, met_at: datetime | None = None) -> None:
         more: dict[str, Any] = {"corrected": "a typing mistake", "corrected_at": at, "claimed_met_at": met_at}
         void = {"state": DutyState.VOID, **more}
-        self.duties = tuple(one.model_copy(update=void) if one.kind is kind else one for one in self.duties)
+        self.duties = tuple(
+            duty.model_copy(update=void) if duty.kind is kind else duty for duty in self.duties
+        )
 
     def at(self, now: datetime, kind: DutyKind) -> Duty:
         case = Case(
@@ -88,11 +90,11 @@ class Owed:
             duties=self.duties,
             read_until=self.read_until,
             skew=self.skew,
-            waivers=tuple(one for one in self.waivers if one.at <= now),
+            waivers=tuple(waiver for waiver in self.waivers if waiver.at <= now),
             approvers=frozenset({APPROVER.id, PIA.id}),
         )
         decision = self.decision = decide_follow_ups(case, BOOK)
-        kept = {(one.source, one.at): one for one in (*self.waivers, *decision.waivers)}
+        kept = {(waiver.source, waiver.at): waiver for waiver in (*self.waivers, *decision.waivers)}
         self.waivers = [*kept.values()]
         self.duties = with_duties(case, decision.duties).duties
         self.again = decision.again
@@ -188,7 +190,7 @@ def test_a_breach_that_was_taken_back_is_void_and_owed_anew(kind: DutyKind) -> N
     assert owed.at(at + 3 * HOUR, kind) == anew
     missed = owed.at(at + 2 * DAY, kind)
     assert (missed.clock, missed.state, missed.due_at) == (2, "breached", at + HOUR + DAY)
-    void = next(one for one in owed.duties if one.kind is kind)
+    void = next(duty for duty in owed.duties if duty.kind is kind)
     assert (void.clock, void.state, void.breached_at) == (1, "void", late.breached_at)
     assert void.verdict == "void"
 

@@ -68,7 +68,7 @@ def duties_of(item: ItemState) -> dict[str, Duty]:
     case = life.case(END).model_copy(update={"items": (item,), "ticket": known})
     case = judged_people(case, NOBODIES)
     case = with_duties(case, decide_follow_ups(case, book).duties)
-    return {one.kind: one for one in case.duties}
+    return {duty.kind: duty for duty in case.duties}
 
 
 def change(field: str, by: Account | None, at: Any = BEGAN + HOUR, **more: Any) -> Change:

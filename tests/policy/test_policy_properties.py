@@ -68,7 +68,7 @@ issues = st.builds(
     priority=st.sampled_from([None, Reference(id="1", name="Highest"), Reference(id="9", name="Other")]),
     assignee=accounts,
     components=st.sets(st.sampled_from(["71", "72", "79"])).map(
-        lambda ids: tuple(Reference(id=one) for one in sorted(ids))
+        lambda ids: tuple(Reference(id=ident) for ident in sorted(ids))
     ),
     fields=st.sampled_from([{}, {SEVERITY_FIELD: None}, {SEVERITY_FIELD: {"value": "SEV1"}}]),
     comments=st.none()

@@ -22,8 +22,8 @@ def entries(*given: tuple[str, datetime]) -> list[Entry]:
 def over(resolved: datetime, *given: tuple[str, datetime]) -> list[tuple[str, datetime]]:
     """The states of a resolved incident with this log."""
     shown = incident(status="resolved", created_at=RESOLVED - 2 * HOUR, resolved_at=resolved)
-    states = [one for one in state_changes_of(entries(*given), shown) if one.kind != "worked_on"]
-    return [(one.kind, one.at) for one in states][1:]
+    states = [change for change in state_changes_of(entries(*given), shown) if change.kind != "worked_on"]
+    return [(operation.kind, operation.at) for operation in states][1:]
 
 
 @pytest.mark.parametrize("kind", [*CHANGES, "annotate", "notify"])
@@ -72,7 +72,10 @@ def test_an_open_incident_is_reopened_since_its_status_changed_not_since_it_was_
     shown = incident(status="triggered", created_at=RESOLVED - 2 * HOUR, status_changed_at=reopened)
     log = entries(("resolve", RESOLVED), ("field_value_change", RESOLVED + HOUR))
     states = state_changes_of(log, shown)
-    assert [(one.kind, one.at) for one in states][1:] == [("resolved", RESOLVED), ("reopened", reopened)]
+    assert [(operation.kind, operation.at) for operation in states][1:] == [
+        ("resolved", RESOLVED),
+        ("reopened", reopened),
+    ]
 
 
 @pytest.mark.parametrize(

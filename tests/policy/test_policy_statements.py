@@ -66,7 +66,7 @@ def waiver(**changes: Any) -> Waiver:
 
 def believed(*comments: Comment, place: str = POSTMORTEM) -> list[CommentFact]:
     found = facts_in_comments(comments, {US.id}, "P1", place)
-    return [one for one in found if isinstance(one, CommentFact)]
+    return [fact for fact in found if isinstance(fact, CommentFact)]
 
 
 def of_waivers(*given: Waiver) -> list[Comment]:
@@ -95,7 +95,8 @@ def test_a_breach_that_was_taken_back_stays_both() -> None:
     first = told(life, LATER)
     void = {"state": "void", "corrected": "Jira was down", "corrected_at": LATER}
     life.duties = tuple(
-        Duty.model_validate({**dict(one), **void}) if one.kind == "scheduled" else one for one in life.duties
+        Duty.model_validate({**dict(each_duty), **void}) if each_duty.kind == "scheduled" else each_duty
+        for each_duty in life.duties
     )
     second = told(life, LATER + HOUR)
     comments = [written(op, LATER + at * HOUR) for at, op in enumerate([*first, *second])]

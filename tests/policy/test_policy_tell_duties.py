@@ -125,7 +125,7 @@ def test_in_report_it_is_only_said_what_would_have_been_told() -> None:
     life = Life(rules(postmortem={"mode": "report"})).resolve()
     decision = told(life, LATER)
     assert decision.operations == ()
-    assert [one[:41] for one in decision.dry_run_notes] == ["comment on OPS-9: it was not scheduled by"]
+    assert [note[:41] for note in decision.dry_run_notes] == ["comment on OPS-9: it was not scheduled by"]
     assert told(Life(rules(postmortem={"mode": "off"})).resolve(), LATER) == Decision()
 
 
@@ -161,7 +161,7 @@ def test_a_day_to_come_that_the_comment_names_ends_it_and_without_one_14_days_do
 ) -> None:
     life = waived(body)
     life.decide(RESOLVED + 2 * HOUR)
-    assert [one.until for one in life.waivers] == [until]
+    assert [waiver.until for waiver in life.waivers] == [until]
 
 
 @pytest.mark.parametrize("by", [OLA, None])
@@ -202,7 +202,7 @@ def test_of_a_restricted_incident_no_comment_is_kept() -> None:
     life = waived("the customer's data")
     life.restricted = True
     life.decide(RESOLVED + 2 * HOUR)
-    assert [one.reason for one in life.waivers] == ["see the comment"]
+    assert [waiver.reason for waiver in life.waivers] == ["see the comment"]
 
 
 def lines(life: Life, now: datetime) -> tuple[str, ...]:

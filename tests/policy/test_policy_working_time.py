@@ -101,7 +101,7 @@ def test_so_many_working_days_lie_between_the_start_and_the_last_one(
     start: datetime, days: int, zone: str
 ) -> None:
     begins, last = start.astimezone(ZoneInfo(zone)).date(), working_day_after(start, days, zone)
-    after = [begins + timedelta(days=one) for one in range(1, (last - begins).days + 1)]
+    after = [begins + timedelta(days=day) for day in range(1, (last - begins).days + 1)]
     assert sum(is_working_day(day) for day in after) == days
     assert is_working_day(last)
 

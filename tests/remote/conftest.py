@@ -89,5 +89,5 @@ def session(transport: Transport) -> Iterator[Callable[..., requests.Session]]:
         return one
 
     yield make
-    for one in made:
-        one.close()
+    for session in made:
+        session.close()

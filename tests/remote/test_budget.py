@@ -67,7 +67,7 @@ def refusal(budget: Budget, which: Lane, service: str = "pagerduty", **more: Any
 
 def test_no_minute_of_pagerduty_passes_its_limit_of_960(clock: StillClock, budget: Budget) -> None:
     moments = times(clock, budget, 3000)
-    assert max(sum(1 for one in moments if begin <= one < begin + 60) for begin in moments) <= 960
+    assert max(sum(1 for moment in moments if begin <= moment < begin + 60) for begin in moments) <= 960
     assert moments[-1] == pytest.approx((3000 - 60) / 15, abs=0.2)
 
 
@@ -108,7 +108,10 @@ def test_a_request_that_waits_holds_no_token(clock: StillClock, budget: Budget) 
 def test_writes_to_one_issue_keep_both_of_jiras_windows(clock: StillClock, budget: Budget) -> None:
     moments = times(clock, budget, 300, "jira", issue="10001")
     for count, seconds in ((20, 2.0), (100, 30.0)):
-        assert max(sum(1 for one in moments if begin <= one < begin + seconds) for begin in moments) <= count
+        assert (
+            max(sum(1 for moment in moments if begin <= moment < begin + seconds) for begin in moments)
+            <= count
+        )
     assert moments[-1] < 70
 
 

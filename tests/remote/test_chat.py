@@ -61,7 +61,7 @@ def chat(server: SandboxServer) -> Chat:
 @pytest.mark.parametrize("form", FORMS)
 def test_each_chat_takes_its_form_and_answers_in_its_own_way(chat: Chat, form: ChatFormat) -> None:
     assert chat.post(form, "first line\nsecond line") is None
-    assert [one.text for one in chat.world.chat.to(form)] == ["first line\nsecond line"]
+    assert [post.text for post in chat.world.chat.to(form)] == ["first line\nsecond line"]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -170,7 +170,7 @@ def test_what_could_not_be_read_this_time_is_named(cloud: JiraClient, mock: resp
     errors = [{"id": "10002", "errorMessage": "later"}]
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [issue()], "issueErrors": errors})
     fetched = cloud.fetch(["10001", "10002", "10003"])
-    assert [one.id for one in fetched.issues] == ["10001"]
+    assert [each_issue.id for each_issue in fetched.issues] == ["10001"]
     assert fetched.unread == {"10002": "later"}
 
 
@@ -179,7 +179,7 @@ def test_an_issue_that_cannot_be_read_is_asked_for_again_and_the_others_are_read
 ) -> None:
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [{"id": "10002", "key": "OPS-2"}, issue()]})
     fetched = cloud.fetch(["10001", "10002"])
-    assert ([one.id for one in fetched.issues], list(fetched.unread)) == (["10001"], ["10002"])
+    assert ([each_issue.id for each_issue in fetched.issues], list(fetched.unread)) == (["10001"], ["10002"])
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_probe_asks_for_next_to_nothing(cloud: JiraClient, mock: responses.Req
         "fields": ["project", "creator", "created"],
         "properties": ["syncd"],
     }
-    assert [(one.key, one.mark) for one in probed.issues] == [("OPS-2", Mark(**MARK))]
+    assert [(each_issue.key, each_issue.mark) for each_issue in probed.issues] == [("OPS-2", Mark(**MARK))]
 
 
 def test_data_center_reads_issues_one_by_one(center: JiraClient, mock: responses.RequestsMock) -> None:
@@ -242,7 +242,7 @@ def test_data_center_reads_issues_one_by_one(center: JiraClient, mock: responses
     mock.get(f"{API}/issue/10002", json=ABSENT, status=404)
     mock.get(f"{API}/issue/10003", json={}, status=500)
     fetched = center.fetch(["10001", "10002", "10003"])
-    assert [one.id for one in fetched.issues] == ["10001"]
+    assert [each_issue.id for each_issue in fetched.issues] == ["10001"]
     assert list(fetched.unread) == ["10003"]
     what, query = asked(mock)
     assert (what, query["properties"]) == ("GET issue/10001", "syncd")
@@ -262,8 +262,8 @@ def test_data_center_that_is_down_is_not_a_list_of_unread_issues(
     center: JiraClient, mock: responses.RequestsMock
 ) -> None:
     ids = [str(10000 + number) for number in range(10)]
-    for one in ids[:4]:
-        mock.get(f"{API}/issue/{one}", status=502)
+    for ident in ids[:4]:
+        mock.get(f"{API}/issue/{ident}", status=502)
     with pytest.raises(Unknown):
         center.fetch(ids)
 
@@ -307,7 +307,7 @@ def test_one_issue_is_read_by_its_id_where_bulk_reads_may_lag(
     mock.get(f"{API}/issue/10001", json=issue(1))
     mock.get(f"{API}/issue/10002", json=ABSENT, status=404)
     mock.get(f"{API}/issue/10003", json={}, status=500)
-    assert [one.id for one in cloud.fetch_by_id("10001").issues] == ["10001"]
+    assert [each_issue.id for each_issue in cloud.fetch_by_id("10001").issues] == ["10001"]
     assert cloud.fetch_by_id("10002") == Fetched(issues=())
     with pytest.raises(Unknown):
         cloud.fetch_by_id("10003")
@@ -416,7 +416,11 @@ def test_all_pages_of_comments_are_read_with_their_marks(
     mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(3), marked], "total": 3, "startAt": 0})
     mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(2, author=None)], "total": 3})
     found = cloud.comments("10001")
-    assert [(one.id, one.mark) for one in found] == [("1", Mark(**MARK)), ("2", None), ("3", None)]
+    assert [(each_issue.id, each_issue.mark) for each_issue in found] == [
+        ("1", Mark(**MARK)),
+        ("2", None),
+        ("3", None),
+    ]
     assert found[1].author is None
     assert asked(mock)[1] == {
         "expand": "properties",
@@ -436,7 +440,7 @@ def test_a_list_that_never_ends_is_an_error(cloud: JiraClient, mock: responses.R
 
 @pytest.mark.parametrize("hostile", ["../user", "OPS-1/comment", "OPS-1?x=1", "", " ", ".."])
 def test_what_is_no_id_never_becomes_a_path(cloud: JiraClient, center: JiraClient, hostile: str) -> None:
-    for ask in (cloud.comments, cloud.transitions, cloud.project, lambda one: center.fetch([one])):
+    for ask in (cloud.comments, cloud.transitions, cloud.project, lambda key: center.fetch([key])):
         with pytest.raises(NotDone) as caught:
             ask(hostile)
         assert caught.value.cause is Cause.REJECTED

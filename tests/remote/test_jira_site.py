@@ -75,7 +75,7 @@ def test_a_project_is_put_together(cloud: JiraClient, mock: responses.RequestsMo
     mock.get(f"{API}/issueLinkType", json={"issueLinkTypes": [{"id": "1", "name": "Relates", "inward": "x"}]})
     facts = cloud.project("OPS")
     assert (facts.id, facts.kind) == ("1", "service_desk")
-    assert [(one.id, one.subtask, one.statuses) for one in facts.types] == [
+    assert [(issue_type.id, issue_type.subtask, issue_type.statuses) for issue_type in facts.types] == [
         ("10001", False, (Status(id="3", name="Open"),)),
         ("10002", True, ()),
     ]
@@ -181,8 +181,8 @@ def test_only_active_people_are_assignable(
     mock.get(
         f"{API}/user/assignable/search", json=[{"name": "ada", "key": "JIRAUSER1", "displayName": "Ada"}]
     )
-    assert [one.id for one in cloud.assignable("ada@company.example", "OPS")] == ["a1"]
-    assert [one.id for one in center.assignable("ada@company.example", "OPS")] == ["ada"]
+    assert [account.id for account in cloud.assignable("ada@company.example", "OPS")] == ["a1"]
+    assert [account.id for account in center.assignable("ada@company.example", "OPS")] == ["ada"]
     assert asked(mock, 0)[1]["query"] == asked(mock, 1)[1]["username"] == "ada@company.example"
 
 
@@ -193,7 +193,7 @@ def test_an_address_that_data_center_does_not_find_is_asked_of_its_users(
     mock.get(f"{API}/user/assignable/search", json=[])
     mock.get(f"{API}/user/search", json=[ada])
     mock.get(f"{API}/user/assignable/search", json=[{**ada, "name": "adam"}, ada])
-    assert [one.id for one in center.assignable("ada@company.example", "OPS")] == ["ada"]
+    assert [account.id for account in center.assignable("ada@company.example", "OPS")] == ["ada"]
     asked = [dict(parse_qsl(urlsplit(call.request.url or "").query))["username"] for call in mock.calls]
     assert asked == ["ada@company.example", "ada@company.example", "ada"]
 

@@ -129,11 +129,11 @@ def test_links_go_by_id_or_by_key(jira: JiraClient, mock: responses.RequestsMock
 
 
 WRITES: list[Callable[[JiraClient, str], Any]] = [
-    lambda jira, one: jira.edit(one, {}),
-    lambda jira, one: jira.move(one, "1"),
-    lambda jira, one: jira.add_comment(one, "x", MARK),
-    lambda jira, one: jira.edit_comment("1", one, "x"),
-    lambda jira, one: jira.link("Relates", one, "1"),
+    lambda jira, issue: jira.edit(issue, {}),
+    lambda jira, issue: jira.move(issue, "1"),
+    lambda jira, issue: jira.add_comment(issue, "x", MARK),
+    lambda jira, issue: jira.edit_comment("1", issue, "x"),
+    lambda jira, issue: jira.link("Relates", issue, "1"),
 ]
 
 

@@ -137,9 +137,9 @@ def test_a_429_pauses_as_far_as_its_reason_reaches(
         ]
     assert (type(error), error.cause, error.scope, error.retry_after) == (NotDone, Cause.LIMITED, scope, 9.0)
     paused = {
-        (one.method, one.pattern.replace("{id}", one.issue).strip("/"))
-        for one in later
-        if transport.budget.wait_for("jira", issue=one.issue, endpoint=one.endpoint) == 9
+        (moment.method, moment.pattern.replace("{id}", moment.issue).strip("/"))
+        for moment in later
+        if transport.budget.wait_for("jira", issue=moment.issue, endpoint=moment.endpoint) == 9
     }
     assert paused == waits
 

@@ -62,7 +62,7 @@ def test_a_message_arrives_as_it_was_written(servers: list[MailServer], transpor
         ({"end": CLOSE}, Unknown, Cause.BROKEN),
         ({"end": "hello?"}, Unknown, Cause.BROKEN),
     ],
-    ids=lambda one: str(one) if isinstance(one, dict) else "",
+    ids=lambda name: str(name) if isinstance(name, dict) else "",
 )
 def test_refusals_are_sorted(
     servers: list[MailServer],
@@ -167,6 +167,6 @@ def test_without_a_server_messages_become_files(tmp_path: Path, clock: StillCloc
     mail.send("syncd@company.example", "ada@company.example", MESSAGE)
     mail.send("syncd@company.example", "bob@company.example", MESSAGE)
     files = sorted(folder.iterdir())
-    assert [one.name[:16] for one in files] == ["20261122T090000Z", "20261122T090100Z"]
-    assert {one.read_bytes() for one in files} == {MESSAGE}
-    assert {one.stat().st_mode & 0o777 for one in files} == {0o600}
+    assert [file.name[:16] for file in files] == ["20261122T090000Z", "20261122T090100Z"]
+    assert {file.read_bytes() for file in files} == {MESSAGE}
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}

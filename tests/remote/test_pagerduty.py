@@ -71,7 +71,7 @@ def test_open_incidents_are_asked_for_whatever_their_age(
         ],
     )
     assert page.more is True
-    assert [one.id for one in page.incidents] == ["PABC123"]
+    assert [each_incident.id for each_incident in page.incidents] == ["PABC123"]
 
 
 def test_an_incident_is_read_whole(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
@@ -304,7 +304,7 @@ def test_one_incident_that_cannot_be_read_is_named_and_the_others_of_its_page_ar
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [incident(), odd, incident(id="P3")], "more": False})
     page = pagerduty.open_incidents(["PSVC001"], 0)
-    assert [one.id for one in page.incidents] == ["PABC123", "P3"]
+    assert [each_incident.id for each_incident in page.incidents] == ["PABC123", "P3"]
     assert list(page.unread) == ["P2"]
     assert page.unread["P2"].startswith(why)
     assert "unheard of" not in page.unread["P2"]
@@ -320,7 +320,9 @@ def test_a_log_entry_with_an_odd_incident_still_names_it(
     ]
     mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
     page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
-    assert [(one.id, one.incident_id, one.incident is None) for one in page.entries] == [
+    assert [
+        (each_entry.id, each_entry.incident_id, each_entry.incident is None) for each_entry in page.entries
+    ] == [
         ("R1", "PABC123", True),
         ("R3", "PABC123", False),
     ]
@@ -333,7 +335,7 @@ def test_a_log_entry_that_was_seen_is_not_read_again(
     told = [entry(id="R1", created_at="not even a time"), entry(id="R2"), entry(id="R3", incident=None)]
     mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": True})
     page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0, {"R1": NOON})
-    assert ([one.id for one in page.entries], page.unread) == (["R2"], {})
+    assert ([each_entry.id for each_entry in page.entries], page.unread) == (["R2"], {})
     page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0, {"R1": NOON, "R2": NOON})
     # entries that tell nothing new do not end a list that goes on
     assert (page.entries, page.more) == ((), True)
@@ -347,15 +349,15 @@ def test_an_open_incident_that_looks_as_before_is_not_read_again(
     told = [incident(), incident(id="P2"), {"id": "P3"}]
     mock.get(f"{URL}/incidents", json={"incidents": told, "more": False})
     first = pagerduty.open_incidents(["PSVC001"], 0, {})
-    assert ([one.id for one in first.incidents], first.same) == (["PABC123", "P2"], {})
+    assert ([each_incident.id for each_incident in first.incidents], first.same) == (["PABC123", "P2"], {})
     # a part that syncd does not read may change, too
     told[1] = incident(id="P2", alert_counts={"all": 2})
     mock.upsert("GET", f"{URL}/incidents", json={"incidents": told, "more": False})
     again = pagerduty.open_incidents(["PSVC001"], 0, first.looks)
-    assert ([one.id for one in again.incidents], [*again.unread]) == (["P2"], ["P3"])
+    assert ([each_incident.id for each_incident in again.incidents], [*again.unread]) == (["P2"], ["P3"])
     assert again.same == {"PABC123": first.incidents[0].created_at}
     assert not again.empty
-    assert again.last_created() == max(one.created_at for one in first.incidents)
+    assert again.last_created() == max(each_incident.created_at for each_incident in first.incidents)
 
 
 @pytest.mark.parametrize("about", [{"id": None}, {}, {"id": 12}, {"id": ""}, {"id": "a/b"}, "PABC123", None])
@@ -380,8 +382,12 @@ def test_a_log_entry_whose_resolved_incident_does_not_say_why_still_names_it(
     ]
     mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
     page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
-    assert [one.incident_id for one in page.entries] == ["PABC123"] * 3
-    assert [one.incident and one.incident.state for one in page.entries] == [None, "resolved", "merged"]
+    assert [each_entry.incident_id for each_entry in page.entries] == ["PABC123"] * 3
+    assert [each_entry.incident and each_entry.incident.state for each_entry in page.entries] == [
+        None,
+        "resolved",
+        "merged",
+    ]
 
 
 def test_notes_come_oldest_first_in_utc(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
@@ -484,7 +490,7 @@ def test_all_pages_of_services_are_read(pagerduty: PagerDutyClient, mock: respon
     for page in pages:
         mock.get(f"{URL}/services", json=page)
     found = pagerduty.services()
-    assert [(one.id, one.name, one.disabled) for one in found] == [
+    assert [(service.id, service.name, service.disabled) for service in found] == [
         ("S1", "Payments", True),
         ("S2", "ETA", False),
     ]

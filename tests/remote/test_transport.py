@@ -131,13 +131,13 @@ def test_a_connection_that_is_not_accepted_in_time_is_not_done(session: Sessions
         full.listen(0)
         address = full.getsockname()
         waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(address)
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(address)
         url = f"http://127.0.0.1:{address[1]}"
         error = failure(session(url, through=hurried), "POST", f"{url}/incidents")
-        for one in waiting:
-            one.close()
+        for connection in waiting:
+            connection.close()
     assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
 
 

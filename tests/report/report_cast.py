@@ -24,7 +24,7 @@ __all__ = ["put"]
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TEMPLATES = Templates()
 MAPPINGS: tuple[Mapping, ...] = tuple(
-    one.model_copy(update={"zone": "UTC"}) for one in load_mappings(shipped("mappings"), TEMPLATES)
+    mapping.model_copy(update={"zone": "UTC"}) for mapping in load_mappings(shipped("mappings"), TEMPLATES)
 )
 NAMES = ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka", "Priya Raman")
 SUMMARIES = ("Alert on the age of the queue", '=HYPERLINK("http://x.example")', "Retry <b>with</b> jitter")

@@ -116,11 +116,11 @@ def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) ->
             made, incident(900, team="Ramen", severity="Sev-2"), incident(901, team="Ramen", severity="Sev-3")
         )
         of_all = report(made, team=None).figures
-        teams = [report(made, team=one.team).figures for one in MAPPINGS]
-    assert of_all["incidents"]["count"] == sum(one["incidents"]["count"] for one in teams)
+        teams = [report(made, team=mapping.team).figures for mapping in MAPPINGS]
+    assert of_all["incidents"]["count"] == sum(team["incidents"]["count"] for team in teams)
     assert (of_all["met"], of_all["of"]) == (
-        sum(one["met"] for one in teams),
-        sum(one["of"] for one in teams),
+        sum(team["met"] for team in teams),
+        sum(team["of"] for team in teams),
     )
     assert of_all["incidents"]["by_team"]["Ramen"] == 2
 
@@ -448,7 +448,9 @@ def test_a_follow_up_is_due_on_the_day_that_its_owner_sees(tmp_path: Path) -> No
         # where the team is west of the report, its day ends on the next one of the report's zone
         put(made, duty(one, "done", "pending", datetime(2026, 12, 8, 8, 0, tzinfo=UTC), subject="7"))
         (section,) = (
-            one for one in report_context(report(made))["sections"] if one["title"] == "Follow-ups open: 1"
+            each_section
+            for each_section in report_context(report(made))["sections"]
+            if each_section["title"] == "Follow-ups open: 1"
         )
     assert section["table"]["rows"][0][1]["text"] == "07 Dec 2026"
 
@@ -484,7 +486,9 @@ def test_incidents_by_severity_by_team_and_by_service_stand_under_titles_of_thei
 ) -> None:
     with ledger(tmp_path) as made:
         put(made, incident(1), incident(2, team="Ramen", severity="Sev-1"))
-        sections = {one["title"]: one for one in report_context(report(made, team=None))["sections"]}
+        sections = {
+            section["title"]: section for section in report_context(report(made, team=None))["sections"]
+        }
     bars = {
         title: [bar["label"] for bar in sections[title]["bars"]]
         for title in ("Incidents: 2", "Incidents by team", "Incidents by service")

@@ -23,7 +23,7 @@ def test_slack_takes_a_text_and_says_in_one_word_what_is_wrong(world: World) -> 
     assert world.chat.handle(Call.to("POST", "/services/T/B/wrong", body={"text": "x"})).body == b"no_service"
     world.chat.archive(CHANNEL)
     assert post(world, {"text": "late"}).body == b"channel_is_archived"
-    assert [one.text for one in world.chat.to(CHANNEL)] == ["hello", "hello"]
+    assert [post.text for post in world.chat.to(CHANNEL)] == ["hello", "hello"]
 
 
 def test_teams_takes_a_card_and_answers_without_a_text(world: World) -> None:
@@ -34,7 +34,7 @@ def test_teams_takes_a_card_and_answers_without_a_text(world: World) -> None:
     card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
     reply = post(world, {"type": "message", "attachments": [card]}, "ops")
     assert (reply.status, reply.body) == (202, b"")
-    assert [one.text for one in world.chat.to("ops")] == ["hello"]
+    assert [post.text for post in world.chat.to("ops")] == ["hello"]
 
 
 @pytest.mark.parametrize("struck", [False, True])
@@ -53,4 +53,4 @@ def test_the_journal_never_shows_the_secret_of_a_webhook(server: SandboxServer, 
 def test_the_control_port_shows_what_was_posted(server: SandboxServer) -> None:
     post(server.world, {"text": "hello"})
     state = server.control.handle(Call.to("GET", "/_sandbox/state/chat")).json()
-    assert [(one["channel"], one["text"]) for one in state["posts"]] == [(CHANNEL, "hello")]
+    assert [(post["channel"], post["text"]) for post in state["posts"]] == [(CHANNEL, "hello")]

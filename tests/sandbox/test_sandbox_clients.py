@@ -46,9 +46,9 @@ def test_pdpyras_pages_through_lists(world: Any, session: Any) -> None:
     for number in range(7):
         world.pagerduty.trigger("Payments", f"number {number}")
     listed = list(session.iter_all("incidents", params={"date_range": "all"}, page_size=3))
-    assert [one["incident_number"] for one in listed] == [1, 2, 3, 4, 5, 6, 7]
+    assert [entry["incident_number"] for entry in listed] == [1, 2, 3, 4, 5, 6, 7]
     entries = session.list_all("log_entries", params={"include[]": ["incidents"]})
-    assert {one["incident"]["type"] for one in entries} == {"incident"}
+    assert {entry["incident"]["type"] for entry in entries} == {"incident"}
     assert session.find("services", "ETA", attribute="name")["id"] == "PSVC009"
 
 
@@ -79,26 +79,26 @@ def test_jira_makes_moves_and_comments_issues(client: Any) -> None:
     shown = client.issue(made.key, expand="changelog")
     assert (shown.fields.summary, shown.fields.status.name) == ("y", "In Progress")
     assert (shown.fields.assignee.displayName, len(shown.changelog.histories)) == ("syncd", 2)
-    assert [one.body for one in client.comments(made.key)] == ["hello"]
+    assert [comment.body for comment in client.comments(made.key)] == ["hello"]
 
 
 def test_jira_searches_by_tokens(world: Any, client: Any) -> None:
     for number in range(7):
         world.jira.create("Priya Raman", f"number {number}", labels=["syncd"])
     page = client.enhanced_search_issues("labels = syncd ORDER BY key", maxResults=3, fields="summary")
-    assert ([one.key for one in page], page.nextPageToken is None) == (["OPS-1", "OPS-2", "OPS-3"], False)
+    assert ([issue.key for issue in page], page.nextPageToken is None) == (["OPS-1", "OPS-2", "OPS-3"], False)
     every = client.enhanced_search_issues("labels = syncd ORDER BY key", maxResults=0, properties="syncd")
-    assert [one.key for one in every] == [f"OPS-{number}" for number in range(1, 8)]
+    assert [issue.key for issue in every] == [f"OPS-{number}" for number in range(1, 8)]
 
 
 def test_jira_reads_what_the_site_has(client: Any) -> None:
     assert client.deploymentType == "Cloud"
     assert client.project("OPS").lead.displayName == "Priya Raman"
-    assert {one.name for one in client.issue_link_types()} >= {"Relates", "Blocks"}
+    assert {link_type.name for link_type in client.issue_link_types()} >= {"Relates", "Blocks"}
     assert client.priorities()[0].name == "Highest"
     assert client.my_permissions(projectKey="OPS", permissions="EDIT_ISSUES")["permissions"]["EDIT_ISSUES"]
     assert client.search_users(query="amara")[0].displayName == "Amara Osei"
-    assert "Severity" in [one["name"] for one in client.fields()]
+    assert "Severity" in [field["name"] for field in client.fields()]
 
 
 def test_jira_links_issues(world: Any, client: Any) -> None:

@@ -48,7 +48,7 @@ def test_people_act_on_both_services(control: Any) -> None:
     control("/acts/jira/transition", {"issue": issue["key"], "to": "Done", "by": "Amara Osei"})
     comment = control("/acts/jira/comment", {"issue": issue["key"], "body": "done", "by": "Amara Osei"})
     state = control("/state")
-    assert [one["status"] for one in state["pagerduty"]["incidents"]] == ["triggered", "resolved"]
+    assert [incident["status"] for incident in state["pagerduty"]["incidents"]] == ["triggered", "resolved"]
     assert state["pagerduty"]["incidents"][0]["notes"][0]["content"] == "hello again"
     (shown,) = state["jira"]["issues"]
     assert (shown["fields"]["status"]["name"], shown["comments"][0]["id"]) == ("Done", comment["id"])

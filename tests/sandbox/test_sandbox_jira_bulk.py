@@ -15,16 +15,17 @@ def test_a_bulk_create_names_what_failed_and_not_what_became_which(jira: Any) ->
     rows[3] = {"fields": fields("")}
     answer = jira.post("/issue/bulk", {"issueUpdates": rows})
     assert jira.status == 201
-    assert [one["failedElementNumber"] for one in answer["errors"]] == [3]
+    assert [error["failedElementNumber"] for error in answer["errors"]] == [3]
     assert answer["errors"][0]["elementErrors"]["errors"]["summary"]
-    keys = [one["key"] for one in answer["issues"]]
+    keys = [issue["key"] for issue in answer["issues"]]
     assert sorted(keys, key=lambda key: int(key[4:])) == [f"OPS-{number}" for number in range(1, 10)]
     assert keys != sorted(keys, key=lambda key: int(key[4:]))
     fetched = jira.post(
         "/issue/bulkfetch", {"issueIdsOrKeys": keys, "properties": ["syncd"], "fields": ["summary"]}
     )
     assert all(
-        one["fields"]["summary"] == f"number {one['properties']['syncd']['op']}" for one in fetched["issues"]
+        issue["fields"]["summary"] == f"number {issue['properties']['syncd']['op']}"
+        for issue in fetched["issues"]
     )
 
 
@@ -32,7 +33,7 @@ def test_a_bulk_create_in_which_all_fails_is_a_400(jira: Any) -> None:
     answer = jira.post("/issue/bulk", {"issueUpdates": [{"fields": fields("")}] * 2})
     assert jira.status == 400
     assert answer["issues"] == []
-    assert [one["failedElementNumber"] for one in answer["errors"]] == [0, 1]
+    assert [error["failedElementNumber"] for error in answer["errors"]] == [0, 1]
 
 
 def test_fifty_at_once_and_no_more(world: Any, jira: Any) -> None:
@@ -47,7 +48,7 @@ def test_a_bulk_fetch_is_ascending_and_silent_about_what_it_lacks(world: Any, ji
     world.jira.set_security("OPS-3", "Board only", "Priya Raman")
     names = ["OPS-4", "OPS-3", "OPS-2", "OPS-1", "OPS-77", "10001"]
     answer = jira.post("/issue/bulkfetch", {"issueIdsOrKeys": names, "fields": ["status"]})
-    assert ([one["key"] for one in answer["issues"]], answer["issueErrors"]) == (["OPS-1", "OPS-4"], [])
+    assert ([issue["key"] for issue in answer["issues"]], answer["issueErrors"]) == (["OPS-1", "OPS-4"], [])
 
 
 def test_what_could_not_be_read_this_time_is_among_the_errors(world: Any, jira: Any) -> None:
@@ -56,7 +57,7 @@ def test_what_could_not_be_read_this_time_is_among_the_errors(world: Any, jira: 
     body = {"issueIdsOrKeys": [made.key]}
     first = jira.post("/issue/bulkfetch", body)
     assert (first["issues"], first["issueErrors"][0]["id"]) == ([], str(made.id))
-    assert [one["key"] for one in jira.post("/issue/bulkfetch", body)["issues"]] == [made.key]
+    assert [issue["key"] for issue in jira.post("/issue/bulkfetch", body)["issues"]] == [made.key]
 
 
 def test_a_bulk_fetch_follows_moved_issues(world: Any, jira: Any) -> None:

@@ -22,7 +22,7 @@ def test_comments_are_paged_by_place(world: Any, jira: Any, issue: str) -> None:
         world.jira.comment(issue, f"number {number}", "Amara Osei")
     page = jira.get(f"/issue/{issue}/comment?startAt=3&maxResults=5")
     assert (page["startAt"], page["total"]) == (3, 5)
-    assert [one["body"] for one in page["comments"]] == ["number 3", "number 4"]
+    assert [comment["body"] for comment in page["comments"]] == ["number 3", "number 4"]
     newest = jira.get(f"/issue/{issue}/comment?orderBy=-created&maxResults=1")
     assert newest["comments"][0]["body"] == "number 4"
 
@@ -33,7 +33,7 @@ def test_comments_are_edited_and_deleted_by_people(world: Any, jira: Any, issue:
     world.jira.edit_comment(issue, first.id, "first, corrected", "Priya Raman")
     world.jira.delete_comment(issue, second.id, "Priya Raman")
     comments = jira.get(f"/issue/{issue}/comment")["comments"]
-    assert [(one["body"], one["updateAuthor"]["displayName"]) for one in comments] == [
+    assert [(comment["body"], comment["updateAuthor"]["displayName"]) for comment in comments] == [
         ("first, corrected", "Priya Raman")
     ]
     jira.get(f"/issue/{issue}/comment/{second.id}")
@@ -72,7 +72,7 @@ def test_a_property_is_new_once_and_does_not_count_as_an_update(world: Any, jira
         statuses.append(jira.status)
     assert statuses == [201, 200]
     assert jira.get(path) == {"key": "syncd", "value": {"op": "b"}}
-    assert [one["key"] for one in jira.get(f"/issue/{issue}/properties")["keys"]] == ["syncd"]
+    assert [key["key"] for key in jira.get(f"/issue/{issue}/properties")["keys"]] == ["syncd"]
     assert jira.get(f"/issue/{issue}")["fields"]["updated"] == "2026-11-16T06:00:00.000+0000"
 
 

@@ -144,7 +144,7 @@ def test_an_edit_is_dated_and_in_the_changelog(world: Any, jira: Any, issue: str
     assert shown["fields"] == {"summary": "new", "updated": "2026-11-16T06:01:30.000+0000"}
     entry = shown["changelog"]["histories"][0]
     assert (entry["author"]["accountId"], entry["created"]) == (BOT_ACCOUNT, "2026-11-16T06:01:30.000+0000")
-    assert {(one["field"], one["fromString"], one["toString"]) for one in entry["items"]} == {
+    assert {(item["field"], item["fromString"], item["toString"]) for item in entry["items"]} == {
         ("summary", "Checkout is down", "new"),
         ("priority", "Medium", "Highest"),
     }
@@ -164,7 +164,7 @@ def test_labels_are_added_and_removed_by_verbs(jira: Any, issue: str) -> None:
     jira.put(f"/issue/{issue}", {"update": {"labels": [{"set": ["d"]}]}})
     assert jira.get(f"/issue/{issue}")["fields"]["labels"] == ["d"]
     changes = jira.get(f"/issue/{issue}/changelog")["values"]
-    assert [(one["items"][0]["fromString"], one["items"][0]["toString"]) for one in changes] == [
+    assert [(change["items"][0]["fromString"], change["items"][0]["toString"]) for change in changes] == [
         ("", "a b"), ("a b", "b c"), ("b c", "d"),
     ]  # fmt: skip
 

@@ -5,9 +5,15 @@ from syncd.sandbox.cast import BOT_ACCOUNT
 
 def test_the_create_screen_is_described_by_the_new_endpoints(world: Any, jira: Any) -> None:
     types = jira.get("/issue/createmeta/OPS/issuetypes")["issueTypes"]
-    assert [one["name"] for one in types] == ["Incident", "Bug", "Task", "Postmortem", "Sub-task"]
+    assert [issue_type["name"] for issue_type in types] == [
+        "Incident",
+        "Bug",
+        "Task",
+        "Postmortem",
+        "Sub-task",
+    ]
     page = jira.get("/issue/createmeta/OPS/issuetypes/10101?maxResults=200")
-    by_id = {one["fieldId"]: one for one in page["fields"]}
+    by_id = {field["fieldId"]: field for field in page["fields"]}
     assert by_id["summary"]["required"] is True
     assert by_id["priority"]["allowedValues"][0]["name"] == "Highest"
     assert by_id["customfield_10050"]["schema"]["custom"].endswith(":select")
@@ -18,10 +24,17 @@ def test_the_create_screen_is_described_by_the_new_endpoints(world: Any, jira: A
 def test_a_project_tells_its_components_statuses_and_levels(world: Any, jira: Any) -> None:
     project = jira.get("/project/OPS")
     assert (project["style"], project["lead"]["displayName"]) == ("classic", "Priya Raman")
-    assert "Yoomonea Service" not in [one["name"] for one in jira.get("/project/OPS/components")]
+    assert "Yoomonea Service" not in [component["name"] for component in jira.get("/project/OPS/components")]
     incident = jira.get("/project/OPS/statuses")[0]
-    assert [one["name"] for one in incident["statuses"]] == ["To Do", "In Progress", "In Review", "Done"]
-    assert [one["name"] for one in jira.get("/project/OPS/securitylevel")["levels"]] == ["Security incident"]
+    assert [status["name"] for status in incident["statuses"]] == [
+        "To Do",
+        "In Progress",
+        "In Review",
+        "Done",
+    ]
+    assert [level["name"] for level in jira.get("/project/OPS/securitylevel")["levels"]] == [
+        "Security incident"
+    ]
     world.jira.site.project("OPS").denied.add("SET_ISSUE_SECURITY")
     assert jira.get("/project/OPS/securitylevel")["levels"] == []
     jira.get("/project/NOPE")
@@ -31,13 +44,13 @@ def test_a_project_tells_its_components_statuses_and_levels(world: Any, jira: An
 def test_the_site_tells_what_it_has(jira: Any) -> None:
     assert jira.get("/priority")[0]["name"] == "Highest"
     assert jira.get("/priority/search")["isLast"] is True
-    assert "Duplicate" in [one["name"] for one in jira.get("/resolution")]
+    assert "Duplicate" in [resolution["name"] for resolution in jira.get("/resolution")]
     assert {"Relates", "Blocks", "Cloners", "Duplicate"} == {
-        one["name"] for one in jira.get("/issueLinkType")["issueLinkTypes"]
+        issuelinktype["name"] for issuelinktype in jira.get("/issueLinkType")["issueLinkTypes"]
     }
-    fields = {one["id"]: one for one in jira.get("/field")}
+    fields = {a_field["id"]: a_field for a_field in jira.get("/field")}
     assert (fields["customfield_10050"]["name"], fields["customfield_10050"]["custom"]) == ("Severity", True)
-    assert {one["name"] for one in jira.get("/status")} == {"To Do", "In Progress", "In Review", "Done"}
+    assert {status["name"] for status in jira.get("/status")} == {"To Do", "In Progress", "In Review", "Done"}
     assert len(jira.get("/issuetype")) == 5
 
 
@@ -70,7 +83,7 @@ def test_what_is_not_allowed_is_refused(world: Any, jira: Any, issue: str) -> No
 
 def test_users_are_found_by_the_beginning_of_name_or_address(world: Any, jira: Any) -> None:
     def found(query: str) -> list[str]:
-        return [one["displayName"] for one in jira.get(f"/user/search?query={query}")]
+        return [user["displayName"] for user in jira.get(f"/user/search?query={query}")]
 
     assert found("amara.osei@qrpay.example") == found("osei") == ["Amara Osei"]
     assert found("mei.tanaka@qrpay.example") == ["Mei Tanaka"]
@@ -86,7 +99,7 @@ def test_without_the_permission_a_user_search_finds_nobody_silently(world: Any, 
 
 
 def test_only_active_people_can_be_assigned(world: Any, jira: Any) -> None:
-    names = [one["displayName"] for one in jira.get("/user/assignable/search?project=OPS&maxResults=100")]
+    names = [user["displayName"] for user in jira.get("/user/assignable/search?project=OPS&maxResults=100")]
     assert "Amara Osei" in names
     assert "Jonas Lindqvist" not in names
     world.jira.site.project("OPS").unassignable.add(world.jira.account_id("Amara Osei"))

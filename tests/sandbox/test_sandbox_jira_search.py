@@ -23,7 +23,7 @@ def keys(world: Any) -> list[str]:
 def found(jira: Any, jql: str, **more: Any) -> list[str]:
     answer = jira.post("/search/jql", {"jql": jql, "fields": ["key"], **more})
     assert jira.status == 200, answer
-    return [one["key"] for one in answer["issues"]]
+    return [issue["key"] for issue in answer["issues"]]
 
 
 def refused(jira: Any, jql: str) -> str:
@@ -42,7 +42,7 @@ def test_the_old_search_is_gone(jira: Any, method: str) -> None:
 
 def test_by_default_only_ids_are_shown(jira: Any, keys: list[str]) -> None:
     answer = jira.get("/search/jql?jql=project%20%3D%20OPS")
-    assert [list(one) for one in answer["issues"]] == [["id"]] * 3
+    assert [list(issue) for issue in answer["issues"]] == [["id"]] * 3
     assert answer["isLast"] is True
     assert "nextPageToken" not in answer
 
@@ -125,7 +125,7 @@ def test_pages_are_followed_by_their_tokens(jira: Any, keys: list[str]) -> None:
     first = jira.get(path)
     assert (len(first["issues"]), first["isLast"]) == (2, False)
     second = jira.get(f"{path}&nextPageToken={quote(first['nextPageToken'])}")
-    assert ([one["key"] for one in second["issues"]], second["isLast"]) == ([keys[2]], True)
+    assert ([issue["key"] for issue in second["issues"]], second["isLast"]) == ([keys[2]], True)
 
 
 def test_a_token_belongs_to_its_query_and_dies_after_a_week(world: Any, jira: Any, keys: list[str]) -> None:
@@ -158,7 +158,7 @@ def test_the_index_lags_in_what_it_finds_and_in_what_it_shows(world: Any, jira: 
     assert jira.get(f"/issue/{keys[0]}")["fields"]["summary"] == "renamed"
     reconciled = {"jql": "project = OPS", "fields": ["summary"], "reconcileIssues": [10001, new.id]}
     page = jira.post("/search/jql", reconciled)
-    assert {one["fields"]["summary"] for one in page["issues"]} >= {"renamed", "brand new"}
+    assert {issue["fields"]["summary"] for issue in page["issues"]} >= {"renamed", "brand new"}
     world.advance(30)
     assert found(jira, "labels = pd-Q1") == []
     assert new.key in found(jira, "project = OPS")

@@ -51,7 +51,7 @@ def test_done_sets_the_resolution_and_leaving_clears_it(world: Any, jira: Any, i
     assert shown(jira, issue) == ("In Progress", None)
     entry = jira.get(f"/issue/{issue}/changelog")["values"][-1]
     assert entry["author"]["accountId"] == BOT_ACCOUNT
-    assert {(one["fieldId"], one["fromString"], one["toString"]) for one in entry["items"]} == {
+    assert {(item["fieldId"], item["fromString"], item["toString"]) for item in entry["items"]} == {
         ("resolution", "Done", None),
         ("status", "Done", "In Progress"),
     }
@@ -69,7 +69,9 @@ def test_a_required_screen_field_must_come_along(world: Any, jira: Any) -> None:
     )
     assert row["hasScreen"] is True
     assert row["fields"]["resolution"]["required"] is True
-    assert "Won't Do" in [one["name"] for one in row["fields"]["resolution"]["allowedValues"]]
+    assert "Won't Do" in [
+        allowedvalue["name"] for allowedvalue in row["fields"]["resolution"]["allowedValues"]
+    ]
     assert move(jira, made, "Done", fields={"resolution": {"name": "Won't Do"}}) == 204
     assert shown(jira, made) == ("Done", "Won't Do")
 
@@ -129,7 +131,7 @@ def test_a_localised_site_keeps_the_names_of_creation(world: Any, jira: Any) -> 
     assert (status["name"], status["untranslatedName"]) == ("Zu erledigen", "To Do")
     assert move(jira, made, "Fertig") == 204
     found = jira.post("/search/jql", {"jql": 'status = "Done"', "fields": ["key"]})
-    assert [one["key"] for one in found["issues"]] == [made]
+    assert [issue["key"] for issue in found["issues"]] == [made]
 
 
 def test_people_move_issues_by_the_ways_that_there_are(world: Any, issue: str) -> None:

@@ -9,7 +9,7 @@ MEI, AMARA, PRIYA = "Mei Tanaka", "Amara Osei", "Priya Raman"
 
 
 def ids(answer: Any) -> list[str]:
-    return [one["id"] for one in answer["incidents"]]
+    return [incident["id"] for incident in answer["incidents"]]
 
 
 def test_a_wrong_key_is_answered_with_an_empty_page(pagerduty: Any) -> None:
@@ -66,7 +66,7 @@ def test_pages_say_whether_there_is_more_and_the_total_only_when_asked(world: An
     for number in range(5):
         world.pagerduty.trigger("Payments", f"number {number}")
     page = pagerduty.get("/incidents?limit=2&offset=2")
-    assert [one["incident_number"] for one in page["incidents"]] == [3, 4]
+    assert [incident["incident_number"] for incident in page["incidents"]] == [3, 4]
     assert (page["more"], page["total"]) == (True, None)
     last = pagerduty.get("/incidents?limit=2&offset=4&total=true")
     assert (last["more"], last["total"]) == (False, 5)
@@ -82,7 +82,7 @@ def test_sorting_by_two_fields(world: Any, pagerduty: Any) -> None:
     for urgency in ("low", "high", "low"):
         world.pagerduty.trigger("Payments", "x", urgency=urgency)
     page = pagerduty.get("/incidents?sort_by=urgency:asc,incident_number:desc")
-    assert [one["incident_number"] for one in page["incidents"]] == [2, 3, 1]
+    assert [incident["incident_number"] for incident in page["incidents"]] == [2, 3, 1]
 
 
 def test_an_incident_is_found_by_id_and_by_number(world: Any, pagerduty: Any) -> None:
@@ -91,7 +91,7 @@ def test_an_incident_is_found_by_id_and_by_number(world: Any, pagerduty: Any) ->
     assert by_number == pagerduty.get(f"/incidents/{made.id}")["incident"]
     assert by_number["summary"] == "[#1] Stripe degraded"
     assert by_number["priority"]["summary"] == "P1"
-    assert [one["name"] for one in by_number["custom_fields"]] == ["data_affected"]
+    assert [field["name"] for field in by_number["custom_fields"]] == ["data_affected"]
     assert pagerduty.get("/incidents/99") == {"error": {"message": "Not Found", "code": 2100}}
 
 

@@ -6,7 +6,7 @@ MEI, AMARA, PRIYA = "Mei Tanaka", "Amara Osei", "Priya Raman"
 
 
 def kinds(answer: Any) -> list[str]:
-    return [one["type"].removesuffix("_log_entry") for one in answer["log_entries"]]
+    return [entry["type"].removesuffix("_log_entry") for entry in answer["log_entries"]]
 
 
 def test_the_log_tells_the_newest_first_with_agent_and_channel(world: Any, pagerduty: Any) -> None:
@@ -76,7 +76,7 @@ def test_every_kind_of_change_leaves_its_entry(world: Any, pagerduty: Any) -> No
         "field_value_change", "field_value_change", "acknowledge", "snooze", "link", "resolve",
         "field_value_change",
     ]  # fmt: skip
-    reassigned = [one["summary"] for one in pagerduty.get("/log_entries")["log_entries"]]
+    reassigned = [entry["summary"] for entry in pagerduty.get("/log_entries")["log_entries"]]
     assert f"Reassigned to {PRIYA} by {AMARA}" in reassigned
 
 
@@ -159,7 +159,7 @@ def test_a_note_of_our_own_is_edited_over_the_api(world: Any, pagerduty: Any) ->
 
 
 def test_the_directory_is_complete(pagerduty: Any) -> None:
-    assert [one["name"] for one in pagerduty.get("/priorities")["priorities"]] == [
+    assert [priority["name"] for priority in pagerduty.get("/priorities")["priorities"]] == [
         "P1",
         "P2",
         "P3",
@@ -167,7 +167,7 @@ def test_the_directory_is_complete(pagerduty: Any) -> None:
         "P5",
     ]
     assert len(pagerduty.get("/services?limit=100")["services"]) == 10
-    assert [one["id"] for one in pagerduty.get("/services?query=alipay")["services"]] == ["PSVC001"]
+    assert [service["id"] for service in pagerduty.get("/services?query=alipay")["services"]] == ["PSVC001"]
     assert pagerduty.get("/users?query=amara")["users"][0]["email"] == "amara.osei@qrpay.example"
     assert pagerduty.get("/schedules")["schedules"][0]["users"][0]["summary"] == AMARA
     assert (

@@ -14,12 +14,12 @@ def test_the_morning_is_played_in_sandbox_time(world: Any) -> None:
     assert world.clock() == START + timedelta(hours=2)
     assert story.next_at is None
     incidents = list(world.pagerduty.account.incidents.values())
-    assert [one.status for one in incidents] == ["resolved"] * 6
+    assert [incident.status for incident in incidents] == ["resolved"] * 6
     alipay, blubank = incidents[:2]
     assert (alipay.resolved_at, alipay.priority_id) == (START + timedelta(seconds=2400), "PPRIO01")
     assert blubank.title == "BluBank settlement runs 40 minutes late"
     assert story.scene.incidents["alipay"] == alipay.id
-    assert [one.merged_into for one in incidents].count(incidents[2].id) == 1
+    assert [incident.merged_into for incident in incidents].count(incidents[2].id) == 1
 
 
 def test_steps_about_missing_tickets_are_passed_over(world: Any) -> None:
@@ -28,7 +28,7 @@ def test_steps_about_missing_tickets_are_passed_over(world: Any) -> None:
     incident = story.scene.incidents["alipay"]
     ticket = world.jira.create("Priya Raman", "Alipay", type="Incident", labels=["syncd", f"pd-{incident}"])
     story.play_until(7200)
-    assert [one.body for one in ticket.comments] == ["Merchant support counts 14 calls so far."]
+    assert [comment.body for comment in ticket.comments] == ["Merchant support counts 14 calls so far."]
     assert [step.at for step in story.passed_over] == [1200]
 
 

@@ -20,5 +20,5 @@ def web_of(house: Rig) -> Iterator[Callable[..., Web]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.listener.stop(5)
+    for web in made:
+        web.listener.stop(5)

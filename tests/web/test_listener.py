@@ -224,7 +224,7 @@ def test_a_webhook_makes_a_row_to_look_again_and_nothing_else(house: Rig, web_of
     house.loop.work_queue.submit(web.handed)
     house.loop.work_queue.drain()
     assert web.looks() == []
-    assert [one.kind for one in house.operations("done")][:1] == ["create_ticket"]
+    assert [operation.kind for operation in house.operations("done")][:1] == ["create_ticket"]
 
 
 def test_a_note_asks_for_the_notes_and_an_unknown_incident_by_reference_is_passed_over(
@@ -236,7 +236,7 @@ def test_a_note_asks_for_the_notes_and_an_unknown_incident_by_reference_is_passe
     incident = trigger(house)
     house.cycle()
     assert web.send("pagerduty", pagerduty(incident, "incident.annotated")).text == "used\n"
-    assert [one.notes for one in web.looks()] == [True]
+    assert [look.notes for look in web.looks()] == [True]
 
 
 def test_the_same_delivery_twice_is_used_once(house: Rig, web_of: Callable[..., Web]) -> None:
@@ -277,7 +277,7 @@ def test_what_cannot_be_used_is_accepted_and_passed_over(web_of: Callable[..., W
         answers = [web.send(source, body) for body in USELESS]
     finally:
         gc.enable()
-    assert {(one.status_code, one.text) for one in answers} == {(202, "unused\n")}
+    assert {(answer.status_code, answer.text) for answer in answers} == {(202, "unused\n")}
     assert web.looks() == []
 
 
@@ -329,7 +329,7 @@ def test_jira_says_which_ticket_changed_and_which_was_deleted(house: Rig, web_of
     web = web_of()
     incident = trigger(house)
     house.cycle()
-    (ticket,) = [one for one in house.operations("done") if one.kind == "create_ticket"]
+    (ticket,) = [operation for operation in house.operations("done") if operation.kind == "create_ticket"]
     issue = {"id": ticket.remote_id, "key": "OPS-1"}
     body = json.dumps({"webhookEvent": "jira:issue_updated", "issue": issue, "timestamp": 1}).encode()
     identified = {"X-Atlassian-Webhook-Identifier": "a"}
@@ -367,7 +367,7 @@ def test_a_webhook_arrives_also_at_an_address_with_a_slash_at_its_end(
     web = web_of()
     incident = trigger(house)
     house.cycle()
-    (ticket,) = [one for one in house.operations("done") if one.kind == "create_ticket"]
+    (ticket,) = [operation for operation in house.operations("done") if operation.kind == "create_ticket"]
     assert web.send(f"pagerduty{end}", pagerduty(incident)).status_code == 202
     body = json.dumps({"webhookEvent": "jira:issue_updated", "issue": {"id": ticket.remote_id}}).encode()
     assert web.send(f"jira{end}", body).status_code == 202
