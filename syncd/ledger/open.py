@@ -261,7 +261,8 @@ def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
         instance = secrets.token_hex(4)
         set_meta(session, "instance", instance)
         set_meta(session, "salt", secrets.token_hex(16))
-        set_meta(session, "born", now.isoformat())
+        # PagerDuty tells whole seconds: an incident of this second counts as younger
+        set_meta(session, "born", now.replace(microsecond=0).isoformat())
         audit.append(session, now, "ledger.born", data={"instance": instance})
     run = int(get_meta(session, "run") or 0) + 1
     set_meta(session, "run", str(run))

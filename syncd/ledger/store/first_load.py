@@ -51,9 +51,7 @@ _CREATED_AT = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == 
 
 
 def _first_start(session: Session) -> datetime:
-    born = session.get_one(MetaRow, "born")
-    # PagerDuty's times have no fractions: an incident that begins in the second of the start is new
-    return datetime.fromisoformat(born.value).replace(microsecond=0)
+    return datetime.fromisoformat(session.get_one(MetaRow, "born").value)
 
 
 def is_accepted(ledger: Transactions) -> bool:
