@@ -84,7 +84,7 @@ class ControlLoop:
 
     def __init__(self, context: EngineContext) -> None:
         self.context = context
-        self.pagerduty = PagerDutyPoller(context, self._begin_early)
+        self.pagerduty = PagerDutyPoller(context, self._begin_early, lambda: self.work_queue.let_work())
         self.jira = JiraPoller(context)
         self._reconciler = Reconciler(
             context,

@@ -28,7 +28,10 @@ PUSHED_BACK = 60.0
 LIGHT_BESIDE = 1
 """Light incidents that begin while grave ones are worked on: all threads share one interpreter."""
 GIVES_WAY = 0.25
-"""Real seconds that a light incident waits before each of its steps while grave ones are worked on."""
+"""Real seconds that a light incident waits before each of its steps while grave ones are worked on.
+
+A page of older log entries waits as long while workers are busy.
+"""
 BESIDE = (Rank.NOTICE, Rank.GRAVE, Rank.GRAVE)
 """The least ranks of further workers: one is always free of light tickets, two also of light notices."""
 
@@ -218,6 +221,19 @@ class WorkQueue:
             return
         with self._change:
             self._change.wait_for(lambda: self._stopping or not self._has_grave(), GIVES_WAY)
+
+    def let_work(self) -> None:
+        """Let the workers go first until none is busy and nothing is queued, for `GIVES_WAY` at most.
+
+        For a reader whose news can wait: all threads share one interpreter.
+        """
+        if not self.threaded:
+            return
+        with self._change:
+            self._change.wait_for(lambda: self._stopping or not self._in_work(), GIVES_WAY)
+
+    def _in_work(self) -> bool:
+        return bool(self._queued()) or any(rank != RESERVED for rank in self._busy.values())
 
     def _has_grave(self) -> bool:
         """Return True if grave incidents wait or are worked on."""

@@ -266,3 +266,44 @@ def test_workers_begin_with_a_grave_incident_while_the_poll_still_reads(house: R
     house.world.advance(30)
     poller.poll()
     assert begun == [[gravest]]
+
+
+def test_older_log_entries_give_way_where_a_page_brought_news(house: Rig) -> None:
+    house.cycle()
+    gave_way: list[int] = []
+    poller = PagerDutyPoller(house.context, give_way=lambda: gave_way.append(1))
+    poller.poll()
+    assert gave_way == []
+    for number in range(110):
+        trigger(house, f"Storm {number}", priority="P4")
+    house.world.advance(30)
+    poller.poll()
+    first = len(gave_way)
+    assert first > 0
+    poller.poll()
+    assert len(gave_way) == first
+
+
+def test_who_lets_the_workers_go_first_waits_until_they_are_done_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, goes_on = Event(), Event()
+
+    def work(_incident: str) -> Later:
+        begun.set()
+        assert goes_on.wait(PATIENCE)
+        return Later()
+
+    queue = queue_of(work)
+    # without threads the caller works itself
+    queue.submit(["P1"])
+    queue.let_work()
+    queue.start(1)
+    assert begun.wait(PATIENCE)
+    queue.let_work()
+    assert not queue.idle()
+    monkeypatch.setattr(work_queue_module, "GIVES_WAY", PATIENCE)
+    goes_on.set()
+    queue.let_work()
+    assert queue.idle()
+    assert queue.stop(PATIENCE)

@@ -61,14 +61,18 @@ class PagerDutyPoller:
     """The fast poll's two reads of PagerDuty."""
 
     def __init__(
-        self, context: EngineContext, on_news: Callable[[list[str]], None] = lambda _incidents: None
+        self,
+        context: EngineContext,
+        on_news: Callable[[list[str]], None] = lambda _incidents: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         """Call `on_news` with new incidents that are grave or many, once they are stored.
 
-        None of them is older than the ledger.
+        None of them is older than the ledger. `give_way` is called before older log entries are read.
         """
         self._context = context
         self._on_news = on_news
+        self._give_way = give_way
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
         # how the list showed an incident last, with all that syncd does not read of it
@@ -165,6 +169,9 @@ class PagerDutyPoller:
             self._write_entries(page.entries, read_seq)
             self._note_unread(page.unread)
             offset, more = offset + PAGE, page.more
+            if more and page.entries:
+                # a storm's incidents are known from the list of open ones: their tickets go first
+                self._give_way()
         return True
 
     def _write_entries(self, entries: Sequence[LogEntry], read_seq: int) -> None:
