@@ -85,6 +85,12 @@ class History:
         for incident in self._random.sample(open_ids, min(2, len(open_ids))):
             self._turn(incident)
 
+    def calm_down(self) -> None:
+        """Acknowledge what nobody has acknowledged: PagerDuty would escalate it, and the ticket follows."""
+        for incident, state in self.incidents.items():
+            if state == "triggered":
+                self._turn(incident)
+
     def _turn(self, incident: str) -> None:
         state = self.incidents[incident]
         act = "acknowledge" if state == "triggered" else self._random.choice(["resolve", "note"])

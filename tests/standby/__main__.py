@@ -201,6 +201,7 @@ def prove(counts: dict[str, int], seed: int, seconds: float = 0.0) -> Result:
                 took = getattr(strikes, kind)(leader)
                 result.takeovers.setdefault(kind, []).append(took)
                 sys.stderr.write(f"{kind}: {took:.1f} s\n")
+            history.calm_down()
             _rest(pair, sandbox, result)
             judge(sandbox.read("state"), history, result.report)
             result.codes = _codes(pair)
