@@ -13,7 +13,9 @@ import responses
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.http import transport as transports
 from syncd.remote.http.transport import Transport
+from syncd.remote.http.wire import load
 from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 
 URL = "https://api.pagerduty.com"
@@ -358,6 +360,65 @@ def test_an_open_incident_that_looks_as_before_is_not_read_again(
     assert again.same == {"PABC123": first.incidents[0].created_at}
     assert not again.empty
     assert again.last_created() == max(each_incident.created_at for each_incident in first.incidents)
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return a list that grows with each answer that is parsed."""
+    answers: list[bytes] = []
+
+    def count(content: bytes) -> Any:
+        answers.append(content)
+        return load(content)
+
+    monkeypatch.setattr(transports, "load", count)
+    return answers
+
+
+def test_a_page_of_log_entries_that_were_all_seen_is_not_parsed_again(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, parsed: list[bytes]
+) -> None:
+    told = [entry(id="R1"), entry(id="R2"), entry(id="R3", incident=None)]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": True})
+    seen = {"R1": NOON, "R2": NOON}
+
+    def read(minutes: int = 0) -> tuple[list[str], bool]:
+        since = NOON + timedelta(minutes=minutes)
+        page = pagerduty.log_entries(since, since + timedelta(hours=1), 0, seen)
+        return [shown.id for shown in page.entries], page.more
+
+    assert [read(), read(1), len(parsed)] == [([], True), ([], True), 1]
+    # a reload makes syncd forget what it has seen
+    del seen["R2"]
+    assert [read(), len(parsed)] == [(["R2"], True), 2]
+    seen["R2"] = NOON
+    mock.upsert("GET", f"{URL}/log_entries", json={"log_entries": [entry(id="R4"), *told], "more": False})
+    assert [read(), len(parsed)] == [(["R4"], False), 3]
+
+
+def test_an_unreadable_log_entry_is_told_each_time(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
+    told = [entry(id="R1", created_at="yesterday")]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
+    pages = [pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0) for _ in range(2)]
+    assert [[*page.unread] for page in pages] == [["PABC123"]] * 2
+
+
+def test_a_page_of_open_incidents_that_all_look_as_before_is_not_parsed_again(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, parsed: list[bytes]
+) -> None:
+    told = [incident(), incident(id="P2")]
+    mock.get(f"{URL}/incidents", json={"incidents": told, "more": False})
+    first = pagerduty.open_incidents(["PSVC001"], 0, {})
+    again = pagerduty.open_incidents(["PSVC001"], 0, first.looks)
+    del parsed[:]
+    assert pagerduty.open_incidents(["PSVC001"], 0, first.looks) == again
+    assert ([*again.same], parsed) == (["PABC123", "P2"], [])
+    # a reader that knows other looks reads the page anew
+    other = {**first.looks, "P2": "another look"}
+    assert [shown.id for shown in pagerduty.open_incidents(["PSVC001"], 0, other).incidents] == ["P2"]
+    assert len(pagerduty.open_incidents(["PSVC001"], 0).incidents) == 2
 
 
 @pytest.mark.parametrize("about", [{"id": None}, {}, {"id": 12}, {"id": ""}, {"id": "a/b"}, "PABC123", None])

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import (
@@ -29,7 +29,7 @@ from syncd.domain.postmortem import Alert
 from syncd.remote.answers import IncidentPage, LogPage
 from syncd.remote.errors import NotDone
 from syncd.remote.http.login import Question
-from syncd.remote.http.transport import Transport
+from syncd.remote.http.transport import REMEMBERED, Transport
 from syncd.remote.http.wire import Wire, each, each_readable, identifier, moment, reading
 from syncd.remote.pagerduty import wire
 from syncd.remote.pagerduty.directory import PAGE, SERVICE, PagerDutyDirectory, Params, page
@@ -56,8 +56,34 @@ class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
         """Do nothing: the transport counts."""
 
 
+Page = TypeVar("Page")
+
+
+class _OldNews(Generic[Page]):
+    """Pages that show nothing but what their reader knows, by the look of their answer."""
+
+    def __init__(self) -> None:
+        self._pages: dict[bytes, tuple[Collection[Any], Page]] = {}
+
+    def find(self, look: bytes, known: Container[Any]) -> Page | None:
+        """Return a page that was kept, None if it shows more than `known`."""
+        parts, page = self._pages.get(look, ((), None))
+        return page if all(part in known for part in parts) else None
+
+    def keep(self, look: bytes, parts: Collection[Any], page: Page) -> None:
+        """Keep a page that shows these parts and nothing else."""
+        while len(self._pages) >= REMEMBERED:
+            del self._pages[next(iter(self._pages))]
+        self._pages[look] = parts, page
+
+
 class PagerDutyClient(PagerDutyDirectory):
     """One thread's PagerDuty client."""
+
+    def __init__(self, session: Any) -> None:
+        super().__init__(session)
+        self._old_logs = _OldNews[LogPage]()
+        self._old_lists = _OldNews[IncidentPage]()
 
     def identity(self) -> str:
         """Return the account's subdomain; raise `Unknown(BROKEN)` where no object names it."""
@@ -99,7 +125,8 @@ class PagerDutyClient(PagerDutyDirectory):
     ) -> LogPage:
         """Return 100 log entries of [since, until), newest first, without those of no incident.
 
-        Entries whose ids were `seen` are left out too, unread: an entry never changes.
+        Entries whose ids were `seen` are left out too, unread: an entry never changes. Nor is an answer
+        parsed that shows nothing else.
         """
         params: Params = {
             "since": wire.z(since),
@@ -107,7 +134,10 @@ class PagerDutyClient(PagerDutyDirectory):
             "include[]": ["incidents"],
             **page(offset),
         }
-        body = self._get("/log_entries", params)
+        answer = self._session.get("/log_entries", params=params)
+        if (known := self._old_logs.find(answer.look, seen)) is not None:
+            return known
+        body = answer.json()
         with reading(SERVICE, "GET /log_entries"):
             entries, unread = each_readable(
                 body, "log_entries", lambda raw: wire.log_entry(raw, seen), lambda raw: raw["incident"]["id"]
@@ -115,7 +145,11 @@ class PagerDutyClient(PagerDutyDirectory):
             fresh = tuple(entry for entry in entries if entry)
             # an empty page that promises more would go on for ever
             more = wire.more(body) and bool(body["log_entries"])
-            return LogPage(entries=fresh, more=more, unread=unread)
+            read = LogPage(entries=fresh, more=more, unread=unread)
+            if not fresh and not unread:
+                idents = [raw["id"] for raw in body["log_entries"] if wire.names_incident(raw)]
+                self._old_logs.keep(answer.look, idents, read)
+            return read
 
     def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
         """Return the log entries of one incident, oldest first; at most the latest 2,000."""
@@ -252,18 +286,24 @@ class PagerDutyClient(PagerDutyDirectory):
             params["statuses[]"] = [status.value for status in statuses]
         if services:
             params["service_ids[]"] = services
-        body = self._get("/incidents", params)
+        answer = self._session.get("/incidents", params=params)
+        if looks and (known := self._old_lists.find(answer.look, looks.items())) is not None:
+            return known
+        body = answer.json()
         with reading(SERVICE, "GET /incidents"):
             sieve = _Sieve(looks)
             parsed, unread = each_readable(body, "incidents", sieve.parse, itemgetter("id"))
             incidents = tuple(incident for incident in parsed if incident)
-            return IncidentPage(
+            read = IncidentPage(
                 incidents=incidents,
                 more=wire.more(body),
                 unread=unread,
                 same=sieve.same,
                 looks=sieve.looks,
             )
+            if looks and not incidents and not unread:
+                self._old_lists.keep(answer.look, [(ident, looks[ident]) for ident in sieve.same], read)
+            return read
 
 
 class _Sieve:

@@ -101,11 +101,9 @@ def log_entry(raw: Wire, seen: Container[str] = ()) -> LogEntry | None:
 
     Such an entry tells nothing that syncd could read by id; the slow poll reads every incident.
     """
-    about = raw.get("incident")
-    if not isinstance(about, dict) or not is_id(about.get("id")):
+    if not names_incident(raw) or raw["id"] in seen:
         return None
-    if raw["id"] in seen:
-        return None
+    about = raw["incident"]
     kind = raw["type"].removesuffix("_reference").removesuffix("_log_entry")
     # PagerDuty names the target of a merge in the entry that resolves the source.
     target = raw.get("linked_incident") if kind == "resolve" else None
@@ -121,6 +119,12 @@ def log_entry(raw: Wire, seen: Container[str] = ()) -> LogEntry | None:
         note=_note_in(raw.get("channel")) if kind == "annotate" else "",
         incident=_readable_incident(about),
     )
+
+
+def names_incident(entry: Wire) -> bool:
+    """Return True if a log entry names an incident by an id."""
+    about = entry.get("incident")
+    return isinstance(about, dict) and is_id(about.get("id"))
 
 
 def _note_in(channel: object) -> str:
