@@ -22,6 +22,10 @@ class ShiftedClock(SystemClock):
         """Return the shifted wall time."""
         return self._start + timedelta(seconds=self.boottime() - self._base)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let so many seconds pass at once; a process that `script` started before keeps its time."""
+        self._base -= seconds
+
     def script(self, before: str = "") -> str:
         """Return Python that runs the console script under this clock, after the statements `before`."""
         kind = WallShiftedClock.__name__ if self.by_wall else ShiftedClock.__name__

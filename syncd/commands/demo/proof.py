@@ -114,7 +114,7 @@ def prove(stage: Stage, out: Console) -> bool:
 def _cost(stage: Stage) -> Iterator[str]:
     journal = stage.world.journal
     # The work of earlier cycles must not count as the cost of a quiet one.
-    stage.loop.work_queue.wait_idle(PATIENCE)
+    stage.finish_work()
     pagerduty, jira = journal.total("pagerduty"), journal.total("jira")
     deletes = len(journal.offences()) or "none"
     yield (

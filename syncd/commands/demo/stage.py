@@ -132,6 +132,13 @@ class Stage:
             self._slow = Thread(target=self.loop.slow, name="slow poll", daemon=True)
             self._slow.start()
 
+    def finish_work(self) -> None:
+        """Wait until the workers and the slow poll have ended, so that no request of theirs is under way."""
+        with self._time_flows():
+            if self._slow is not None:
+                self._slow.join(PATIENCE)
+            self.loop.work_queue.wait_idle(PATIENCE)
+
     def leap(self, latest: float, *, long: bool = False) -> None:
         """Leap to the next time at which something may happen, and let the daemon work.
 
