@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -67,6 +68,31 @@ def test_no_message_leaves_a_process_that_may_not_write(fenced: Transport) -> No
         assert server.messages == []
     finally:
         server.end()
+
+
+def test_nothing_can_stop_a_process_between_the_last_check_and_the_body(
+    session: Sessions, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[bytes] = []
+
+    def send(connection: http.client.HTTPConnection, data: bytes) -> None:
+        steps.append(data)
+        whole(connection, data)
+
+    def why_not(_claimed_at: float | None) -> None:
+        steps.append(b"checked")
+
+    whole = http.client.HTTPConnection.send
+    monkeypatch.setattr(http.client.HTTPConnection, "send", send)
+    transport = Transport(clock, limits=Limits(connect=5, whole=5), why_not_send=why_not)
+    with RawServer(says({})) as server:
+        for body in (b'{"a": 1}', '{"a": 1}'):
+            session(server.url, through=transport).post(f"{server.url}/incidents", data=body)
+    assert [steps[0], steps[2]] == [b"checked"] * 2
+    for request in (steps[1], steps[3]):
+        assert request.startswith(b"POST /incidents HTTP/1.1\r\n")
+        assert request.endswith(b'\r\n\r\n{"a": 1}')
+    assert len(steps) == 4
 
 
 @pytest.fixture

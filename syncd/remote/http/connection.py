@@ -1,9 +1,10 @@
 """Connections that belong to a flight: none opens or sends without a deadline.
 
-These are urllib3's connections with three additions. The connect limit covers the whole (all addresses of a
+These are urllib3's connections with four additions. The connect limit covers the whole (all addresses of a
 name, proxy tunnel, TLS handshake), not each address. The socket is registered with the flight. The flight
-notes when the first byte of a request leaves, which tells "not done" from "unknown" afterwards. A name look-
-up cannot be interrupted and keeps the resolver's own limits; nothing has left by then.
+notes when the first byte of a request leaves, which tells "not done" from "unknown" afterwards. Headers and
+body leave in one piece, so that nothing can stop the process between the last check and the body. A name
+look-up cannot be interrupted and keeps the resolver's own limits; nothing has left by then.
 """
 
 from __future__ import annotations
@@ -57,6 +58,13 @@ class _Guarded(HTTPConnection):
     """The part that plain and TLS connections share."""
 
     _connecting = False
+    _body_follows = False
+    _headers = b""
+
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **named: Any) -> None:
+        """Send a request; a body of one piece leaves together with the headers."""
+        self._body_follows, self._headers = isinstance(body, bytes | str) and bool(body), b""
+        super().request(method, url, body, *args, **named)
 
     def connect(self) -> None:
         """Connect within the flight's connect limit."""
@@ -86,6 +94,9 @@ class _Guarded(HTTPConnection):
 
     def send(self, data: Any) -> None:
         """Send; note that the request leaves, unless this still builds a proxy's tunnel."""
+        if self._body_follows and not self._connecting:
+            self._body_follows, self._headers = False, data
+            return
         flight = current()
         if self.sock is None:
             self.connect()
@@ -94,6 +105,7 @@ class _Guarded(HTTPConnection):
             flight.holds(self.sock)
         if not self._connecting:
             flight.leaves()
+            data, self._headers = self._headers + data if self._headers else data, b""
         super().send(data)
 
 
