@@ -11,7 +11,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
@@ -19,22 +18,15 @@ from loguru import logger
 
 from syncd.config.load import Configuration
 from syncd.config.mapping.load import load_mappings
-from syncd.config.masks import mask
 from syncd.config.settings.access import on_loopback
 from syncd.config.settings.settings import Settings
-from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import Templates
-from syncd.config.templates.texts import TextValues
-from syncd.config.templates.ticket import Subject, cut_markup, render_ticket, ticket_context
-from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
-from syncd.domain.incident import Incident
-from syncd.domain.postmortem import Story
 from syncd.engine.context import EngineContext, build_context
 from syncd.engine.jobs.reload import Reloader, system_user, with_last_claims
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.rehearsal import rehearse
-from syncd.engine.rules import Roles, Rules
+from syncd.engine.rules import Rules, TicketRenderer
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.memory import clean_up_and_keep
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
@@ -44,8 +36,6 @@ from syncd.ledger.errors import LeadershipLost, LedgerError, LedgerReplaced, Led
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.key_values import DAEMON_STOPPED, set_value
 from syncd.ledger.store.loaded_rules import Loaded
-from syncd.policy.case import Rulebook
-from syncd.policy.severity import decide_severity
 from syncd.remote.chat import ChatClient
 from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.http.budget import Budget
@@ -70,45 +60,6 @@ REPORTS_EVERY = 5.0
 """Seconds between two checks whether a report is due or was requested."""
 SLOW_LOOK_EVERY, NIGHTLY_LOOK_EVERY = 60.0, 900.0
 """Seconds between two checks whether the slow poll, or work of the night, is due by the ledger."""
-
-
-def _subject(incident: Incident, book: Rulebook) -> Subject:
-    severity = decide_severity(incident, book.mapping, book.section)
-    return Subject(incident, book.mapping, book.section, severity.name, severity.assumed)
-
-
-class TicketRenderer:
-    """The engine's access to the templates: the operator's own, else the shipped ones."""
-
-    def __init__(self, templates: Templates) -> None:
-        self._templates = templates
-
-    def ticket(
-        self, incident: Incident, book: Rulebook, roles: Roles, *, restricted: bool
-    ) -> tuple[str, str]:
-        """Return summary and description of a new ticket."""
-        subject = replace(_subject(incident, book), roles=roles, restricted=restricted)
-        return render_ticket(self._templates, subject)
-
-    def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
-        """Return summary and description of a new postmortem."""
-        return render_postmortem(self._templates, _subject(incident, book), story)
-
-    def named(self, template: str, context: dict[str, JsonValue]) -> str:
-        """Return a description from a template by its name."""
-        return cut_markup(self._templates.render(template, context).strip())
-
-    def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
-        """Return the rendered text of a field's template."""
-        return self._templates.inline(text, ticket_context(_subject(incident, book)))
-
-    def text(self, template: str, values: TextValues) -> str:
-        """Return the text for the chat or for customers that a template makes of these values."""
-        return self._templates.render(template, dict(values._asdict())).strip()
-
-    def mask(self, text: str, book: Rulebook) -> str:
-        """Return a text without card numbers, tokens and keys."""
-        return mask(text, book.mapping.redact.patterns)
 
 
 def client_factories(
@@ -175,7 +126,7 @@ def read_rules(configuration: Configuration) -> Rules:
 def _heartbeat(settings: Settings, context: EngineContext) -> Heartbeat | None:
     if settings.heartbeat_url is None:
         return None
-    return Heartbeat(settings.heartbeat_url, context.counts, context.clock, settings.trusted)
+    return Heartbeat(settings.heartbeat_url, context.transport.counts, context.clock, settings.trusted)
 
 
 def _alarm_events(settings: Settings, transport: Transport) -> EventsClient | None:
@@ -238,7 +189,7 @@ class Daemon:
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
         receiver = Receiver(context, self.loop.work_queue.submit_told)
-        self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
+        self._source = Source(context, self.loop.good_reads.latest, receiver, poll_seconds)
         # bound before the first contact, so that a wrong address stops the start
         fronts = waited.fronts if waited is not None else None
         front, page = (fronts.listener, fronts.page) if fronts is not None else (None, None)

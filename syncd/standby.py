@@ -13,9 +13,9 @@ from threading import Event, Thread
 from loguru import logger
 
 from syncd.config.load import Configuration
-from syncd.daemon import TicketRenderer, open_ledger
+from syncd.daemon import open_ledger
 from syncd.domain.clock import Clock
-from syncd.engine.rules import Rules
+from syncd.engine.rules import Rules, TicketRenderer
 from syncd.engine.runtime.systemd import Supervisor
 from syncd.ledger.database.connection import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerUnreachable, LedgerUnwritable

@@ -40,9 +40,6 @@ from syncd.ledger.store.unseen_writes import Answered
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.remote.answers import Fetched
-from syncd.remote.http.budget import Budget
-from syncd.remote.http.counts import Counts
-from syncd.remote.http.login import Login
 from syncd.remote.http.transport import Transport
 
 if TYPE_CHECKING:
@@ -109,15 +106,14 @@ class EngineContext:
     `accounts` maps addresses to Jira accounts, `nobodies` holds the accounts that belong to no person
     (`observe.accounts`), `former_accounts` those that syncd had in Jira before, as the operator wrote them.
     `schedules` holds the ids of schedules by name, `on_call` who was on one at a moment.
-    `skew` returns by how many seconds a service's clock differs from ours, `now_of` the present time by a
-    service's clock (UTC), `date_of` the time of its last answer to this thread. `counts` are the transport's,
-    `login` returns our login at a service. `alarm_events` takes alarms about syncd, None unless the operator
-    gave a routing key. `chat` posts to chat channels, None where none has a URL. `expires` holds the days on
-    which the services' credentials end, as far as they are known.
+    `alarm_events` takes alarms about syncd, None unless the operator gave a routing key. `chat` posts to chat
+    channels, None where none has a URL. `expires` holds the days on which the services' credentials end, as
+    far as they are known.
     """
 
     ledger: Ledger
     clock: Clock
+    transport: Transport
     services: Services
     rules: RulesReference
     facts: JiraFacts
@@ -131,7 +127,6 @@ class EngineContext:
     health: Health
     refusals: Refusals
     troubles: Troubles
-    budgets: Budget
     brakes: Brakes
     waits: Waits
     progress: Progress
@@ -139,11 +134,6 @@ class EngineContext:
     search_index: SearchIndexWait
     ledger_age: LedgerAge
     watchdog: Watchdog
-    skew: Callable[[str], float | None]
-    now_of: Callable[[str], datetime | None]
-    date_of: Callable[[str], datetime | None]
-    counts: Counts
-    login: Callable[[str], Login]
     stop: threading.Event
     settle_seconds: float
     backfill_seconds: float
@@ -192,7 +182,7 @@ class EngineContext:
 
     def predates_start(self, created_at: datetime) -> bool:
         """Return True if an incident is older than this start: an older file may lack what was written."""
-        return self.ledger_age.predates(created_at, self.now_of("pagerduty"))
+        return self.ledger_age.predates(created_at, self.transport.now_of("pagerduty"))
 
     def gave_up(self) -> GivenUp:
         """Return the present time on the boot-time clock, from which the settle time counts."""
@@ -208,7 +198,7 @@ class EngineContext:
 
         None where its answer held no date.
         """
-        now = self.date_of(service)
+        now = self.transport.date_of(service)
         return None if now is None else now - timedelta(seconds=took) - DATES_ARE_WITHIN
 
     def fetch(self, ids: Sequence[str], *, description: bool = False) -> Fetched:
@@ -228,7 +218,7 @@ class EngineContext:
 
     def ask_again(self, service: str) -> None:
         """Ask a service at once that syncd left alone for a while (`syncd resume`)."""
-        self.login(service).resume()
+        self.transport.login(service).resume()
         self.health.ask_again(service)
 
     def clock_skew(self) -> ClockSkew:
@@ -241,7 +231,7 @@ class EngineContext:
 
     def clock_apart(self, service: str) -> float | None:
         """Return by how many seconds a service's clock is ahead of ours, None if by two minutes at most."""
-        skew = self.skew(service)
+        skew = self.transport.skew(service)
         return skew if skew is not None and abs(skew) > MOST_SKEW_SECONDS else None
 
     def _kept_fields(self) -> list[str]:
@@ -288,6 +278,7 @@ def build_context(
     return EngineContext(
         ledger=ledger,
         clock=clock,
+        transport=transport,
         services=services,
         rules=RulesReference(with_known_services(ledger, rules)),
         facts=JiraFacts(lambda: services.jira, clock, refusals),
@@ -301,7 +292,6 @@ def build_context(
         health=health,
         refusals=refusals,
         troubles=Troubles(ledger, clock, health),
-        budgets=transport.budget,
         brakes=Brakes(ledger, clock),
         waits=Waits(ledger, clock),
         progress=Progress(clock),
@@ -309,11 +299,6 @@ def build_context(
         search_index=SearchIndexWait(ledger, clock, settle_seconds),
         ledger_age=LedgerAge(ledger, clock, proved=dry_run),
         watchdog=watchdog,
-        skew=transport.skew,
-        now_of=transport.now_of,
-        date_of=transport.date_of,
-        counts=transport.counts,
-        login=transport.login,
         stop=stop or threading.Event(),
         settle_seconds=settle_seconds,
         backfill_seconds=backfill_seconds,

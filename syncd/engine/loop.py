@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import partial
 
 from loguru import logger
@@ -23,7 +22,6 @@ from syncd.engine.act.lane_of import ranks_of
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
 from syncd.engine.context import SERVICES, EngineContext
-from syncd.engine.jira_knowledge.project_cache import FIT
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
@@ -36,23 +34,20 @@ from syncd.engine.notify.schedule import MailSchedule
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.earlier_ledger.proof import prove_age
 from syncd.engine.observe.elsewhere import NoticedElsewhere, read_again
-from syncd.engine.observe.first_contact import look_again, make_first_contact
-from syncd.engine.observe.jira import JiraPoller, rewind_jira
+from syncd.engine.observe.first_contact import make_first_contact
+from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.unseen_writes import look_for_writes
 from syncd.engine.reconcile import Reconciler
 from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.runtime.reads import read_alone
-from syncd.engine.status import ServicesState, both_read_until
+from syncd.engine.status import GoodReads, ServicesState
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerReplaced, LedgerUnwritable
-from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue, operation_states
 from syncd.ledger.store.change_queue import incidents_with_notices
-from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.lookups import open_operations
 from syncd.ledger.views.daemon_state import due_incidents
-from syncd.policy.notify.operator_alarms import refused_at_the_start
 from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.lanes import SHORT_WAIT, Lane, lane
 
@@ -62,8 +57,6 @@ DUE_AGAIN = 30.0
 """Seconds until syncd tries a due incident again that it could not decide on."""
 LONGEST_REST = 3600.0
 """Real seconds that one full cycle may take."""
-NOTED_EVERY = 60.0
-"""Seconds between two notes of a good cycle in the ledger; commands and monitoring read them."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +79,11 @@ class ControlLoop:
         self.context = context
         self.pagerduty = PagerDutyPoller(context, self._begin_early, lambda: self.work_queue.let_work())
         self.jira = JiraPoller(context)
+        self.good_reads = GoodReads(context)
         self._reconciler = Reconciler(
             context,
-            self._left_to_batches,
-            self._read_until,
+            lambda operation, incident: self._batches.takes(operation, incident),
+            self.good_reads.both_until,
             lambda incident_id: self.work_queue.give_way(incident_id),
         )
         self.work_queue = WorkQueue(
@@ -103,13 +97,12 @@ class ControlLoop:
         self._reading = False
         self._batches = BatchThread(context, self.work_queue, self.bulk, lambda: self._reading)
         self.ledger_watch = LedgerWatch(context.ledger)
-        self.good: dict[str, datetime] = {}
-        self.mail_schedule = MailSchedule(context, self.good)
+        self.mail_schedule = MailSchedule(context, self.good_reads.at)
         self.recurring = RecurringDuties(context, self._reconciler.send_mails)
         self.jobs = JobRunner(
             context,
             self.work_queue,
-            WeeklyReports(context, self.good_sides, self.work_queue.idle),
+            WeeklyReports(context, self.good_reads.latest, self.work_queue.idle),
             NightlyVerify(context),
             contacted=lambda: self.contacted.issuperset(SERVICES),
             hand_out=self._hand_out,
@@ -120,7 +113,6 @@ class ControlLoop:
         self._judging = False
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
-        self._noted: dict[str, float] = {}
         self._elsewhere = NoticedElsewhere(context)
         self._state = ServicesState(context)
 
@@ -167,15 +159,12 @@ class ControlLoop:
 
     def _mail_refused_credentials(self, service: str) -> None:
         """Mail the operator before syncd stops because a service refuses its token."""
-        captcha = self.context.login(service).captcha
-        alarm = refused_at_the_start(service, self.context.clock.now(), captcha)
-        events = self.mail_schedule.operator.events
-        events.follow([alarm], settled=False)
-        if self.mail_schedule.operator.tell([alarm]) and not self.context.dry_run:
+        operator = self.mail_schedule.operator
+        if operator.tell_refused_at_the_start(service) and not self.context.dry_run:
             for operation in open_operations(self.context.ledger, OPERATOR):
                 if operation.state == OperationState.PENDING:
                     Executor(self.context).attempt(operation)
-        events.wait()
+        operator.events.wait()
 
     def cycle(self) -> CycleResult:
         """Read both services and queue the incidents that may have changed; do not wait for the workers."""
@@ -206,7 +195,7 @@ class ControlLoop:
             self._reading = False
         self.context.ledger_age.tried()
         # until now nothing was judged: what is on record may be long out of date at a start
-        if not self._judging and self._read_until() is not None:
+        if not self._judging and self.good_reads.both_until() is not None:
             self._judging = True
             self.take_up()
         if result.jira:
@@ -232,11 +221,7 @@ class ControlLoop:
         """Read Jira; take up the incidents of teams that were stopped and run again."""
         self._prove_age()
         stopped = self.context.refusals.stopped_teams()
-        for mapping, refusal in look_again(self.context):
-            # while the mapping did not fit, syncd did not know which fields of its issues to read
-            if refusal.question == FIT:
-                rewind_jira(self.context.ledger, [mapping.jira.project], {"at": refusal.since.isoformat()})
-                self.jira.forget()
+        self.jira.look_at_stopped_teams()
         try:
             self.jira.poll()
         finally:
@@ -301,12 +286,6 @@ class ControlLoop:
                 return
             self.context.stop.wait(BATCH_EVERY)
 
-    def _left_to_batches(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
-        if not self.bulk.takes(operation, incident):
-            return False
-        self._batches.start_if_needed()
-        return True
-
     def serve_requests(self) -> None:
         """Serve the requests that operators typed at the command line."""
         served = requests.serve(self.context.ledger, self.context.clock)
@@ -316,10 +295,6 @@ class ControlLoop:
             self.context.troubles.try_now(incident_id)
         if served.incidents:
             self._hand_out(served.incidents)
-
-    def good_sides(self) -> dict[str, datetime]:
-        """Return the time of the last good read of each service in this run (UTC)."""
-        return {side: self.good[side] for side in SERVICES if side in self.good}
 
     def tick(self) -> None:
         """Take up due incidents, mails and requests; called once a second between cycles."""
@@ -346,13 +321,9 @@ class ControlLoop:
             "forward" if jump > 0 else "back",
             abs(jump),
         )
-        # as the new clock would have shown them
-        self.good.update({side: at + timedelta(seconds=jump) for side, at in self.good.items()})
+        self.good_reads.clock_was_set(jump)
         self.mail_schedule.operator.clock_was_set(jump)
         self.take_up()
-
-    def _read_until(self) -> datetime | None:
-        return both_read_until(self.good_sides())
 
     def _due(self) -> list[str]:
         """Return the due incidents, without those that syncd tried in vain in the last 30 seconds."""
@@ -418,12 +389,5 @@ class ControlLoop:
             logger.debug("no team can run: {}", error)
             return False
         if service in SERVICES:
-            self._note_good(service)
+            self.good_reads.note(service)
         return True
-
-    def _note_good(self, service: str) -> None:
-        self.good[service] = self.context.clock.now()
-        now = self.context.clock.boottime()
-        if now - self._noted.get(service, -NOTED_EVERY) >= NOTED_EVERY:
-            self._noted[service] = now
-            set_value(self.context.ledger, f"cycle.{service}", at=self.context.clock.now().isoformat())

@@ -35,7 +35,7 @@ def once(loop: ControlLoop, *, parallel: int = 0, whole: bool = False) -> CycleR
     loop.run_until_idle()
     loop.mail_schedule.operator.events.wait()
     if whole:
-        store_reads_of_run(loop.context.ledger, loop.good_sides(), before)
+        store_reads_of_run(loop.context.ledger, loop.good_reads.latest(), before)
     if parallel:
         loop.work_queue.stop(1)
     return result

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
+from syncd.config.masks import mask
+from syncd.config.templates.postmortem import render_postmortem
+from syncd.config.templates.templates import Templates
 from syncd.config.templates.texts import TextValues
+from syncd.config.templates.ticket import Subject, cut_markup, render_ticket, ticket_context
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.bindings import bound
@@ -77,6 +81,40 @@ class Renderer(Protocol):
     def mask(self, text: str, book: Rulebook) -> str:
         """Return a person's text without card numbers, tokens and keys."""
         ...
+
+
+class TicketRenderer:
+    """Renders with the templates of the operator, else with the shipped ones."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def ticket(
+        self, incident: Incident, book: Rulebook, roles: Roles, *, restricted: bool
+    ) -> tuple[str, str]:
+        """Return summary and description of a new ticket."""
+        subject = replace(_subject(incident, book), roles=roles, restricted=restricted)
+        return render_ticket(self._templates, subject)
+
+    def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
+        """Return summary and description of a new postmortem."""
+        return render_postmortem(self._templates, _subject(incident, book), story)
+
+    def named(self, template: str, context: dict[str, JsonValue]) -> str:
+        """Return a description from a template by its name."""
+        return cut_markup(self._templates.render(template, context).strip())
+
+    def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
+        """Return the rendered text of a field's template."""
+        return self._templates.inline(text, ticket_context(_subject(incident, book)))
+
+    def text(self, template: str, values: TextValues) -> str:
+        """Return the text for the chat or for customers that a template makes of these values."""
+        return self._templates.render(template, dict(values._asdict())).strip()
+
+    def mask(self, text: str, book: Rulebook) -> str:
+        """Return a text without card numbers, tokens and keys."""
+        return mask(text, book.mapping.redact.patterns)
 
 
 @dataclass(frozen=True)
@@ -172,3 +210,8 @@ class RulesReference:
 def with_known_services(ledger: Ledger, rules: Rules) -> Rules:
     """Return the rules with the ids of their PagerDuty services, as far as the ledger knows them."""
     return replace(rules, mappings=bound(rules.mappings, service_bindings(ledger)))
+
+
+def _subject(incident: Incident, book: Rulebook) -> Subject:
+    severity = decide_severity(incident, book.mapping, book.section)
+    return Subject(incident, book.mapping, book.section, severity.name, severity.assumed)

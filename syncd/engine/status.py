@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import OperationState
@@ -18,6 +18,9 @@ from syncd.ledger.views.daemon_state import WAITING, daemon_state
 from syncd.policy.duty_words import NOTHING_OWED
 from syncd.policy.notify.chat import no_url
 from syncd.policy.notify.operator_alarms import clock_words
+
+STORED_EVERY = 60.0
+"""Seconds between two times that syncd stores of a good read."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,36 @@ class DaemonStatus:
             *self.remarks,
         ]
         return "; ".join(parts)
+
+
+class GoodReads:
+    """The last good read of each service in this run, `at` which time (UTC)."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self.at: dict[str, datetime] = {}
+        self._stored: dict[str, float] = {}
+
+    def note(self, service: str) -> None:
+        """Note a good read of a service now; store it for commands and monitoring once a minute."""
+        clock = self._context.clock
+        self.at[service] = clock.now()
+        now = clock.boottime()
+        if now - self._stored.get(service, -STORED_EVERY) >= STORED_EVERY:
+            self._stored[service] = now
+            set_value(self._context.ledger, f"cycle.{service}", at=clock.now().isoformat())
+
+    def latest(self) -> dict[str, datetime]:
+        """Return the time of the last good read of each service (UTC)."""
+        return {side: self.at[side] for side in SERVICES if side in self.at}
+
+    def both_until(self) -> datetime | None:
+        """Return up to when both services were read (UTC), None before both were."""
+        return both_read_until(self.latest())
+
+    def clock_was_set(self, seconds: float) -> None:
+        """Show the reads as a wall clock that was set by `seconds` would have shown them."""
+        self.at.update({side: at + timedelta(seconds=seconds) for side, at in self.at.items()})
 
 
 def both_read_until(good: dict[str, datetime]) -> datetime | None:
@@ -142,7 +175,7 @@ class ServicesState:
             "unmapped": dict(unmapped),
             "refused": [refusal.data() for refusal in context.refusals.all()],
             "notes": [*limits(context), *remarks],
-            "limits": context.budgets.lasting(),
+            "limits": context.transport.budget.lasting(),
         }
         if state != self._stored:
             self._stored = state

@@ -84,7 +84,7 @@ class Metrics(Collector):
     def _requests(self) -> Iterator[Family]:
         counts: dict[tuple[str, ...], float] = {}
         seconds: dict[tuple[str, ...], float] = {}
-        for asked, tally in self._source.context.counts.snapshot().items():
+        for asked, tally in self._source.context.transport.counts.snapshot().items():
             key = (asked.service, asked.outcome)
             counts[key] = counts.get(key, 0) + tally.requests
             seconds[asked.service,] = seconds.get((asked.service,), 0) + tally.seconds

@@ -111,7 +111,7 @@ def test_a_wrong_routing_key_stops_nothing_and_is_never_printed(house: Rig) -> N
     assert any("Event object is invalid" in line for line in lines)
     assert not any("R0WRONG" in line for line in lines)
     assert sent(house) == []
-    assert house.loop.good_sides().keys() == {"pagerduty"}
+    assert house.loop.good_reads.latest().keys() == {"pagerduty"}
 
 
 def test_a_token_refused_at_the_start_is_an_event_before_syncd_ends(house: Rig) -> None:

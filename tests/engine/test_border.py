@@ -13,8 +13,8 @@ from rig import Rig, mapping
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import DESCRIPTION_LIMIT
-from syncd.daemon import TicketRenderer
 from syncd.domain.text import utf16_len
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "domain"))

@@ -135,13 +135,13 @@ def test_a_lasting_429_is_asked_about_once_a_minute_said_once_and_over_when_it_i
     assert 5 <= refusals(post) <= 14
     assert not post.context.health.down()
     assert len([line for line in log if "PagerDuty limits our requests since" in line]) == 1
-    assert len(post.context.budgets.lasting()) == 1
+    assert len(post.context.transport.budget.lasting()) == 1
     post.world.faults.remove(rule.id)
     post.settle(4)
     assert recipients(post).count(CTO) == 1
     each_has_one_ticket(post, [incident])
     each_has_one_note(post, [incident])
-    assert post.context.budgets.lasting() == []
+    assert post.context.transport.budget.lasting() == []
     assert len([line for line in log if "PagerDuty no longer limits our requests" in line]) == 1
     nothing_more_is_written(post)
 

@@ -10,7 +10,7 @@ from rig import SERVICES, Rig, mapping
 from sqlmodel import select
 
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.tables import ActionItemRow, DutyRow
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.world import World

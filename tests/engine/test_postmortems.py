@@ -9,10 +9,10 @@ from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Kind
 from syncd.domain.operation.keys import comment_key
 from syncd.engine.act.executor import Executor
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.loading import record_of

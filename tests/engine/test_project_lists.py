@@ -11,7 +11,7 @@ from rig import Rig, mapping
 from engine.test_every_jira_project import demanding, issues, jira, on, trigger, try_again, words
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.sandbox import presets
 from syncd.sandbox.jira.model import Component, FieldDef, Option
 from syncd.sandbox.world import World

@@ -11,9 +11,9 @@ from rig import Rig
 
 from engine.mail_rig import OWNER, PROCESS, MakeRig, mailing, subjects, until
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
 from syncd.domain.duty import DutyState, verdict_of
 from syncd.domain.operation import Kind
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.requests import answers
 from syncd.ledger.store.recurring import recurring_items
 from syncd.ledger.views.show import recurring_data

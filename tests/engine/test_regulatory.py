@@ -13,8 +13,8 @@ from engine.test_lifecycle import issue_of, nothing_more_is_written
 from engine.test_restricted import CANARY, hidden, project, without_level
 from syncd.commands.shared.status_lines import next_act
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
 from syncd.domain.duty import DutyState
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.requests.answers import ask
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data

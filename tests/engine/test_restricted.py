@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.requests.answers import ask
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, WaiverRow

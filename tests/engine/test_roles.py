@@ -10,7 +10,7 @@ from rig import Rig, mapping
 from engine.mail_rig import DIRECTOR, letters, mailing, subjects, text_of
 from engine.test_lifecycle import issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.sandbox import faults
 from syncd.sandbox.cast import BOT_EMAIL
 

@@ -13,7 +13,7 @@ from engine.mail_rig import CTO, letters, recipients, subjects, text_of
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from engine.test_restricted import CANARY, events, hidden, row_of, secured, with_level, without_level
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
 from syncd.preflight.checks.configured import patterns

@@ -10,7 +10,7 @@ from rig import SERVICES, Rig, mapping
 from engine.test_lifecycle import issue_of, nothing_more_is_written
 from engine.test_restricted import CANARY, RULES, SEVERITIES, hidden
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
 from syncd.sandbox.cast import CHANNEL

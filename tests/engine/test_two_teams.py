@@ -9,7 +9,7 @@ from rig import Rig, mapping
 from sqlmodel import select
 
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import dump, presets
 from syncd.sandbox.jira.model import Component

@@ -22,8 +22,8 @@ from engine.test_restore import back_up_rig, doubled, keys, restore_rig, said
 from engine.test_rivals import both, paused
 from engine.test_sweep import double, sweep
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
 from syncd.engine.jobs.resync import Resync, Scope
+from syncd.engine.rules import TicketRenderer
 from syncd.sandbox import faults, presets
 from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL
 from syncd.sandbox.jira.model import Person

@@ -46,7 +46,7 @@ class Web:
         expires = {"jira": rig.clock.now().date() + timedelta(days=12)}
         context = replace(rig.context, watchdog=self.watchdog, expires=expires)
         self.receiver = Receiver(context, self.handed.extend)
-        source = Source(context, lambda: rig.loop.good_sides(), self.receiver, 30)
+        source = Source(context, lambda: rig.loop.good_reads.latest(), self.receiver, 30)
         app = make_app(source, Metrics(source, rig.clock.now()), secrets)
         self.listener = Listener("127.0.0.1", 0, app, "webhooks, health and metrics")
         self.listener.start()

@@ -23,7 +23,7 @@ from waiting import wait_for
 from syncd.commands.demo.stage import serve_page
 from syncd.commands.shared.status_lines import incident_lines
 from syncd.config.templates.templates import Templates
-from syncd.daemon import TicketRenderer
+from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
@@ -44,7 +44,7 @@ class Served:
     """The page over a rig, on a real socket."""
 
     def __init__(self, rig: Rig, url: str | None = None) -> None:
-        source = Source(rig.context, rig.loop.good_sides, Receiver(rig.context, lambda _ids: None), 30)
+        source = Source(rig.context, rig.loop.good_reads.latest, Receiver(rig.context, lambda _ids: None), 30)
         self.listener = Listener(
             "127.0.0.1", 0, page_app(Page(source, Templates()), url), "the page of state"
         )

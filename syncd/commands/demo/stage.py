@@ -219,7 +219,7 @@ def serve_page(context: EngineContext, loop: ControlLoop, out: Console, over: Ev
     """
     # the story's cycles passed without a watchdog, which would miss them
     context = replace(context, watchdog=Watchdog(context.clock, POLL_SECONDS))
-    source = Source(context, lambda: loop.good_sides(), Receiver(context, lambda _incidents: None), 3600.0)
+    source = Source(context, loop.good_reads.latest, Receiver(context, lambda _incidents: None), 3600.0)
     listener = Listener("127.0.0.1", 0, page_app(Page(source, Templates()), None), "the page of state")
     listener.start()
     out.print(f"\nThe page of state: http://127.0.0.1:{listener.port}/ (Ctrl-C ends it)", soft_wrap=True)

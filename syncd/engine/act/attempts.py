@@ -175,7 +175,7 @@ class Attempts:
             else:
                 verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
             if verdict is Verdict.WAIT:
-                budget = min(PROBE_EVERY, context.budgets.wait_for(row.service))
+                budget = min(PROBE_EVERY, context.transport.budget.wait_for(row.service))
                 trouble = context.troubles.wait_for(row.incident_id, trouble_of(row))
                 later.at(max(seconds, context.health.wait(row.service), budget, trouble))
         return verdict

@@ -12,21 +12,27 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from syncd.config.masks import mask
-from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState, SendMail
+from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act import notes_refused
 from syncd.engine.act.done_words import AS_A_FILE, done_words
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
-from syncd.engine.act.kind import OperationKind, Outcome, began_at, look_up, shown, was_unknown
+from syncd.engine.act.kind import (
+    OperationKind,
+    Outcome,
+    done_by_an_earlier_ledger,
+    look_up,
+    shown,
+    was_unknown,
+)
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.refusals import LATER, is_final, refuse_unseen, stops_team, words_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.notify.compose import mapping_of_mail
+from syncd.engine.notify.compose import masked_recipient
 from syncd.engine.observe.issues import look_by_id
 from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.engine.runtime.waits import STOPPED, TAKEN_TOO_LONG, awaited_after
@@ -75,7 +81,7 @@ class Executor:
             earlier = (
                 look_up(context, kind, sought)
                 if unsure
-                else self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
+                else done_by_an_earlier_ledger(context, kind, operation, rendered, basis)
             )
             if earlier is not None:
                 self.confirm(kind, sought, earlier, 0.0, written=False)
@@ -86,7 +92,7 @@ class Executor:
             if kind.needs_probe_from and probe_from is None:
                 probe_from = highest_seen(context, _project(rendered))
             # the budget comes before the claim: a claimed operation must not wait for budget in flight
-            context.budgets.take(operation.service, issue=rendered.issue)
+            context.transport.budget.take(operation.service, issue=rendered.issue)
         except DecideAgain:
             return self._end(operation, "the facts that it was decided on have changed")
         except NotYet as early:
@@ -114,29 +120,6 @@ class Executor:
             operation = leaving.render_anew(context.ledger, operation)
         rendered: Rendered = operation.rendering or kind.render(context, operation, basis)
         return operation, rendered.model_copy(update={"restricted": True}) if basis.restricted else rendered
-
-    def _done_by_an_earlier_ledger(
-        self, kind: OperationKind[Any], operation: OperationRecord, rendered: Rendered, basis: Basis
-    ) -> Outcome | None:
-        """Return the outcome that a lost ledger left at the service, None where our mark is not found.
-
-        The same key derives the same mark in each ledger. Tickets and postmortems are adopted before syncd
-        decides (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
-        """
-        context, began = self._context, began_at(operation, basis)
-        # after a first attempt this run looks up its own outcome (`unknown_outcomes`)
-        if operation.op_class != OperationClass.ONCE or operation.instance == context.ledger.run_name:
-            return None
-        if began is None or not self._may_be_done(kind, began):
-            return None
-        return kind.done_before(context, operation, rendered)
-
-    def _may_be_done(self, kind: OperationKind[Any], began: datetime) -> bool:
-        """Return True if a ledger that this one does not know may have carried out what began at `began`."""
-        context = self._context
-        # an older file that lacks an issue is seen by the issue's number, one that lacks a text is not
-        lacks_text = not kind.needs_probe_from and context.predates_start(began)
-        return lacks_text or context.predates_ledger(began)
 
     def _leave(
         self,
@@ -213,16 +196,9 @@ class Executor:
         mailer = context.mailer
         if operation.kind == Kind.SEND_MAIL and mailer is not None and mailer.nobody:
             words = f"{words} ({AS_A_FILE})"
-        to = self._recipient(operation)
+        to = masked_recipient(context, operation) if operation.kind == Kind.SEND_MAIL else ""
         log, name = self._log(operation, issue=issue, to=to, duration_ms=round(took * 1000))
         log.info("{}: {}{} ({})", name, words, f" to {to}" if to else "", operation.reason)
-
-    def _recipient(self, operation: OperationRecord) -> str:
-        """Return the address of a mail, masked as the mapping says; empty for every other operation."""
-        if operation.kind != Kind.SEND_MAIL:
-            return ""
-        mapping = mapping_of_mail(self._context, operation)
-        return mask(operation.typed(SendMail).to, mapping.redact.patterns if mapping is not None else {})
 
     def _log(self, operation: OperationRecord, **more: object) -> tuple[Logger, str]:
         """Return the log with fields that programs search for beside the words, and the incident's name."""

@@ -222,6 +222,39 @@ def believed(context: EngineContext, operation: OperationRecord, outcome: Outcom
     return outcome
 
 
+def done_by_an_earlier_ledger(
+    context: EngineContext,
+    kind: OperationKind[Any],
+    operation: OperationRecord,
+    rendered: Rendered,
+    basis: Basis,
+) -> Outcome | None:
+    """Return the outcome that a lost ledger left at the service, None where our mark is not found.
+
+    The same key derives the same mark in each ledger. Tickets and postmortems are adopted before syncd
+    decides (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
+    """
+    # after a first attempt this run looks up its own outcome (`unknown_outcomes`)
+    if operation.op_class != OperationClass.ONCE or operation.instance == context.ledger.run_name:
+        return None
+    began = _began_at(operation, basis)
+    if began is None:
+        return None
+    # an older file that lacks an issue is seen by the issue's number, one that lacks a text is not
+    lacks_text = not kind.needs_probe_from and context.predates_start(began)
+    if not lacks_text and not context.predates_ledger(began):
+        return None
+    return kind.done_before(context, operation, rendered)
+
+
+def _began_at(operation: OperationRecord, basis: Basis) -> datetime | None:
+    """Return when what an operation is about began (UTC), None where it is about no incident."""
+    create = operation.operation
+    if isinstance(create, CreateRecurring):
+        return create.since
+    return basis.incident.created_at if basis.incident is not None else None
+
+
 def mark_of(context: EngineContext, operation: OperationRecord) -> Mark:
     """Return the mark for the issue, comment or note that this operation creates."""
     return Mark(
@@ -273,17 +306,6 @@ def book_of_basis(context: EngineContext, basis: Basis, *, home: bool = False) -
     if book is None:
         raise DecideAgain
     return Incident.model_validate(basis.incident.snapshot), book
-
-
-def began_at(operation: OperationRecord, basis: Basis) -> datetime | None:
-    """Return when what an operation is about began (UTC), None where it is about no incident.
-
-    An earlier ledger may have done what is older than this one.
-    """
-    create = operation.operation
-    if isinstance(create, CreateRecurring):
-        return create.since
-    return basis.incident.created_at if basis.incident is not None else None
 
 
 def retried_at(context: EngineContext, operation: OperationRecord) -> datetime | None:

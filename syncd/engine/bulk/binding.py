@@ -64,7 +64,7 @@ def _confirm(
 ) -> list[Issue]:
     """Confirm the creates with these issues in one transaction; return the issues, none if that fails."""
     by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
-    now, jira_now = context.clock.now(), context.date_of("jira")
+    now, jira_now = context.clock.now(), context.transport.date_of("jira")
     try:
         made = [
             _read_of(context, operation, by_op[operation.op])

@@ -107,7 +107,7 @@ class BulkCreates:
             self._may_go_on()
             and context.clock.boottime() >= self._not_before
             and context.health.may_ask("jira")
-            and context.budgets.wait_for("jira") <= SHORT_WAIT
+            and context.transport.budget.wait_for("jira") <= SHORT_WAIT
             and self._on_cloud()
         )
 
@@ -255,7 +255,7 @@ class BulkCreates:
         context = self._context
         project = items[0].rendered.project
         base = highest_seen(context, project)
-        context.budgets.take("jira")
+        context.transport.budget.take("jira")
         claimed_at = context.clock.boottime()
         claimed = self._claim(items, base)
         if not claimed:

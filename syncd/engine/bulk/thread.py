@@ -11,6 +11,7 @@ from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.context import EngineContext
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
+from syncd.ledger.records import IncidentRecord, OperationRecord
 
 BATCH_EVERY = 0.05
 """Real seconds between two looks for creates that can go in a batch, while workers decide."""
@@ -40,6 +41,13 @@ class BatchThread:
             if self._bulk.under_way and self._work_queue.threaded and self._thread is None:
                 self._thread = Thread(target=self._run, name="batches", daemon=True)
                 self._thread.start()
+
+    def takes(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
+        """Return True if a create goes in a batch; start the thread that sends it."""
+        if not self._bulk.takes(operation, incident):
+            return False
+        self.start_if_needed()
+        return True
 
     def run_inline(self) -> None:
         """Send batches in the caller's own thread, whose queue is empty; then let the rest go alone."""

@@ -51,7 +51,7 @@ def _adopt(context: EngineContext, request: RequestRecord) -> tuple[str, list[st
         raise Refused(why_not)
     if arguments.get("dry_run"):
         return f"syncd would adopt {issue.key} as the ticket of incident {name}; nothing changed", []
-    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
+    reading = Reading(read_seq, context.clock.now(), context.transport.date_of("jira"))
     rules = storage_rules(context)
     why_not = adopt_named(ledger, rules, incident.id, issue, reading, typed_by=request.asked_by)
     if why_not is not None:

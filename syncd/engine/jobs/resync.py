@@ -212,7 +212,7 @@ class Resync:
                 page.issues,
                 page.read_seq,
                 context.clock.now(),
-                context.date_of("jira"),
+                context.transport.date_of("jira"),
                 missing=page.absent,
                 relink=True,
                 by_id=True,

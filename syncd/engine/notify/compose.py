@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from syncd.config.masks import mask
 from syncd.config.templates.texts import TextValues
 from syncd.domain.duty import OWED, Duty, DutyState
 from syncd.domain.incident import Incident
@@ -106,6 +107,12 @@ def mapping_of_mail(context: EngineContext, operation: OperationRecord) -> Mappi
     else:
         team = team_of_incident(context.ledger, operation.incident_id)
     return context.rules.current.mapping_of(team)
+
+
+def masked_recipient(context: EngineContext, operation: OperationRecord) -> str:
+    """Return the address of a mail, masked as the mapping says."""
+    mapping = mapping_of_mail(context, operation)
+    return mask(operation.typed(SendMail).to, mapping.redact.patterns if mapping is not None else {})
 
 
 def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:

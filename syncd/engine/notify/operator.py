@@ -44,6 +44,7 @@ from syncd.policy.notify.operator_alarms import (
     alarms_of,
     cause_of,
     clock_words,
+    refused_at_the_start,
 )
 from syncd.remote.errors import Cause
 
@@ -80,6 +81,13 @@ class OperatorAlarms:
         alarms = self._alarms()
         self.events.follow(alarms, settled=self._settled())
         return self.tell(alarms)
+
+    def tell_refused_at_the_start(self, service: str) -> bool:
+        """Tell that a service refuses our credentials; return True if a mail has to leave."""
+        captcha = self._context.transport.login(service).captcha
+        alarm = refused_at_the_start(service, self._context.clock.now(), captcha)
+        self.events.follow([alarm], settled=False)
+        return self.tell([alarm])
 
     def tell(self, alarms: list[Alarm]) -> bool:
         """Tell those of the alarms that were not told; return True if a mail has to leave."""
@@ -137,7 +145,7 @@ class OperatorAlarms:
                 for service in context.health.down()
                 if service.cause is Cause.CREDENTIALS and service.down_since
             },
-            captcha={side: words for side in SERVICES if (words := context.login(side).captcha)},
+            captcha={side: words for side in SERVICES if (words := context.transport.login(side).captcha)},
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
             first_load=first,
@@ -155,11 +163,15 @@ class OperatorAlarms:
         if self._apart is None:
             self._apart = clocks_apart(context.ledger)
         apart = {side: seconds for side in SERVICES if (seconds := context.clock_apart(side)) is not None}
-        over = [side for side in self._apart if side not in apart and context.skew(side) is not None]
+        over = [
+            side for side in self._apart if side not in apart and context.transport.skew(side) is not None
+        ]
         fresh = [side for side in apart if side not in self._apart]
         if over or fresh:
             kept = {side: since for side, since in self._apart.items() if side not in over}
-            self._apart = kept | {side: context.now_of(side) or context.clock.now() for side in fresh}
+            self._apart = kept | {
+                side: context.transport.now_of(side) or context.clock.now() for side in fresh
+            }
             store_clocks_apart(context.ledger, self._apart)
             for side in over:
                 logger.info("{}'s clock and this machine's agree again", NAMES[side])

@@ -56,7 +56,7 @@ def _claim(context: EngineContext, service: str) -> None:
 
 def mind_beginning(context: EngineContext) -> None:
     """Set the ledger's beginning right, if our clock was wrong when it was made or restored."""
-    theirs = context.now_of("pagerduty")
+    theirs = context.transport.now_of("pagerduty")
     if theirs is not None:
         set_beginning_right(context.ledger, theirs, context.clock.now(), context.gave_up())
 

@@ -206,7 +206,7 @@ def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState
         next(iter(page.issues), None),
         page.read_seq,
         context.clock.now(),
-        context.date_of("jira"),
+        context.transport.date_of("jira"),
         gone=bool(page.absent),
         by_id=doubted,
     )
@@ -231,7 +231,7 @@ def _read_with_others(context: EngineContext, incident: Incident, ticket: Ticket
         if ticket.issue_id not in ids:
             return False
         page = read_page(context, ids)
-        now, jira_now = context.clock.now(), context.date_of("jira")
+        now, jira_now = context.clock.now(), context.transport.date_of("jira")
         rules = storage_rules(context)
         store_tickets(ledger, rules, page.issues, page.read_seq, now, jira_now, missing=page.absent)
     stands = find_ticket(ledger, incident.id)

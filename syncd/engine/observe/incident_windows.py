@@ -37,7 +37,7 @@ def pagerduty_now(context: EngineContext) -> tuple[datetime, timedelta]:
     Windows that are asked of PagerDuty end at its time: this machine's clock may be wrong by days. Only where
     no answer had a `Date` header, such as behind a proxy that removes it, our clock has to do.
     """
-    now = context.now_of("pagerduty")
+    now = context.transport.now_of("pagerduty")
     return (now, timedelta()) if now is not None else (context.clock.now(), CLOCKS_APART)
 
 

@@ -115,7 +115,7 @@ def store_by_id(context: EngineContext, page: IssuePage) -> None:
     """Store an issue of ours that was read by its id; news of it gets a change notice."""
     ledger, rules, now = context.ledger, storage_rules(context), context.clock.now()
     seq, why, missing = page.read_seq, "it was read by its id", page.absent
-    jira_now = context.date_of("jira")
+    jira_now = context.transport.date_of("jira")
     store_tickets(ledger, rules, page.issues, seq, now, jira_now, missing=missing, by_id=True)
     store_papers(ledger, rules, page.issues, seq, now, why, missing=missing, by_id=True)
 

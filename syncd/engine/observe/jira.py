@@ -20,11 +20,12 @@ from loguru import logger
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
-from syncd.engine.jira_knowledge.project_cache import SEARCH, project_name, refuses_search
+from syncd.engine.jira_knowledge.project_cache import FIT, SEARCH, project_name, refuses_search
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.proof import put_back
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
+from syncd.engine.observe.first_contact import look_again
 from syncd.engine.observe.issues import PAGE, IssuePage, in_projects, read_page, saw_numbers, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
@@ -72,6 +73,14 @@ class JiraPoller:
         self._seen: dict[str, str] = {}
         self._proved = True
 
+    def look_at_stopped_teams(self) -> None:
+        """Look again at the stopped teams whose turn it is, and read what their projects missed meanwhile."""
+        for mapping, refusal in look_again(self._context):
+            # while the mapping did not fit, syncd did not know which fields of its issues to read
+            if refusal.question == FIT:
+                rewind_jira(self._context.ledger, [mapping.jira.project], {"at": refusal.since.isoformat()})
+                self.forget()
+
     def poll(self) -> None:
         """Read the issues that changed since the last good read of their project.
 
@@ -95,7 +104,7 @@ class JiraPoller:
 
     def _poll(self) -> None:
         context = self._context
-        began, login = context.clock.boottime(), context.login("jira")
+        began, login = context.clock.boottime(), context.transport.login("jira")
         proved_before, self._proved = login.proved_at, True
         stored: dict[str, Any] = {**get_value(context.ledger, KEY)}
         late: dict[str, Mark] = stored.pop("late", {})
@@ -152,7 +161,7 @@ class JiraPoller:
 
     def _search(self, projects: Iterable[str], mark: Mark) -> None:
         since = f"updated >= -{self._minutes(mark)}m ORDER BY updated"
-        jql, login = f"{in_projects(projects)} AND {since}", self._context.login("jira")
+        jql, login = f"{in_projects(projects)} AND {since}", self._context.transport.login("jira")
         for hits in search_pages(self._context.services, jql, certain=False):
             self._proved = self._proved and login.proved_by_last_answer
             self._context.read_lags.seen(INDEX, [hit.id for hit in hits])
@@ -255,7 +264,7 @@ class JiraPoller:
             adopt_own(context, strays, read_seq)
         if not mine:
             return stored_up_to
-        now, jira_now = context.clock.now(), context.date_of("jira")
+        now, jira_now = context.clock.now(), context.transport.date_of("jira")
         for ticket in store_tickets(context.ledger, storage_rules(context), mine, read_seq, now, jira_now):
             if ticket.news:
                 logger.debug("ticket {} changed", ticket.key)

@@ -76,7 +76,7 @@ def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> 
         storage_rules(context),
         incident.id,
         [fitting[key] for key in keys if key in fitting],
-        Reading(read_seq, context.clock.now(), context.date_of("jira")),
+        Reading(read_seq, context.clock.now(), context.transport.date_of("jira")),
         by="note",
         agreed={OTHER_TOOL: True},
     )

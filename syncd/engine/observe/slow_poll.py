@@ -153,7 +153,7 @@ def _read_tickets(context: EngineContext) -> None:
             page.issues,
             page.read_seq,
             context.clock.now(),
-            context.date_of("jira"),
+            context.transport.date_of("jira"),
             missing=page.absent,
         )
 

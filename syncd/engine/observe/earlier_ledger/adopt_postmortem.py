@@ -47,7 +47,7 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
         candidates = [issue for issue in free if issue.mark is None or has_mark(issue, op)]
         return choice_of(op, candidates, candidates, by="type")
 
-    reading = Reading(read.read_seq, context.clock.now(), context.date_of("jira"))
+    reading = Reading(read.read_seq, context.clock.now(), context.transport.date_of("jira"))
     rules = storage_rules(context)
     choice = adoptions.adopt_postmortem(context.ledger, rules, incident_id, looked_at, choose, reading)
     if choice.issue is None:

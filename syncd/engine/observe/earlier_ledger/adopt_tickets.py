@@ -94,7 +94,7 @@ def _search(
     def choose(incident_id: str, free: list[Issue]) -> Choice | None:
         return _choose(incident_id, books[incident_id], free)
 
-    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
+    reading = Reading(read_seq, context.clock.now(), context.transport.date_of("jira"))
     # after a restore Jira's index may not show yet what the lost ledger created
     believed = not context.search_index.awaited
     rules = storage_rules(context)
@@ -114,7 +114,7 @@ def _search(
 
 def adopt_own(context: EngineContext, issues: Iterable[Issue], read_seq: int) -> list[str]:
     """Adopt tickets that this ledger created and does not know; return their incidents."""
-    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
+    reading = Reading(read_seq, context.clock.now(), context.transport.date_of("jira"))
     return [*adopt_lost(context.ledger, storage_rules(context), issues, reading)]
 
 

@@ -105,7 +105,7 @@ def created_since(context: EngineContext, since: datetime) -> str:
 
     It is relative, because JQL reads times in our account's time zone.
     """
-    now = max(filter(None, (context.clock.now(), context.now_of("jira"))))
+    now = max(filter(None, (context.clock.now(), context.transport.now_of("jira"))))
     minutes = int((now - since + SLACK).total_seconds() // 60) + 1
     return f"created >= -{max(1, minutes)}m"
 
