@@ -7,7 +7,7 @@ import click
 from syncd.commands.shared.ask_daemon import ask_and_tell
 
 TARGETS = ("jira", "pagerduty", "mail", "chat")
-"""What syncd writes to (`syncd.domain.operation.Target`), each to be paused alone."""
+"""The targets of writes (`syncd.domain.operation.Target`), each to be paused alone."""
 
 target_argument = click.argument(
     "target", metavar="[WHAT]", type=click.Choice([*TARGETS, "all"]), default="all"

@@ -96,7 +96,7 @@ def _show(operations: list[dict[str, Any]]) -> None:
 
 
 LATER_STEPS = "Later steps (such as the status of a new ticket) follow once these operations are done."
-"""What commands say below writes that other writes wait for."""
+"""The words of commands below writes that other writes wait for."""
 NAMED_AT_MOST = 3
 """Recipients of mails that the summary names; of more it gives the number."""
 

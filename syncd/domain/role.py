@@ -63,7 +63,7 @@ class RoleHolder(Value):
 
 
 class RoleFacts(Value):
-    """What syncd read about the people of one incident; each part is read once, so that it does not change.
+    """The facts about the people of one incident; syncd reads each part once, so that it does not change.
 
     `acknowledged` is the first person who acknowledged, at `acknowledged_at`. `on_call` holds who was on a
     schedule at the trigger, by the schedule's name in the mapping. `named` holds whom the words of a person's

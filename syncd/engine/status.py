@@ -158,7 +158,7 @@ def limits(context: EngineContext) -> list[str]:
 
 
 class ServicesState:
-    """What `syncd status` shows of the services; it is stored only where it changed."""
+    """The state of the services for `syncd status`; it is stored only where it changed."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context

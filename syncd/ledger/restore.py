@@ -117,7 +117,7 @@ def _set_aside(file: Path, now: datetime) -> Path | None:
 
 @dataclass(frozen=True)
 class BegunAnew:
-    """What beginning anew changed; the fields are those of `Restored`."""
+    """The changes of a beginning anew; the fields are those of `Restored`."""
 
     last_event: datetime | None
     forgotten: int

@@ -1,4 +1,4 @@
-"""What happened to a duty, its owner or its issue, in the words that every output shares.
+"""The words for the state of a duty, its owner or its issue, which all outputs share.
 
 `syncd show`, comments, mails and reports say each of these facts by the same function, so that a reader finds
 the same words everywhere.
@@ -19,13 +19,13 @@ OWNER_LEFT = "its owner has left"
 NO_PERSON = "its owner is no person"
 BY_RULE = "assigned by rule, not taken"
 UNOWNED = (NO_OWNER, OWNER_LEFT, NO_PERSON, BY_RULE)
-"""What is wrong with the owner of an action item; at most one of them at a time."""
+"""The troubles with the owner of an action item; at most one of them at a time."""
 SEEN_AGAIN = "syncd could not see it at its deadline, and took the breach back when it saw it again"
 """The reason of a duty whose breach rested on an issue that syncd could not see."""
 NOTHING_OWED = "no severity owes a postmortem, so syncd makes none and its deadlines never run"
-"""What commands say of a mapping in which nothing asks for a postmortem."""
+"""The remark of commands on a mapping in which nothing asks for a postmortem."""
 NOBODY_ASKED = "mode report: nobody is asked"
-"""What every output says of a duty whose section of the mapping is in mode `report`."""
+"""The remark of all outputs on a duty whose section of the mapping is in mode `report`."""
 SUBJECTS = {
     DutyKind.SCHEDULED: "Postmortem scheduled",
     DutyKind.COMPLETED: "Postmortem completed",
@@ -34,7 +34,7 @@ SUBJECTS = {
     DutyKind.HELD: "Exercise or review held",
     DutyKind.FILED: "Regulatory filing made",
 }
-"""What each kind of duty asks for."""
+"""The demand of each kind of duty."""
 
 
 def with_mode(words: str, asked: bool) -> str:

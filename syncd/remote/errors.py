@@ -83,7 +83,7 @@ class RemoteError(Exception):
 
     @property
     def answer(self) -> str:
-        """What the service answered in one line: the cause, the status and its own words."""
+        """The service's answer in one line: the cause, the status and its own words."""
         status = f" ({self.status})" if self.status else ""
         errors = sorted(self.field_errors.items())
         fields = "; ".join(f"{name}: {text}" if text else name for name, text in errors)

@@ -130,7 +130,7 @@ def _clipped(times: Sequence[Fulfilled], start: datetime) -> list[Fulfilled]:
 
 
 class _End(NamedTuple):
-    """What ended a clock before the present: its span (`renewal` False), or the loss of what had met it."""
+    """The end of a clock before the present: its span (`renewal` False), or the loss of what had met it."""
 
     at: datetime
     renewal: bool

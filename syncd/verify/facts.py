@@ -1,4 +1,4 @@
-"""What the second judge is given: facts of both services, decisions of people; and what it returns.
+"""The input of the second judge, facts of both services and decisions of people, and its result.
 
 Facts are what PagerDuty and Jira say happened, with their own times. Decisions are what people told syncd:
 waivers, corrections, the rules that were loaded.

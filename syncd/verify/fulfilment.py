@@ -92,7 +92,7 @@ def day_in(text: str | None) -> date | None:
 
 
 class ScheduledRule(NamedTuple):
-    """What a review date must keep to, for one clock: the resolve's day, the clock's start and deadline."""
+    """The bounds of a review date for one clock: the resolve's day, the clock's start and deadline."""
 
     calendar: Calendar
     resolved_at: datetime

@@ -152,7 +152,7 @@ class _Server(uvicorn.Server):
 
 
 class Door(Protocol):
-    """What the daemon does with a listener."""
+    """A listener as the daemon uses it."""
 
     @property
     def port(self) -> int:

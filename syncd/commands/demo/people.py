@@ -1,4 +1,4 @@
-"""What people and monitoring do, read from the sandbox's own records, and what the demo's operator types."""
+"""Tell the acts of people and monitoring from the sandbox's own records, and those of the demo's operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What syncd did and why, from the audit trail of its ledger: the record that an auditor reads."""
+"""Tell the acts of syncd and their reasons from the audit trail of its ledger, as an auditor reads it."""
 
 from __future__ import annotations
 

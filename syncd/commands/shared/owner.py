@@ -32,7 +32,7 @@ class Typist:
 
 
 NEEDED = {"syncd": (syncd.__file__, sys.prefix), "its Python": (os.__file__, sys.base_prefix)}
-"""What the owner has to read to run a command: a file of each, and where it is installed."""
+"""The packages that the owner has to read to run a command: a file of each, and where it is installed."""
 _BEFORE: list[Typist] = []
 """Who typed the command, once the process has changed its user: that cannot be undone, nor asked again."""
 

@@ -49,7 +49,7 @@ class FirstField(Value):
 
 
 class Choice(Value):
-    """What a first mapping says beside its team, project and services.
+    """The choices of a first mapping beside its team, project and services.
 
     `components`, `owners` (addresses) and `commanders` (schedules) are the services' by name. `assumed` tells
     people what syncd assumed, `open` what only they know.

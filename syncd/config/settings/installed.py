@@ -52,8 +52,10 @@ class Installed:
 
 
 _READ: dict[Path, Mapping[str, str]] = {}
-"""What this process could read: a command of root reads the secrets, then runs as the service's user, which
-cannot read them a second time."""
+"""The files that this process has read.
+
+A command of root reads the secrets, then runs as the service's user, which cannot read them a second time.
+"""
 
 
 def find_installed(env_file: Path | None) -> Installed | None:

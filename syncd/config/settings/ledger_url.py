@@ -20,7 +20,7 @@ _BARE = (
     (re.compile(r"@[^/?]*@|[/?].*@"), "a bare @, or a bare / or ? before an @"),
     (re.compile(r"\?.*\+"), "a bare + behind the ?"),
 )
-"""What an address may not hold, with its name; the earlier ones are looked for first."""
+"""The characters that an address may not hold, with their names; the earlier ones are looked for first."""
 _PLACE = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[!-9;-Z\\^-~]*)(?::(?P<port>\d{1,5}))?")
 _SECRET_OPTIONS = ("password", "sslpassword")
 """Options of a PostgreSQL URL that hold a secret."""

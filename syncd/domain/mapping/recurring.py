@@ -67,5 +67,5 @@ class Recurring(Value):
 
     @property
     def noun(self) -> str:
-        """What people call it."""
+        """The name that people call it by."""
         return {"game_day": "GameDay", "review": "Review"}[self.kind]

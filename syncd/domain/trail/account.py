@@ -1,4 +1,4 @@
-"""What the events of a trail tell about the records beside it: operations, duties, waivers, issues.
+"""Account for the records beside a trail by its events: operations, duties, waivers, issues.
 
 Whoever cuts rows off a trail, and makes the rest fit, leaves records that no event tells of. The ledger
 (`syncd audit verify`) and the check of an export compare their records with this account.
@@ -50,7 +50,7 @@ class OperationTold:
 
 
 class Account:
-    """What the rows of a trail tell, up to the last one that was added."""
+    """The account that the rows of a trail give, up to the last one that was added."""
 
     def __init__(self) -> None:
         self.birth: Data | None = None

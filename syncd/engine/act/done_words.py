@@ -1,4 +1,4 @@
-"""What a finished operation did, in the words of the log: "moved to In Progress", "digest mailed"."""
+"""Describe a finished operation in the words of the log: "moved to In Progress", "digest mailed"."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _MAILS = {
     MailKind.DECISION: "mail about a decision in an approver's name sent",
 }
 AS_A_FILE = "written to the state folder's `mail`, because SYNCD_SMTP_HOST is not set"
-"""What becomes of a mail where no mail server is set."""
+"""The place of a mail where no mail server is set."""
 _LABELS = "labels"
 _VERBS = {"add": "added to", "remove": "removed from"}
 

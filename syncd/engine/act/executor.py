@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What the worker does after an attempt."""
+    """The result of an attempt: it tells the worker how to go on."""
 
     DONE = "done"
     AGAIN = "again"

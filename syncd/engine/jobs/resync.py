@@ -44,7 +44,7 @@ AT_ONCE = 50
 
 
 class What(StrEnum):
-    """What a resync does about one incident: repair it, follow a person's change, or leave it."""
+    """The choice of a resync for one incident: repair it, follow a person's change, or leave it."""
 
     REPAIR = "repair"
     FOLLOW = "follow"

@@ -1,4 +1,4 @@
-"""What other processes on the same ledger did: a standby's webhooks, and the writes of a former leader."""
+"""Notice the acts of other processes on the same ledger: a standby's webhooks, a former leader's writes."""
 
 from __future__ import annotations
 

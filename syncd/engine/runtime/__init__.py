@@ -1,1 +1,1 @@
-"""What keeps the daemon running: brakes, health, watchdog, logs, systemd."""
+"""The running of the daemon: brakes, health, watchdog, logs, systemd."""

@@ -56,7 +56,7 @@ class _Tries:
 
 
 class Troubles:
-    """What syncd cannot read or do at the moment, by object and part; safe to use from any thread."""
+    """The present troubles with reads and writes, by object and part; safe to use from any thread."""
 
     def __init__(self, ledger: Transactions, clock: Clock, health: Health) -> None:
         """Take over the troubles that the ledger holds; each of them may be tried again at once."""

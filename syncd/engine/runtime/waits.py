@@ -19,9 +19,9 @@ from syncd.ledger.store.operation_states import wait
 from syncd.remote.errors import Cause, RemoteError
 
 STOPPED = "a mapping that fits: `syncd status` says why its team is stopped"
-"""What the operations of a stopped team wait for."""
+"""The operations of a stopped team wait for this."""
 TAKEN_TOO_LONG = "another try: too much time passed between its claim and its request"
-"""What an operation waits for that the sender gave back."""
+"""An operation that the sender gave back waits for this."""
 LOGGED_AGAIN = 900.0
 """Seconds after which a cause that came to an end is news again."""
 _NAMES = {**SERVICE_NAMES, "mail": "the mail server"}

@@ -1,1 +1,1 @@
-"""What people asked for at the command line and only changes the ledger."""
+"""Requests from the command line that change the ledger alone."""

@@ -32,7 +32,7 @@ from syncd.ledger.store.tables import OperationRow, RequestRow
 
 
 class Served(NamedTuple):
-    """What the answered requests leave to do: incidents to decide on or to try again, resumed targets."""
+    """The work that answered requests leave: incidents to decide on or to try again, resumed targets."""
 
     incidents: list[str]
     resumed: list[str]

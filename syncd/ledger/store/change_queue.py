@@ -205,7 +205,7 @@ _TEAMS = (
 
 
 class Heard(NamedTuple):
-    """What a webhook tells: a change notice (`ChangeNoticeRow`), and a status update with its time.
+    """The news of a webhook: a change notice (`ChangeNoticeRow`), and a status update with its time.
 
     `status_update`: somebody published one; `published` (UTC): a person did, at that time.
     """

@@ -39,7 +39,7 @@ NOTES = "recurring.notes"
 
 @dataclass(frozen=True, slots=True)
 class RecurringFacts:
-    """What is on record of one recurring duty; `operations` are all of its operations, `notices` its news.
+    """The record of one recurring duty; `operations` are all of its operations, `notices` its news.
 
     `switched` holds when (UTC) the mode of a section of the team's mapping last changed.
     """

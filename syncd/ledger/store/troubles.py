@@ -25,7 +25,7 @@ INCIDENT = "read the incident"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What (`what` completes "syncd cannot") is wrong about whom, since when (UTC), and why.
+    """A trouble: `what` completes "syncd cannot"; since when (UTC), and why.
 
     `whose` is an incident's id, a project's key or a team's name. `number`, `ticket`, `team` and `restricted`
     are the incident's.

@@ -1,4 +1,4 @@
-"""What the nightly verification of the figures found: differences, and those that were seen once."""
+"""The differences that the nightly verification of the figures found, also those that it saw once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Difference(Value):
 
     @property
     def place(self) -> tuple[Any, ...]:
-        """What makes two differences the same one."""
+        """The identity of a difference: two with equal ones are the same."""
         return (
             *(self.week, self.team, self.incident, self.name),
             *(self.duty, self.clock, self.on_record, self.derived),

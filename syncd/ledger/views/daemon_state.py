@@ -102,7 +102,7 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What decides how soon syncd works on an incident; `severity` None: it is not decided yet.
+    """The facts that decide how soon syncd works on an incident; `severity` None: not decided yet.
 
     `lacks_level`: its ticket waits for its security level. `mail_waits`: a mail about it waits.
     """

@@ -1,4 +1,4 @@
-"""What people decided about duties, for a report: waivers, corrections, and closes against the gate.
+"""The decisions of people about duties, for a report: waivers, corrections, and closes against the gate.
 
 The audit trail holds people's names and reasons only as hashes, so these facts come from the tables that
 syncd can empty when it forgets a person. A fact about a restricted incident carries that flag.

@@ -266,7 +266,7 @@ _REBUILT = {
 
 @dataclass(frozen=True, slots=True)
 class AfterPutBack:
-    """What became of a ledger since an older file was put back: counts, and when its record ends (UTC)."""
+    """The state of a ledger since an older file was put back: counts, and when its record ends (UTC)."""
 
     last_event: datetime | None
     found: dict[str, int]

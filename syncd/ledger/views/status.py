@@ -311,7 +311,7 @@ def plan_data(ledger: Transactions) -> list[Data]:
 
 
 PLANNED = ("incident", "number", "ticket", "name", "kind", "to", "target", "state", "reason")
-"""What a plan tells of an operation; the rest is only true once it is on record."""
+"""The keys of an operation in a plan; the others are only true once it is on record."""
 
 
 def _operations(session: Session, states: Sequence[OperationState]) -> list[Data]:

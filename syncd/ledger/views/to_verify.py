@@ -1,4 +1,4 @@
-"""What the second judge takes from the ledger: which issues belong to an incident, and people's decisions."""
+"""Read for the second judge which issues belong to an incident, and the decisions of people."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CorrectionOnRecord:
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """What the ledger knows of one incident that the services cannot tell.
+    """The facts about one incident that the ledger knows and the services cannot tell.
 
     `sources` are the incidents that were merged into it, also those that were opened again since. `ends` are
     the keys of tickets and postmortems, its own and theirs. `unclaimed` are those of its merge targets that

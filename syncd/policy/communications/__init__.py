@@ -1,1 +1,1 @@
-"""What people are told while an incident is open: owed updates, texts for chat and customers, the impact."""
+"""The communication about an open incident: owed updates, texts for chat and customers, the impact."""

@@ -31,7 +31,7 @@ UNHEARD = (
     " incident.status_update_published, and syncd has not received one yet"
 )
 _AWAKE = ("unacknowledged", "acknowledged", "triggered", "resolved")
-"""What ends a snooze: it ran out, or somebody went on with the incident."""
+"""The changes that end a snooze: it ran out, or somebody went on with the incident."""
 
 
 class Cadence(Value):

@@ -36,7 +36,7 @@ AFTER_A_BREACH = "the incident was opened again after the duty was missed, and i
 
 
 class _Clock(Value):
-    """What starts a clock: `reason` is empty for the first one, `at` is when a person's act started it.
+    """The start of a clock: `reason` is empty for the first one, `at` is when a person's act started it.
 
     `anew` is the duty that is owed after a correction.
     """

@@ -109,7 +109,7 @@ class Alarm(Value):
 
 
 class AlarmEvent(Value):
-    """What PagerDuty has to hear of a cause: the alarm that began or changed, None when it is over."""
+    """An event about a cause for PagerDuty: the alarm that began or changed, None when it is over."""
 
     cause: str
     alarm: Alarm | None = None

@@ -27,7 +27,7 @@ from syncd.policy.time.time_words import as_date
 DUE_DATE = "duedate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEFT, _BACK = "left", "back"
-"""What stands in the place of a field where syncd saw the account of an owner inactive, or active again."""
+"""The entries in the place of a field's name where syncd saw an owner's account inactive, or active again."""
 
 
 class Span(Value):

@@ -1,1 +1,1 @@
-"""What comes round: GameDays and reviews, their periods, their issues and their duty."""
+"""Recurring duties, GameDays and reviews: their periods, their issues and their verdicts."""

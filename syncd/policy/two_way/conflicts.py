@@ -36,7 +36,7 @@ from syncd.policy.ticket.status import wanted_word
 from syncd.policy.ticket.unseen_writes import on_incident, on_ticket
 
 Conflicts = Mapping[str, Mapping[str, JsonValue]]
-"""What is known of each present conflict, by aspect."""
+"""The facts about each present conflict, by aspect."""
 
 
 def decide_conflicts(case: Case, book: Rulebook) -> Decision:

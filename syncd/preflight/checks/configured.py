@@ -172,7 +172,7 @@ _SLOW = {
     "noise": "such incidents are no noise",
     "playbook": "the ticket gets the sections without a pattern",
 }
-"""What a slow pattern does, by the mapping's section."""
+"""The effect of a slow pattern, by the mapping's section."""
 
 
 def _adversarial(pattern: str, length: int) -> Iterator[str]:

@@ -47,7 +47,7 @@ TLS = "TLS: "
 """Words that name the cause of a failed first contact; `remote.advice` says what to do."""
 _TLS_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 _PLAIN_TO_TLS = (b"HTTP request was sent to HTTPS port", b"plain HTTP to an SSL-enabled server port")
-"""What nginx and Apache answer to http on their port for https."""
+"""The answers of nginx and Apache to http on their port for https."""
 _WORD = re.compile(rb"[a-z]+(?:_[a-z]+)+")
 _PLAIN = ("XSRF check failed",)
 """The only refusals that Jira writes as plain text: any proxy can write plain text, too."""

@@ -55,7 +55,7 @@ class Question:
 
 
 class Evidence(NamedTuple):
-    """What the headers of one answer tell of our login; `captcha`: the service demands one."""
+    """The evidence about our login in the headers of one answer; `captcha`: the service demands one."""
 
     proof: bool = False
     contrary: bool = False
@@ -102,7 +102,7 @@ class Login:
 
     @property
     def captcha(self) -> str:
-        """What a person has to do about the captcha that the service demands; empty if it demands none."""
+        """The advice about the captcha that the service demands; empty if it demands none."""
         with self._lock:
             return self._captcha_words
 

@@ -1,4 +1,4 @@
-"""What a budget counts: token buckets, a service's own window, the writes to one issue.
+"""The places of a budget: token buckets, a service's own window, the writes to one issue.
 
 Each place tells how long a request of a class has to wait, and takes one request when all places let it pass.
 A request that waits holds nothing: it asks again when its time has come, and a graver one may pass it. All

@@ -35,7 +35,7 @@ _OTHER_EDITION = {
     "cloud": "it is Jira Cloud, and SYNCD_JIRA_EMAIL is not set",
     "datacenter": "it is Jira Data Center, and SYNCD_JIRA_EMAIL is set",
 }
-"""What is wrong with the credentials, by the edition that Jira says it is."""
+"""The fault of the credentials, by the edition that Jira says it is."""
 IN_A_ROW = 3
 """Single issues in a row that may answer 5xx before the read as a whole counts as failed (Data Center)."""
 

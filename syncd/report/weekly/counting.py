@@ -119,7 +119,7 @@ _OF_A_DUTY = (
 
 @dataclass(frozen=True)
 class Sight:
-    """What keeps syncd from judging: a clock that differs too much (`skewed`), a service that it cannot read.
+    """The limits of a verdict: a clock that differs too much (`skewed`), a service that syncd cannot read.
 
     `read_until` is when syncd read each service for the last time (UTC), by its name for people.
     """

@@ -21,7 +21,7 @@ OUTSIDE = ("comment", "issuelinks")
 
 @dataclass
 class Wish:
-    """What a request asks of an issue: values by field id (None empties), comments and links to add."""
+    """The changes that a request asks for: values by field id (None empties), comments and links to add."""
 
     values: dict[str, Any] = field(default_factory=dict)
     comments: list[Json] = field(default_factory=list)

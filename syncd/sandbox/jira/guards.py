@@ -1,4 +1,4 @@
-"""What Jira refuses although each value by itself is right: permissions, security levels, the hierarchy."""
+"""Refuse writes whose values are right, each by itself: permissions, security levels, the hierarchy."""
 
 from syncd.sandbox.jira.asking import Ask
 from syncd.sandbox.jira.editing import Wish

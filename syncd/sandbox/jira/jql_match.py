@@ -1,4 +1,4 @@
-"""What a JQL clause means for an issue, as a record of it shows.
+"""Match an issue, as a record of it shows it, against a JQL clause.
 
 Like Jira, the sandbox checks the values first: an unknown field, project, status, key or function is a 400
 and not an empty answer. A time without a zone is read in the zone of the caller.

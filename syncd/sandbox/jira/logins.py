@@ -1,4 +1,4 @@
-"""What Jira answers by the state of a login: the proof on good answers, and how a dead token looks.
+"""Answer by the state of a login: good answers carry the proof, a dead token's look as Jira's do.
 
 Jira does not refuse a dead token, it takes the caller for anybody: lists are empty, objects do not exist, and
 a create wants a valid project. Only `myself` answers 401.

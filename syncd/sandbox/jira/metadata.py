@@ -1,4 +1,4 @@
-"""What the site has: server information, types, statuses, priorities, resolutions, fields."""
+"""The site's metadata: server information, types, statuses, priorities, resolutions, fields."""
 
 from syncd.sandbox.jira import render
 from syncd.sandbox.jira.asking import ROOT, Ask, Routes, page

@@ -1,4 +1,4 @@
-"""What a Jira site holds: people, projects with types and screens, issues with comments and links.
+"""The contents of a Jira site: people, projects with types and screens, issues with comments and links.
 
 The values of an issue are immutable records that are replaced and never changed, so that its past is at hand:
 a search that lags answers with the record of that time. All times are aware UTC.
@@ -273,7 +273,7 @@ class Issue:
 
 @dataclass
 class Options:
-    """What a test may set. Delays are in seconds of sandbox time.
+    """The options that a test may set. Delays are in seconds of sandbox time.
 
     An issue shows its first `comments_in_issue` comments (None: all) and how many exist. `search_lag` and
     `fetch_lag` say how far the search index and the bulk fetch are behind. With `shuffle_bulk` the answer to

@@ -1,4 +1,4 @@
-"""What people do on the Jira site itself: the acts of a story.
+"""The acts of a story that people do on the Jira site itself.
 
 An act takes an issue by key or id, and a person by name, address or account id. It happens now, and the
 changelog shows it under the name of the person. An act that the site would refuse raises `Refusal`.

@@ -1,4 +1,4 @@
-"""What people and monitoring do on PagerDuty itself: the acts of a story.
+"""The acts of a story that people and monitoring do on PagerDuty itself.
 
 An act takes names as people say them: an incident by id or number; a service, user or priority by name,
 address or id. It happens now, or at `at` (a time with a zone), and returns the record that it made or

@@ -1,4 +1,4 @@
-"""What a PagerDuty account holds, as small mutable records.
+"""The contents of a PagerDuty account, as small mutable records.
 
 `render.py` shows them on the wire; `lifecycle.py` and `changes.py` change incidents. All times are aware UTC,
 cut to whole seconds as PagerDuty shows them.
@@ -214,7 +214,7 @@ class Incident:
 
 @dataclass
 class Options:
-    """What a test may set. Delays are in seconds of sandbox time.
+    """The options that a test may set. Delays are in seconds of sandbox time.
 
     Which log entry a changed priority, a changed title or a reopening leaves is not documented. With None it
     leaves none, so that tests can prove that syncd does not rely on one.

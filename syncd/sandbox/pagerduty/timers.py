@@ -1,4 +1,4 @@
-"""What happens to incidents by itself as time passes: time-outs of acknowledgements, escalations, resolves.
+"""Change incidents as time passes: acknowledgements time out, incidents escalate and resolve by themselves.
 
 The sandbox applies it at its next request or act, each change dated at the time when it was due. So any clock
 works, and a jump of a week leaves the same log as a week of waiting.

@@ -18,7 +18,7 @@ class NoTicket(LookupError):
 
 @dataclass
 class Scene:
-    """What the steps of a story share: the world, and the ids of incidents by their names in the story."""
+    """The steps of a story share this: the world, and the ids of incidents by their names in the story."""
 
     world: World
     incidents: dict[str, str] = field(default_factory=dict)

@@ -137,7 +137,7 @@ WEEK = (
     ),
     Step(9 * DAY + 4 * HOUR, "Priya has reviewed the runbook", holds_review(PRIYA)),
 )
-"""What people do from Monday noon on."""
+"""The steps from Monday noon on."""
 
 
 def week(world: World) -> Story:

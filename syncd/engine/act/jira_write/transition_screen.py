@@ -35,7 +35,7 @@ class Filled:
 
     @property
     def words(self) -> str:
-        """What a person has to do so that the screen is filled, empty where nothing is missing."""
+        """The advice to the person who has to fill the screen, empty where nothing is missing."""
         return "; ".join(part for part in (nothing_fills(self.missing, self.way.screen), *self.unfit) if part)
 
 

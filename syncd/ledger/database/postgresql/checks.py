@@ -1,4 +1,4 @@
-"""What a server must be before a ledger is opened on it for work."""
+"""Check a server before a ledger is opened on it for work."""
 
 from __future__ import annotations
 
