@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +31,7 @@ from crash.mutations import MUTATIONS, none
 from crash.worker import End, Task, run_worker, work
 from crash.world import Sandbox, start_sandbox
 from syncd.domain.operation import op_of, ticket_key
+from syncd.engine.loop import ControlLoop
 from syncd.ledger.open import open_for_reading
 from syncd.ledger.views import audit_trail
 from syncd.policy.marks import mark_in
@@ -163,20 +165,27 @@ def prove(
                 happens.peace()
             report.mishaps = dict(happens.counts)
             peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
-            run_worker(sandbox, peace, mutate)
-            # PagerDuty escalates as time passes, so the clock stands still while nothing may be written.
-            still = Task(ledger, f"boot-{boot}", 2, 0.0, settle, 0)
-            run_worker(sandbox, still, mutate)
-            sandbox.control("journal/clear")
-            run_worker(sandbox, still, mutate)
-            lines = sandbox.read("journal")["lines"]
-            report.late_writes = [f"{line['method']} {line['path']}" for line in lines if _writes(line)]
-            judge(sandbox.read("state"), history, report)
-            report.audit = _audit(peace.url)
+            _end_in_peace(sandbox, peace, mutate, history, report)
         finally:
             sandbox.stop()
     report.seconds = round(time.monotonic() - began, 1)
     return report
+
+
+def _end_in_peace(
+    sandbox: Sandbox, peace: Task, mutate: Callable[[ControlLoop], None], history: History, report: Report
+) -> None:
+    """Let the worker end its work, and one that finds nothing to do write nothing; then judge."""
+    run_worker(sandbox, peace, mutate)
+    # PagerDuty escalates as time passes, so the clock stands still while nothing may be written.
+    still = replace(peace, cycles=2, cycle_seconds=0.0)
+    run_worker(sandbox, still, mutate)
+    sandbox.control("journal/clear")
+    run_worker(sandbox, still, mutate)
+    lines = sandbox.read("journal")["lines"]
+    report.late_writes = [f"{line['method']} {line['path']}" for line in lines if _writes(line)]
+    judge(sandbox.read("state"), history, report)
+    report.audit = _audit(peace.url)
 
 
 def warm_up() -> None:

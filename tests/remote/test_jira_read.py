@@ -84,7 +84,8 @@ def issue(number: int = 1, **fields: Any) -> dict[str, Any]:
     }
 
 
-def test_an_issue_is_read_whole(cloud: JiraClient, mock: responses.RequestsMock) -> None:
+def whole_issue() -> dict[str, Any]:
+    """Return the answer about an issue in which each field has a value."""
     raw = issue(
         priority={"id": "2", "name": "High"},
         assignee={
@@ -111,7 +112,11 @@ def test_an_issue_is_read_whole(cloud: JiraClient, mock: responses.RequestsMock)
         customfield_3="not asked for",
     )
     raw["properties"] = {"syncd": MARK}
-    mock.post(f"{API}/issue/bulkfetch", json={"issues": [raw], "issueErrors": []})
+    return raw
+
+
+def test_an_issue_is_read_whole(cloud: JiraClient, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [whole_issue()], "issueErrors": []})
     fetched = cloud.fetch(["10001", "OPS-2"], fields=["customfield_1", "customfield_2"])
     assert asked(mock) == (
         "POST issue/bulkfetch",
