@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,7 @@ def test_a_ledger_moves_to_a_server_and_syncd_goes_on_there(
     assert "was moved to postgresql://syncd@" in refused.err
     assert "was moved to postgresql://syncd@" in house.syncd("status").out
     _each_reader_says_that_later_figures_are_missing(house, incident)
+    _no_request_is_stored_that_no_daemon_will_answer(house, incident)
     monkeypatch.setenv("SYNCD_LEDGER_URL", server)
     another = house.trigger()
     planned = house.syncd("plan", "--json")
@@ -71,8 +73,21 @@ def _each_reader_says_that_later_figures_are_missing(house: House, incident: str
         assert words.search(output.err), line
         if line[-1] == "--json":
             assert output.json is not None
-    for line in (("status",), ("reload",), ("adopt", incident, "OPS-1")):
+    for line in (("status",), ("adopt", incident, "OPS-1")):
         assert house.syncd(*line).err.count("was moved to") <= 1
+
+
+def _no_request_is_stored_that_no_daemon_will_answer(house: House, incident: str) -> None:
+    grounds = ("--reason", "agreed", "--by", "priya.raman@qrpay.example")
+    for line in (
+        ("waive", incident, "--until", "2026-11-20", *grounds),
+        ("pause", "jira", "--reason", "move"),
+        ("outbox", "release"),
+    ):
+        output = house.syncd(*line)
+        assert (output.code, output.err.count("was moved to")) == (78, 1), line
+    with sqlite3.connect(".syncd/syncd.db") as ledger:
+        assert ledger.execute("SELECT count(*) FROM request").fetchone() == (0,)
 
 
 def test_backup_and_restore_name_the_line_to_type(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from syncd.ledger.store import audit, first_load, holds, operation_states, outbo
 from syncd.ledger.store.forget import PrintOf, forget
 from syncd.ledger.store.identity import run_name_in
 from syncd.ledger.store.loading import get
+from syncd.ledger.store.moved import refuse_half_of_a_move
 from syncd.ledger.store.names import names_in
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.tables import OperationRow, RequestRow
@@ -208,9 +209,13 @@ NEW, RUNNING, DONE = "new", "running", "done"
 
 
 def ask(ledger: Transactions, kind: str, arguments: dict[str, Any], asked_by: str, now: datetime) -> int:
-    """Store a request and return its number; `asked_by` is the system user who typed the command."""
+    """Store a request and return its number; `asked_by` is the system user who typed the command.
+
+    Raise `LedgerMoved` where no daemon will ever answer it.
+    """
     row = RequestRow(kind=kind, arguments=arguments, asked_by=asked_by, asked_at=now)
     with ledger.write() as session:
+        refuse_half_of_a_move(session)
         session.add(row)
         session.flush()
         return row.id or 0
