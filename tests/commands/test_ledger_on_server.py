@@ -112,3 +112,23 @@ def test_while_a_daemon_runs_nothing_moves_and_a_server_that_is_away_is_said(
     assert away.code == 69
     assert "hunter2" not in away.err
     assert house.syncd("ledger", "copy", "--to", "mysql://x", "--yes").code == 2
+
+
+def test_a_server_without_a_free_connection_gives_each_reader_one_clear_error(
+    house: House, server: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCD_LEDGER_URL", server)
+    assert house.syncd("run", "--once").code == 0
+    database = server.partition("@/")[2].partition("?")[0]
+    role = f"crowded_{database}"
+    with cluster.connect(database) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0")
+        monkeypatch.setenv("SYNCD_LEDGER_URL", server.replace("syncd:hunter2@", f"{role}:hunter2@"))
+        for line in (("status",), ("show", "1"), ("outbox",), ("actions",), ("report",), ("audit", "verify")):
+            output = house.syncd(*line)
+            assert (output.code, output.out) == (69, ""), line
+            trouble, advice = output.err.splitlines()
+            assert "cannot be reached" in trouble and "too many connections" in trouble, line
+            assert advice.startswith("check that PostgreSQL is running"), line
+            assert "hunter2" not in trouble
+        connection.execute(f"DROP ROLE {role}")
