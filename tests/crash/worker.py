@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -22,7 +22,6 @@ from loguru import logger
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from rig import PlainRenderer, mapping
-from sqlalchemy import event
 from sqlmodel import Session
 
 from crash.world import Sandbox
@@ -135,8 +134,20 @@ class Steps:
 
         HTTPAdapter.send = counted  # type: ignore[method-assign] # the step before and after a request
         if not task.aimed:
-            event.listen(Session, "before_commit", self._step)
-            event.listen(Session, "after_commit", self._step)
+            self._count_commits()
+
+    def _count_commits(self) -> None:
+        """Count each commit twice: before it and after it."""
+        write, step = Ledger.write, self._step
+
+        @contextmanager
+        def counted(ledger: Ledger, *, leading: bool = True) -> Iterator[Session]:
+            with write(ledger, leading=leading) as session:
+                yield session
+                step()
+            step()
+
+        Ledger.write = counted  # type: ignore[method-assign] # the step before and after a commit
 
     def _step(self, *_: Any) -> None:
         self._number += 1

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
@@ -20,6 +20,7 @@ from sqlmodel import Session
 
 from syncd.ledger.database.backend import Backend, backend_of
 from syncd.ledger.database.group_commit import GroupCommit
+from syncd.ledger.database.plain_session import PlainSession
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 
 
@@ -66,24 +67,20 @@ def one_view(ledger: Transactions) -> Iterator[OneView]:
         yield OneView(session)
 
 
-class _View:
-    """A reading transaction on a plain connection; it takes the place of a session, which costs more.
-
-    Who asks for anything but the connection gets it from a session on that connection.
-    """
+class _View(PlainSession):
+    """A reading transaction; it begins when somebody asks for its connection."""
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__()
         self._engine = engine
         self._connection: Connection | None = None
-        self._session: Session | None = None
 
     def __enter__(self) -> Session:
         return cast(Session, self)
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._session is not None:
-                self._session.close()
+            self.close_session()
         finally:
             if self._connection is not None:
                 self._connection.close()
@@ -94,11 +91,6 @@ class _View:
             self._connection = self._engine.connect()
             self._connection.begin()
         return self._connection
-
-    def __getattr__(self, name: str) -> Any:
-        if self._session is None:
-            self._session = Session(self.connection(), expire_on_commit=False)
-        return getattr(self._session, name)
 
 
 class Database:

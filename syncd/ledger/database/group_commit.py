@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from threading import Event, Lock, get_ident
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from syncd.ledger.database.plain_session import PlainSession
 from syncd.ledger.errors import CommitUnknown, LedgerError
 
 MOST = 50
@@ -40,6 +41,36 @@ class _Group:
         self.writers = 1
         self.over = Event()
         self.error: BaseException | None = None
+
+
+class _Part(PlainSession):
+    """What one writer writes in a transaction; with a `savepoint` it can be undone alone."""
+
+    def __init__(self, connection: Connection, *, savepoint: bool) -> None:
+        super().__init__()
+        self._connection = connection
+        self._savepoint = connection.begin_nested() if savepoint else None
+
+    def __enter__(self) -> Session:
+        return cast(Session, self)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        savepoint = self._savepoint
+        try:
+            if kind is None and self.session is not None:
+                # it writes the objects that the writer changed
+                self.session.commit()
+            if kind is None and savepoint is not None:
+                savepoint.commit()
+        finally:
+            self.close_session()
+            # the database or the session may have undone it already
+            if savepoint is not None and savepoint.is_active:
+                savepoint.rollback()
+
+    def connection(self) -> Connection:
+        """Return the connection."""
+        return self._connection
 
 
 class _Turn:
@@ -82,11 +113,7 @@ class GroupCommit:
             group = self._begin()
         try:
             # the first needs no savepoint: nobody shares the transaction before its end
-            mode: Any = "rollback_only" if first else "create_savepoint"
-            with (
-                Session(group.connection, expire_on_commit=False, join_transaction_mode=mode) as session,
-                session.begin(),
-            ):
+            with _Part(group.connection, savepoint=not first) as session:
                 yield session
             if not self._is_open(group.driver):
                 raise LedgerError("the database ended a transaction by itself", "")
