@@ -9,9 +9,8 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,7 +18,7 @@ from sqlmodel import Session
 
 from syncd.domain.trail.chain import Anchor
 from syncd.ledger.database.backend import backend_of
-from syncd.ledger.database.connection import Database, LogicalClock, unusable
+from syncd.ledger.database.connection import Database, LogicalClock, View, unusable
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import (
@@ -61,7 +60,7 @@ class Ledger(Database):
             self.backend.migrate(now)
             self._watch.begin()
             if not self.backend.shared:
-                self.read = partial(self._local_view, self.read)
+                self._guard_views(self._local_view)
             with self.write(leading=False) as session:
                 check_triggers(session)
                 self.instance, self.run, self.born = _begin(session, now)
@@ -122,7 +121,7 @@ class Ledger(Database):
             self._end = end
 
     @contextmanager
-    def _local_view(self, views: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
+    def _local_view(self, views: View) -> Iterator[Session]:
         """Open a consistent view; raise `LedgerReplaced` if a read fails in another content."""
         try:
             with views() as session:

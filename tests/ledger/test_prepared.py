@@ -10,7 +10,9 @@ from sqlalchemy import Engine, bindparam, delete, event, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from syncd.ledger.database.connection import one_view
 from syncd.ledger.database.prepared import Prepared
+from syncd.ledger.errors import LedgerError
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.tables import PersonRow, UnseenWriteRow
 
@@ -89,3 +91,38 @@ def test_objects_and_prepared_statements_of_a_read_see_the_same_state(ledger: Le
     with ledger.read() as session:
         assert session.get(PersonRow, (PERSON["email"], PERSON["project"])) is not None
         assert FIND.first(session, email=PERSON["email"]) is not None
+
+
+def test_a_view_for_one_statement_opens_no_transaction_and_serves_no_second_one(ledger: Ledger) -> None:
+    with ledger.write() as session:
+        ADD.change(session, **PERSON, account=None)
+    connections: list[Any] = []
+
+    def note(connection: Any, *_: object) -> None:
+        connections.append(connection.connection.driver_connection)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        with ledger.read_one() as session:
+            assert FIND.first(session, email=PERSON["email"]) is not None
+            assert [ledger.backend.is_open(connection) for connection in connections] == [False]
+            with pytest.raises(LedgerError):
+                FIND.first(session, email=PERSON["email"])
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    with ledger.write() as session:
+        CHANGE.change(session, whose=PERSON["email"], why="moved")
+    with ledger.read_one() as session:
+        row = FIND.first(session, email=PERSON["email"])
+    assert row is not None
+    assert row[2] == "moved"
+
+
+def test_a_view_for_one_statement_within_one_view_sees_its_state(ledger: Ledger) -> None:
+    with one_view(ledger) as view:
+        with view.read_one() as session:
+            assert FIND.first(session, email=PERSON["email"]) is None
+        with ledger.write() as other:
+            ADD.change(other, **PERSON, account=None)
+        with view.read_one() as session:
+            assert FIND.first(session, email=PERSON["email"]) is None

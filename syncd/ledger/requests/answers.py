@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from loguru import logger
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, literal, update
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -19,6 +19,7 @@ from syncd.domain.clock import Clock
 from syncd.domain.operation import OPEN_STATES, OperationState, Target
 from syncd.domain.text import counted
 from syncd.ledger.database.connection import Database, Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import RequestRecord
 from syncd.ledger.requests import waivers
 from syncd.ledger.requests.waivers import Result
@@ -45,7 +46,7 @@ def serve(ledger: Database, clock: Clock, print_of: PrintOf) -> Served:
 
     `print_of` returns the fingerprint of an incident that is over (`syncd.ledger.store.forget`).
     """
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         waiting = waiting_in(session)
     served, forgot = Served([], [], []), False
     if not waiting:
@@ -229,12 +230,14 @@ def request_of(ledger: Transactions, number: int) -> RequestRecord | None:
 
 def waiting_in(session: Session) -> list[int]:
     """Return the numbers of the requests without an answer, jobs left out."""
-    return list(session.connection().scalars(_WAITING))
+    return _WAITING.scalars(session)
 
 
-_WAITING = (
+_WAITING = Prepared(
     columns(col(RequestRow.id))
-    .where(col(RequestRow.state) == NEW, col(RequestRow.kind).not_in(sorted(JOBS)))
+    .where(
+        col(RequestRow.state) == NEW, col(RequestRow.kind).not_in([literal(kind) for kind in sorted(JOBS)])
+    )
     .order_by(col(RequestRow.id))
 )
 
@@ -250,18 +253,18 @@ def answer_in(session: Session, row: RequestRow, result: Result, clock: Clock) -
 def take_job(ledger: Transactions, kind: str = RESYNC) -> RequestRecord | None:
     """Take the oldest waiting job of a kind, None if there is none."""
     # asked at each tick: a read first, so that an idle daemon takes no write lock
-    with ledger.read() as session:
-        if session.connection().scalar(_NEXT, {"kind": kind}) is None:
+    with ledger.read_one() as session:
+        if _NEXT.scalar(session, kind=kind) is None:
             return None
     with ledger.write() as session:
-        number = session.connection().scalar(_NEXT, {"kind": kind})
+        number = _NEXT.scalar(session, kind=kind)
         if number is None:
             return None
         session.connection().execute(_TAKE, {"number": number})
         return get(session, RequestRecord, number)
 
 
-_NEXT = (
+_NEXT = Prepared(
     columns(col(RequestRow.id))
     .where(col(RequestRow.state) == NEW, col(RequestRow.kind) == bindparam("kind"))
     .order_by(col(RequestRow.id))

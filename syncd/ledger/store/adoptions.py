@@ -21,6 +21,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Kind, OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions, after_commit
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -67,12 +68,12 @@ def unsearched(ledger: Own, in_peace: datetime | None) -> list[IncidentRecord]:
     Those that were resolved before `in_peace` (UTC) are left out; None: none is.
     """
     asked = {"born": ledger.born, "in_peace": in_peace or _LONG_AGO}
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return load(session, IncidentRecord, _UNSEARCHED, asked)
 
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_UNSEARCHED = (
+_UNSEARCHED = Prepared(
     select_records(IncidentRecord)
     .where(
         col(IncidentRow.searched).is_(False),

@@ -68,13 +68,13 @@ def notice_changes(
 
 def incidents_with_notices(ledger: Transactions) -> list[str]:
     """Return the incidents with a change notice, the oldest notice first."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return list(dict.fromkeys(_WITH_NOTICES.scalars(session)))
 
 
 def noticed_elsewhere(ledger: Transactions) -> dict[int, str]:
     """Return the incidents with change notices of other processes, by the notice's number."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return dict(_NOTICED_ELSEWHERE.all(session))
 
 

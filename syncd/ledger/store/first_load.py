@@ -56,7 +56,7 @@ def _first_start(session: Session) -> datetime:
 
 def is_accepted(ledger: Transactions) -> bool:
     """Return True if the first load has passed, so that it holds nothing; it never comes back."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return state_of(session) is FirstLoad.PASSED
 
 

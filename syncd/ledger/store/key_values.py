@@ -30,7 +30,7 @@ def get_cursor_in(session: Session, name: str) -> dict[str, object]:
 
 def get_value(ledger: Transactions, name: str) -> dict[str, object]:
     """Return the value of a key, empty if it was never set."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return get_cursor_in(session, name)
 
 
@@ -117,7 +117,7 @@ def account_known(ledger: Transactions, email: str, project: str) -> tuple[Accou
 
     The account is None if Jira knows nobody with the address. Return None if it was never looked up.
     """
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         row = _KNOWN.first(session, email=email, project=project)
     if row is None:
         return None
@@ -185,7 +185,7 @@ def store_ways(ledger: Transactions, workflow: str, status_id: str, entry: dict[
 
 def status_at_birth(ledger: Transactions, place: str) -> str | None:
     """Return the status in which the issues of a project and type begin, None if syncd never saw it."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return _status_at_birth(session, place)
 
 

@@ -95,6 +95,6 @@ def record_of(record: type[Record], row: SQLModel) -> Record:
 
 
 def read(ledger: Transactions, record: type[Record], key: str | int) -> Record | None:
-    """Return the value with a primary key, None if there is none; open a transaction for it."""
-    with ledger.read() as session:
+    """Return the value with a primary key, None if there is none."""
+    with ledger.read_one() as session:
         return get(session, record, key)

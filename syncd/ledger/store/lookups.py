@@ -266,7 +266,7 @@ class IssuesOnRecord:
 
 def open_and_older(ledger: Transactions, began: int) -> list[str]:
     """Return the claimed incidents that are open on record by a read that began before `began`."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return _OPEN_BEFORE.scalars(session, began=began)
 
 
@@ -283,7 +283,7 @@ _OPEN_BEFORE = Prepared(
 
 def services_with_open(ledger: Transactions) -> list[str]:
     """Return the ids of the services that have claimed incidents which are open on record."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return _WITH_OPEN.scalars(session)
 
 

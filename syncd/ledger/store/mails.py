@@ -135,7 +135,7 @@ def store_events(ledger: Transactions, causes: Mapping[str, str], cause: str, no
 
 def digest_day(ledger: Transactions, team: str) -> str | None:
     """Return the day of a team's last digest (ISO 8601), None if there was none."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         day = get_cursor_in(session, _digest(team)).get("day")
     return str(day) if day else None
 

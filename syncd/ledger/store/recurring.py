@@ -20,6 +20,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import Kind, Operation, OperationClass
 from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in, drop_notices_in
@@ -97,15 +98,17 @@ def plan_recurring(ledger: Transactions, operation: Operation, now: datetime, ve
 
 def made_idents(ledger: Transactions) -> set[str]:
     """Return the recurring duties whose create was ever decided."""
-    with ledger.read() as session:
-        return set(session.connection().scalars(_MADE))
+    with ledger.read_one() as session:
+        return set(_MADE.scalars(session))
 
 
-_MADE = columns(col(OperationRow.incident_id)).where(
-    # a range of ids, which their index answers
-    col(OperationRow.incident_id) >= PREFIX,
-    col(OperationRow.incident_id) < PREFIX[:-1] + ";",
-    col(OperationRow.kind) == Kind.CREATE_RECURRING,
+_MADE = Prepared(
+    columns(col(OperationRow.incident_id)).where(
+        # a range of ids, which their index answers
+        col(OperationRow.incident_id) >= PREFIX,
+        col(OperationRow.incident_id) < PREFIX[:-1] + ";",
+        col(OperationRow.kind) == Kind.CREATE_RECURRING,
+    )
 )
 
 

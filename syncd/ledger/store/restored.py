@@ -32,7 +32,7 @@ def hold_left(ledger: Transactions, boot_id: str, boottime: float, settle_second
 
     `boottime` is now on the boot-time clock, in seconds; after a reboot the time starts anew.
     """
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         entry = get_cursor_in(session, KEY)
     if not entry or entry.get("over"):
         return 0.0
@@ -74,14 +74,14 @@ def _began(session: Session) -> datetime | None:
 
 def put_back_of(ledger: Transactions) -> tuple[datetime, str] | None:
     """Return when syncd saw that an older file was put back by hand (UTC), and the proof; None: never."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         entry = get_cursor_in(session, KEY)
     return (datetime.fromisoformat(str(entry["at"])), str(entry["proof"])) if entry.get("proof") else None
 
 
 def unread_above(ledger: Transactions, now: datetime) -> dict[str, int]:
     """Return the issue numbers, by project, above which Jira's search may not show yet what exists."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         entry = get_cursor_in(session, _UNREAD)
     numbers = entry.get("numbers")
     if not isinstance(numbers, dict) or now - datetime.fromisoformat(str(entry["at"])) > LONGEST_LAG:

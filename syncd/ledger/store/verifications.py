@@ -59,7 +59,7 @@ class Verification(Value):
 
 def verification(ledger: Transactions) -> Verification:
     """Return the result of the last looks."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return Verification.model_validate(get_cursor_in(session, _KEY))
 
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, func, select
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import OperationState, Target
 from syncd.ledger.database.connection import OneView, Transactions
+from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import first_load, holds, outbox
 from syncd.ledger.store.cases import merged_sources_in
@@ -88,11 +89,11 @@ _NEXT_DUE = columns(func.min(col(IncidentRow.due_at))).where(col(IncidentRow.due
 
 def due_incidents(ledger: Transactions, now: datetime, limit: int = 200) -> list[str]:
     """Return at most `limit` incidents for which the passing of time alone asks for a decision by `now`."""
-    with ledger.read() as session:
-        return list(session.connection().scalars(_DUE, {"now": now, "most": limit}))
+    with ledger.read_one() as session:
+        return _DUE.scalars(session, now=now, most=limit)
 
 
-_DUE = (
+_DUE = Prepared(
     columns(col(IncidentRow.id))
     .where(col(IncidentRow.due_at) <= bindparam("now"))
     .order_by(col(IncidentRow.due_at))
