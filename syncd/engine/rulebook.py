@@ -10,7 +10,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from syncd.domain.base import Reference
-from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import mapping_of_recurring
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.recurring import RecurringName, recurring_of
@@ -80,7 +79,7 @@ def book_at(
     if a person moved the ticket, or if the incident now belongs to another team, whose rules hold from then
     on. `home` asks for the mapping's project, where syncd creates postmortems and action items.
     """
-    book = context.book_of(Incident.model_validate(row.snapshot), row.team)
+    book = context.book_of(row.as_read, row.team)
     if book is None:
         return None
     apart = book.mapping.restricted.project if row.restricted and not row.provisional else None

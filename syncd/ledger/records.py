@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
+from syncd.domain.incident import Incident
 from syncd.domain.operation import Operation, OperationBase, PostChat, Target, parse_operation
 from syncd.domain.operation.rendered import Rendered, parse_rendered
 
@@ -18,9 +19,13 @@ _Model = TypeVar("_Model", bound=OperationBase)
 _Rendered = TypeVar("_Rendered", bound=Rendered)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IncidentRecord:
-    """One incident as the ledger has it; `IncidentRow` explains each field."""
+    """One incident as the ledger has it; `IncidentRow` explains each field.
+
+    The row stores `as_read` as `snapshot`. It is parsed on first use and kept, which is why this class has
+    no slots.
+    """
 
     id: str
     number: int
@@ -62,6 +67,11 @@ class IncidentRecord:
     cadence: dict[str, Any] | None
     non_items: list[str]
     postmortem_searched_for: datetime | None
+
+    @cached_property
+    def as_read(self) -> Incident:
+        """The incident as PagerDuty showed it at the last read."""
+        return Incident.model_validate(self.snapshot)
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def ticket_summary(incident: Incident, mapping: Mapping) -> str:
     return summary_line(title) or f"Incident #{incident.number}"
 
 
+@lru_cache(maxsize=256)
 def slug_label(text: str) -> str:
     """Return a text as a Jira label: letters, digits, `_`, `.` and `-`, at most 255 UTF-16 units.
 

@@ -305,7 +305,7 @@ def book_of_basis(context: EngineContext, basis: Basis, *, home: bool = False) -
     book = book_for(context, basis.incident, home=home)
     if book is None:
         raise DecideAgain
-    return Incident.model_validate(basis.incident.snapshot), book
+    return basis.incident.as_read, book
 
 
 def retried_at(context: EngineContext, operation: OperationRecord) -> datetime | None:

@@ -59,7 +59,7 @@ def rendered_creates(
         # a worker says what it waits for
         if context.ledger_age.unproved({rendered.project}):
             continue
-        incident = Incident.model_validate(record.snapshot)
+        incident = record.as_read
         # one batch, one project: `probe_from` is a project's highest issue number
         by_project[rendered.project].append(Item(operation, rendered, incident, record.team))
     return max(by_project.values(), key=len, default=[]), unfit

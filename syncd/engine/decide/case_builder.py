@@ -68,7 +68,7 @@ def case_of(
 ) -> Case:
     """Return the case that these facts make; both services were read up to `read_until`."""
     row = facts.incident
-    incident = Incident.model_validate(row.snapshot)
+    incident = row.as_read
     over = incident.over_since
     case = Case(
         incident=incident,
@@ -179,7 +179,7 @@ def merged_sources_of(
     """Return the incidents merged into one, and into those, each judged by its own team's mapping."""
     members = []
     for source in sources:
-        incident = Incident.model_validate(source.snapshot)
+        incident = source.as_read
         claim = context.rules.current.claim_or_last(incident.service, source.team)
         if claim is not None:
             members.append(member_of(source, incident, *claim))

@@ -37,7 +37,7 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     facts = load_notices(context.ledger, incident_id, _OURS)
     if facts is None:
         return
-    incident = Incident.model_validate(facts.incident.snapshot)
+    incident = facts.incident.as_read
     claim = context.rules.current.claim_or_last(incident.service, facts.incident.team)
     if claim is None:
         return

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncd.domain.incident import Incident
 from syncd.engine.observe.accounts import accounts_on_record
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.errors import LedgerNotOurs
@@ -99,7 +98,7 @@ def pagerduty_at(ledger: Transactions, pagerduty: PagerDutyClient) -> Relocation
 
 def _incidents(ledger: Transactions, pagerduty: PagerDutyClient) -> Iterator[Comparison]:
     for record in newest_incidents(ledger, COMPARED):
-        known, name = Incident.model_validate(record.snapshot), f"#{record.number} ({record.id})"
+        known, name = record.as_read, f"#{record.number} ({record.id})"
         incident = pagerduty.incident(record.id)
         if incident is None:
             yield Comparison(record.id, name, None, "is not there, or our token does not see it")

@@ -270,7 +270,7 @@ class Resync:
             parked = operation.state == OperationState.PARKED
             reason = f"{operation.kind} is parked: {operation.error}" if parked else operation.reason
             say(Found(What.LEFT if parked else What.REPAIR, incident.id, key, reason))
-        if ticket is None and left_in_peace(Incident.model_validate(incident.snapshot), book):
+        if ticket is None and left_in_peace(incident.as_read, book):
             self._report.in_peace += 1
         for why in _left(self._context, stands, book):
             say(Found(What.LEFT, incident.id, key, why))

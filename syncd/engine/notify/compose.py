@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from syncd.config.masks import mask
 from syncd.config.templates.texts import TextValues
 from syncd.domain.duty import OWED, Duty, DutyState
-from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.communications import Audience
 from syncd.domain.mapping.mapping import Mapping, mapping_of_recurring
@@ -325,7 +324,7 @@ def _duty(owing_incident: OwingIncident, content: ReminderMail | BreachMail | Fi
 
 def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None) -> About:
     """Return the incident's facts for a mail; of a restricted incident the ledger holds only the number."""
-    incident = Incident.model_validate(subject.incident.snapshot)
+    incident = subject.incident.as_read
     name = severity or decide_severity(incident, mapping, section_of(mapping, incident)).name
     section = mapping.severities.get(name)
     return About(

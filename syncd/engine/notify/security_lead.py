@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from syncd.domain.incident import Incident
 from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.compose import mail_to
@@ -26,7 +25,7 @@ def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> 
     if mapping is None or not mapping.restricted.lead:
         return None
     # the first day disturbs nobody
-    if was_over_before(Incident.model_validate(incident.snapshot), mapping):
+    if was_over_before(incident.as_read, mapping):
         return None
     # naming the lead in the mapping is what switches this mail on
     lead = Recipient(address=mapping.restricted.lead, why="you are the security lead")

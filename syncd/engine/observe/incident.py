@@ -62,7 +62,7 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     change_notices = [by_our_clock(context, notice) for notice in stored.notices]
     needed_seq = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
     if row is not None:
-        context.check_usable(Incident.model_validate(row.snapshot).service, row.team)
+        context.check_usable(row.as_read.service, row.team)
     # the stored snapshot is older than the change that the notice tells of
     if row is None or row.read_seq < needed_seq or context.troubles.is_due(incident_id, INCIDENT):
         row = read_incident(context, incident_id) or row
@@ -72,10 +72,10 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
         if change_notices:
             drop_notices(context.ledger, change_notices)
         return None
-    incident = Incident.model_validate(row.snapshot)
+    incident = row.as_read
     if _lacks_something(incident, book):
         row = read_incident(context, incident_id) or _withheld_for_now(context, row, incident, book)
-        incident, book = Incident.model_validate(row.snapshot), book_at(context, row, stands_in) or book
+        incident, book = row.as_read, book_at(context, row, stands_in) or book
     noted = context.troubles.is_due(incident_id, READ_NOTES) or any(
         notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
     )

@@ -48,7 +48,7 @@ def take_other_tools_ticket(context: EngineContext, row: IncidentRecord) -> None
 
     Raise `RemoteError` where a service cannot answer; until then syncd creates nothing for the incident.
     """
-    incident = Incident.model_validate(row.snapshot)
+    incident = row.as_read
     book = context.book_of(incident, row.team)
     if book is None or book.mapping.coexist is not Coexist.ADOPT or row.noise_rule is not None:
         return

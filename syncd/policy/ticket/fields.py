@@ -9,10 +9,11 @@ title of a restricted incident only at the create.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 
 from syncd.config.templates.text_limits import slug_label, ticket_summary
-from syncd.domain.base import JsonValue, Value
+from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
@@ -30,11 +31,12 @@ EDITED = "fields"
 """The aspect of the edit that carries changes of the incident over."""
 
 
-class Aspect(Value):
+@dataclass(frozen=True, slots=True)
+class Aspect:
     """One field of the ticket: the value by the incident (`target`) and the value on the issue (`showing`).
 
     `showing` is None if the issue has no value to compare. `write` is the part of Jira's edit request.
-    `display` and `shown` are the two values in words.
+    `display` and `shown` are the two values in words. All are made from values that are checked already.
     """
 
     name: str
@@ -195,39 +197,54 @@ def comment_about(
 
 def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
     """Return every field that follows the incident, with its values on both sides."""
-    issue = case.ticket.issue if case.ticket else None
-    if issue is None:
-        return
-    owners, project = book.mapping.jira.owners, book.project
     severity = decide_severity(case.incident, book.mapping, book.section)
-    # The title of a restricted incident stands nowhere but in the create. A person's words on a stub stay.
-    kept = case.ticket is not None and case.ticket.agreed.get(STUB) == KEPT
-    if not case.restricted and not kept:
-        summary = ticket_summary(case.incident, book.mapping)
-        yield Aspect(
-            name="summary",
-            target=summary,
-            showing=issue.summary,
-            write={"summary": summary},
-            owner=owners.summary,
-            display=summary,
-            shown=issue.summary,
-        )
-    priority = project.priorities.get(severity.name)
-    if priority is not None:
-        yield Aspect(
-            name="priority",
-            target=priority.id,
-            showing=issue.priority.id if issue.priority else None,
-            write={"priority": {"id": priority.id}},
-            owner=owners.priority,
-            display=priority.name,
-            shown=(issue.priority.name or issue.priority.id) if issue.priority else "nothing",
-        )
+    yield from _summary(case, book)
+    yield from _priority(case, book, severity)
     yield from _severity_labels(case, book, severity)
     yield from _component(case, book)
     yield from _severity_fields(case, book, severity.name)
     yield from _assignee(case, book)
+
+
+def aspects_of_both(case: Case, book: Rulebook) -> Iterator[Aspect]:
+    """Return those of `aspects_of` that the incident has, too: a person can change them on either side."""
+    yield from _summary(case, book)
+    yield from _priority(case, book, decide_severity(case.incident, book.mapping, book.section))
+    yield from _assignee(case, book)
+
+
+def _summary(case: Case, book: Rulebook) -> Iterator[Aspect]:
+    issue = case.ticket.issue if case.ticket else None
+    # The title of a restricted incident stands nowhere but in the create. A person's words on a stub stay.
+    kept = case.ticket is not None and case.ticket.agreed.get(STUB) == KEPT
+    if issue is None or case.restricted or kept:
+        return
+    summary = ticket_summary(case.incident, book.mapping)
+    yield Aspect(
+        name="summary",
+        target=summary,
+        showing=issue.summary,
+        write={"summary": summary},
+        owner=book.mapping.jira.owners.summary,
+        display=summary,
+        shown=issue.summary,
+    )
+
+
+def _priority(case: Case, book: Rulebook, severity: Severity) -> Iterator[Aspect]:
+    issue = case.ticket.issue if case.ticket else None
+    priority = book.project.priorities.get(severity.name)
+    if issue is None or priority is None:
+        return
+    yield Aspect(
+        name="priority",
+        target=priority.id,
+        showing=issue.priority.id if issue.priority else None,
+        write={"priority": {"id": priority.id}},
+        owner=book.mapping.jira.owners.priority,
+        display=priority.name,
+        shown=(issue.priority.name or issue.priority.id) if issue.priority else "nothing",
+    )
 
 
 def severity_labels(severity: Severity, book: Rulebook) -> list[str]:

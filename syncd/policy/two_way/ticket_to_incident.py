@@ -18,7 +18,7 @@ from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.restricted import STUB
-from syncd.policy.ticket.fields import Aspect, aspects_of, comment_about
+from syncd.policy.ticket.fields import Aspect, aspects_of_both, comment_about
 from syncd.policy.ticket.revert_counter import SEEN, in_conflict, incident_value, print_of, seen
 from syncd.policy.ticket.status import left_to_other_tool, same_state
 from syncd.policy.ticket.unseen_writes import normal_print, on_incident, on_ticket
@@ -56,9 +56,8 @@ def decide_two_way(case: Case, book: Rulebook, so_far: Decision = NOTHING) -> De
     if case.before_enforcement or ticket is None or ticket.issue is None or ticket.agreed.get(STUB):
         return Decision()
     decision = _status(case, book, ticket, so_far)
-    for aspect in aspects_of(case, book):
-        if aspect.name in KEYS:
-            decision = decision.plus(_field(case, book, ticket, aspect, so_far))
+    for aspect in aspects_of_both(case, book):
+        decision = decision.plus(_field(case, book, ticket, aspect, so_far))
     return decision
 
 

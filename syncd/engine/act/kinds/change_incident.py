@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import ChangeIncident, CommentOnTicket
 from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.rendered import RenderedChange
@@ -76,7 +76,7 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
         )
         if stored is None:
             raise DecideAgain
-        stands = incident_value(Incident.model_validate(stored.snapshot), operation.aspect)
+        stands = incident_value(stored.as_read, operation.aspect)
         # a responder was faster than the person on the ticket: theirs counts
         if print_of(stands) != operation.typed(ChangeIncident).before or incident.merged_into:
             raise DecideAgain

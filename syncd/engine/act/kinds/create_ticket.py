@@ -72,7 +72,7 @@ class CreateTicketKind(CreateKind):
 
         `needed` are the fields that syncd does not leave out even if Jira refuses them.
         """
-        incident = Incident.model_validate(record.snapshot)
+        incident = record.as_read
         book = context.book_of(incident, record.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")

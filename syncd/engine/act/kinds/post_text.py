@@ -9,7 +9,6 @@ from datetime import datetime
 
 from syncd.config.templates.text_limits import cut, wiki_within
 from syncd.domain.clock import in_utc
-from syncd.domain.incident import Incident
 from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
 from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.domain.operation.rendered import RenderedComment, RenderedNote
@@ -53,7 +52,7 @@ def _when(at: datetime | None) -> str:
 
 def _masked(context: EngineContext, basis: Basis, text: str, limit: int) -> str:
     incident = basis.incident
-    book = context.book_of(Incident.model_validate(incident.snapshot), incident.team) if incident else None
+    book = context.book_of(incident.as_read, incident.team) if incident else None
     if book is None:
         raise DecideAgain
     return cut(context.renderer.mask(text, book), limit)

@@ -12,7 +12,6 @@ from datetime import datetime
 
 from loguru import logger
 
-from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
@@ -48,7 +47,7 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
     """
     by_project: dict[str, list[tuple[IncidentRecord, Rulebook]]] = {}
     for row in rows:
-        incident = Incident.model_validate(row.snapshot)
+        incident = row.as_read
         try:
             book = book_for(context, row)
         except MappingMismatch:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from loguru import logger
 
 from syncd.config.masks import mask
-from syncd.domain.incident import Incident
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation
 from syncd.domain.operation.postmortem import comment_on_duty_issue
@@ -71,7 +70,7 @@ def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) ->
     row, ticket = followers.incident, followers.ticket
     if not context.predates_ledger(row.created_at) or not _to_seek(context, row, followers.postmortem, book):
         return
-    case = Case(incident=Incident.model_validate(row.snapshot), ticket=ticket)
+    case = Case(incident=row.as_read, ticket=ticket)
     if adopt_postmortem(context, case, book) or not context.search_index.awaited:
         note_sought(context.ledger, incident_id, context.ledger.born)
 
