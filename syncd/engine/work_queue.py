@@ -71,9 +71,12 @@ class WorkQueue:
         """Queue these incidents."""
         self._queue(list(_in_order(incident_ids)), {})
 
-    def submit_told(self, ranks: Mapping[str, int]) -> None:
-        """Queue the incidents of webhooks, by their ranks as the webhooks tell them; a graver one counts."""
-        self._queue(list(ranks), ranks)
+    def submit_told(self, ranks: Mapping[str, int | None]) -> None:
+        """Queue the incidents of webhooks, by the ranks that these tell; a graver one on record counts.
+
+        An incident without either may be among the gravest.
+        """
+        self._queue(list(ranks), {ident: rank for ident, rank in ranks.items() if rank is not None})
 
     def _queue(self, incident_ids: Sequence[str], told: Mapping[str, int]) -> None:
         if not incident_ids:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from syncd.web.receive import Receiver
 from syncd.web.server import Door, Front, Listener
 from syncd.web.signatures import JIRA_HEADER, PAGERDUTY_HEADER, jira_signed, pagerduty_signed
 from syncd.web.source import Source
+from syncd.web.together import Take, Together
 
 LARGEST_BODY = 2 * 1024 * 1024
 """Bytes; PagerDuty sends at most 256 KiB."""
@@ -38,11 +39,6 @@ ANSWER_WITHIN = 4.0
 Verify = Callable[[bytes, str], bool]
 _LAST = {"Connection": "close"}
 """The header of an answer to a body that is not read to its end."""
-Take = Callable[[Sequence[bytes]], list[str]]
-MOST_TOGETHER = 100
-"""Deliveries in one transaction."""
-EVERY = 0.01
-"""Seconds from the begin of a transaction to that of the next, unless enough deliveries wait to fill it."""
 
 
 class Secrets(NamedTuple):
@@ -184,7 +180,7 @@ def _door(
     receiver: Receiver, bodies: _Bodies, name: str, header: str, verify: Verify | None, take: Take
 ) -> list[Route]:
     """Return the routes that receive one service's webhooks, with and without a slash at the end."""
-    together = _Together(take)
+    together = Together(take)
 
     async def endpoint(request: Request) -> Response:
         if verify is None:
@@ -219,66 +215,7 @@ def _door(
     return [Route(f"/webhooks/{name}{end}", endpoint, methods=["POST"]) for end in ("", "/")]
 
 
-class _Together:
-    """Takes bodies: those that arrive while a transaction is under way, or soon after, share the next one.
-
-    Each transaction costs the same, and the workers wait for it. Used by the listener's thread alone.
-    """
-
-    def __init__(self, take: Take) -> None:
-        self._take = take
-        self._waiting: list[tuple[bytes, asyncio.Future[str]]] = []
-        self._task: asyncio.Task[None] | None = None
-        self._next_at = 0.0
-
-    async def take(self, body: bytes) -> str:
-        """Return the outcome of a body once it is stored; raise what kept it from being stored."""
-        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append((body, outcome))
-        if self._task is None:
-            self._task = asyncio.create_task(self._work())
-        return await outcome
-
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                await self._pause()
-                share, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-                if not await self._stored(share) and len(share) > 1:
-                    # one body that fails must take none of its neighbours along
-                    for alone in share:
-                        await self._stored([alone])
-        finally:
-            self._task = None
-
-    async def _pause(self) -> None:
-        """Let bodies gather if the last transaction began a moment ago."""
-        now = asyncio.get_running_loop().time
-        if len(self._waiting) < MOST_TOGETHER and now() < self._next_at:
-            await asyncio.sleep(self._next_at - now())
-        self._next_at = now() + EVERY
-
-    async def _stored(self, share: Sequence[tuple[bytes, asyncio.Future[str]]]) -> bool:
-        """Take bodies and give their outcomes; return False, and give none to several, if that failed."""
-        outcomes: Sequence[str | Exception]
-        try:
-            outcomes = await run_in_threadpool(self._take, [body for body, _ in share])
-        except Exception as error:  # noqa: BLE001 - whatever it is, their senders must hear of it
-            if len(share) > 1:
-                return False
-            outcomes = [error]
-        for (_, outcome), result in zip(share, outcomes, strict=True):
-            # nobody waits for it any more if it took too long
-            if outcome.done():
-                continue
-            if isinstance(result, Exception):
-                outcome.set_exception(result)
-            else:
-                outcome.set_result(result)
-        return True
-
-
-async def _in_time(together: _Together, body: bytes) -> str:
+async def _in_time(together: Together, body: bytes) -> str:
     """Return the outcome of a webhook; `failed` if the ledger did not store it in time."""
     try:
         return await asyncio.wait_for(together.take(body), ANSWER_WITHIN)

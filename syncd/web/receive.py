@@ -19,7 +19,7 @@ from loguru import logger
 
 from syncd.domain.clock import Clock
 from syncd.engine.observe.accounts import OnRecord, our_users_on_record
-from syncd.engine.rules import Claim, Rank, RulesReference
+from syncd.engine.rules import Claim, RulesReference
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.change_queue import Heard
@@ -34,6 +34,10 @@ SPREAD = 0.5
 """Up to so many seconds more, by the incident: looks at many incidents must not begin at the same moment."""
 LOGGED_EVERY = 60.0
 """Seconds between two log lines about refused deliveries of one service."""
+
+
+Ranks = Mapping[str, int | None]
+"""How soon incidents get a worker by their webhooks; None: only the ledger can tell."""
 
 
 class Moments(Protocol):
@@ -73,9 +77,9 @@ class Hearing(OnRecord, Protocol):
 
 
 class Receiver:
-    """Take verified bodies; `hand_out` queues incidents for reconciliation, by their ranks."""
+    """Take verified bodies; `hand_out` queues incidents for reconciliation, by the webhooks' ranks."""
 
-    def __init__(self, context: Hearing, hand_out: Callable[[Mapping[str, int]], None]) -> None:
+    def __init__(self, context: Hearing, hand_out: Callable[[Ranks], None]) -> None:
         self._context = context
         self._hand_out = hand_out
         self._lock = Lock()
@@ -83,19 +87,20 @@ class Receiver:
         self._counts: dict[tuple[str, str], int] = {}
         self._logged: dict[str, float] = {}
         self._looked: dict[str, float] = {}
-        self._waiting: dict[str, int] = {}
+        self._waiting: dict[str, int | None] = {}
 
     def pagerduty(self, bodies: Sequence[bytes]) -> list[str]:
         """Take PagerDuty webhooks; return the outcomes: `used`, `known` (came before) or `unused`."""
         context = self._context
         now, next_moment = context.clock.now(), context.ledger.logical_clock.next
-        events = [pagerduty_event(body) for body in bodies]
+        events = [(event, self._claim(event)) for event in map(pagerduty_event, bodies)]
+        # the webhook of a note names no service
         teams = change_queue.teams_of_incidents(
-            context.ledger, {event.incident for event in events if event is not None}
+            context.ledger, {event.incident for event, claim in events if event is not None and claim is None}
         )
         outcomes, taken = list[str](), dict[str, None]()
-        heard, ranks = list[Heard](), dict[str, int]()
-        for body, event in zip(bodies, events, strict=True):
+        heard, ranks = list[Heard](), dict[str, int | None]()
+        for body, (event, claim) in zip(bodies, events, strict=True):
             # of the signed body: anybody can repeat a delivery under another header
             delivery = (event.id if event is not None else "") or sha256(body).hexdigest()
             if event is None:
@@ -104,14 +109,12 @@ class Receiver:
                 outcomes.append("known")
             else:
                 taken[delivery] = None
-                claim = context.rules.current.claim_of(event.service)
                 # the account may have many services that no mapping names
-                concerns_us = event.incident in teams or claim is not None
+                concerns_us = claim is not None or event.incident in teams
                 outcomes.append("used" if concerns_us else "unused")
                 if concerns_us:
                     heard.append(self._heard(event, next_moment(), now))
-                    rank = self._rank(event, claim, on_record=event.incident in teams)
-                    ranks[event.incident] = min(rank, ranks.get(event.incident, rank))
+                    _note_rank(ranks, event.incident, self._rank(event, claim))
         change_queue.store_heard(context.ledger, heard, now)
         self._look_at(ranks)
         for delivery in taken:
@@ -126,13 +129,16 @@ class Receiver:
         why = f"PagerDuty sent {event.kind}"
         return Heard(event.incident, read_seq, why, event.notes, event.status_update, published)
 
-    def _rank(self, event: IncidentEvent, claim: Claim | None, *, on_record: bool) -> int:
-        """Return how soon an incident gets a worker by its webhook; the ledger may tell more."""
+    def _claim(self, event: IncidentEvent | None) -> Claim | None:
+        return self._context.rules.current.claim_of(event.service) if event is not None else None
+
+    def _rank(self, event: IncidentEvent, claim: Claim | None) -> int | None:
+        """Return how soon an incident gets a worker by its webhook, None if that does not tell."""
         # a webhook that shows no priority may be about the gravest incident
         tells = claim is not None and event.priority is not None
         if tells and claim is not None and (event.priority or claim[0].severity_field is None):
             return self._context.rules.current.rank_of(event.shown())
-        return Rank.OVER if on_record else Rank.GRAVEST
+        return None
 
     def jira(self, bodies: Sequence[bytes]) -> list[str]:
         """Take Jira webhooks; return the outcomes: `used`, `known` (came before) or `unused`."""
@@ -163,7 +169,7 @@ class Receiver:
             if incident is not None:
                 outcomes[place] = "used"
                 concerned.add(incident)
-        self._look_at(dict.fromkeys(sorted(concerned), Rank.OVER))
+        self._look_at(dict.fromkeys(sorted(concerned)))
         for delivery in fresh:
             self._remember("jira", delivery)
         return outcomes
@@ -175,14 +181,14 @@ class Receiver:
         how: Loss = "deleted" if event.deleted else "moved"
         return store_loss(self._context.ledger, event.issue, how, event.name, event.account, now)
 
-    def _look_at(self, ranks: Mapping[str, int]) -> None:
+    def _look_at(self, ranks: Ranks) -> None:
         """Queue incidents, each at most once a second: `tick` queues those of which more comes meanwhile."""
-        now, due = self._context.clock.boottime(), dict[str, int]()
+        now, due = self._context.clock.boottime(), dict[str, int | None]()
         with self._lock:
             self._looked = {key: at for key, at in self._looked.items() if now - at < _pause(key)}
             for incident_id, rank in ranks.items():
                 if incident_id in self._looked:
-                    self._waiting[incident_id] = min(rank, self._waiting.get(incident_id, rank))
+                    _note_rank(self._waiting, incident_id, rank)
                 else:
                     due[incident_id] = rank
                     self._looked[incident_id] = now
@@ -235,6 +241,12 @@ class Receiver:
                 self._known[f"{source} {delivery}"] = None
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
+
+
+def _note_rank(ranks: dict[str, int | None], incident_id: str, rank: int | None) -> None:
+    """Note the rank of an incident; of several the gravest counts."""
+    told = [known for known in (rank, ranks.get(incident_id)) if known is not None]
+    ranks[incident_id] = min(told, default=None)
 
 
 def _pause(incident_id: str) -> float:

@@ -190,6 +190,8 @@ class Listener:
             # the daemon has its own log
             log_config=None,
             access_log=False,
+            # nothing asks for the client's address
+            proxy_headers=False,
             server_header=False,
             backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=5,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Event
 from typing import Any
 
@@ -86,6 +86,23 @@ def test_an_incident_that_is_queued_again_keeps_its_gravest_rank() -> None:
     work_queue.submit(["c"])
     work_queue.drain()
     assert order == ["c", "a", "b"]
+
+
+def test_an_incident_whose_webhook_tells_no_rank_has_that_on_record_or_may_be_among_the_gravest() -> None:
+    order: list[str] = []
+    on_record = {"light": int(Rank.LIGHT)}
+
+    def work(incident: str) -> Later:
+        order.append(incident)
+        return Later()
+
+    def ranks(incidents: Sequence[str]) -> dict[str, int]:
+        return {incident: on_record[incident] for incident in incidents if incident in on_record}
+
+    work_queue = queue_of(work, ranks=ranks)
+    work_queue.submit_told({"light": None, "told": Rank.LIGHT, "unknown": None})
+    work_queue.drain()
+    assert order == ["unknown", "light", "told"]
 
 
 def test_an_incident_that_rose_leaves_nothing_for_which_light_ones_give_way() -> None:
