@@ -7,6 +7,7 @@ from typing import Any
 
 from syncd.domain.operation import op_of, ticket_key
 from syncd.domain.operation.rendered import Rendered, RenderedCreate
+from syncd.engine.act import executor
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.find_created import find_made, highest_seen
 from syncd.engine.act.kind import OperationKind, Outcome
@@ -46,8 +47,8 @@ def intent_after(loop: ControlLoop) -> None:
         return Verdict.DONE
 
     Executor._leave = leave  # type: ignore[method-assign] # the point of the mutation
-    Executor._done_by_an_earlier_ledger = (  # type: ignore[method-assign] # the second net
-        lambda _executor, _kind, _operation, _rendered, _basis: None
+    executor.done_by_an_earlier_ledger = (  # the second net
+        lambda _context, _kind, _operation, _rendered, _basis: None
     )
 
 
