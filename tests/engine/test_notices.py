@@ -24,14 +24,12 @@ from engine.mail_rig import (
     text_of,
     whys,
 )
-from engine.test_lifecycle import incident_of, nothing_more_is_written
-from engine.test_pause import pause, resume
+from engine.test_lifecycle import nothing_more_is_written
 from engine.test_restricted import RULES
 from syncd.config.templates.templates import Templates
 from syncd.domain.operation.mail import ImpactMail
 from syncd.report.mail.letters import About, correction, impact, notice, rendered
 from syncd.report.mail.message import Envelope, message
-from syncd.sandbox import faults
 
 MINUTE, HOUR = 60.0, 3600.0
 MOMENT = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -225,39 +223,6 @@ def _dry_run_notes(rig: Rig) -> list[list[str]]:
 # Nothing of Jira holds a notice
 
 
-def test_a_jira_outage_holds_no_notice(post: Rig) -> None:
-    post.world.faults.add(faults.error(503), service="jira", times=None)
-    made = post.world.pagerduty.trigger("Alipay Integration", "Down", priority="P1")
-    post.cycle()
-    assert recipients(post) == [COMPLIANCE, CTO]
-    post.settle(3)
-    assert len(letters(post)) == 2
-    post.world.faults.clear()
-    post.settle(30)
-    assert "OPS-1" in str(incident_of(post, made)["notes"])
-    assert len(letters(post)) == 2
-
-
-def test_a_jira_that_was_never_reached_holds_no_notice(make_rig: MakeRig) -> None:
-    def down(world: object) -> None:
-        world.faults.add(faults.error(503), service="jira", times=None)  # type: ignore[attr-defined]  # a World
-
-    rig = make_rig(mappings=(mailing(),), mail=True, preset=down)
-    sev0(rig)
-    rig.cycle()
-    assert recipients(rig) == [COMPLIANCE, CTO]
-
-
-def test_a_parked_ticket_operation_holds_no_notice(post: Rig) -> None:
-    post.world.faults.add(faults.error(400), service="jira", method="POST", path=r"/issue$", times=None)
-    made = post.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P3")
-    post.settle(3)
-    assert [row.kind for row in post.operations("parked")] == ["create_ticket"]
-    post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
-    post.cycle()
-    assert recipients(post) == [COMPLIANCE, CTO]
-
-
 def test_a_restricted_incident_s_notice_says_its_number_and_no_more(make_rig: MakeRig) -> None:
     rules = mailing(restricted={**RULES, "level": ["No such level"], "lead": "lead@qrpay.example"})
     rig = make_rig(mappings=(rules,), mail=True)
@@ -273,60 +238,6 @@ def test_a_restricted_incident_s_notice_says_its_number_and_no_more(make_rig: Ma
 
 
 # Late ones, and those that are not sent
-
-
-def test_a_notice_of_an_open_incident_that_waited_goes_out_marked_late(post: Rig) -> None:
-    pause(post, "mail")
-    sev0(post)
-    post.settle(3, seconds=10 * MINUTE)
-    assert letters(post) == []
-    resume(post, "mail")
-    post.cycle()
-    assert subjects(post, CTO) == ["LATE: SEV0: Callbacks time out (#1)"]
-    assert "This notice is late" in text_of(letters(post)[0])
-    noise_rule(post)
-
-
-def test_a_notice_that_waited_longer_than_its_incident_is_on_record_as_not_sent(post: Rig) -> None:
-    pause(post, "mail")
-    made = sev0(post)
-    post.cycle()
-    post.world.pagerduty.resolve(made, "Amara Osei")
-    post.settle(3, seconds=10 * MINUTE)
-    resume(post, "mail")
-    post.settle(2)
-    assert letters(post) == []
-    assert [whys(post, mail.id or 0) for mail in mails(post)] == [
-        ["not sent: the incident was over before syncd could tell anybody"]
-    ] * 2
-
-
-def test_a_notice_of_a_severity_that_was_lowered_meanwhile_is_not_sent(post: Rig) -> None:
-    pause(post, "mail")
-    made = sev0(post)
-    post.cycle()
-    post.world.pagerduty.set_priority(made, "P3", "Amara Osei")
-    post.cycle()
-    resume(post, "mail")
-    post.settle(2)
-    assert letters(post) == []
-    assert {mail.state for mail in mails(post)} == {"dropped"}
-    post.world.pagerduty.set_priority(made, "P1", "Amara Osei")
-    post.cycle()
-    assert recipients(post) == [COMPLIANCE, CTO]
-
-
-def test_an_incident_that_came_and_went_while_the_daemon_was_down_is_on_record_as_not_told(post: Rig) -> None:
-    post.stop()
-    made = sev0(post)
-    post.world.advance(2 * MINUTE)
-    post.world.pagerduty.resolve(made, "Amara Osei")
-    post.world.advance(HOUR)
-    post.start()
-    post.settle(3)
-    assert letters(post) == []
-    assert {mail.state for mail in mails(post)} == {"dropped"}
-    assert len(mails(post)) == 2
 
 
 def test_an_incident_that_is_over_within_one_cycle_is_told_all_the_same(post: Rig) -> None:

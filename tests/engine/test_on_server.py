@@ -14,14 +14,31 @@ import pytest
 from postgresql import Cluster, explained
 from turns import turn
 
-from engine import test_conflicts, test_duties, test_faults, test_lifecycle, test_notices, test_two_ways
+from engine import (
+    test_conflicts,
+    test_duties,
+    test_faults,
+    test_lifecycle,
+    test_notices,
+    test_notices_that_wait,
+    test_two_ways,
+)
 
 OF = 24
 """One of so many tests is played."""
 FIXTURES = {"house", "make_rig"}
+MODULES = (
+    test_lifecycle,
+    test_two_ways,
+    test_duties,
+    test_conflicts,
+    test_faults,
+    test_notices,
+    test_notices_that_wait,
+)
 TESTS = [
     test
-    for module in (test_lifecycle, test_two_ways, test_duties, test_conflicts, test_faults, test_notices)
+    for module in MODULES
     for name, test in sorted(vars(module).items())
     if name.startswith("test_") and inspect.signature(test).parameters.keys() <= FIXTURES
 ]

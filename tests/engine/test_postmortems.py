@@ -9,16 +9,9 @@ from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.config.templates.templates import Templates
-from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Kind
-from syncd.domain.operation.keys import comment_key
-from syncd.engine.act.executor import Executor
 from syncd.engine.rules import TicketRenderer
-from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import outbox
-from syncd.ledger.store.loading import record_of
-from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
-from syncd.sandbox import dump, faults, presets
+from syncd.sandbox import dump, faults
 from syncd.sandbox.cast import BOT_EMAIL
 
 ME = "Amara Osei"
@@ -361,70 +354,6 @@ def test_a_postmortem_that_a_person_wrote_and_linked_is_taken_for_ours(make_rig:
     nothing_more_is_written(rig)
 
 
-@pytest.mark.parametrize(("missing", "taken"), [(("Postmortem",), "Task")])
-def test_a_project_without_postmortems_gets_the_next_best_type(
-    make_rig: Any, missing: tuple[str, ...], taken: str
-) -> None:
-    rig = on(make_rig, lambda world: presets.without_types(world.jira.site, "OPS", *missing))
-    live(rig)
-    later(rig)
-    assert postmortem(rig)["fields"]["issuetype"]["name"] == taken
-    nothing_more_is_written(rig)
-
-
-def test_a_project_without_any_such_type_parks_it_with_the_key_to_change(make_rig: Any) -> None:
-    rig = on(
-        make_rig,
-        jira={"project": "OPS", "issue_types": {"postmortem": ["Retro"]}},
-    )
-    live(rig)
-    later(rig)
-    (parked,) = rig.operations("parked")
-    assert "name one under jira.issue_types.postmortem" in str(parked.error)
-    nothing_more_is_written(rig)
-
-
-def test_a_team_managed_project_and_one_without_labels_get_theirs(make_rig: Any) -> None:
-    def preset(world: Any) -> None:
-        presets.team_managed(world.jira.site)
-        presets.without_fields(world.jira.site, "OPS", "labels", "assignee")
-
-    rig = on(make_rig, preset)
-    live(rig)
-    later(rig)
-    assert not postmortem(rig)["fields"].get("labels")
-    nothing_more_is_written(rig)
-
-
-def test_a_site_without_the_link_types_has_the_ticket_s_address_in_the_text(make_rig: Any) -> None:
-    rig = on(make_rig, postmortem={"link_types": ["Problem/Incident"]})
-    live(rig)
-    later(rig)
-    assert postmortem(rig)["fields"]["issuelinks"] == []
-    assert "[Ticket OPS-1|" in text(rig)
-    assert rig.operations("parked", "pending") == []
-    nothing_more_is_written(rig)
-
-
-def test_a_demanded_field_is_filled_from_the_mapping_or_parks_it_with_the_key(make_rig: Any) -> None:
-    rig = on(make_rig, lambda world: presets.require(world.jira.site, "OPS", "customfield_10052"))
-    rig.stop()
-    rig.mappings = team(jira={"project": "OPS", "fields": {"Root cause": {"value": "not known yet"}}})
-    rig.start()
-    live(rig)
-    later(rig)
-    assert postmortem(rig)["fields"]["customfield_10052"] == "not known yet"
-    nothing_more_is_written(rig)
-
-
-def test_a_demanded_component_is_the_service_s(make_rig: Any) -> None:
-    rig = on(make_rig, lambda world: presets.require(world.jira.site, "OPS", "components"))
-    live(rig)
-    later(rig)
-    assert [component["name"] for component in postmortem(rig)["fields"]["components"]] == [ALIPAY]
-    nothing_more_is_written(rig)
-
-
 def test_a_link_that_a_person_takes_away_stays_away_and_text_of_people_s_is_theirs(make_rig: Any) -> None:
     rig = on(make_rig)
     made = live(rig)
@@ -438,149 +367,6 @@ def test_a_link_that_a_person_takes_away_stays_away_and_text_of_people_s_is_thei
     assert text(rig) == "Rewritten by people."
     assert postmortem(rig)["fields"]["issuelinks"] == []
     nothing_more_is_written(rig)
-
-
-SECRET = "Ana Reyes' card was leaked"
-RESTRICTED = {"titles": ["leak"], "level": ["Security incident"], "lead": "elif.kaya@qrpay.example"}
-
-
-def restricted_postmortem(rig: Rig) -> dict[str, Any]:
-    issues: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    (found,) = [issue for issue in issues if issue["fields"]["issuetype"]["name"] == "Postmortem"]
-    return found
-
-
-def everything(rig: Rig, issue: dict[str, Any]) -> str:
-    database = b"".join(path.read_bytes() for path in rig.folder.glob("ledger.db*"))
-    # beside a link Jira shows the other issue's summary, to those who may see that one
-    fields = {name: value for name, value in issue["fields"].items() if name != "issuelinks"}
-    return str(fields) + database.decode("latin-1")
-
-
-def test_a_restricted_incident_s_postmortem_stands_under_the_level_and_holds_no_text(make_rig: Any) -> None:
-    rig = on(make_rig, restricted=RESTRICTED)
-    live(rig, title=SECRET, priority="P1")
-    later(rig)
-    issue = restricted_postmortem(rig)
-    assert issue["fields"]["security"]["name"] == "Security incident"
-    assert issue["fields"]["summary"] == "Postmortem: Security incident #1"
-    said = issue["fields"]["description"]
-    assert "UTC, Amara Osei: Acknowledged" in said
-    assert "its texts are only in its ticket and in PagerDuty" in said
-    assert "Ana Reyes" not in everything(rig, issue)
-    assert "backup provider" not in everything(rig, issue)
-    nothing_more_is_written(rig)
-
-
-def test_where_no_level_may_be_set_it_says_nothing(make_rig: Any) -> None:
-    rig = on(make_rig, restricted={**RESTRICTED, "level": ["Board only"]})
-    live(rig, title=SECRET, priority="P1")
-    later(rig)
-    fields = restricted_postmortem(rig)["fields"]
-    assert fields["summary"] == "Postmortem: Security incident #1"
-    assert fields["description"].startswith("[PagerDuty incident #1|")
-    assert len(fields["description"].splitlines()) == 1
-    nothing_more_is_written(rig)
-
-
-def test_a_level_that_jira_refuses_leaves_it_saying_nothing(make_rig: Any) -> None:
-    rig = on(make_rig, restricted=RESTRICTED)
-    live(rig, title=SECRET, priority="P1")
-    words = "Field 'security' cannot be set. It is not on the appropriate screen, or unknown."
-    refusal = faults.error(400, body={"errorMessages": [], "errors": {"security": words}})
-    rig.world.faults.add(refusal, service="jira", method="POST", path="/issue$", times=1)
-    later(rig)
-    fields = restricted_postmortem(rig)["fields"]
-    assert "Timeline" not in fields["description"]
-    assert fields.get("security") is None
-    nothing_more_is_written(rig)
-
-
-def test_one_that_becomes_restricted_later_is_put_under_the_level_before_all_else(make_rig: Any) -> None:
-    rig = on(make_rig, restricted=RESTRICTED)
-    live(rig, priority="P1")
-    later(rig)
-    assert postmortem(rig)["fields"]["security"] is None
-    rig.world.jira.edit("OPS-1", "Priya Raman", labels=["restricted"])
-    rig.settle(3)
-    assert postmortem(rig)["fields"]["security"]["name"] == "Security incident"
-    nothing_more_is_written(rig)
-
-
-def test_in_a_service_project_what_we_say_on_it_is_internal(make_rig: Any) -> None:
-    rig = on(make_rig, lambda world: presets.service_desk(world.jira.site))
-    made = live(rig)
-    later(rig)
-    say(rig, made.id)
-    rig.settle(2)
-    found = rig.world.jira.site.find(postmortem(rig)["key"])
-    assert found is not None
-    assert [comment.public for comment in found.comments] == [False]
-    assert found.comments[0].body.startswith("Postmortem: due soon, see \\{html\\}")
-    nothing_more_is_written(rig)
-
-
-def say(rig: Rig, incident: str) -> None:
-    """Record a comment on the postmortem, as the rules on duties do."""
-    said = CommentOnPostmortem(
-        key=comment_key(incident, "paper", 1),
-        incident=incident,
-        subject="postmortem",
-        text="due soon, see",
-        value="{html}",
-        reason="test",
-    )
-    with rig.ledger.write() as session:
-        outbox.add(session, [said], rig.clock.now())
-    rig.loop.work_queue.submit([incident])
-
-
-def test_a_comment_whose_answer_was_lost_is_found_by_its_mark(make_rig: Any) -> None:
-    rig = on(make_rig)
-    made = live(rig)
-    later(rig)
-    rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path="/comment$", times=1)
-    say(rig, made.id)
-    rig.settle(4)
-    assert len(postmortem(rig)["comments"]) == 1
-    assert rig.operations("unknown", "pending") == []
-    nothing_more_is_written(rig)
-
-
-def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> None:
-    rig = on(make_rig)
-    made = live(rig)
-    later(rig)
-    key = postmortem(rig)["key"]
-    rig.world.jira.edit(key, "Ines Carvalho", labels=[*postmortem(rig)["fields"]["labels"], "theirs", "old"])
-    rig.settle(2)
-    labels = [{"add": "postmortem-overdue"}, {"remove": "old"}]
-    edit = EditPostmortem(
-        key="postmortem/edit",
-        incident=made.id,
-        aspect="labels",
-        issue=postmortem(rig)["id"],
-        fields={},
-        update={"labels": [*labels]},
-        agree={},
-        reason="test",
-    )
-    with rig.ledger.write() as session:
-        outbox.record(session, [edit], rig.clock.now(), "test", waiting=open_operations_in(session, made.id))
-        row = next(
-            operation
-            for operation in open_operations_in(session, made.id)
-            if operation.kind == Kind.EDIT_POSTMORTEM
-        )
-        edit_it = record_of(OperationRecord, row)
-    Executor(rig.context).attempt(edit_it)
-    shown = set(postmortem(rig)["fields"]["labels"])
-    assert {"theirs", "postmortem-overdue", "syncd-postmortem"} <= shown
-    assert "old" not in shown
-    with rig.ledger.read() as session:
-        kept = session.get(PostmortemRow, made.id)
-        assert kept is not None and kept.snapshot is not None
-        assert "postmortem-overdue" in kept.snapshot["labels"]
 
 
 def test_a_long_and_hostile_incident_still_leaves_room_to_write(make_rig: Any) -> None:

@@ -13,10 +13,7 @@ from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.ledger.requests.answers import ask
-from syncd.ledger.store.lookups import incident_named
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow, WaiverRow
-from syncd.ledger.views.show import show_data
-from syncd.ledger.views.status import status_data
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow
 from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.model import Project, SecurityLevel
 
@@ -55,7 +52,6 @@ def row_of(rig: Rig, incident: Any) -> IncidentRow:
 
 
 def events(rig: Rig, kind: str) -> list[str]:
-    from sqlmodel import select
 
     with rig.ledger.read() as session:
         return list(session.exec(select(AuditEventRow.text).where(AuditEventRow.kind == kind)).all())
@@ -63,7 +59,6 @@ def events(rig: Rig, kind: str) -> list[str]:
 
 def left(rig: Rig) -> list[int | None]:
     """The operations in the order in which they left."""
-    from sqlmodel import col, select
 
     query = select(AuditEventRow.operation_id).where(AuditEventRow.kind == "operation.leaves")
     with rig.ledger.read() as session:
@@ -89,8 +84,7 @@ def hidden(rig: Rig) -> None:
     assert CANARY.encode() not in ledger_bytes(rig)
 
 
-@pytest.fixture
-def careful(make_rig: Any) -> Callable[..., Rig]:
+def careful_rigs(make_rig: Any) -> Callable[..., Rig]:
     """Rigs with rules for restricted incidents, after a first quiet cycle."""
 
     def make(preset: Callable[[Any], None] = lambda _world: None, **rules: Any) -> Rig:
@@ -100,6 +94,11 @@ def careful(make_rig: Any) -> Callable[..., Rig]:
         return rig
 
     return make
+
+
+@pytest.fixture
+def careful(make_rig: Any) -> Callable[..., Rig]:
+    return careful_rigs(make_rig)
 
 
 def without_level(world: Any) -> None:
@@ -261,17 +260,6 @@ def test_a_level_that_jira_takes_and_does_not_set_is_seen_at_once_and_parked(
     nothing_more_is_written(rig)
 
 
-def test_a_stub_whose_level_jira_takes_and_does_not_set_gets_no_text(careful: Any) -> None:
-    rig = careful(without_level)
-    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
-    rig.settle(3)
-    rig.world.faults.add(faults.ignore("security"), service="jira", method="PUT", times=None)
-    with_level(rig)
-    assert (secured(rig), CANARY in str(issue_of(rig))) == (None, False)
-    assert [row.kind for row in rig.operations("parked") if row.aspect == "security"] == ["edit_ticket"]
-    hidden(rig)
-
-
 def test_a_ticket_whose_level_our_account_may_not_set_is_left_and_the_lead_has_to_hear_of_it(
     careful: Any,
 ) -> None:
@@ -286,28 +274,6 @@ def test_a_ticket_whose_level_our_account_may_not_set_is_left_and_the_lead_has_t
     assert len(events(rig, "restricted.untold")) == 1
 
 
-def test_without_a_level_the_ticket_is_a_stub_and_stays_one(careful: Any) -> None:
-    rig = careful(without_level)
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
-    rig.settle(3)
-    fields = issue_of(rig)["fields"]
-    assert fields["summary"] == f"Security incident #{made.number}"
-    assert made.id in fields["description"] and CANARY not in str(issue_of(rig))
-    assert fields["description"].count("\n") == 0
-    assert set(fields["labels"]) == {"syncd", f"pd-{made.id}"}
-    assert (fields["components"], fields["assignee"]) == ([], None)
-    rig.world.pagerduty.set_title(made.id, f"PII elsewhere {CANARY}", "Amara Osei")
-    rig.world.pagerduty.note(made.id, f"see {CANARY}", "Amara Osei")
-    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
-    rig.settle(4)
-    assert CANARY not in str(issue_of(rig))
-    assert status(rig) == "In Progress"
-    (told,) = events(rig, "restricted.untold")
-    assert "stub" in told and CANARY not in told
-    hidden(rig)
-    nothing_more_is_written(rig)
-
-
 def with_level(rig: Rig) -> None:
     """Our account may set the level from now on, and an hour has passed since it was looked up."""
     rig.world.jira.site.project("OPS").denied.discard("SET_ISSUE_SECURITY")
@@ -315,91 +281,6 @@ def with_level(rig: Rig) -> None:
     rig.world.advance(3700)
     rig.loop.slow()
     rig.settle(6)
-
-
-def test_a_stub_gets_its_level_and_then_its_text_once_the_level_can_be_set(careful: Any) -> None:
-    rig = careful(without_level)
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
-    rig.settle(3)
-    rig.world.pagerduty.resolve(made.id, "Amara Osei")
-    rig.settle(12)
-    rig.loop.slow()
-    nothing_more_is_written(rig)
-    with_level(rig)
-    fields = issue_of(rig)["fields"]
-    assert (fields["summary"], secured(rig)) == (f"PII {CANARY}", "Security incident")
-    assert CANARY in fields["description"]
-    assert fields["components"][0]["name"] == "Alipay Integration"
-    kinds = [row.kind for row in rig.operations("done") if row.id in left(rig)]
-    assert kinds.index("fill_restricted_stub") > [row.aspect for row in rig.operations("done")].index(
-        "security"
-    )
-    nothing_more_is_written(rig)
-    rig.loop.slow()
-    nothing_more_is_written(rig)
-    rig.stop()
-    hidden(rig)
-    rig.start()
-
-
-def test_what_a_person_wrote_on_a_stub_stays_and_it_gets_the_level_alone(careful: Any) -> None:
-    rig = careful(without_level)
-    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
-    rig.settle(3)
-    rig.world.jira.edit("OPS-1", "Ines Carvalho", description="What we know so far")
-    with_level(rig)
-    fields = issue_of(rig)["fields"]
-    assert (fields["description"], secured(rig)) == ("What we know so far", "Security incident")
-    assert CANARY not in str(issue_of(rig))
-    nothing_more_is_written(rig)
-    hidden(rig)
-
-
-def test_a_level_that_jira_refuses_in_the_create_makes_a_stub(careful: Any) -> None:
-    rig = careful()
-    without_level(rig.world)
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
-    rig.settle(3)
-    assert issue_of(rig)["fields"]["summary"] == f"Security incident #{made.number}"
-    assert CANARY not in str(issue_of(rig))
-    assert len(rig.world.jira.site.issues) == 1
-    assert len(events(rig, "restricted.untold")) == 1
-    hidden(rig)
-    nothing_more_is_written(rig)
-
-
-def test_without_a_level_the_project_for_restricted_tickets_is_used_with_the_whole_text(careful: Any) -> None:
-    def with_project(world: Any) -> None:
-        from dataclasses import replace
-
-        without_level(world)
-        site = world.jira.site
-        ops = site.project("OPS")
-        site.projects["10209"] = replace(ops, id="10209", key="SEC", name="Security", levels=[], denied=set())
-
-    rig = careful(with_project, project="SEC")
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
-    rig.settle(3)
-    (issue,) = rig.world.jira.site.issues.values()
-    assert issue.key == "SEC-1"
-    from syncd.sandbox import dump
-
-    (shown,) = dump.whole(rig.world)["jira"]["issues"]
-    assert shown["fields"]["summary"] == f"PII {CANARY}"
-    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
-    rig.settle(3)
-    (shown,) = dump.whole(rig.world)["jira"]["issues"]
-    assert shown["fields"]["status"]["name"] == "In Progress"
-    hidden(rig)
-    nothing_more_is_written(rig)
-
-
-def test_a_project_for_restricted_tickets_that_is_not_there_leaves_a_stub(careful: Any) -> None:
-    rig = careful(without_level, project="NOWHERE")
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
-    rig.settle(3)
-    assert issue_of(rig)["fields"]["summary"] == f"Security incident #{made.number}"
-    nothing_more_is_written(rig)
 
 
 def test_what_once_was_restricted_stays_so_and_its_level_is_never_lowered(careful: Any) -> None:
@@ -445,116 +326,6 @@ def test_an_ordinary_level_restricts_nothing(careful: Any) -> None:
     rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
     rig.settle(3)
     assert secured(rig) == "Security incident"
-
-
-def test_notes_and_comments_of_a_restricted_incident_travel_nowhere(careful: Any) -> None:
-    rig = careful()
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
-    rig.world.pagerduty.note(made.id, f"note {CANARY}", "Amara Osei")
-    rig.settle(3)
-    rig.world.jira.comment("OPS-1", f"comment {CANARY}", "Priya Raman")
-    rig.settle(4)
-    rig.loop.slow()
-    rig.settle(2)
-    assert [note["content"].partition(" ")[0] for note in incident_of(rig, made)["notes"]] == [
-        "note",
-        "Ticket",
-    ]
-    assert len(issue_of(rig)["comments"]) == 1
-    hidden(rig)
-
-
-def test_a_text_that_had_not_left_when_it_was_restricted_is_dropped(careful: Any) -> None:
-    rig = careful()
-    made = rig.world.pagerduty.trigger("Alipay Integration", "Odd")
-    rig.settle(3)
-    rig.world.faults.add(
-        faults.error(400, body={"errorMessages": [f"no {CANARY}"]}), service="jira", path="/comment", times=1
-    )
-    rig.world.pagerduty.note(made.id, f"note {CANARY}", "Amara Osei")
-    rig.settle(3)
-    assert [row.kind for row in rig.operations("parked")] == ["mirror_note"]
-    rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
-    rig.settle(4)
-    assert [row.kind for row in rig.operations("dropped")] == ["mirror_note"]
-    assert issue_of(rig)["comments"] == []
-    nothing_more_is_written(rig)
-    rig.stop()
-    hidden(rig)
-    rig.start()
-
-
-def test_why_a_label_waived_is_forgotten_when_it_becomes_restricted(careful: Any) -> None:
-    rig = careful()
-    made = rig.world.pagerduty.trigger("Alipay Integration", "Odd")
-    rig.settle(3)
-    now = rig.clock.now()
-    known: dict[str, Any] = {"incident_id": made.id, "until": now, "at": now, "by": "Pia"}
-    with rig.ledger.write() as session:
-        session.add(WaiverRow(source="jira", reason=f"comment {CANARY}", **known))
-        session.add(WaiverRow(source="command", reason="holidays", **known))
-    rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
-    rig.settle(4)
-    with rig.ledger.read() as session:
-        rows = session.exec(select(WaiverRow).order_by(col(WaiverRow.id))).all()
-    assert [row.reason for row in rows] == ["see the comment", "holidays"]
-    rig.stop()
-    hidden(rig)
-    rig.start()
-
-
-def test_a_create_under_way_when_it_is_restricted_is_found_and_put_under_the_level(careful: Any) -> None:
-    rig = careful()
-    rig.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue$", times=1)
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", priority="P3")
-    rig.cycle()
-    assert [row.kind for row in rig.operations("unknown")] == ["create_ticket"]
-    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
-    rig.settle(26)
-    assert len(rig.world.jira.site.issues) == 1
-    assert secured(rig) == "Security incident"
-    assert issue_of(rig)["fields"]["summary"] == f"Odd {CANARY}"
-    nothing_more_is_written(rig)
-    rig.stop()
-    hidden(rig)
-    rig.start()
-
-
-def test_the_lost_answer_to_a_restricted_create_is_looked_up_and_no_text_is_kept(careful: Any) -> None:
-    rig = careful()
-    rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=1)
-    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
-    rig.settle(3)
-    assert len(rig.world.jira.site.issues) == 1
-    assert secured(rig) == "Security incident"
-    hidden(rig)
-    nothing_more_is_written(rig)
-
-
-def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
-    rig = careful()
-    made = rig.world.pagerduty.trigger("Alipay Integration", f"[SEV1] PII {CANARY}")
-    rig.settle(3)
-    (one,) = status_data(rig.ledger)["incidents"]
-    incident = incident_named(rig.ledger, made.id)
-    assert incident is not None
-    shown = show_data(rig.ledger, incident, rig.clock.now())
-    assert (one["title"], one["restricted"]) == (f"Security incident #{made.number}", True)
-    assert one["severity"] == "SEV1"
-    assert CANARY not in str(shown)
-
-
-def test_an_error_of_jira_about_a_restricted_ticket_is_shown_without_its_words(careful: Any) -> None:
-    rig = careful()
-    said = {"errorMessages": [f"bad {CANARY}"], "errors": {"description": f"never {CANARY}"}}
-    rig.world.faults.add(
-        faults.error(400, body=said), service="jira", method="POST", path=r"/issue$", times=9
-    )
-    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
-    rig.settle(2)
-    (parked,) = rig.operations("parked")
-    assert "description" in str(parked.error)
-    hidden(rig)
 
 
 def test_an_adopted_ticket_is_put_under_the_level(make_rig: Any) -> None:

@@ -22,9 +22,14 @@ URL = "https://api.pagerduty.com"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
+def client(transport: Transport) -> PagerDutyClient:
+    """A client of PagerDuty that writes in the name of syncd's own address."""
+    return pagerduty_client(URL, "token", "syncd@company.example", transport)
+
+
 @pytest.fixture
 def pagerduty(transport: Transport) -> PagerDutyClient:
-    return pagerduty_client(URL, "token", "syncd@company.example", transport)
+    return client(transport)
 
 
 @pytest.fixture
@@ -212,62 +217,6 @@ def entry(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_log_entries_carry_whole_incidents(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
-    told = [
-        entry(),
-        entry(
-            id="R2",
-            type="annotate_log_entry",
-            channel={"type": "note", "summary": "looking"},
-            agent=None,
-            incident={"id": "P2", "type": "incident_reference", "summary": "[#13] Other"},
-        ),
-        entry(id="R3", incident=None),
-        entry(
-            id="R4",
-            type="resolve_log_entry",
-            linked_incident={"id": "PTARGET", "type": "incident_reference"},
-        ),
-    ]
-    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
-    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 200)
-    first, second, last = page.entries
-    assert (first.kind, first.incident_id, first.agent) == (
-        "acknowledge",
-        "PABC123",
-        Reference(id="PUSER01", name="Ada"),
-    )
-    assert first.incident is not None
-    assert first.incident.title == "Payments are late"
-    assert (second.kind, second.incident_id, second.incident) == ("annotate", "P2", None)
-    assert (first.note, second.note) == ("", "looking")
-    assert (last.kind, last.merged_into, page.more) == ("resolve", "PTARGET", False)
-    assert asked(mock) == (
-        "GET /log_entries",
-        [
-            ("since", "2026-11-22T11:00:00Z"),
-            ("until", "2026-11-22T12:00:00Z"),
-            ("include[]", "incidents"),
-            ("limit", "100"),
-            ("offset", "200"),
-        ],
-    )
-
-
-@pytest.mark.parametrize(("offset", "limit"), [(9800, "100"), (9900, "100"), (9950, "50")])
-def test_a_page_never_passes_position_ten_thousand(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock, offset: int, limit: str
-) -> None:
-    mock.get(f"{URL}/incidents", json={"incidents": [], "more": True})
-    pagerduty.open_incidents(["PSVC001"], offset)
-    assert ("limit", limit) in asked(mock)[1]
-
-
-def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDutyClient) -> None:
-    with pytest.raises(NotDone):
-        pagerduty.open_incidents(["PSVC001"], 10_000)
-
-
 @pytest.mark.parametrize(
     ("body", "place"),
     [
@@ -310,39 +259,6 @@ def test_one_incident_that_cannot_be_read_is_named_and_the_others_of_its_page_ar
     assert list(page.unread) == ["P2"]
     assert page.unread["P2"].startswith(why)
     assert "unheard of" not in page.unread["P2"]
-
-
-def test_a_log_entry_with_an_odd_incident_still_names_it(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock
-) -> None:
-    told = [
-        entry(incident=incident(status="unheard of")),
-        entry(id="R2", created_at="yesterday", incident=incident(id="P2")),
-        entry(id="R3"),
-    ]
-    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
-    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
-    assert [
-        (each_entry.id, each_entry.incident_id, each_entry.incident is None) for each_entry in page.entries
-    ] == [
-        ("R1", "PABC123", True),
-        ("R3", "PABC123", False),
-    ]
-    assert list(page.unread) == ["P2"]
-
-
-def test_a_log_entry_that_was_seen_is_not_read_again(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock
-) -> None:
-    told = [entry(id="R1", created_at="not even a time"), entry(id="R2"), entry(id="R3", incident=None)]
-    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": True})
-    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0, {"R1": NOON})
-    assert ([each_entry.id for each_entry in page.entries], page.unread) == (["R2"], {})
-    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0, {"R1": NOON, "R2": NOON})
-    # entries that tell nothing new do not end a list that goes on
-    assert (page.entries, page.more) == ((), True)
-    mock.upsert("GET", f"{URL}/log_entries", json={"log_entries": [], "more": True})
-    assert not pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0).more
 
 
 def test_an_open_incident_that_looks_as_before_is_not_read_again(
@@ -421,36 +337,6 @@ def test_a_page_of_open_incidents_that_all_look_as_before_is_not_parsed_again(
     assert len(pagerduty.open_incidents(["PSVC001"], 0).incidents) == 2
 
 
-@pytest.mark.parametrize("about", [{"id": None}, {}, {"id": 12}, {"id": ""}, {"id": "a/b"}, "PABC123", None])
-def test_a_log_entry_of_an_incident_without_an_id_names_none_and_stops_no_other(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock, about: object
-) -> None:
-    told = [entry(id="R1", incident=about), entry(id="R2"), entry(id="R3", created_at=None, incident=about)]
-    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
-    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
-    assert [(shown.id, shown.incident_id) for shown in page.entries] == [("R2", "PABC123")]
-    assert page.unread == {}
-
-
-def test_a_log_entry_whose_resolved_incident_does_not_say_why_still_names_it(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock
-) -> None:
-    reason = {"type": "merge_resolve_reason", "incident": {"id": "P2", "type": "incident_reference"}}
-    told = [
-        entry(incident=incident(status="resolved")),
-        entry(id="R2", incident=incident(status="resolved", resolve_reason=None)),
-        entry(id="R3", incident=incident(status="resolved", resolve_reason=reason)),
-    ]
-    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
-    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
-    assert [each_entry.incident_id for each_entry in page.entries] == ["PABC123"] * 3
-    assert [each_entry.incident and each_entry.incident.state for each_entry in page.entries] == [
-        None,
-        "resolved",
-        "merged",
-    ]
-
-
 def test_notes_come_oldest_first_in_utc(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     late = {
         "id": "N2",
@@ -484,93 +370,3 @@ def test_a_note_whose_answer_is_cut_is_unknown(
     mock.post(f"{URL}/incidents/P1/notes", json={"note": {}}, status=201)
     with pytest.raises(Unknown):
         pagerduty.add_note("P1", "ok")
-
-
-@pytest.mark.parametrize("wanted", ["ada@company.example", "Ada@Company.example"])
-def test_a_user_is_found_by_the_whole_address_only(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock, wanted: str
-) -> None:
-    users = [
-        {"id": "PUSER09", "name": "Nada", "email": "nada@company.example"},
-        {"id": "PUSER01", "name": "Ada", "email": "ada@company.example"},
-    ]
-    mock.get(f"{URL}/users", json={"users": users[:1], "more": True})
-    mock.get(f"{URL}/users", json={"users": users[1:], "more": False})
-    found = pagerduty.find_user(wanted)
-    assert found is not None
-    assert found.id == "PUSER01"
-    assert asked(mock)[1][0] == ("query", wanted)
-
-
-def test_a_part_of_an_address_finds_nobody(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
-    user = {"id": "PUSER09", "name": "Nada", "email": "nada@company.example"}
-    mock.get(f"{URL}/users", json={"users": [user], "more": False})
-    assert pagerduty.find_user("ada@company.example") is None
-
-
-@pytest.mark.parametrize(
-    ("address", "name"),
-    [
-        ("https://acme.pagerduty.com/users/P1", "acme"),
-        ("https://acme.eu.pagerduty.com/users/P1", "acme"),
-        ("http://127.0.0.1:8080/users/P1", "127.0.0.1"),
-    ],
-)
-def test_the_account_is_known_by_its_subdomain(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock, address: str, name: str
-) -> None:
-    mock.get(f"{URL}/users", json={"users": [{"id": "P1", "html_url": address}]})
-    assert pagerduty.identity() == name
-
-
-def test_an_account_without_visible_users_is_known_by_a_service(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock
-) -> None:
-    mock.get(f"{URL}/users", json={"users": []})
-    mock.get(f"{URL}/services", json={"services": [{"html_url": "https://acme.pagerduty.com/services/P1"}]})
-    assert pagerduty.identity() == "acme"
-
-
-def test_an_account_that_nothing_names_is_unknown(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock
-) -> None:
-    mock.get(f"{URL}/users", json={"users": []})
-    mock.get(f"{URL}/services", json={"services": []})
-    with pytest.raises(Unknown):
-        pagerduty.identity()
-
-
-def test_all_pages_of_services_are_read(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
-    pages = [
-        {
-            "services": [{"id": "S1", "name": "Payments", "status": "disabled", "html_url": None}],
-            "more": True,
-        },
-        {"services": [{"id": "S2", "name": "ETA", "status": "active"}], "more": False},
-    ]
-    for page in pages:
-        mock.get(f"{URL}/services", json=page)
-    found = pagerduty.services()
-    assert [(service.id, service.name, service.disabled) for service in found] == [
-        ("S1", "Payments", True),
-        ("S2", "ETA", False),
-    ]
-    assert asked(mock, 1)[1] == [("limit", "100"), ("offset", "100")]
-
-
-@pytest.mark.parametrize("status", [402, 404])
-def test_an_account_without_priorities_has_none(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock, status: int
-) -> None:
-    mock.get(f"{URL}/priorities", json={"error": {"message": "no", "code": 2012}}, status=status)
-    assert pagerduty.priorities() == ()
-
-
-def test_priorities_that_may_not_be_read_are_an_error(
-    pagerduty: PagerDutyClient, mock: responses.RequestsMock
-) -> None:
-    mock.get(f"{URL}/priorities", json={"error": {"message": "Access Denied", "code": 2010}}, status=403)
-    mock.get(f"{URL}/services", json={"services": []})
-    with pytest.raises(NotDone) as caught:
-        pagerduty.priorities()
-    assert (caught.value.cause, caught.value.message) == (Cause.FORBIDDEN, "Access Denied [2010]")

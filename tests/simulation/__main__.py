@@ -14,11 +14,12 @@ from statistics import median
 
 from loguru import logger
 
+from simulation.ending import Ending
 from simulation.judge import Judge, compare
 from simulation.mutations import MUTATIONS
 from simulation.people import papers
 from simulation.plan import Plan, make_plan
-from simulation.play import Ending, played
+from simulation.play import played
 from syncd.sandbox.cast import START
 
 

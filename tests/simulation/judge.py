@@ -15,13 +15,14 @@ from typing import Any
 
 from ledger_reading import OperationRecord, TicketRow, operations, rows, texts_of
 
+from simulation.ending import Ending
 from simulation.judge_chat import chat_complaints
 from simulation.judge_mails import mail_complaints, silence_complaints
 from simulation.judge_papers import duty_issue_complaints
 from simulation.judge_runbooks import runbook_complaints
 from simulation.people import tickets
 from simulation.plan import FOREIGN
-from simulation.play import QUIET, Ending
+from simulation.play import QUIET
 from syncd.domain.operation import op_of, ticket_key
 from syncd.ledger.database.connection import Database, one_view
 from syncd.ledger.open import open_for_reading

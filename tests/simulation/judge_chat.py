@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
+from simulation.ending import Ending
 from simulation.plan import FOREIGN, LEAK
-from simulation.play import Ending
 from simulation.teams import EVERY
 from syncd.sandbox.cast import START
 from syncd.sandbox.chat import Post

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from ledger_reading import OperationRecord, operations
 
+from simulation.ending import Ending
 from simulation.letterbox import SENDER, Letter
 from simulation.plan import FOREIGN
-from simulation.play import Ending
 from simulation.teams import NOTICES, OPERATOR
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.views.status import status_data

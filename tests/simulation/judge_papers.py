@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from ledger_reading import ActionItemRow, DutyRow, PostmortemRow, operations, rows
 
+from simulation.ending import Ending
 from simulation.people import papers
 from simulation.plan import FOREIGN
-from simulation.play import Ending
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.ledger.database.connection import Transactions
 from syncd.sandbox.jira.model import Issue

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from ledger_reading import DutyRow, rows
 
 from simulation.channel import EXERCISE
+from simulation.ending import Ending
 from simulation.plan import LEAK
-from simulation.play import Ending
 from simulation.teams import DIRECTOR, FILE_WITHIN, HEADS, LEAD, OPERATOR, mappings_of
 from syncd.ledger.database.connection import Transactions
 from syncd.sandbox.cast import START

@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,12 @@ from rig import PlainRenderer
 
 from simulation.baton import Hub, soften
 from simulation.channel import BEFORE, Channel
-from simulation.letterbox import Letter, Letterbox, mailer
+from simulation.ending import Ending
+from simulation.letterbox import Letterbox, mailer
 from simulation.line import WHOLE, DaemonClock, SimulatedLine
 from simulation.outside import Outside
 from simulation.people import WAIT, People
 from simulation.plan import Plan
-from simulation.strikes import Window
 from simulation.teams import OWN_STATUSES, mappings_of
 from simulation.watched import LedgerFile, Place, watched_ledger
 from simulation.wire import WatchedLedger, WireTransport
@@ -43,7 +42,6 @@ from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, defaul
 from syncd.sandbox.chance import stream
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.jira.workflow import any_to_any
-from syncd.sandbox.world import World
 
 QUIET = 1100.0
 """Seconds after the calm: settle time, the longest pause of a service, and the waits of people."""
@@ -55,32 +53,6 @@ SEEN_AFTER = WAIT + CALM_POLL + WHOLE
 """Seconds after the lag of reads of a ticket: a person finds it, and a cycle reads their texts."""
 
 Mutate = Callable[[ControlLoop], None]
-
-
-@dataclass
-class Ending:
-    """Everything that the judge reads."""
-
-    plan: Plan
-    world: World
-    people: People
-    channel: Channel
-    line: SimulatedLine
-    ledger: Place
-    letters: list[Letter]
-    boots: list[float]
-    errors: list[str]
-    lines: list[tuple[float, str]]
-    struck: dict[Window, int]
-    mute: list[str]
-    crashes: int
-    starts: int
-    state: dict[str, Any]
-    late_writes: list[str]
-    convergence: float
-    ticket_times: dict[str, float]
-    trace: str
-    audit: str = ""
 
 
 class Simulation:
@@ -414,4 +386,4 @@ def played(plan: Plan, mutate: Mutate = no_mutation) -> Iterator[Ending]:
             simulation.stop()
 
 
-__all__ = ["Ending", "Simulation", "played"]
+__all__ = ["Simulation", "played"]

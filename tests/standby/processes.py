@@ -5,11 +5,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 from simulation.baton import Hub, Task
+from simulation.line import DaemonClock
 
+from syncd.engine.loop import ControlLoop
+from syncd.ledger.open import Ledger
 from syncd.sandbox.clock import SandboxClock
 
 
@@ -25,6 +30,27 @@ class Process:
         self.travelling: set[Task] = set()
         """The threads whose request is under way: it arrives although the process is stopped."""
         self.idle: Callable[[], bool] = lambda: True
+
+
+@dataclass
+class Machine:
+    """One of the two machines: its clock, the link to the database, the daemon on it."""
+
+    name: str
+    clock: DaemonClock
+    folder: Path
+    cut: bool = False
+    process: Process | None = None
+
+
+@dataclass
+class Leader:
+    """A process that leads or led, with its ledger and loop."""
+
+    machine: Machine
+    process: Process
+    ledger: Ledger
+    loop: ControlLoop = field(init=False)
 
 
 class SharedHub(Hub):

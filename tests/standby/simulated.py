@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,16 +17,17 @@ import psycopg
 from cheap_ledgers import memory
 from postgresql import Cluster
 from simulation.baton import Hub
+from simulation.ending import Ending
 from simulation.line import DaemonClock, SimulatedLine
 from simulation.plan import Plan
-from simulation.play import Ending, Mutate, Simulation, no_mutation
+from simulation.play import Mutate, Simulation, no_mutation
 from simulation.watched import Place
 from simulation.wire import WireTransport
 from sqlalchemy.exc import SQLAlchemyError
 
 from standby.database import HeldLedger, LedgerOnServer, drop_lock, machines
 from standby.network import PairLetterbox, PairLine
-from standby.processes import Process, SharedHub
+from standby.processes import Leader, Machine, Process, SharedHub
 from standby.strikes import EVERYTHING, PATIENCE, Hit, Strike, pair_plan
 from syncd.engine.loop import ControlLoop
 from syncd.ledger.database.connection import unusable
@@ -39,27 +39,6 @@ from syncd.sandbox.clock import SandboxClock
 
 RESTARTS_AFTER = 2.0
 """Seconds after which the service manager starts a daemon that ended by itself."""
-
-
-@dataclass
-class Machine:
-    """One of the two machines: its clock, the link to the database, the daemon on it."""
-
-    name: str
-    clock: DaemonClock
-    folder: Path
-    cut: bool = False
-    process: Process | None = None
-
-
-@dataclass
-class Leader:
-    """A process that leads or led, with its ledger and loop."""
-
-    machine: Machine
-    process: Process
-    ledger: Ledger
-    loop: ControlLoop = field(init=False)
 
 
 class PairSimulation(Simulation):
