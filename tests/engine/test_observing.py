@@ -13,7 +13,7 @@ from sqlmodel import select
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.engine import reconcile
 from syncd.engine.observe.masking import storage_rules
-from syncd.engine.observe.pagerduty import WATERMARK
+from syncd.engine.observe.pagerduty import OVERLAP, WATERMARK, PagerDutyPoller, rewind_pagerduty
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
@@ -78,11 +78,69 @@ def test_a_window_that_would_pass_the_last_page_is_halved(house: Rig) -> None:
 
     poller._read_window = read  # type: ignore[method-assign] # a record too full to be read at once
     house.world.advance(3600)
-    poller._read_log()
+    poller._read_log(watermark(house))
     assert watermark(house) == house.clock.now()
     read_windows = [window for window in asked if window[1] - window[0] <= timedelta(minutes=5)]
     assert read_windows[0][0] <= busy_since
     assert all(one[1] == two[0] for one, two in pairwise(read_windows))
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[datetime, datetime]]:
+    """Return a list that grows with each window in which the log is read."""
+    asked: list[tuple[datetime, datetime]] = []
+    read = PagerDutyPoller._read_window
+
+    def note(poller: PagerDutyPoller, since: datetime, until: datetime) -> bool:
+        asked.append((since, until))
+        return read(poller, since, until)
+
+    monkeypatch.setattr(PagerDutyPoller, "_read_window", note)
+    return asked
+
+
+def test_quiet_cycles_store_the_watermark_once_a_minute_and_a_restart_reads_from_there(
+    house: Rig, windows: list[tuple[datetime, datetime]]
+) -> None:
+    house.settle(3, seconds=61)
+    stored, read = [watermark(house)], []
+    for _ in range(6):
+        house.cycle(20)
+        stored.append(watermark(house))
+        read.append(windows[-1])
+    # each window begins where the one before ended, less the overlap
+    assert [since for since, _ in read[1:]] == [until - OVERLAP for _, until in read[:-1]]
+    assert [after - before for before, after in pairwise(stored)] == [
+        timedelta(),
+        timedelta(),
+        timedelta(minutes=1),
+    ] * 2
+    house.cycle(20)
+    house.restart()
+    house.loop.make_first_contact()
+    house.cycle(20)
+    assert windows[-1] == (stored[-1] - OVERLAP, stored[-1] + timedelta(seconds=40))
+
+
+@pytest.mark.parametrize("seconds", [20, 120], ids=["not stored", "stored"])
+def test_a_watermark_that_is_set_back_while_the_log_is_read_stays_there(
+    house: Rig, windows: list[tuple[datetime, datetime]], seconds: int
+) -> None:
+    house.settle(3, seconds=61)
+    back = watermark(house) - timedelta(hours=1)
+    read = house.loop.pagerduty._read_window
+
+    def reload_meanwhile(since: datetime, until: datetime) -> bool:
+        rewind_pagerduty(house.ledger, {"at": back.isoformat()})
+        return read(since, until)
+
+    house.loop.pagerduty._read_window = reload_meanwhile  # type: ignore[method-assign]
+    house.cycle(seconds)
+    assert watermark(house) == back
+    house.loop.pagerduty._read_window = read  # type: ignore[method-assign]
+    house.cycle()
+    assert windows[-1] == (back - OVERLAP, house.clock.now())
+    assert watermark(house) == house.clock.now()
 
 
 def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> None:

@@ -53,6 +53,7 @@ def test_a_p1_between_two_polls_is_seen_while_the_clock_was_wrong_from_the_first
     rig.settle(2)
     made = passes_between_two_polls(rig)
     rig.settle(4)
+    rig.settle(1, seconds=60)
     assert abs(watermark(rig) - rig.world.clock()) <= timedelta(seconds=2)
     rig.clock.step = 0.0
     rig.settle(4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 from loguru import logger
@@ -29,7 +30,7 @@ from syncd.engine.rules import Rank
 from syncd.engine.runtime.reads import Reads
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.change_queue import notice_changes
-from syncd.ledger.store.key_values import get_value, set_value
+from syncd.ledger.store.key_values import get_value, replace_value, set_value
 from syncd.ledger.store.lookups import open_and_older
 from syncd.ledger.store.pages import LogNews, store_listed, store_log
 from syncd.ledger.store.troubles import INCIDENT
@@ -37,6 +38,8 @@ from syncd.policy.marks import mark_in
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
+STORED_EVERY = timedelta(minutes=1)
+"""How far the watermark moves until it is stored: a restart reads as much again."""
 BY_ID = ("custom_field_value_change",)
 """Kinds of log entries about a change that only a read by id shows."""
 
@@ -82,6 +85,8 @@ class PagerDutyPoller:
         self._crowded = ""
         self.unmapped: dict[str, str] = {}
         self._waiting: set[str] = set()
+        self._stored: dict[str, object] = {}
+        self._read_up_to: datetime | None = None
 
     def poll(self) -> None:
         """Read log entries and open incidents; raise `RemoteError` where PagerDuty cannot answer.
@@ -92,11 +97,13 @@ class PagerDutyPoller:
         if reads.read(SERVICES, self._mapped.resolve):
             # what was read before counts as news for a service that a mapping claims now
             self.forget()
+        start = self._watermark()
         # a new ledger knows nothing of the days before
-        if self._watermark() is None:
+        if start is None:
             reads.read(OF_LATE, self._backfill)
+            start = self._watermark()
         opened = reads.read(OPEN, self._read_open)
-        reads.read(LOG, self._read_log)
+        reads.read(LOG, partial(self._read_log, start))
         if opened is not None:
             self._ask_for_missing(*opened)
         reads.end()
@@ -107,14 +114,28 @@ class PagerDutyPoller:
         self._seen_entries, self._seen_incidents, self._looks = {}, {}, {}
         self.unmapped.clear()
         self._waiting.clear()
+        self._stored = {}
 
     def remarks(self) -> list[str]:
         """Return in words what people should know about the reads of PagerDuty."""
         return [*self._mapped.remarks(), *filter(None, [self._crowded])]
 
     def _watermark(self) -> datetime | None:
-        at = get_value(self._context.ledger, WATERMARK).get("at")
-        return datetime.fromisoformat(str(at)) if at else None
+        """Return up to when the log was read (UTC), None if it has to be read as by a new ledger."""
+        stored = get_value(self._context.ledger, WATERMARK)
+        # another one than ours: a reload set it back
+        if not stored or stored != self._stored:
+            at = stored.get("at")
+            self._stored, self._read_up_to = stored, datetime.fromisoformat(str(at)) if at else None
+        return self._read_up_to
+
+    def _advance(self, to: datetime) -> None:
+        """Note up to when the log was read, unless a reload set that back meanwhile."""
+        self._read_up_to, at = to, self._stored.get("at")
+        if at is None or not timedelta() <= to - datetime.fromisoformat(str(at)) < STORED_EVERY:
+            value: dict[str, object] = {"at": to.isoformat()}
+            if replace_value(self._context.ledger, WATERMARK, self._stored, value):
+                self._stored = value
 
     def _backfill(self) -> None:
         """Read the incidents of the last days by their creation: a new ledger's first read."""
@@ -132,9 +153,9 @@ class PagerDutyPoller:
         context.progress.report("days of the backfill read", days, days)
         set_value(context.ledger, WATERMARK, at=now.isoformat())
 
-    def _read_log(self) -> None:
+    def _read_log(self, watermark: datetime | None) -> None:
         now, apart = pagerduty_now(self._context)
-        start = self._watermark() or now
+        start = watermark or now
         if start > now + OVERLAP + apart:
             # a clock that was ahead wrote the watermark, so the last good read is unknown
             start = now - timedelta(seconds=self._context.backfill_seconds)
@@ -152,7 +173,7 @@ class PagerDutyPoller:
                     break
                 until = since + max((until - since) / 2, timedelta(seconds=1))
             if min(until, now) > start:
-                set_value(self._context.ledger, WATERMARK, at=min(until, now).isoformat())
+                self._advance(min(until, now))
             since = until
         # older entries cannot come again: each window begins within the overlap
         horizon = now - 2 * (OVERLAP + apart)

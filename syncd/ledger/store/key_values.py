@@ -45,6 +45,17 @@ def set_value(ledger: Transactions, name: str, **value: object) -> None:
         set_cursor_in(session, name, **value)
 
 
+def replace_value(
+    ledger: Transactions, name: str, before: Mapping[str, object], value: Mapping[str, object]
+) -> bool:
+    """Store the value of a key; return False, with nothing stored, if it is no longer `before`."""
+    with ledger.write() as session:
+        same = get_cursor_in(session, name) == before
+        if same:
+            set_cursor_in(session, name, **value)
+    return same
+
+
 def drop_cursor_in(session: Session, name: str) -> None:
     """Delete the value of a key."""
     _DROP.change(session, name=name)
