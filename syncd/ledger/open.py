@@ -142,7 +142,7 @@ class Ledger(Database):
         if self.rows_missing is not None:
             # until the ledger begins anew, the note is the only proof
             return
-        with self.read() as session:
+        with self.read_one() as session:
             end = head(session)
         self._note(end)
 

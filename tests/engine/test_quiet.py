@@ -83,7 +83,7 @@ def quiet(make_rig: MakeRig) -> Rig:
 
 
 @pytest.mark.parametrize(
-    ("turn", "most"), [(lambda rig: rig.cycle(), 28), (lambda rig: rig.loop.tick(), 2)], ids=["cycle", "tick"]
+    ("turn", "most"), [(lambda rig: rig.cycle(), 24), (lambda rig: rig.loop.tick(), 2)], ids=["cycle", "tick"]
 )
 def test_a_quiet_turn_needs_few_statements_and_reads_no_growing_table_whole(
     quiet: Rig, turn: Callable[[Rig], object], most: int

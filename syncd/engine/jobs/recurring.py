@@ -66,6 +66,7 @@ class RecurringDuties:
         self._looked: float | None = None
         self._all = True
         self._notes: dict[str, list[str]] = {}
+        self._dry_run: dict[str, list[str]] | None = None
 
     def take_up(self) -> None:
         """Work on all of them at the next look: the rules, the clock or the process changed."""
@@ -80,7 +81,8 @@ class RecurringDuties:
         context, idents = self._context.pinned(), list[str]()
         if self._all:
             self._all, idents = False, recurring.live_idents(context.ledger)
-        made, notes = recurring.made_idents(context.ledger), dict[str, list[str]]()
+        some = any(mapping.recurring for mapping in context.mappings)
+        made, notes = recurring.made_idents(context.ledger) if some else set(), dict[str, list[str]]()
         for mapping in context.mappings:
             for name, entry in mapping.recurring.items():
                 if entry.mode is Mode.OFF:
@@ -92,7 +94,9 @@ class RecurringDuties:
                     recurring.plan_recurring(context.ledger, create, context.clock.now(), mapping.version)
                     made.add(create.incident)
                     idents.append(create.incident)
-        recurring.note_dry_run(context.ledger, self._notes | notes)
+        if self._dry_run != (dry_run := self._notes | notes):
+            recurring.note_dry_run(context.ledger, dry_run)
+            self._dry_run = dry_run
         return idents
 
     def _wanted(

@@ -37,6 +37,7 @@ class MailSchedule:
         self._context = context
         self.operator = OperatorAlarms(context, good)
         self._looked: float | None = None
+        self._decided: dict[str, str] = {}
 
     def due(self, *, at_once: bool = False) -> list[str]:
         """Put due mails into the outbox; return the ids under which they stand there."""
@@ -83,9 +84,12 @@ class MailSchedule:
         if mapping.mails.mode is not Mode.ENFORCE or moment is None:
             return False
         day = moment.astimezone(ZoneInfo(mapping.zone)).date()
+        if self._decided.get(mapping.team) == day.isoformat():
+            return False
         last = mails.digest_day(context.ledger, mapping.team)
         # a restart must not send the digest again
         if last == day.isoformat():
+            self._decided[mapping.team] = last
             return False
         letters = tuple(
             mail_to(

@@ -17,7 +17,6 @@ from syncd.domain.mapping.bindings import bind, bound, missing, remarks
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.incident_windows import pagerduty_now
-from syncd.ledger.database.connection import one_view
 from syncd.ledger.store.key_values import service_bindings, store_service_bindings
 from syncd.ledger.store.lookups import services_with_open
 from syncd.remote.errors import RemoteError
@@ -106,8 +105,7 @@ def services_to_ask(context: EngineContext, *more: str) -> list[str]:
     These are the mapped ones, those of open incidents on record (a service that is no longer mapped keeps
     them), and `more`.
     """
-    with one_view(context.ledger) as view:
-        bindings, with_open = service_bindings(view), services_with_open(view)
+    bindings, with_open = service_bindings(context.ledger), services_with_open(context.ledger)
     gone = {
         service_id
         for binding in bindings.values()

@@ -85,7 +85,7 @@ def held(ledger: Transactions) -> tuple[datetime, int] | None:
     """Return since when (UTC) and how many tickets wait for `syncd accept`, None if none do."""
     with ledger.read() as session:
         stored = get_cursor_in(session, NAME)
-        if state_of(session) is not FirstLoad.HELD:
+        if state_in(stored) is not FirstLoad.HELD:
             return None
         tickets = stored.get("tickets")
         return datetime.fromisoformat(str(stored["since"])), tickets if isinstance(tickets, int) else 0

@@ -102,8 +102,9 @@ def mass_since(session: Session) -> str | None:
 
 def mass_data(session: Session) -> Data | None:
     """Return the held mass of writes as `status` shows it, None if none is held."""
-    since, tickets = mass_since(session), held_tickets(session)
-    return {"since": since, "tickets": tickets} if since and tickets else None
+    since = mass_since(session)
+    tickets = held_tickets(session) if since else 0
+    return {"since": since, "tickets": tickets} if tickets else None
 
 
 def mass_held(ledger: Transactions) -> Data | None:
