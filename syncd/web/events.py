@@ -16,6 +16,7 @@ from typing import Literal
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, IncidentStatus
+from syncd.policy.marks import mark_in
 
 DELETED = "jira:issue_deleted"
 UPDATED = "jira:issue_updated"
@@ -35,6 +36,7 @@ class IncidentEvent:
     `at` is when it happened (UTC), None if the webhook does not tell. `person` is the id of the user whose
     act it was, empty if no user acted. `priority` is the name of the incident's priority: empty if it has
     none, None if the webhook does not tell. Priority, urgency and title only decide how soon syncd looks.
+    `mark` is the operation in the mark of a note, empty if the event is no note or its text has no mark.
     """
 
     id: str
@@ -47,6 +49,7 @@ class IncidentEvent:
     priority: str | None = None
     urgency: Literal["high", "low"] = "high"
     title: str = ""
+    mark: str = ""
 
     @property
     def service(self) -> Reference:
@@ -117,6 +120,7 @@ def pagerduty_event(body: bytes) -> IncidentEvent | None:
         _priority(data) if own else None,
         "low" if _at(data, "urgency") == "low" else "high",
         title if isinstance(title, str) else "",
+        _mark(data),
     )
 
 
@@ -125,6 +129,11 @@ def _priority(data: JsonValue) -> str | None:
         return None
     name = _at(data, "priority", "summary")
     return name if isinstance(name, str) else ""
+
+
+def _mark(data: JsonValue) -> str:
+    content = _at(data, "content") if _at(data, "type") == "incident_note" else None
+    return (mark_in(content) if isinstance(content, str) else None) or ""
 
 
 def _moment(value: JsonValue) -> datetime | None:

@@ -98,6 +98,8 @@ class Receiver:
         teams = change_queue.teams_of_incidents(
             context.ledger, {event.incident for event, claim in events if event is not None and claim is None}
         )
+        marks = {(event.incident, event.mark) for event, _ in events if event is not None and event.mark}
+        ours = change_queue.made_by_us(context.ledger, marks)
         outcomes, taken = list[str](), dict[str, None]()
         heard, ranks = list[Heard](), dict[str, int | None]()
         for body, (event, claim) in zip(bodies, events, strict=True):
@@ -110,7 +112,9 @@ class Receiver:
             else:
                 taken[delivery] = None
                 # the account may have many services that no mapping names
-                concerns_us = claim is not None or event.incident in teams
+                is_claimed = claim is not None or event.incident in teams
+                # no rule reads our own notes, which are known since they were confirmed
+                concerns_us = is_claimed and (event.incident, event.mark) not in ours
                 outcomes.append("used" if concerns_us else "unused")
                 if concerns_us:
                     heard.append(self._heard(event, next_moment(), now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from threading import Event
@@ -14,6 +15,7 @@ from ledger_reading import ChangeNoticeRow, rows
 from rig import Rig
 
 from syncd.engine.rules import Rank
+from syncd.sandbox import faults
 from syncd.web.receive import LOOK_EVERY, Receiver
 from syncd.web.together import Together
 from web.test_listener import pagerduty, trigger
@@ -140,3 +142,48 @@ def test_looks_at_many_incidents_because_of_webhooks_do_not_begin_at_the_same_mo
     pauses = {later - sooner for looks in moments.values() for sooner, later in pairwise(looks)}
     assert min(pauses) >= LOOK_EVERY - 0.001
     assert len({looks[1] for looks in moments.values()}) > 2
+
+
+def test_the_webhook_of_our_own_note_causes_no_look_and_that_of_a_persons_does(house: Rig) -> None:
+    handed: list[str] = []
+    receiver = Receiver(house.context, handed.extend)
+    incident, other = trigger(house), trigger(house)
+    house.cycle()
+    house.settle()
+    (ours,) = house.world.pagerduty.account.incidents[incident].notes
+    notes = [(incident, ours.content), (other, ours.content), (incident, "called the bank")]
+    notes += [(incident, f"called the bank\nsyncd {16 * 'a'}"), (incident, f"{ours.content}\nwe called")]
+    outcomes = receiver.pagerduty([note_of(about, text) for about, text in notes])
+    assert outcomes == ["unused"] + ["used"] * 4
+    assert {notice.incident_id for notice in rows(house.ledger, ChangeNoticeRow)} == {incident, other}
+    house.world.advance(10)
+    handed.clear()
+    assert receiver.pagerduty([note_of(incident, ours.content, event="EV9")]) == ["unused"]
+    receiver.tick()
+    assert handed == []
+
+
+def test_a_note_of_ours_that_is_not_confirmed_yet_causes_a_look(house: Rig) -> None:
+    handed: list[str] = []
+    receiver = Receiver(house.context, handed.extend)
+    incident = trigger(house)
+    # PagerDuty made the note, its answer was lost, and nobody can look for it
+    notes = {"service": "pagerduty", "path": "/notes$", "times": None}
+    house.world.faults.add(faults.lose_answer(), method="POST", **notes)
+    house.world.faults.add(faults.error(503), method="GET", **notes)
+    house.cycle()
+    (ours,) = house.world.pagerduty.account.incidents[incident].notes
+    assert receiver.pagerduty([note_of(incident, ours.content)]) == ["used"]
+    assert handed == [incident]
+
+
+def note_of(incident: str, content: str, event: str = "") -> bytes:
+    """Return the webhook of a note as PagerDuty documents it."""
+    data = {
+        "id": "PNOTE1",
+        "type": "incident_note",
+        "content": content,
+        "trimmed": False,
+        "incident": {"id": incident, "type": "incident_reference"},
+    }
+    return json.dumps({"event": {"id": event, "event_type": "incident.annotated", "data": data}}).encode()

@@ -204,6 +204,14 @@ _TEAMS = (
 )
 
 
+def made_by_us(ledger: Transactions, marks: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these incidents and marks (16 hex digits) whose operation is confirmed."""
+    if not marks:
+        return set()
+    with ledger.read() as session:
+        return {(incident_id, op) for incident_id, op in marks if outbox.is_done(session, incident_id, op)}
+
+
 class Heard(NamedTuple):
     """The news of a webhook: a change notice (`ChangeNoticeRow`), and a status update with its time.
 
