@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import ColumnElement, bindparam, delete, insert
 from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_
 
@@ -115,11 +116,21 @@ _CHANGE_NOTICES_OF = Prepared(
 
 def drop_notices_in(session: Session, change_notices: Iterable[ChangeNotice]) -> None:
     """Drop change notices that the decision of this transaction answers."""
-    for notice in change_notices:
-        _DROP_CHANGE_NOTICE.change(session, notice=notice.id)
+    ids = [notice.id for notice in change_notices]
+    # all writers wait for this one, and webhooks leave many notices of the same incident
+    for share in (ids[start : start + _DROPPED] for start in range(0, len(ids), _DROPPED)):
+        values = {f"notice_{place}": ident for place, ident in enumerate(share)}
+        _drop_notices(len(share)).change(session, **values)
 
 
-_DROP_CHANGE_NOTICE = Prepared(delete(ChangeNoticeRow).where(col(ChangeNoticeRow.id) == bindparam("notice")))
+_DROPPED = 50
+"""Change notices that one statement drops."""
+
+
+@cache
+def _drop_notices(number: int) -> Prepared:
+    places: list[ColumnElement[int]] = [bindparam(f"notice_{place}") for place in range(number)]
+    return Prepared(delete(ChangeNoticeRow).where(col(ChangeNoticeRow.id).in_(places)))
 
 
 def to_take_up(ledger: Transactions) -> list[str]:
