@@ -28,7 +28,7 @@ from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.rehearsal import rehearse
 from syncd.engine.rules import Rules, TicketRenderer
 from syncd.engine.runtime.mailer import Mailer
-from syncd.engine.runtime.memory import clean_up_and_keep
+from syncd.engine.runtime.memory import keep_for_good
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
 from syncd.engine.runtime.ticker import Ticker
@@ -278,7 +278,7 @@ class Daemon:
         if self.listener is not None and self._address is not None:
             knock(self._address[0], self.listener.port)
         rehearse(self._context)
-        clean_up_and_keep()
+        keep_for_good(clean_up=True)
 
     def _arm_ticker(self) -> None:
         ticker, jobs = self._ticker, self.loop.jobs

@@ -23,7 +23,7 @@ def command(ctx: click.Context, incident: str, issue: str, dry_run: bool) -> Non
     """Have the issue adopted by the running daemon, else here under the lock; exit 1 if it is refused."""
     from syncd.commands.shared.ask_daemon import do_job, tell
     from syncd.commands.shared.setup import Setup, ledger_for_reading
-    from syncd.engine.jobs.requests import ADOPT
+    from syncd.ledger.requests.answers import ADOPT
 
     # a new ledger knows no incident, and only the daemon makes one
     with ledger_for_reading(tell_moved=False):

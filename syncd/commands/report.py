@@ -132,8 +132,8 @@ def _report(rules: OfflineConfiguration, named: str | None, team: str | None) ->
 def _send(setup: Setup, arguments: dict[str, Any]) -> int:
     """Have the report mailed; return the exit code."""
     from syncd.commands.shared.ask_daemon import do_job
-    from syncd.engine.jobs.requests import REPORT
     from syncd.engine.once import once
+    from syncd.ledger.requests.answers import REPORT
 
     result = do_job(setup, "syncd report --send", REPORT, arguments, once)
     for line in result["lines"]:

@@ -23,7 +23,6 @@ from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
 from syncd.engine.jobs.nightly_verify import NightlyVerify
 from syncd.engine.jobs.recurring import RecurringDuties
@@ -39,11 +38,13 @@ from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.unseen_writes import look_for_writes
 from syncd.engine.reconcile import Reconciler
+from syncd.engine.runtime.brakes import print_of
 from syncd.engine.runtime.clock_jumps import ClockJumps
 from syncd.engine.runtime.reads import read_alone
 from syncd.engine.status import GoodReads, ServicesState
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerReplaced, LedgerUnwritable
+from syncd.ledger.requests import answers
 from syncd.ledger.store import change_queue, operation_states
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.lookups import open_operations
@@ -119,7 +120,7 @@ class ControlLoop:
     def recover(self) -> None:
         """Take up the work of an earlier run: look up operations in flight, decide on open incidents."""
         context = self.context
-        requests.requeue_jobs(context.ledger)
+        answers.requeue_jobs(context.ledger)
         orphans = operation_states.recover(
             context.ledger, context.ledger.run_name, context.clock.now(), context.gave_up()
         )
@@ -288,7 +289,7 @@ class ControlLoop:
 
     def serve_requests(self) -> None:
         """Serve the requests that operators typed at the command line."""
-        served = requests.serve(self.context.ledger, self.context.clock)
+        served = answers.serve(self.context.ledger, self.context.clock, print_of)
         for target in served.resumed:
             self.context.ask_again(target)
         for incident_id in served.retried:

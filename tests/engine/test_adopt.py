@@ -12,7 +12,7 @@ from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written, status
 from syncd.domain.operation import Kind, op_of, ticket_key
-from syncd.engine.jobs import requests
+from syncd.ledger.requests import answers
 from syncd.sandbox import dump
 
 RESTRICTED = mapping(restricted={"titles": ["breach"], "level": "Security incident"})
@@ -32,13 +32,13 @@ def latency(rig: Rig, title: str = "Latency") -> Any:
 
 def ask(rig: Rig, incident: str, issue: str, **more: Any) -> dict[str, Any]:
     arguments = {"incident": incident, "issue": issue, **more}
-    number = requests.ask(rig.ledger, requests.ADOPT, arguments, "root", rig.clock.now())
+    number = answers.ask(rig.ledger, answers.ADOPT, arguments, "root", rig.clock.now())
     rig.loop.jobs.adoptions()
-    return requests.answer_of(rig.ledger, number)
+    return answers.answer_of(rig.ledger, number)
 
 
 def pause(rig: Rig, kind: str) -> None:
-    requests.ask(rig.ledger, kind, {"targets": ["jira"], "reason": "by hand"}, "root", rig.clock.now())
+    answers.ask(rig.ledger, kind, {"targets": ["jira"], "reason": "by hand"}, "root", rig.clock.now())
     rig.loop.serve_requests()
 
 

@@ -9,8 +9,8 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written
-from syncd.engine.jobs import requests
 from syncd.engine.runtime.brakes import UpTo
+from syncd.ledger.requests import answers
 from syncd.ledger.store import audit, first_load, holds
 from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump
@@ -38,10 +38,10 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
 
 def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
     """What a person asks for at the command line, answered by this engine."""
-    number = requests.ask(rig.ledger, kind, arguments, "ana", rig.clock.now())
+    number = answers.ask(rig.ledger, kind, arguments, "ana", rig.clock.now())
     rig.loop.serve_requests()
     rig.loop.work_queue.drain()
-    lines: list[str] = requests.answer_of(rig.ledger, number)["lines"]
+    lines: list[str] = answers.answer_of(rig.ledger, number)["lines"]
     return lines
 
 

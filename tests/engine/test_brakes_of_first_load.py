@@ -9,7 +9,8 @@ from rig import Rig, mapping
 
 from engine.test_brakes import MakeRig, ask, brake_early, issues, kinds_of_events, standing, storm
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.engine.jobs import requests
+from syncd.engine.runtime.brakes import print_of
+from syncd.ledger.requests import answers
 from syncd.sandbox import faults
 
 
@@ -67,8 +68,8 @@ def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRi
     rig.restart()
     rig.settle(3)
     assert rig.writes() == 0
-    requests.ask(rig.ledger, "accept", {}, "ana", rig.clock.now())
-    requests.serve(rig.ledger, rig.clock)
+    answers.ask(rig.ledger, "accept", {}, "ana", rig.clock.now())
+    answers.serve(rig.ledger, rig.clock, print_of)
     rig.restart()
     rig.settle(3)
     assert len(issues(rig)) == 7

@@ -15,8 +15,9 @@ from engine.test_lifecycle import nothing_more_is_written
 from syncd.engine.bulk import create
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BatchThread
-from syncd.engine.jobs.requests import ask, serve
+from syncd.engine.runtime.brakes import print_of
 from syncd.ledger.errors import LedgerUnwritable
+from syncd.ledger.requests.answers import ask, serve
 from syncd.ledger.store.change_queue import notice_changes
 from syncd.sandbox import dump, faults
 
@@ -188,7 +189,7 @@ def test_creates_that_become_due_bit_by_bit_leave_in_batches(past: Rig) -> None:
     incidents = storm(past, 12, priority="P3")
     past.settle(2)
     ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
-    serve(past.ledger, past.clock)
+    serve(past.ledger, past.clock, print_of)
     past.loop.work_queue.submit(incidents[:3])
     past.loop.work_queue.drain()
     each_has_one_ticket(past, incidents)
@@ -204,7 +205,7 @@ def test_an_operator_who_drops_or_pauses_meanwhile_wins(past: Rig, monkeypatch: 
             number = items[0].operation.id
             ask(past.ledger, "outbox.drop", {"ids": [number], "reason": "no"}, "root", past.clock.now())
             ask(past.ledger, "pause", {"targets": ["jira"], "reason": "stop"}, "root", past.clock.now())
-            serve(past.ledger, past.clock)
+            serve(past.ledger, past.clock, print_of)
         return send(bulk, items)
 
     monkeypatch.setattr(BulkCreates, "_send", drop_one)

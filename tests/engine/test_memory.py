@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from syncd.engine.runtime.memory import clean_up_and_keep
+from syncd.engine.runtime.memory import keep_for_good
 
 
 class _Cycle:
@@ -21,7 +21,7 @@ def test_what_lives_is_exempt_from_the_search_for_garbage_and_garbage_is_gone() 
     kept, garbage = _Cycle(), weakref.ref(_Cycle())
     assert _is_searched(kept)
     try:
-        clean_up_and_keep()
+        keep_for_good(clean_up=True)
         assert garbage() is None
         assert not _is_searched(kept)
     finally:

@@ -13,7 +13,7 @@ from engine.mail_rig import MakeRig, letters, mailing, mails
 from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_restore import back_up_rig, doubled, restore_rig, said
 from syncd.domain.duty import Duty, Waiver
-from syncd.engine.jobs import requests
+from syncd.ledger.requests import answers
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.restored import WHY
@@ -63,9 +63,9 @@ def comments(house: Rig, issue: SandboxIssue, words: str) -> list[Comment]:
 def ask(house: Rig, kind: str, of: str, **more: str) -> None:
     """What somebody asks for at the command line; it is granted."""
     arguments = {"of": of, "by": APPROVER, "reason": WORDS, **more}
-    number = requests.ask(house.ledger, kind, arguments, "test", house.clock.now())
+    number = answers.ask(house.ledger, kind, arguments, "test", house.clock.now())
     house.settle(2)
-    answer = requests.answer_of(house.ledger, number)
+    answer = answers.answer_of(house.ledger, number)
     assert not answer["failed"], answer["lines"]
 
 

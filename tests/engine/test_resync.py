@@ -12,7 +12,7 @@ from rig import Rig, mapping
 from engine.test_brakes import ask as asked
 from engine.test_brakes import issues
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from syncd.engine.jobs import requests
+from syncd.ledger.requests import answers
 from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import faults
 from syncd.sandbox.cast import START
@@ -23,9 +23,9 @@ DAY = timedelta(days=1)
 
 def resync(rig: Rig, **arguments: Any) -> dict[str, Any]:
     """A resync as the command line asks for it."""
-    number = requests.ask(rig.ledger, "resync", arguments, "ana", rig.clock.now())
+    number = answers.ask(rig.ledger, "resync", arguments, "ana", rig.clock.now())
     assert rig.loop.jobs.run_jobs()
-    return requests.answer_of(rig.ledger, number)
+    return answers.answer_of(rig.ledger, number)
 
 
 def said(result: dict[str, Any], what: str) -> list[str]:
@@ -259,18 +259,18 @@ def test_a_service_that_is_down_ends_it_with_its_words_and_nothing_is_changed(ho
 
 
 def test_one_that_was_cut_off_is_taken_up_after_the_restart(house: Rig) -> None:
-    number = requests.ask(house.ledger, "resync", {}, "ana", house.clock.now())
-    assert requests.take_job(house.ledger) is not None
-    assert requests.take_job(house.ledger) is None
+    number = answers.ask(house.ledger, "resync", {}, "ana", house.clock.now())
+    assert answers.take_job(house.ledger) is not None
+    assert answers.take_job(house.ledger) is None
     house.restart()
     house.cycle()
     assert house.loop.jobs.run_jobs()
-    assert not requests.answer_of(house.ledger, number)["failed"]
+    assert not answers.answer_of(house.ledger, number)["failed"]
 
 
 def test_its_progress_stands_in_the_request(house: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[str] = []
-    monkeypatch.setattr(requests, "report_job_progress", lambda _ledger, _number, said: words.append(said))
+    monkeypatch.setattr(answers, "report_job_progress", lambda _ledger, _number, said: words.append(said))
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     resync(house)

@@ -13,7 +13,8 @@ from engine.test_lifecycle import issue_of, nothing_more_is_written
 from rig import Rig
 from sqlmodel import SQLModel, select
 
-from syncd.engine.jobs import requests
+from syncd.engine.runtime.brakes import print_of
+from syncd.ledger.requests import answers
 from syncd.ledger.requests.relocation import relocate
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -54,9 +55,9 @@ def traces(rig: Rig) -> list[str]:
 def forget(rig: Rig, *names: str) -> dict[str, Any]:
     """Store the request as the command does, answer it as the daemon does, and return the answer."""
     arguments = {"address": ADDRESS, "names": list(names)}
-    number = requests.ask(rig.ledger, "forget", arguments, "operator", rig.clock.now())
-    requests.serve(rig.ledger, rig.clock)
-    return requests.answer_of(rig.ledger, number)
+    number = answers.ask(rig.ledger, "forget", arguments, "operator", rig.clock.now())
+    answers.serve(rig.ledger, rig.clock, print_of)
+    return answers.answer_of(rig.ledger, number)
 
 
 def events(rig: Rig) -> list[dict[str, Any]]:
@@ -279,10 +280,10 @@ def type_a_reason_into_each_command(rig: Rig, incident: str) -> list[str]:
         ("outbox.release", {}),
         ("accept", {}),
     ]
-    numbers = [requests.ask(rig.ledger, kind, arguments, NAME, now) for kind, arguments in asked]
-    requests.serve(rig.ledger, rig.clock)
+    numbers = [answers.ask(rig.ledger, kind, arguments, NAME, now) for kind, arguments in asked]
+    answers.serve(rig.ledger, rig.clock, print_of)
     relocate(rig.ledger, now, "jira", "https://jira.example", ["10001"], by=NAME)
-    return [line for number in numbers for line in requests.answer_of(rig.ledger, number)["lines"]]
+    return [line for number in numbers for line in answers.answer_of(rig.ledger, number)["lines"]]
 
 
 def test_no_typed_reason_is_left_in_the_file_and_the_trail_never_held_one(over: Any) -> None:

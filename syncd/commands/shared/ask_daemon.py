@@ -30,13 +30,14 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
     If writes follow and no daemon is running to do them, say how to start it. Raise `LedgerMissing`. Without
     an answer within a minute, say so; the request stays on record.
     """
-    from syncd.engine.jobs import requests
+    from syncd.engine.runtime.brakes import print_of
     from syncd.ledger.errors import LedgerBusy
     from syncd.ledger.open import open_for_work
+    from syncd.ledger.requests import answers
 
     clock, daemon = command_clock(), False
     with ledger_for_reading(tell_moved=False) as db:
-        number = requests.ask(db, kind, arguments, typist().name, clock.now())
+        number = answers.ask(db, kind, arguments, typist().name, clock.now())
         # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now(), db.state_dir, clock.boottime)
@@ -44,7 +45,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
             daemon = True
         else:
             try:
-                requests.serve(ledger, clock)
+                answers.serve(ledger, clock, print_of)
             finally:
                 ledger.close()
         result = _answer(db, number, clock, lambda _words: None)
@@ -68,9 +69,9 @@ def do_job(
 
     The lock file shows `command` as its holder meanwhile. `daemon` in the answer: one is running.
     """
-    from syncd.engine.jobs import requests
     from syncd.engine.loop import ControlLoop
     from syncd.ledger.errors import LedgerBusy
+    from syncd.ledger.requests import answers
 
     user = typist().name
     try:
@@ -81,9 +82,9 @@ def do_job(
             "daemon": True,
         }
     try:
-        number = requests.ask(context.ledger, kind, arguments, user, context.clock.now())
+        number = answers.ask(context.ledger, kind, arguments, user, context.clock.now())
         work(ControlLoop(context))
-        return {**requests.answer_of(context.ledger, number), "daemon": False}
+        return {**answers.answer_of(context.ledger, number), "daemon": False}
     finally:
         context.ledger.close()
 

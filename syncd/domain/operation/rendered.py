@@ -222,6 +222,11 @@ _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {
 _MODELS: dict[str, type[Rendered]] = {kind: model for model, kinds in _KINDS.items() for kind in kinds}
 
 
+def rendered_as(*models: type[Rendered]) -> frozenset[Kind]:
+    """Return the kinds of operations that are rendered to one of these models."""
+    return frozenset(kind for model in models for kind in _KINDS[model])
+
+
 def parse_rendered(kind: str, stored: Mapping[str, JsonValue]) -> Rendered:
     """Return the stored request of an operation; raise `ValidationError` if it does not fit the kind."""
     model = RenderedStay if kind == Kind.MOVE_TICKET and "stays" in stored else _MODELS[kind]

@@ -11,6 +11,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import OF_DUTIES, MailKind, concerns_no_incident
 from syncd.domain.operation import Kind, PostChat, Target
 from syncd.domain.operation.chat import BreachPost
+from syncd.domain.operation.rendered import RenderedComment, RenderedCreate, RenderedNote, rendered_as
 from syncd.engine.context import EngineContext
 from syncd.engine.rules import Rank
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -19,24 +20,8 @@ from syncd.ledger.views.daemon_state import Standing, standings
 from syncd.policy.restricted import ASPECT
 from syncd.remote.http.lanes import Lane
 
-_CREATES = frozenset(
-    {Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM, Kind.CREATE_RECURRING}
-)
-_TEXTS = frozenset(
-    {
-        Kind.LINK_NOTE,
-        Kind.MIRROR_NOTE,
-        Kind.MIRROR_COMMENT,
-        Kind.REWRITE_NOTE,
-        Kind.REWRITE_COMMENT,
-        Kind.COMMENT_ON_TICKET,
-        Kind.POST_READY_TEXTS,
-        Kind.REWRITE_READY_TEXTS,
-        Kind.COMMENT_ON_POSTMORTEM,
-        Kind.COMMENT_ON_ACTION_ITEM,
-    }
-)
-
+_CREATES = rendered_as(RenderedCreate)
+_TEXTS = rendered_as(RenderedComment, RenderedNote)
 _JUDGED = frozenset(
     {
         Kind.EDIT_POSTMORTEM,

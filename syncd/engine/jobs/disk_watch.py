@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from loguru import logger
 
-from syncd.engine.jobs import requests
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.open import Ledger
+from syncd.ledger.requests import answers
 
 ROOM = 65536
 """Bytes that must fit before the ledger counts as writable: a few bytes fit on any full disk."""
@@ -51,7 +51,7 @@ class LedgerWatch:
         try:
             self._ledger.prove_room(ROOM)
             # a job whose end could not be stored begins anew
-            requests.requeue_jobs(self._ledger)
+            answers.requeue_jobs(self._ledger)
         except LedgerUnwritable:
             return False
         self._ledger.end_trouble()

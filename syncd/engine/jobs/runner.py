@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.jobs import duplicates, requests
+from syncd.engine.jobs import duplicates
 from syncd.engine.jobs.adopt import adopt
 from syncd.engine.jobs.nightly_verify import NightlyVerify
 from syncd.engine.jobs.reload import Reloader
@@ -21,6 +21,8 @@ from syncd.engine.jobs.resync import Resync, Scope, state_in_words
 from syncd.engine.jobs.weekly_report import WeeklyReports, send_report
 from syncd.engine.observe import slow_poll
 from syncd.engine.work_queue import WorkQueue
+from syncd.ledger.requests import answers
+from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import holds
 from syncd.ledger.store.jobs import made_since
 from syncd.ledger.store.loaded_rules import Loaded
@@ -80,45 +82,43 @@ class JobRunner:
         """Run the requested resyncs one after the other; return True if there was any."""
         context, any_done = self.context, False
         while not context.stop.is_set() and self.contacted():
-            row = requests.take_job(context.ledger)
+            row = answers.take_job(context.ledger)
             if row is None:
                 break
             any_done = True
             result = self._resync(row.id, row.arguments)
             if result is None:
-                requests.requeue_jobs(context.ledger)
+                answers.requeue_jobs(context.ledger)
             else:
-                requests.finish_job(context.ledger, row.id, result, context.clock)
+                answers.finish_job(context.ledger, row.id, result, context.clock)
         return any_done
 
     def adoptions(self) -> None:
         """Adopt the issues that operators named as tickets, and queue their incidents."""
-        while (
-            self.contacted() and (row := requests.take_job(self.context.ledger, requests.ADOPT)) is not None
-        ):
+        while self.contacted() and (row := answers.take_job(self.context.ledger, answers.ADOPT)) is not None:
             result = adopt(self.context.pinned(), row)
-            requests.finish_job(self.context.ledger, row.id, result, self.context.clock)
+            answers.finish_job(self.context.ledger, row.id, result, self.context.clock)
             self.hand_out(result["incidents"])
 
     def reports(self) -> None:
         """Create the weekly reports that are due, and send the requested ones."""
         self.work_queue.submit(self.weekly.due())
-        while (row := requests.take_job(self.context.ledger, requests.REPORT)) is not None:
+        while (row := answers.take_job(self.context.ledger, answers.REPORT)) is not None:
             result = send_report(self.context, self.weekly, row, self.work_on)
-            requests.finish_job(self.context.ledger, row.id, result, self.context.clock)
+            answers.finish_job(self.context.ledger, row.id, result, self.context.clock)
 
     def reloads(self, reloader: Reloader) -> None:
         """Read the mappings anew, once for each request."""
-        while (row := requests.take_job(self.context.ledger, requests.RELOAD)) is not None:
+        while (row := answers.take_job(self.context.ledger, answers.RELOAD)) is not None:
             uid = int(row.arguments.get("uid", -1))
             result = reloader.run(Loaded(uid, row.asked_by, "syncd reload"))
-            requests.finish_job(self.context.ledger, row.id, result, self.context.clock)
+            answers.finish_job(self.context.ledger, row.id, result, self.context.clock)
 
-    def _resync(self, number: int, arguments: dict[str, Any]) -> requests.Result | None:
+    def _resync(self, number: int, arguments: dict[str, Any]) -> Result | None:
         """Return the answer of one resync, None if the daemon was stopped meanwhile."""
         context = self.context
         before = holds.latest_operation(context.ledger)
-        say = partial(requests.report_job_progress, context.ledger, number)
+        say = partial(answers.report_job_progress, context.ledger, number)
         try:
             report = Resync(context, self.work_queue, self.work_on, say).run(Scope.of(arguments))
         except RemoteError as error:

@@ -27,12 +27,8 @@ def return_large_blocks() -> None:
         mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM)
 
 
-def keep_for_good() -> None:
-    """Exempt all objects that exist now from Python's search for garbage."""
-    gc.freeze()
-
-
-def clean_up_and_keep() -> None:
-    """Search for garbage once, and exempt all that is none from later searches."""
-    gc.collect()
+def keep_for_good(*, clean_up: bool = False) -> None:
+    """Exempt all objects that exist now from Python's search for garbage; `clean_up` searches once before."""
+    if clean_up:
+        gc.collect()
     gc.freeze()
