@@ -181,7 +181,7 @@ def test_an_hour_is_one_hour() -> None:
 
 def test_show_says_who_is_told_of_a_filing_that_becomes_overdue() -> None:
     seen = case(DUE - 23 * HOUR)
-    words = explain(judged(seen), seen, rules())
+    words = explain(judged(seen), seen)
     assert "Next: reminders until it is due; when it is overdue, lead and deputy are told" in words
 
 

@@ -208,7 +208,7 @@ def test_of_a_restricted_incident_no_comment_is_kept() -> None:
 def lines(life: Life, now: datetime) -> tuple[str, ...]:
     duty = life.duty(now)
     assert duty is not None
-    return explain(duty, life.case(now), life.book)
+    return explain(duty, life.case(now))
 
 
 def test_a_clock_is_explained_from_its_start_to_what_ends_it() -> None:
@@ -217,7 +217,6 @@ def test_a_clock_is_explained_from_its_start_to_what_ends_it() -> None:
         "Started 2026-11-23 09:00 UTC: SEV2 incidents need a postmortem;"
         " the deadline is 48 hours after the resolve",
         "Due 2026-11-25 09:00 UTC, in 47 hours",
-        "Next: due soon from 2026-11-24 09:00 UTC, which the postmortem says",
         "To do: enter the day of its review in its due date, from 2026-11-23 to 2026-12-07",
         "Or get a waiver: syncd waive 17 --duty scheduled --until DATE --reason WHY --by ADDRESS",
     )

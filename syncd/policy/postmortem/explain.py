@@ -9,33 +9,31 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from syncd.domain.clock import in_utc
 from syncd.domain.duty import MET, NOT_VISIBLE, RUNNING, Duty, DutyKind, DutyState
-from syncd.policy.case import Case, IssueState, Rulebook
+from syncd.policy.case import Case, IssueState
 from syncd.policy.duty_words import nth_of, out_of_sight, taken_back, waived
-from syncd.policy.postmortem.deadlines import soon_at
-from syncd.policy.time.time_words import at_words, long_words
+from syncd.policy.time.time_words import long_words
 
 _READ: Mapping[str, datetime] = MappingProxyType({})
 
 
-def explain(duty: Duty, case: Case, book: Rulebook | None = None, *, asked: bool = True) -> tuple[str, ...]:
-    """Return the lines that explain a duty of the incident's postmortem.
+def explain(duty: Duty, case: Case, *, asked: bool = True) -> tuple[str, ...]:
+    """Return the lines that explain a duty of the incident's postmortem, with times in UTC.
 
-    A command that reads only the ledger has no rulebook: then times are in UTC, and the moment at which the
-    duty becomes due soon is left out. Unless people are `asked` for the duty, no line tells them to do it.
+    Unless people are `asked` for the duty, no line tells them to do it.
     """
-    zone = book.mapping.zone if book else "UTC"
-    lines = [f"Started {at_words(duty.started_at, zone)}: {duty.reason}"]
+    lines = [f"Started {in_utc(duty.started_at)}: {duty.reason}"]
     if duty.state is DutyState.CANCELLED:
         # The reason of a cancelled duty tells why it ended, not why it started.
         lines = [f"Cancelled: {duty.reason}"]
-    lines += _stands(duty, case, zone)
+    lines += _stands(duty, case)
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
-        lines.append(f"It became overdue {at_words(duty.breached_at, zone)}; that stays on record")
-    lines += notes_on(duty, sight_of(_issue_of(duty, case)), zone)
+        lines.append(f"It became overdue {in_utc(duty.breached_at)}; that stays on record")
+    lines += notes_on(duty, sight_of(_issue_of(duty, case)))
     if not asked and duty.state in RUNNING:
         return tuple(lines)
-    lines += _next(duty, case, book, zone)
+    lines += _next(duty, case)
     if duty.remedy:
         lines.append(f"To do: {duty.remedy}")
         if duty.state is not DutyState.WAIVED:
@@ -54,7 +52,7 @@ def sight_of(issue: IssueState | None) -> str:
     return out_of_sight(issue.key, issue.deleted_by, issue.moved_by) if issue is not None else ""
 
 
-def notes_on(duty: Duty, lost: str, zone: str = "UTC") -> list[str]:
+def notes_on(duty: Duty, lost: str) -> list[str]:
     """Return what happened to a duty beside its clock; `lost` is the sentence about its issue."""
     lines = []
     if duty.unseen and lost:
@@ -62,27 +60,27 @@ def notes_on(duty: Duty, lost: str, zone: str = "UTC") -> list[str]:
         lines.append(f"{words}. {lost} If it is back, its changelog decides")
     if duty.corrected is not None:
         by, at, claimed = duty.corrected_by, duty.corrected_at, duty.claimed_met_at
-        lines.append(taken_back(duty.corrected, by, at, claimed, zone))
+        lines.append(taken_back(duty.corrected, by, at, claimed))
     if duty.rebuilt:
         lines.append("The breach is rebuilt from syncd's comment: an earlier ledger was lost")
     return lines
 
 
-def summary(duty: Duty, zone: str = "UTC") -> str:
+def summary(duty: Duty) -> str:
     """Return a duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
-    return f"{duty.words}, {at_words(duty.due_at, zone)}" if duty.state in RUNNING else duty.words
+    return f"{duty.words}, {in_utc(duty.due_at)}" if duty.state in RUNNING else duty.words
 
 
-def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
-    due, now = at_words(duty.due_at, zone), case.now
+def _stands(duty: Duty, case: Case) -> list[str]:
+    due, now = in_utc(duty.due_at), case.now
     if duty.state is DutyState.BREACHED:
         since = duty.breached_at or duty.due_at
         ago = f", for {long_words(now - since)}" if now else ""
         # a waiver that came too late moves no deadline that was missed
-        return [f"Overdue since {at_words(since, zone)}{ago}"]
+        return [f"Overdue since {in_utc(since)}{ago}"]
     if duty.state in MET:
         by = _name(duty.met_by, case)
-        at = f" {at_words(duty.met_at, zone)}" if duty.met_at else ""
+        at = f" {in_utc(duty.met_at)}" if duty.met_at else ""
         return [f"Was due {due}; done{at}{f' by {by}' if by else ''}"]
     if duty.state is DutyState.WAIVED:
         running = max(
@@ -95,7 +93,7 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
             key=lambda waiver: waiver.end,
             default=None,
         )
-        words = waived(running, nth_of(running, case.waivers), zone) if running else "Waived"
+        words = waived(running, nth_of(running, case.waivers)) if running else "Waived"
         return [f"{words}; after that it is due {due}"]
     if duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
         if now is None or now <= duty.due_at:
@@ -121,7 +119,7 @@ def why_not_judged(
     not read since the deadline, each with the last read (UTC).
     """
     for name, at in sorted(unread.items()):
-        return f"syncd has not read {name} since {at_words(at, 'UTC')}"
+        return f"syncd has not read {name} since {in_utc(at)}"
     if key is None:
         return "syncd knows no postmortem"
     if not in_sight:
@@ -131,11 +129,8 @@ def why_not_judged(
     return f"syncd reads the changes of {key} first"
 
 
-def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]:
+def _next(duty: Duty, case: Case) -> list[str]:
     now = case.now
-    if duty.state is DutyState.PENDING and now is not None and now <= duty.due_at:
-        soon = soon_at(duty, book) if book else None
-        return [f"Next: due soon from {at_words(soon, zone)}, which the postmortem says"] if soon else []
     if duty.state is DutyState.DUE_SOON and now is not None and now <= duty.due_at:
         if duty.kind is DutyKind.FILED:
             return ["Next: reminders until it is due; when it is overdue, lead and deputy are told"]
