@@ -62,7 +62,7 @@ class _Asking:
         """Return a page of a window."""
         self.read_seq = self._context.ledger.logical_clock.next()
         client = self._context.services.pagerduty
-        return client.incidents(since, until, offset, self._statuses, self._services)
+        return client.incidents(since, until, offset, self._statuses, self._services, self._looks)
 
     def open(self, _since: datetime, _until: datetime, offset: int) -> IncidentPage:
         """Return a page of the open incidents, whatever their age."""

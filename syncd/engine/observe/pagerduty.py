@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import sha256
 
 from loguru import logger
 
@@ -35,6 +34,7 @@ from syncd.ledger.store.lookups import open_and_older
 from syncd.ledger.store.pages import LogNews, store_listed, store_log
 from syncd.ledger.store.troubles import INCIDENT
 from syncd.policy.marks import mark_in
+from syncd.remote.answers import IncidentPage
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
@@ -77,8 +77,7 @@ class PagerDutyPoller:
         self._on_news = on_news
         self._give_way = give_way
         self._seen_entries: dict[str, datetime] = {}
-        self._seen_incidents: dict[str, str] = {}
-        # how the list showed an incident last, with all that syncd does not read of it
+        # how the list of open incidents showed each of them last, with all that syncd does not read of it
         self._looks: dict[str, str] = {}
         self._seen_unread = context.troubles.whose(INCIDENT)
         self._mapped = MappedServices(context)
@@ -111,7 +110,7 @@ class PagerDutyPoller:
 
     def forget(self) -> None:
         """Forget what was seen, so that the next read counts as news."""
-        self._seen_entries, self._seen_incidents, self._looks = {}, {}, {}
+        self._seen_entries, self._looks = {}, {}
         self.unmapped.clear()
         self._waiting.clear()
         self._stored = {}
@@ -144,7 +143,7 @@ class PagerDutyPoller:
         since, until = now - timedelta(seconds=context.backfill_seconds) - apart, now + apart
         days = (until - since) // timedelta(days=1)
         for page, read_seq in read_created(context, since, until, services_to_ask(context)):
-            self._store(page.incidents, read_seq, "backfill")
+            self._store(page, read_seq, "backfill")
             self._note_unread(page.unread)
             reached = max((incident.created_at for incident in page.incidents), default=since)
             context.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
@@ -252,8 +251,7 @@ class PagerDutyPoller:
         for page, read_seq in read_open(context, services_to_ask(context), full.append, self._looks):
             listed.update(incident.id for incident in page.incidents)
             listed.update(page.same, page.unread)
-            self._store(page.incidents, read_seq, "open in PagerDuty")
-            self._looks.update(page.looks)
+            self._store(page, read_seq, "open in PagerDuty")
             self._note_unread(page.unread)
         self._note_crowd(len(listed), full)
         return (None if full or context.stop.is_set() else listed), began
@@ -278,22 +276,18 @@ class PagerDutyPoller:
             note_unread(self._context, fresh)
             self._seen_unread.update(fresh)
 
-    def _store(self, incidents: Iterable[Incident], read_seq: int, why: str) -> None:
-        """Store changed incidents; an incident that looks as before costs no transaction."""
-        fresh, prints = [], {}
-        for incident in incidents:
-            self._mapped.meet(incident.service)
-            print_ = sha256(incident.model_dump_json().encode()).hexdigest()
-            if self._seen_incidents.get(incident.id) != print_:
-                prints[incident.id] = print_
-                fresh.append(incident)
+    def _store(self, page: IncidentPage, read_seq: int, why: str) -> None:
+        """Store the incidents of a page; a page without any costs no transaction."""
+        fresh = page.incidents
         if not fresh:
             return
+        for incident in fresh:
+            self._mapped.meet(incident.service)
         context, now = self._context, self._context.clock.now()
         stored = store_listed(context.ledger, storage_rules(context), fresh, read_seq, now, why)
         note_readable(context, fresh)
         self._name_unclaimed(stored.unclaimed)
-        self._seen_incidents.update(prints)
+        self._looks.update(page.looks)
         self._seen_unread.difference_update(incident.id for incident in fresh)
         rules = context.rules.current
         # older incidents may have a ticket already and wait for the search
@@ -317,6 +311,5 @@ class PagerDutyPoller:
         if missing:
             read_seq = context.ledger.logical_clock.next()
             notice_changes(context.ledger, missing, context.clock.now(), read_seq, "no longer listed as open")
-        for seen in (self._seen_incidents, self._looks):
-            for incident_id in seen.keys() - listed:
-                del seen[incident_id]
+        for incident_id in self._looks.keys() - listed:
+            del self._looks[incident_id]

@@ -187,10 +187,14 @@ class PagerDutyClient(PagerDutyDirectory):
         offset: int,
         statuses: Sequence[IncidentStatus] = (),
         services: Sequence[str] = (),
+        looks: Mapping[str, str] | None = None,
     ) -> IncidentPage:
-        """Return 100 incidents created in [since, until), oldest first; without `services` of all of them."""
+        """Return 100 incidents created in [since, until), oldest first; without `services` of all of them.
+
+        `looks` as in `open_incidents`.
+        """
         window = {"since": wire.z(since), "until": wire.z(until)}
-        return self._incidents(window, statuses, offset, services)
+        return self._incidents(window, statuses, offset, services, looks)
 
     def incident(self, incident_id: str) -> Incident | None:
         """Return one incident, None only where PagerDuty itself says that there is none.
