@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from loguru import logger
 from rig import Rig
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from engine.test_faults import creates, ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
@@ -55,6 +55,11 @@ class Disk:
     def __init__(self, rig: Rig) -> None:
         self.state: Callable[[Any], None] = well
         event.listen(rig.ledger.engine.pool, "checkout", lambda connection, *_: self.state(connection))
+        # the writers keep their connection
+        event.listen(rig.ledger._writer, "begin", self._before_write)
+
+    def _before_write(self, connection: Connection) -> None:
+        self.state(connection.connection.driver_connection)
 
 
 @pytest.mark.parametrize("trouble", [full, read_only])

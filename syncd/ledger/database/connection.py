@@ -147,7 +147,7 @@ class Database:
         # a file cannot be away; a server can at any moment
         if self.backend.shared:
             self._guard_views(self._remote_view)
-        self._writers = GroupCommit(self._writer, self.backend.is_open)
+        self._writers = GroupCommit(self._writer, self.backend.is_open, keeps=not self.backend.shared)
         self.trouble: str | None = None
 
     @contextmanager
@@ -210,6 +210,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self._writers.close()
         self.engine.dispose()
 
 

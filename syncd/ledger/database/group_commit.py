@@ -30,12 +30,12 @@ MOST = 50
 class _Group:
     """One transaction, and the writers that share it; `over` is set when it is committed or failed."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.connection = engine.connect()
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         try:
-            self.transaction = self.connection.begin()
+            self.transaction = connection.begin()
         except BaseException:
-            self.connection.close()
+            connection.close()
             raise
         self.driver: Any = self.connection.connection.driver_connection
         self.writers = 1
@@ -90,11 +90,16 @@ class GroupCommit:
     """The queue of this process's writers on one ledger.
 
     `is_open` returns True while a transaction is open on a connection of the driver: a database may end it
-    by itself after an error (a full disk), and then all that was written in it is lost.
+    by itself after an error (a full disk), and then all that was written in it is lost. `keeps`: the writers
+    keep one connection between their transactions, because the database cannot be away meanwhile.
     """
 
-    def __init__(self, engine: Engine, is_open: Callable[[Any], bool], most: int = MOST) -> None:
+    def __init__(
+        self, engine: Engine, is_open: Callable[[Any], bool], most: int = MOST, *, keeps: bool = False
+    ) -> None:
         self._engine = engine
+        self._keeps = keeps
+        self._kept: Connection | None = None
         self._is_open = is_open
         self._most = most
         self._lock = Lock()
@@ -170,7 +175,8 @@ class GroupCommit:
 
     def _begin(self) -> _Group:
         try:
-            return _Group(self._engine)
+            kept, self._kept = self._kept, None
+            return _Group(kept or self._engine.connect())
         except BaseException:
             self._pass_turn()
             raise
@@ -218,9 +224,20 @@ class GroupCommit:
         finally:
             self._end(group)
 
+    def close(self) -> None:
+        """Close the connection that the writers keep; nobody writes any more."""
+        self._keeps = False
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
     def _end(self, group: _Group) -> None:
         try:
-            group.connection.close()
+            # after an error the next writer gets a fresh one
+            if self._keeps and group.error is None:
+                self._kept = group.connection
+            else:
+                group.connection.close()
         finally:
             self._pass_turn()
             group.over.set()
