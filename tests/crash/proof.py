@@ -128,48 +128,49 @@ def prove(
     began = time.monotonic()
     random = Random(seed)
     report = Report()
-    sandbox = start_sandbox(seed, others_per_hour=OTHERS_PER_HOUR, search_lag=lag)
     mutate = MUTATIONS[mutation]
     mishaps = mishaps and not on_server
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory())))
         file = folder / "ledger.db"
-        ledger: Path | str = file
-        if on_server:
-            # PostgreSQL runs as a user of its own where this one is root
-            folder.chmod(0o755)
-            ledger = stack.enter_context(shared_cluster(folder / "server")).empty_ledger()
-        try:
-            history = History(sandbox, random)
-            happens = Mishaps(sandbox, file, Random(seed))
-            boot = 0
-            # Without one whole cycle the ledger would count all incidents as its first load and hold them.
-            run_worker(sandbox, Task(ledger, "boot-0", 1, CYCLE, settle, 0), mutate)
-            while report.kills < kills and not 0 < seconds < time.monotonic() - began:
-                history.go_on()
-                boot += random.random() < 0.05
-                die_at = random.randint(1, WRITES if aimed else STEPS)
-                task = Task(ledger, f"boot-{boot}", random.randint(1, 3), CYCLE, settle, die_at, aimed)
-                report.starts += 1
-                if mishaps:
-                    happens.between(task.boot)
-                end = run_worker(sandbox, task, mutate, happens.during(die_at) if mishaps else None)
-                happens.judge(end)
-                report.kills += end is End.KILLED
-                if only_a_duplicate:
-                    report.duplicates = _duplicates(sandbox.read("state"), history)
-                    if report.duplicates:
-                        return report
-                sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
+        ledger = _ledger_on_server(folder, stack) if on_server else file
+        sandbox = start_sandbox(seed, others_per_hour=OTHERS_PER_HOUR, search_lag=lag)
+        stack.callback(sandbox.stop)
+        history = History(sandbox, random)
+        happens = Mishaps(sandbox, file, Random(seed))
+        boot = 0
+        # Without one whole cycle the ledger would count all incidents as its first load and hold them.
+        run_worker(sandbox, Task(ledger, "boot-0", 1, CYCLE, settle, 0), mutate)
+        while report.kills < kills and not 0 < seconds < time.monotonic() - began:
+            history.go_on()
+            boot += random.random() < 0.05
+            die_at = random.randint(1, WRITES if aimed else STEPS)
+            task = Task(ledger, f"boot-{boot}", random.randint(1, 3), CYCLE, settle, die_at, aimed)
+            report.starts += 1
             if mishaps:
-                happens.peace()
-            report.mishaps = dict(happens.counts)
-            peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
-            _end_in_peace(sandbox, peace, mutate, history, report)
-        finally:
-            sandbox.stop()
+                happens.between(task.boot)
+            end = run_worker(sandbox, task, mutate, happens.during(die_at) if mishaps else None)
+            happens.judge(end)
+            report.kills += end is End.KILLED
+            if only_a_duplicate:
+                report.duplicates = _duplicates(sandbox.read("state"), history)
+                if report.duplicates:
+                    return report
+            sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
+        if mishaps:
+            happens.peace()
+        report.mishaps = dict(happens.counts)
+        peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
+        _end_in_peace(sandbox, peace, mutate, history, report)
     report.seconds = round(time.monotonic() - began, 1)
     return report
+
+
+def _ledger_on_server(folder: Path, stack: ExitStack) -> str:
+    """Return the URL of an empty ledger on a server of its own, which ends with the stack."""
+    # PostgreSQL runs as a user of its own where this one is root
+    folder.chmod(0o755)
+    return stack.enter_context(shared_cluster(folder / "server")).empty_ledger()
 
 
 def _end_in_peace(

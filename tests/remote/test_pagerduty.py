@@ -13,7 +13,7 @@ import responses
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.http import transport as transports
+from syncd.remote.http import wire
 from syncd.remote.http.transport import Transport
 from syncd.remote.http.wire import load
 from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
@@ -287,7 +287,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         answers.append(content)
         return load(content)
 
-    monkeypatch.setattr(transports, "load", count)
+    monkeypatch.setattr(wire, "load", count)
     return answers
 
 

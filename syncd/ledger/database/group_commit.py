@@ -44,7 +44,7 @@ class _Group:
 
 
 class _Part(PlainSession):
-    """What one writer writes in a transaction; with a `savepoint` it can be undone alone."""
+    """The writes of one writer in a transaction; with a `savepoint` they can be undone alone."""
 
     def __init__(self, connection: Connection, *, savepoint: bool) -> None:
         super().__init__()

@@ -26,7 +26,6 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from syncd.config.settings.values import is_loopback
-from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import Budget
@@ -39,28 +38,12 @@ from syncd.remote.http.lanes import Lane, lane, use_prepaid
 from syncd.remote.http.login import Evidence, Login, Question, undecided, with_cause
 from syncd.remote.http.retry_after import http_date, rate_of, window_of
 from syncd.remote.http.routes import Route, route
-from syncd.remote.http.wire import TooManyPartsError, load
+from syncd.remote.http.wire import Answer, TooManyPartsError
 
 NO_CONTENT = 204
 REMEMBERED = 100
 """Answers by whose looks a client knows JSON again."""
 _NETWORK = (RequestException, HTTPError, OSError)
-
-
-class Answer(Response):
-    """A successful answer; the transport read its body within the deadline (None: no body).
-
-    `look` is the same for the same JSON. `unparsed` is JSON that syncd could parse the last time.
-    """
-
-    body: JsonValue = None
-    look = unparsed = b""
-
-    def json(self, **_: Any) -> Any:
-        """Return the body as the transport read it."""
-        if self.unparsed:
-            self.body, self.unparsed = load(self.unparsed), b""
-        return self.body
 
 
 class ForeignHost(NotDone):
@@ -331,11 +314,11 @@ class _Adapter(HTTPAdapter):
                 return answer
             return self._sorter.unreadable(asked, response.status_code, "the answer is empty")
         answer.look = sha256(content).digest()
+        answer.unparsed = content
         if answer.look in self._parsed:
-            answer.unparsed = content
             return answer
         try:
-            answer.body = load(content)
+            answer.json()
             self._parsed.append(answer.look)
         except TooManyPartsError as error:
             return self._sorter.unreadable(asked, response.status_code, str(error))

@@ -16,7 +16,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from requests import Response
 
+from syncd.domain.base import JsonValue
 from syncd.remote.errors import Cause, NotDone, Unreadable
 
 T = TypeVar("T")
@@ -33,6 +35,22 @@ MOST_PARTS = 500_000
 answer of 6 MiB passes; denser ones would take a hundred times their bytes in memory."""
 _PART = re.compile(rb'(?:[^\[{,"]++|"(?:[^"\\]++|\\.)*+"?)*+(?:[\[{,]|\Z)', re.DOTALL)
 """All up to the next bracket or comma outside of texts; linear in any bytes."""
+
+
+class Answer(Response):
+    """A successful answer; the transport read its body within the deadline (None: no body).
+
+    `look` is the same for the same JSON. `unparsed` is JSON that syncd could parse the last time.
+    """
+
+    body: JsonValue = None
+    look = unparsed = b""
+
+    def json(self, **_: Any) -> Any:
+        """Return the body as the transport read it."""
+        if self.unparsed:
+            self.body, self.unparsed = load(self.unparsed), b""
+        return self.body
 
 
 class UnreadableError(ValueError):
