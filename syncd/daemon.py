@@ -183,7 +183,7 @@ class Daemon:
     ) -> None:
         settings = configuration.settings
         poll_seconds = settings.poll_seconds
-        self.loop = ControlLoop(context)
+        self.loop = ControlLoop(context, lambda: self._source.receiver.waiting())
         self.supervisor = Supervisor()
         self.watchdog = context.watchdog
         tell, read = self.supervisor, partial(read_rules, configuration)

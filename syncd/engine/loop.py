@@ -6,7 +6,7 @@ succeeded; the ledger keeps that time for `syncd status` and for monitoring.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -74,10 +74,14 @@ class CycleResult:
 
 
 class ControlLoop:
-    """The control loop: pollers, work queue and reconciler, on one context."""
+    """The control loop: pollers, work queue and reconciler, on one context.
 
-    def __init__(self, context: EngineContext) -> None:
+    `looks_soon` returns the incidents that webhooks queue within two seconds.
+    """
+
+    def __init__(self, context: EngineContext, looks_soon: Callable[[], Collection[str]] = frozenset) -> None:
         self.context = context
+        self._looks_soon = looks_soon
         self.pagerduty = PagerDutyPoller(context, self._begin_early, lambda: self.work_queue.let_work())
         self.jira = JiraPoller(context)
         self.good_reads = GoodReads(context)
@@ -215,8 +219,12 @@ class ControlLoop:
         return result
 
     def work_on_notices(self) -> None:
-        """Queue the incidents that may have changed."""
-        self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
+        """Queue the incidents that may have changed, without those that webhooks queue at their own time.
+
+        With all of them at once, the workers would leave the listener no processor time.
+        """
+        noticed, soon = incidents_with_notices(self.context.ledger), self._looks_soon()
+        self._hand_out(self.bulk.due([incident_id for incident_id in noticed if incident_id not in soon]))
 
     def _read_jira(self) -> None:
         """Read Jira; take up the incidents of teams that were stopped and run again."""

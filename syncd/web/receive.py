@@ -8,7 +8,7 @@ row end a PagerDuty subscription for a day. The polls find everything without we
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from threading import Lock
@@ -198,6 +198,11 @@ class Receiver:
                     self._looked[incident_id] = now
         if due:
             self._hand_out(due)
+
+    def waiting(self) -> Collection[str]:
+        """Return the incidents that a later `tick` queues."""
+        with self._lock:
+            return frozenset(self._waiting)
 
     def tick(self) -> None:
         """Queue the incidents with webhooks that came within a second after the last; called each second."""

@@ -14,7 +14,9 @@ from engine.test_lifecycle import issue_of
 from ledger_reading import ChangeNoticeRow, rows
 from rig import Rig
 
+from syncd.engine.loop import ControlLoop
 from syncd.engine.rules import Rank
+from syncd.ledger.store.change_queue import notice_changes
 from syncd.sandbox import faults
 from syncd.web.receive import LOOK_EVERY, Receiver
 from syncd.web.together import Together
@@ -142,6 +144,33 @@ def test_looks_at_many_incidents_because_of_webhooks_do_not_begin_at_the_same_mo
     pauses = {later - sooner for looks in moments.values() for sooner, later in pairwise(looks)}
     assert min(pauses) >= LOOK_EVERY - 0.001
     assert len({looks[1] for looks in moments.values()}) > 2
+
+
+def test_a_cycle_leaves_an_incident_to_the_look_that_its_webhooks_wait_for(house: Rig) -> None:
+    loop = ControlLoop(house.context, lambda: receiver.waiting())
+    receiver = Receiver(house.context, loop.work_queue.submit_told)
+    busy, quiet = trigger(house), trigger(house)
+    loop.cycle()
+    loop.work_queue.drain()
+    for title in ("first", "second"):
+        receiver.pagerduty([pagerduty(busy, title=title)])
+        loop.work_queue.drain()
+    assert notice_of(house, busy)
+    loop.work_on_notices()
+    assert loop.work_queue.idle()
+    notice_changes(house.ledger, [quiet], house.clock.now(), house.ledger.logical_clock.next(), "a test")
+    loop.work_on_notices()
+    loop.work_queue.drain()
+    assert not notice_of(house, quiet)
+    assert notice_of(house, busy)
+    house.world.advance(2)
+    receiver.tick()
+    loop.work_queue.drain()
+    assert not notice_of(house, busy)
+
+
+def notice_of(house: Rig, incident: str) -> bool:
+    return any(notice.incident_id == incident for notice in rows(house.ledger, ChangeNoticeRow))
 
 
 def test_the_webhook_of_our_own_note_causes_no_look_and_that_of_a_persons_does(house: Rig) -> None:
