@@ -10,6 +10,11 @@ import responses
 
 from syncd.remote.http.deadline import Limits
 from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import JiraClient, jira_client
+from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
+
+SITE = "https://acme.atlassian.example"
+PAGERDUTY = "https://api.pagerduty.com"
 
 
 class StillClock:
@@ -60,6 +65,22 @@ def hurried(clock: StillClock) -> Transport:
 def brisk(clock: StillClock) -> Transport:
     """Time enough for what is answered, and soon over for what is not."""
     return Transport(clock, limits=Limits(connect=2, whole=0.4))
+
+
+@pytest.fixture
+def cloud(transport: Transport) -> JiraClient:
+    return jira_client(SITE, "token", transport, email="syncd@company.example")
+
+
+@pytest.fixture
+def center(transport: Transport) -> JiraClient:
+    return jira_client(SITE, "token", transport)
+
+
+@pytest.fixture
+def pagerduty(transport: Transport) -> PagerDutyClient:
+    """A client that writes in the name of syncd's own address."""
+    return pagerduty_client(PAGERDUTY, "token", "syncd@company.example", transport)
 
 
 @pytest.fixture

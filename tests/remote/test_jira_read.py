@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import responses
 
+from remote.conftest import SITE
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import (
@@ -25,24 +26,12 @@ from syncd.domain.ticket import (
 )
 from syncd.remote.answers import Fetched, Hit, SearchPage
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import JiraClient, jira_client
+from syncd.remote.jira.client import JiraClient
 from syncd.remote.jira.wire import account
 
-SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"
 MARK = {"op": "0123456789abcdef", "kind": "create_ticket", "incident": "PABC123", "instance": "one"}
 ABSENT = {"errorMessages": ["Issue does not exist or you do not have permission to see it."], "errors": {}}
-
-
-@pytest.fixture
-def cloud(transport: Transport) -> JiraClient:
-    return jira_client(SITE, "token", transport, email="syncd@company.example")
-
-
-@pytest.fixture
-def center(transport: Transport) -> JiraClient:
-    return jira_client(SITE, "token", transport)
 
 
 def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, Any]:

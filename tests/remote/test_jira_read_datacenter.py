@@ -7,15 +7,9 @@ from typing import Any
 import pytest
 import responses
 
-from remote.test_jira_read import ABSENT, API, HITS, SITE, asked, issue
+from remote.test_jira_read import ABSENT, API, HITS, asked, issue
 from syncd.remote.errors import NotDone, Unknown
-from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import JiraClient, jira_client
-
-
-@pytest.fixture
-def center(transport: Transport) -> JiraClient:
-    return jira_client(SITE, "token", transport)
+from syncd.remote.jira.client import JiraClient
 
 
 def test_data_center_reads_issues_one_by_one(center: JiraClient, mock: responses.RequestsMock) -> None:

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import responses
 
+from remote.conftest import SITE
+from remote.test_jira_read import API, asked
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Status
 from syncd.remote.answers import ServerFacts
-from syncd.remote.http.transport import Transport
 from syncd.remote.jira import wire
-from syncd.remote.jira.client import JiraClient, jira_client
-
-SITE = "https://acme.atlassian.example"
-API = f"{SITE}/rest/api/2"
-MARK = {"op": "0123456789abcdef", "kind": "create_ticket", "incident": "PABC123", "instance": "one"}
-ABSENT = {"errorMessages": ["Issue does not exist or you do not have permission to see it."], "errors": {}}
-
-
-@pytest.fixture
-def cloud(transport: Transport) -> JiraClient:
-    return jira_client(SITE, "token", transport, email="syncd@company.example")
-
-
-@pytest.fixture
-def center(transport: Transport) -> JiraClient:
-    return jira_client(SITE, "token", transport)
-
-
-def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, Any]:
-    """Method and path below the API, and the body or else the query."""
-    request = mock.calls[number].request
-    parts = urlsplit(request.url or "")
-    what = f"{request.method} {parts.path.removeprefix('/rest/api/2/')}"
-    return what, json.loads(request.body) if request.body else dict(parse_qsl(parts.query))
+from syncd.remote.jira.client import JiraClient
 
 
 def test_the_server_is_asked_once(cloud: JiraClient, mock: responses.RequestsMock) -> None:

@@ -10,26 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import responses
 
+from remote.conftest import PAGERDUTY as URL
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http import wire
-from syncd.remote.http.transport import Transport
 from syncd.remote.http.wire import load
-from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
+from syncd.remote.pagerduty.client import PagerDutyClient
 
-URL = "https://api.pagerduty.com"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-
-def client(transport: Transport) -> PagerDutyClient:
-    """A client of PagerDuty that writes in the name of syncd's own address."""
-    return pagerduty_client(URL, "token", "syncd@company.example", transport)
-
-
-@pytest.fixture
-def pagerduty(transport: Transport) -> PagerDutyClient:
-    return client(transport)
 
 
 @pytest.fixture

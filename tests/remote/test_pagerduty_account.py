@@ -7,15 +7,9 @@ from collections.abc import Iterator
 import pytest
 import responses
 
-from remote.test_pagerduty import URL, asked, client
+from remote.test_pagerduty import URL, asked
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.http.transport import Transport
 from syncd.remote.pagerduty.client import PagerDutyClient
-
-
-@pytest.fixture
-def pagerduty(transport: Transport) -> PagerDutyClient:
-    return client(transport)
 
 
 @pytest.fixture

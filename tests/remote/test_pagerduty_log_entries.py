@@ -8,16 +8,10 @@ from datetime import timedelta
 import pytest
 import responses
 
-from remote.test_pagerduty import NOON, URL, asked, client, entry, incident
+from remote.test_pagerduty import NOON, URL, asked, entry, incident
 from syncd.domain.base import Reference
 from syncd.remote.errors import NotDone
-from syncd.remote.http.transport import Transport
 from syncd.remote.pagerduty.client import PagerDutyClient
-
-
-@pytest.fixture
-def pagerduty(transport: Transport) -> PagerDutyClient:
-    return client(transport)
 
 
 @pytest.fixture
