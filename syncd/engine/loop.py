@@ -22,6 +22,7 @@ from syncd.engine.act.lane_of import ranks_of
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
 from syncd.engine.context import SERVICES, EngineContext
+from syncd.engine.decide.due import DueIncidents
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs.disk_watch import LedgerWatch
 from syncd.engine.jobs.nightly_verify import NightlyVerify
@@ -48,14 +49,11 @@ from syncd.ledger.requests import answers
 from syncd.ledger.store import change_queue, operation_states
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.lookups import open_operations
-from syncd.ledger.views.daemon_state import due_incidents
 from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.lanes import SHORT_WAIT, Lane, lane
 
 WORKERS = 8
 """The number of incidents that syncd works on at the same time."""
-DUE_AGAIN = 30.0
-"""Seconds until syncd tries a due incident again that it could not decide on."""
 LONGEST_REST = 3600.0
 """Real seconds that one full cycle may take."""
 
@@ -117,7 +115,7 @@ class ControlLoop:
         self._clock_jumps = ClockJumps(context.clock)
         self._judging = False
         self.contacted: set[str] = set()
-        self._tried: dict[str, float] = {}
+        self._due = DueIncidents(context)
         self._elsewhere = NoticedElsewhere(context)
         self._state = ServicesState(context)
 
@@ -311,7 +309,7 @@ class ControlLoop:
         self.serve_requests()
         if noticed := self._elsewhere.fresh():
             self._hand_out(noticed)
-        self._hand_out(self._due())
+        self._hand_out(self._due.fresh())
         self._submit_scheduled()
         self.work_queue.wake()
         self._judge()
@@ -333,20 +331,6 @@ class ControlLoop:
         self.good_reads.clock_was_set(jump)
         self.mail_schedule.operator.clock_was_set(jump)
         self.take_up()
-
-    def _due(self) -> list[str]:
-        """Return the due incidents, without those that syncd tried in vain in the last 30 seconds."""
-        clock = self.context.clock
-        due = due_incidents(self.context.ledger, clock.now())
-        now = clock.boottime()
-        tried = {
-            incident_id: self._tried[incident_id]
-            for incident_id in due
-            if now - self._tried.get(incident_id, -DUE_AGAIN) < DUE_AGAIN
-        }
-        fresh = [incident_id for incident_id in due if incident_id not in tried]
-        self._tried = {**tried, **dict.fromkeys(fresh, now)}
-        return fresh
 
     def slow(self) -> None:
         """Run the slow poll now."""
