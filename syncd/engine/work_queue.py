@@ -12,7 +12,7 @@ import heapq
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from threading import Condition, Event, Thread
+from threading import Condition, Event, RLock, Thread
 
 from loguru import logger
 
@@ -56,7 +56,11 @@ class WorkQueue:
         self._on_empty = on_empty
         self._report = report
         self._clock = clock
-        self._change = Condition()
+        lock = RLock()
+        self._change = Condition(lock)
+        """Something changed: for all that wait but the workers."""
+        self._takeable = Condition(lock)
+        """A worker that waits may find an incident."""
         self._ranks = ranks
         self._ready: dict[int, dict[str, None]] = {}
         self._rank_of: dict[str, int] = {}
@@ -88,7 +92,11 @@ class WorkQueue:
             for incident_id in incident_ids:
                 known = [among[incident_id] for among in (ranks, told) if incident_id in among]
                 self._put(incident_id, min(known, default=Rank.GRAVEST))
-            self._change.notify_all()
+            self._notify()
+
+    def _notify(self) -> None:
+        self._change.notify_all()
+        self._takeable.notify_all()
 
     def _put(self, incident_id: str, rank: int) -> None:
         """Queue an incident, or move one that is queued to the graver of both ranks."""
@@ -115,7 +123,7 @@ class WorkQueue:
         with self._change:
             for incident_id in _in_order(incident_ids):
                 self._busy.pop(incident_id, None)
-            self._change.notify_all()
+            self._notify()
 
     def wake(self) -> None:
         """Move due incidents from the timers to the queue."""
@@ -146,7 +154,7 @@ class WorkQueue:
         """Start nothing new and wait for the workers; return True if all of them ended in time."""
         with self._change:
             self._stopping = True
-            self._change.notify_all()
+            self._notify()
         limit = self._clock.boottime() + seconds
         for thread in self._threads:
             thread.join(max(0.0, limit - self._clock.boottime()))
@@ -215,7 +223,7 @@ class WorkQueue:
                     return incident_id
                 if not block:
                     return None
-                self._change.wait()
+                self._takeable.wait()
         return None
 
     def give_way(self, incident_id: str) -> None:
@@ -267,7 +275,7 @@ class WorkQueue:
             woken = list(_in_order(later.wake))
             ranks = self._ranks_or_none(woken)
             with self._change:
-                self._busy.pop(incident_id, None)
+                rank = self._busy.pop(incident_id, Rank.GRAVEST)
                 if later.seconds is not None:
                     due = self._clock.boottime() + later.seconds
                     # one timer each: the work at its end tells when to come back
@@ -281,6 +289,9 @@ class WorkQueue:
                 if done == total:
                     self._done = 0
                 self._change.notify_all()
+                # the worker of a light incident takes the next one itself: whoever waits would find nothing
+                if rank <= Rank.NOTICE or woken or incident_id in self._rank_of:
+                    self._takeable.notify_all()
             self._report(done, total)
 
     def _ranks_or_none(self, incident_ids: Sequence[str]) -> Mapping[str, int]:

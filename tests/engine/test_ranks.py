@@ -324,3 +324,39 @@ def test_who_lets_the_workers_go_first_waits_until_they_are_done_and_not_for_eve
     queue.let_work()
     assert queue.idle()
     assert queue.stop(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("rank", "wakes", "wanted"),
+    [(Rank.LIGHT, set(), False), (Rank.LIGHT, {"other"}, True), (Rank.NOTICE, set(), True)],
+)
+def test_the_end_of_a_light_incident_wakes_waiting_workers_only_for_another_one(
+    monkeypatch: pytest.MonkeyPatch, rank: int, wakes: set[str], wanted: bool
+) -> None:
+    queue = queue_of(lambda incident: Later(wake=wakes if incident == "first" else set()))
+    queue.submit_told({"first": rank})
+    woken: list[bool] = []
+    monkeypatch.setattr(queue._takeable, "notify_all", lambda: woken.append(True))
+    assert queue._take(block=False) == "first"
+    queue._one("first")
+    assert bool(woken) is wanted
+
+
+def test_an_incident_that_is_queued_as_light_while_a_worker_for_notices_has_it_gets_another_turn() -> None:
+    begun, go, turns = Event(), Event(), list[str]()
+
+    def work(incident: str) -> Later:
+        turns.append(incident)
+        begun.set()
+        assert go.wait(PATIENCE)
+        return Later()
+
+    queue = queue_of(work)
+    queue.submit_told({"it": Rank.NOTICE})
+    queue.start(1)
+    assert begun.wait(PATIENCE)
+    queue.submit_told({"it": Rank.LIGHT})
+    go.set()
+    assert queue.wait_idle(PATIENCE)
+    assert turns == ["it", "it"]
+    queue.stop(0)
