@@ -57,7 +57,7 @@ class Basis:
 
 def basis_of(ledger: Transactions, incident_id: str) -> Basis:
     """Return an incident and its ticket as they are on record."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return Basis(*incident_and_ticket_in(session, incident_id))
 
 

@@ -124,7 +124,7 @@ def display_name(ledger: Transactions, incident_id: str) -> str:
 
     A mail about a whole team has the team's name there: "team QRPay".
     """
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return name_in(session, incident_id)
 
 
@@ -154,7 +154,7 @@ def issue_names(ledger: Transactions, issue_ids: Collection[str]) -> dict[str, s
 
 def open_operations(ledger: Transactions, incident_id: str) -> list[OperationRecord]:
     """Return the open operations of an incident, oldest first."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         return open_operations_in(session, incident_id)
 
 

@@ -56,7 +56,7 @@ _NAME = Prepared(
 
 def log_and_name(ledger: Transactions, incident_id: str) -> tuple[Logger, str]:
     """Return the log about an incident, as `log_about` does, and the incident's name for people."""
-    with ledger.read() as session:
+    with ledger.read_one() as session:
         number, ticket, name = name_of(session, incident_id)
     return logger.bind(incident=incident_id, number=number, ticket=ticket), name
 
