@@ -98,6 +98,8 @@ def postgresql_engines(url: URL, name: str, connections: int) -> tuple[Engine, E
         # the ledger's URL stays out of the engine, which would show a password among its options
         creator=lambda: psycopg.connect(**connection),
         pool_size=connections,
+        # the connection used last: its server process has the statements prepared
+        pool_use_lifo=True,
         # the server may have been restarted since a connection was used last
         pool_pre_ping=True,
         **options,

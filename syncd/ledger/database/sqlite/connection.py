@@ -157,7 +157,9 @@ def sqlite_engines(url: str, connections: int) -> tuple[Engine, Engine]:
     parsed = make_url(url)
     # a pooled connection serves one thread after another; errors must not show the texts of incidents
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "hide_parameters": True}
-    reading = create_engine(parsed.set(drivername="sqlite+reading"), pool_size=connections, **options)
+    # the connection used last has the pages in its cache
+    pool: dict[str, Any] = {"pool_size": connections, "pool_use_lifo": True}
+    reading = create_engine(parsed.set(drivername="sqlite+reading"), **pool, **options)
     writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, **options)
     event.listen(reading, "connect", _on_connect)
     return reading, writing
