@@ -22,7 +22,7 @@ from syncd.ledger.store.identity import get_meta, set_meta
 DATABASES = ("postgresql",)
 Lead = Callable[[], Ledger]
 Machines = Callable[[str], Ledger]
-OURS = "application_name LIKE 'syncd %%: a leader, pid %%'"
+OURS = "datname = current_database() AND application_name LIKE 'syncd %%: a leader, pid %%'"
 
 
 @pytest.fixture
