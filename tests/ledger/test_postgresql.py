@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from ledger_cast import NOW, behind_its_back
 from postgresql import Cluster
+from sqlalchemy.engine import make_url
 from waiting import wait_for
 
 from syncd.ledger.database.backend import backend_of
@@ -68,12 +69,10 @@ def test_a_setting_that_does_not_take_hold_is_refused(url: str, monkeypatch: pyt
 
 
 def test_a_role_that_does_not_wait_for_the_disk_is_refused(url: str) -> None:
+    # in this database alone: others of the server may serve another test
+    role = f'ALTER ROLE syncd IN DATABASE "{make_url(url).database}"'
     with (
-        changed(
-            url,
-            "ALTER ROLE syncd SET synchronous_commit = off",
-            "ALTER ROLE syncd RESET synchronous_commit",
-        ),
+        changed(url, f"{role} SET synchronous_commit = off", f"{role} RESET synchronous_commit"),
         pytest.raises(LedgerUnsafe, match="synchronous_commit=off"),
     ):
         open_for_work(url, "the test", NOW)
