@@ -44,11 +44,14 @@ def write_head_file(note: Path | None, instance: str, end: Anchor, look: str, be
         return
     # a disk that is full shows by itself
     with suppress(OSError):
-        # a standby makes the folder that a leader has
-        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         words = f"{instance} {spelled(end)} {look} {begun or _NEVER}"
-        if not note.exists() or note.read_text("utf-8") != words:
-            note.write_text(words, "utf-8")
+        try:
+            if note.read_text("utf-8") == words:
+                return
+        except FileNotFoundError:
+            # a standby makes the folder that a leader has
+            note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note.write_text(words, "utf-8")
 
 
 def lost_end(session: Session, note: Path | None, instance: str) -> str | None:
