@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from ledger_cast import NOW
-from sqlalchemy import Engine, bindparam, delete, event, insert, select, update
+from sqlalchemy import Engine, bindparam, cast, delete, event, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from syncd.ledger.database.connection import one_view
 from syncd.ledger.database.prepared import Prepared
@@ -23,6 +23,7 @@ ONE_PERSON = select(
     col(PersonRow.email), col(PersonRow.account), col(PersonRow.why), col(PersonRow.checked_at)
 ).where(col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == "OPS")
 FIND = Prepared(ONE_PERSON)
+TABLES = SQLModel.metadata.tables.values()
 CHANGE = Prepared(update(PersonRow).where(col(PersonRow.email) == bindparam("whose")))
 
 
@@ -38,6 +39,14 @@ def test_rows_hold_the_values_of_sqlalchemys_execution(ledger: Ledger, account: 
         assert FIND.all(session, email=PERSON["email"]) == [row]
         assert FIND.scalars(session, email=PERSON["email"]) == [PERSON["email"]]
         assert FIND.first(session, email="nobody") is FIND.scalar(session, email="nobody") is None
+
+
+def test_null_is_none_for_every_type_of_a_column(ledger: Ledger) -> None:
+    kinds = {repr(column.type): column.type for table in TABLES for column in table.columns}
+    nulls = select(*(cast(null(), kind) for kind in kinds.values()))
+    with ledger.read() as session:
+        assert set(session.connection().execute(nulls).one()) == {None}
+        assert set(Prepared(nulls).all(session)[0]) == {None}
 
 
 def test_a_change_sets_only_the_columns_that_it_gets(ledger: Ledger) -> None:

@@ -120,7 +120,10 @@ class _Compiled:
     def _row(self, values: Row, processors: list[tuple[int, _Processor]]) -> Row:
         row = list(values)
         for index, process in processors:
-            row[index] = process(row[index])
+            value = row[index]
+            # NULL is None for every type, and half of the columns of an incident hold it
+            if value is not None:
+                row[index] = process(value)
         return tuple(row)
 
 
