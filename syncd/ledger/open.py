@@ -58,7 +58,7 @@ class Ledger(Database):
         self._noted: Anchor | None = None
         try:
             self.backend.migrate(now)
-            self._watch.begin()
+            self._watch.begin(self.engine)
             if not self.backend.shared:
                 self._guard_views(self._local_view)
             with self.write(leading=False) as session:

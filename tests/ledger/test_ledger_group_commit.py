@@ -12,7 +12,7 @@ from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
@@ -332,7 +332,7 @@ def test_a_reader_of_the_header_that_is_late_takes_no_other_writer_for_an_older_
 ) -> None:
     """Two writers read the header at once; the later one finds more commits and notes them first."""
     watch = FileWatch(file)
-    watch.begin()
+    watch.begin(create_engine("sqlite://"))
     counts = iter([7, 8])
 
     def late(_descriptor: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -117,6 +117,23 @@ def test_a_ledger_that_was_overwritten_leaves_the_older_content_as_it_is(
     assert file.read_bytes() == older
     again = opened(file)
     assert again.rows_missing is not None
+    again.close()
+
+
+def test_a_new_connection_does_not_apply_the_log_to_a_file_that_took_the_ledgers_place(file: Path) -> None:
+    ledger, older = outgrown(file)
+    fresh = file.with_name("fresh.db")
+    fresh.write_bytes(older)
+    with ExitStack() as readers, pytest.raises(LedgerReplaced, match="was replaced by another file"):
+        while True:
+            # each open view holds a connection, so the pool soon makes a new one
+            readers.enter_context(ledger.read()).connection()
+            if fresh.exists():
+                fresh.replace(file)
+    ledger.close()
+    assert file.read_bytes() == older
+    again = opened(file)
+    assert audit_trail.verify(again) is None
     again.close()
 
 

@@ -26,8 +26,8 @@ FirstRows = Callable[[Session], None]
 class Watch(Protocol):
     """Tells if a ledger is still the one that this process opened."""
 
-    def begin(self) -> None:
-        """Begin to watch: the ledger is migrated."""
+    def begin(self, engine: Engine) -> None:
+        """Begin to watch the ledger, which is migrated, and what the engine opens."""
         ...
 
     def check(self) -> None:

@@ -35,7 +35,7 @@ _LINEAGE = text(
 class NoWatch:
     """No file can be put in the place of a ledger on a server (`syncd.ledger.database.backend.Watch`)."""
 
-    def begin(self) -> None:
+    def begin(self, engine: Engine) -> None:
         """Do nothing."""
 
     def check(self) -> None:

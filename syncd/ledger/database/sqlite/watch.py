@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
+from sqlalchemy import Engine, event
+
 from syncd.ledger.database.sqlite.connection import commits_in
 from syncd.ledger.errors import LedgerReplaced
 
@@ -24,25 +26,39 @@ class FileWatch:
         self._noting = Lock()
         self._kept: sqlite3.Connection | None = None
 
-    def begin(self) -> None:
-        """Begin to watch the file."""
+    def begin(self, engine: Engine) -> None:
+        """Begin to watch the file; the engine opens no other file in its place."""
         # closed after the connections: a close in between would end SQLite's locks of this process
         self._header = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
         self._commits = commits_in(self._header)
+        at = os.fstat(self._header)
+        self._files[self._file] = (at.st_dev, at.st_ino)
+        event.listen(engine, "connect", self._check_new, insert=True)
 
     def check(self) -> None:
         """Raise `LedgerReplaced` if the file was deleted, replaced or overwritten since it was opened."""
         for file in (self._file, self._wal):
-            try:
-                at = file.stat()
-            except FileNotFoundError:
-                if file in self._files:
-                    raise self._replaced(file, "was deleted") from None
-                continue
-            ident = (at.st_dev, at.st_ino)
-            if self._files.setdefault(file, ident) != ident:
-                raise self._replaced(file, "was replaced by another file")
+            self._check_file(file)
         self.after_commit()
+
+    def _check_new(self, connection: sqlite3.Connection, _record: object) -> None:
+        """Check the file before a connection reads, which would apply the former file's log to it."""
+        try:
+            self._check_file(self._file)
+        except LedgerReplaced:
+            connection.close()
+            raise
+
+    def _check_file(self, file: Path) -> None:
+        try:
+            at = file.stat()
+        except FileNotFoundError:
+            if file in self._files:
+                raise self._replaced(file, "was deleted") from None
+            return
+        ident = (at.st_dev, at.st_ino)
+        if self._files.setdefault(file, ident) != ident:
+            raise self._replaced(file, "was replaced by another file")
 
     def after_commit(self) -> None:
         """Raise `LedgerReplaced` if the file was overwritten.
