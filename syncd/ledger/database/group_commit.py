@@ -69,7 +69,9 @@ class _Part(PlainSession):
                 savepoint.rollback()
 
     def connection(self) -> Connection:
-        """Return the connection."""
+        """Return the connection; raise as the session does where a write of this writer failed."""
+        if self.session is not None:
+            self.session.connection()
         return self._connection
 
 
