@@ -143,45 +143,6 @@ def test_a_watermark_that_is_set_back_while_the_log_is_read_stays_there(
     assert watermark(house) == house.clock.now()
 
 
-@pytest.mark.parametrize("forgets", [False, True])
-@pytest.mark.parametrize("while_it", ["reads the log", "fills up"])
-@pytest.mark.parametrize("seconds", [20, 120])
-def test_a_reload_that_asks_for_the_days_before_while_a_poll_runs_gets_them(
-    house: Rig, seconds: int, while_it: str, forgets: bool
-) -> None:
-    house.settle(3, seconds=61)
-    poller, filled = house.loop.pagerduty, list[str]()
-    read, backfill = poller._read_window, poller._backfill
-
-    def reload() -> None:
-        rewind_pagerduty(house.ledger, {})
-        if forgets:
-            house.loop.rules_changed()
-
-    def read_beside(since: datetime, until: datetime) -> bool:
-        reload()
-        return read(since, until)
-
-    def fill_up() -> None:
-        filled.append("again")
-        if while_it == "fills up" and len(filled) == 1:
-            reload()
-        backfill()
-
-    poller._backfill = fill_up  # type: ignore[method-assign]
-    if while_it == "fills up":
-        reload()
-    else:
-        poller._read_window = read_beside  # type: ignore[method-assign]
-    house.cycle(seconds)
-    poller._read_window = read  # type: ignore[method-assign]
-    before = len(filled)
-    house.cycle()
-    assert len(filled) == before + 1
-    house.cycle()
-    assert len(filled) == before + 1
-
-
 def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)

@@ -55,12 +55,9 @@ OPEN, LOG = "PagerDuty's open incidents", "PagerDuty's log entries"
 
 def rewind_pagerduty(ledger: Ledger, mark: dict[str, object]) -> None:
     """Have the log read anew from an earlier mark on; without one, as a new ledger does."""
-    before, at = mark.get("at"), get_value(ledger, WATERMARK).get("at")
-    if before is None:
-        # another value each time: a poll under way must not take it for the one that it read
-        set_value(ledger, WATERMARK, anew=ledger.logical_clock.next())
-    elif at is None or str(before) < str(at):
-        set_value(ledger, WATERMARK, at=before)
+    now = get_value(ledger, WATERMARK)
+    if not mark or not now or str(mark["at"]) < str(now["at"]):
+        set_value(ledger, WATERMARK, **mark)
 
 
 class PagerDutyPoller:
@@ -87,7 +84,7 @@ class PagerDutyPoller:
         self._crowded = ""
         self.unmapped: dict[str, str] = {}
         self._waiting: set[str] = set()
-        self._stored: dict[str, object] | None = None
+        self._stored: dict[str, object] = {}
         self._read_up_to: datetime | None = None
 
     def poll(self) -> None:
@@ -116,7 +113,7 @@ class PagerDutyPoller:
         self._seen_entries, self._looks = {}, {}
         self.unmapped.clear()
         self._waiting.clear()
-        self._stored = None
+        self._stored = {}
 
     def remarks(self) -> list[str]:
         """Return in words what people should know about the reads of PagerDuty."""
@@ -126,20 +123,17 @@ class PagerDutyPoller:
         """Return up to when the log was read (UTC), None if it has to be read as by a new ledger."""
         stored = get_value(self._context.ledger, WATERMARK)
         # another one than ours: a reload set it back
-        if stored != self._stored:
+        if not stored or stored != self._stored:
             at = stored.get("at")
             self._stored, self._read_up_to = stored, datetime.fromisoformat(str(at)) if at else None
         return self._read_up_to
 
     def _advance(self, to: datetime) -> None:
         """Note up to when the log was read, unless a reload set that back meanwhile."""
-        stored = self._stored
-        if stored is None:
-            return
-        self._read_up_to, at = to, stored.get("at")
+        self._read_up_to, at = to, self._stored.get("at")
         if at is None or not timedelta() <= to - datetime.fromisoformat(str(at)) < STORED_EVERY:
             value: dict[str, object] = {"at": to.isoformat()}
-            if replace_value(self._context.ledger, WATERMARK, stored, value):
+            if replace_value(self._context.ledger, WATERMARK, self._stored, value):
                 self._stored = value
 
     def _backfill(self) -> None:
@@ -156,7 +150,7 @@ class PagerDutyPoller:
         if context.stop.is_set():
             return
         context.progress.report("days of the backfill read", days, days)
-        self._advance(now)
+        set_value(context.ledger, WATERMARK, at=now.isoformat())
 
     def _read_log(self, watermark: datetime | None) -> None:
         now, apart = pagerduty_now(self._context)

@@ -69,9 +69,7 @@ class _Part(PlainSession):
                 savepoint.rollback()
 
     def connection(self) -> Connection:
-        """Return the connection; raise as the session does where a write of this writer failed."""
-        if self.session is not None:
-            self.session.connection()
+        """Return the connection."""
         return self._connection
 
 
