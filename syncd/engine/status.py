@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import OperationState
+from syncd.domain.operation import WORKING_STATES, OperationState
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.key_values import set_value
-from syncd.ledger.views.daemon_state import WAITING, daemon_state
+from syncd.ledger.views.daemon_state import daemon_state
 from syncd.policy.duty_words import NOTHING_OWED
 from syncd.policy.notify.chat import no_url
 from syncd.policy.notify.operator_alarms import clock_words
@@ -44,7 +44,7 @@ class DaemonStatus:
     @property
     def waiting(self) -> int:
         """The number of operations that wait for their turn or their outcome."""
-        return sum(self.operations.get(state, 0) for state in WAITING)
+        return sum(self.operations.get(state, 0) for state in WORKING_STATES)
 
     @property
     def last_good(self) -> datetime | None:

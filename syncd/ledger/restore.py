@@ -22,7 +22,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import in_utc
-from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.operation import UNSURE_STATES, OperationClass, OperationState
 from syncd.ledger.database.connection import after_commit
 from syncd.ledger.database.room import room_for
 from syncd.ledger.database.sqlite.backend import head_file
@@ -221,7 +221,7 @@ def _empty_outbox(session: Session, now: datetime, *, by_hand: bool) -> tuple[tu
             why = PUT_BACK if by_hand else WHY
             operation_states.finish(session, row, OperationState.DROPPED, now, why=why)
             unsent.append(f"{row.kind}: {row.reason} (decided {in_utc(row.decided_at)})")
-        elif row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
+        elif row.state in UNSURE_STATES:
             continue
         elif row.op_class == OperationClass.STATE:
             operation_states.finish(

@@ -10,6 +10,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from syncd.domain.base import JsonValue
 from syncd.domain.operation.base import (
     OPEN_STATES,
+    UNSENT_STATES,
+    UNSURE_STATES,
+    WORKING_STATES,
     Kind,
     ObjectKind,
     OperationBase,
@@ -56,6 +59,9 @@ from syncd.domain.operation.ticket import (
 
 __all__ = [
     "OPEN_STATES",
+    "UNSENT_STATES",
+    "UNSURE_STATES",
+    "WORKING_STATES",
     "ChangeIncident",
     "CloseDuplicate",
     "CommentOnActionItem",

@@ -43,7 +43,6 @@ class OperationState(StrEnum):
     DROPPED = "dropped"
 
 
-# These may still write. At most one state-operation of an object and an aspect is in one of them.
 OPEN_STATES = (
     OperationState.PENDING,
     OperationState.IN_FLIGHT,
@@ -51,6 +50,13 @@ OPEN_STATES = (
     OperationState.PARKED,
     OperationState.HELD,
 )
+"""These may still write. At most one state-operation of an object and an aspect is in one of them."""
+UNSURE_STATES = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+"""The service may or may not have carried the operation out."""
+WORKING_STATES = (OperationState.PENDING, *UNSURE_STATES)
+"""The operation goes on without a person."""
+UNSENT_STATES = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
+"""No request of the operation is under way."""
 
 
 class Target(StrEnum):

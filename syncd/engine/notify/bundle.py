@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from syncd.domain.mail import MailKind
-from syncd.domain.operation import OperationState, SendMail
+from syncd.domain.operation import UNSURE_STATES, OperationState, SendMail
 from syncd.domain.operation.mail import NoticeMail
 from syncd.domain.operation.rendered import RenderedMail
 from syncd.engine.context import EngineContext
@@ -84,8 +84,7 @@ def bound_to(context: EngineContext, operation: OperationRecord) -> list[Operati
 
 def carrier_of(operation: OperationRecord) -> str | None:
     """Return the key of the mail that tells a notice which is under way; None where it has its own mail."""
-    under_way = operation.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-    rendered = operation.rendering if under_way else None
+    rendered = operation.rendering if operation.state in UNSURE_STATES else None
     return rendered.told_by or None if isinstance(rendered, RenderedMail) else None
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from syncd.domain.mail import DECIDED
-from syncd.domain.operation import OperationState, PostChat, SendMail, Target
+from syncd.domain.operation import UNSENT_STATES, OperationState, PostChat, SendMail, Target
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import outcome_unknown
 from syncd.policy.case import Decision
-
-NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
 
 
 def may_have_left(mail: OperationRecord) -> bool:
@@ -29,7 +27,7 @@ def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
     return {
         mail.key: mail
         for mail in mails
-        if mail.state in NOT_SENT and _is_decided(mail) and not may_have_left(mail)
+        if mail.state in UNSENT_STATES and _is_decided(mail) and not may_have_left(mail)
     }
 
 

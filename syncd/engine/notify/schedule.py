@@ -14,12 +14,11 @@ from loguru import logger
 from syncd.domain.mail import OPERATOR, of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import SendMail
+from syncd.domain.operation import UNSENT_STATES, SendMail
 from syncd.domain.operation.mail import DigestMail, OperatorMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.compose import mail_to, mapping_of_mail
 from syncd.engine.notify.digests import recipients
-from syncd.engine.notify.mail_history import NOT_SENT
 from syncd.engine.notify.operator import OperatorAlarms
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import mails
@@ -54,7 +53,7 @@ class MailSchedule:
         waiting = [
             mail
             for mail in open_operations(ledger, ident)
-            if mail.state in NOT_SENT and not mail.typed(SendMail).unsure
+            if mail.state in UNSENT_STATES and not mail.typed(SendMail).unsure
         ]
         for mail, why in [(mail, why) for mail in waiting if (why := self._untrue(mail))]:
             mails.drop(ledger, mail, now, f"not sent: {why}")

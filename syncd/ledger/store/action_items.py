@@ -23,9 +23,9 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_duty_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.membership import counting, ends_of, merged_at_in, of_ours, on_record_among, whose
-from syncd.ledger.store.postmortems import DutyIssueRow, duty_issues_by_id, save_changes
+from syncd.ledger.store.postmortems import duty_issues_by_id, save_changes
 from syncd.ledger.store.snapshots import SUBJECTS, mark_out_of_sight
-from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.tables import ActionItemRow, DutyIssueRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_ups.membership import LINK_FIELDS, certain, ended_by, source_of
 
 End = tuple[Issue, bool]

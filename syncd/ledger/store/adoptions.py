@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
-from syncd.domain.operation import OPEN_STATES, Kind, OperationState, op_of, ticket_key
+from syncd.domain.operation import OPEN_STATES, UNSURE_STATES, Kind, OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions, after_commit
 from syncd.ledger.database.prepared import Prepared
@@ -174,7 +174,7 @@ def _why_not_adopt(session: Session, incident_id: str, issue: Issue | None) -> s
     ticket, name = session.get(TicketRow, incident_id), name_in(session, incident_id)
     if ticket is not None:
         return f"incident {name} has the ticket {ticket.key}, and an incident has exactly one"
-    if session.connection().scalar(_STATE, {"op": op_of(ticket_key(incident_id))}) in _MAY_HAVE_MADE:
+    if session.connection().scalar(_STATE, {"op": op_of(ticket_key(incident_id))}) in UNSURE_STATES:
         return (
             f"syncd's own create for incident {name} is under way;"
             " wait until `syncd outbox` no longer lists it"
@@ -271,8 +271,7 @@ def adopt_lost(
     return taken
 
 
-_MAY_HAVE_MADE = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-_UNDER_WAY = (*_MAY_HAVE_MADE, OperationState.DONE)
+_UNDER_WAY = (*UNSURE_STATES, OperationState.DONE)
 _STATE = select(col(OperationRow.state)).where(col(OperationRow.op) == bindparam("op"))
 
 

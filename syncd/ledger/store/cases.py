@@ -59,6 +59,7 @@ from syncd.ledger.store.unseen_writes import unseen_in
 from syncd.policy.case import IssueState, ItemState, MergeTarget, MirrorPair, PostmortemState, TicketState
 from syncd.policy.communications.texts import ready_texts
 from syncd.policy.postmortem.waiver_labels import LABEL
+from syncd.policy.ticket.fields import shown_values
 from syncd.policy.ticket.unseen_writes import unseen_of
 
 Person = tuple[str, str]
@@ -302,12 +303,7 @@ def _shows_otherwise(ticket: TicketState) -> bool:
     issue = ticket.issue
     if issue is None:
         return False
-    showing = {
-        "summary": issue.summary,
-        "assignee": issue.assignee.id if issue.assignee else None,
-        "priority": issue.priority.id if issue.priority else None,
-    }
-    return any(ticket.agreed.get(name) not in (None, value) for name, value in showing.items())
+    return any(ticket.agreed.get(name) not in (None, value) for name, value in shown_values(issue).items())
 
 
 def _near(session: Session, states: Iterable[IssueState | None]) -> frozenset[str]:

@@ -39,12 +39,16 @@ from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.made import store_made
 from syncd.ledger.store.operation_states import finish
 from syncd.ledger.store.snapshots import incidents_of, last_update, written_at
-from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
+from syncd.ledger.store.tables import (
+    DutyIssueRow,
+    IncidentRow,
+    MirrorLinkRow,
+    PostmortemRow,
+    TicketRow,
+)
 from syncd.ledger.store.unseen_writes import Answered
 from syncd.ledger.store.weekly_reports import note_sent_in
 from syncd.policy.case import DutyIssueState, IssueState, ItemState, MirrorPair, PostmortemState, TicketState
-
-DutyIssueRow = PostmortemRow | ActionItemRow
 
 
 def confirm(

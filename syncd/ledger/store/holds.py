@@ -16,7 +16,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, func
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import Kind, OperationState, Target
+from syncd.domain.operation import WORKING_STATES, Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.store import audit, first_load, operation_states, outbox
@@ -261,14 +261,13 @@ def _let_go(
 
 
 def _unasked_of_the_hour(session: Session, now: datetime) -> list[OperationRow]:
-    """Return the operations released without a person that are on their way, or left within the last hour."""
+    """Return the operations released without a person that are on their way, or left within the last hour.
+
+    A pause can keep a released operation back.
+    """
     ids = get_cursor_in(session, _UNASKED).get("operations")
     rows = [session.get(OperationRow, number) for number in ids] if isinstance(ids, list) else []
-    return [row for row in rows if row is not None and (row.state in _ON_THEIR_WAY or _left(row, now))]
-
-
-_ON_THEIR_WAY = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-"""A pause can keep a released operation back, so it counts until an hour after it left."""
+    return [row for row in rows if row is not None and (row.state in WORKING_STATES or _left(row, now))]
 
 
 def _left(row: OperationRow, now: datetime) -> bool:

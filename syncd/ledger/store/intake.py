@@ -18,10 +18,9 @@ from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.store.membership import store_membership
 from syncd.ledger.store.names import log_after_commit, names_in
-from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
 from syncd.ledger.store.snapshots import save_issue
-from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.tables import ActionItemRow, DutyIssueRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.recurring.exercise import TIMES, exercise_times
 
 

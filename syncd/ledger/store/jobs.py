@@ -12,7 +12,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident
-from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
+from syncd.domain.operation import UNSURE_STATES, Kind, Operation, ticket_key
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, outbox
@@ -23,9 +23,6 @@ from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 from syncd.policy.case import TicketState
-
-UNKNOWN = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-"""The states of an operation that Jira may or may not have carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def without_ticket(ledger: Transactions, incident_ids: Iterable[str]) -> list[In
             get(session, IncidentRecord, incident_id)
             for incident_id in incident_ids
             if session.connection().scalar(_HAS_TICKET, {"incident": incident_id}) is None
-            and _create_of(session, incident_id) not in UNKNOWN
+            and _create_of(session, incident_id) not in UNSURE_STATES
         ]
     return [incident for incident in missing if incident is not None]
 

@@ -170,11 +170,13 @@ def forget_account(ledger: Transactions, account_id: str) -> None:
 def addresses_of(ledger: Transactions, account_id: str) -> list[str]:
     """Return the addresses that have this account."""
     with ledger.read() as session:
-        return [email for email, account in session.connection().execute(_ALL) if _is(account, account_id)]
+        return [email for email, account in PEOPLE.all(session) if _is(account, account_id)]
 
 
-_ALL = select(col(PersonRow.email), col(PersonRow.account)).order_by(
-    col(PersonRow.email), col(PersonRow.project)
+PEOPLE = Prepared(
+    select(col(PersonRow.email), col(PersonRow.account)).order_by(
+        col(PersonRow.email), col(PersonRow.project)
+    )
 )
 
 

@@ -17,6 +17,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
+from syncd.ledger.store.key_values import PEOPLE
 from syncd.ledger.store.loading import columns_of, get, load, made_of, record_of, select_records
 from syncd.ledger.store.names import name_of
 from syncd.ledger.store.postmortems import duties_of
@@ -28,7 +29,6 @@ from syncd.ledger.store.tables import (
     IncidentRow,
     MirrorLinkRow,
     OperationRow,
-    PersonRow,
     PostmortemRow,
     TicketRow,
     UnseenWriteRow,
@@ -114,7 +114,7 @@ def addresses_of_in(session: Session, accounts: Collection[str]) -> dict[str, st
     """Return the addresses of these accounts, by account id, as far as syncd has looked them up."""
     return {
         str(account["id"]): email
-        for email, account in _PEOPLE.all(session)
+        for email, account in PEOPLE.all(session)
         if account and account.get("id") in accounts
     }
 
@@ -222,11 +222,6 @@ _ITEMS = Prepared(
     select_records(ItemState)
     .where(col(ActionItemRow.incident_id) == _WHOSE)
     .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
-)
-_PEOPLE = Prepared(
-    columns(col(PersonRow.email), col(PersonRow.account)).order_by(
-        col(PersonRow.email), col(PersonRow.project)
-    )
 )
 
 

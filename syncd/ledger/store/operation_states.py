@@ -20,6 +20,8 @@ from sqlmodel import Session, SQLModel, col, select
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import (
     OPEN_STATES,
+    UNSURE_STATES,
+    WORKING_STATES,
     Operation,
     OperationBase,
     OperationClass,
@@ -39,7 +41,7 @@ UNKNOWN = "unknown"
 TABLE = SQLModel.metadata.tables["operation"]
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
-_Stored = TypeVar("_Stored", OperationRow, OperationRecord)
+Stored = TypeVar("Stored", OperationRow, OperationRecord)
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def wait(
             say(session, now, "operation.waits", operation, {"why": why})
 
 
-def _move(session: Session, operation: _Stored, state: OperationState, **values: Any) -> _Stored:
+def _move(session: Session, operation: Stored, state: OperationState, **values: Any) -> Stored:
     """Take an operation from the state that the caller read to another, and store these values."""
     before = operation.state
     values = {"state": state, **values}
@@ -171,14 +173,14 @@ def say(
 
 def finish(
     session: Session,
-    operation: _Stored,
+    operation: Stored,
     state: OperationState,
     now: datetime,
     *,
     remote_id: str | None = None,
     why: str = "",
     **values: Any,
-) -> _Stored:
+) -> Stored:
     """End an operation as done, superseded or dropped, with its audit event.
 
     `remote_id` is the id that the service gave the result. `values` are stored with it.
@@ -195,7 +197,7 @@ def finish(
     return operation
 
 
-def end_unknown(session: Session, operation: _Stored, now: datetime, why: str, **values: Any) -> _Stored:
+def end_unknown(session: Session, operation: Stored, now: datetime, why: str, **values: Any) -> Stored:
     """Supersede a state operation with an unknown outcome; the next decision replaces it."""
     rendered = _marked_unknown(operation)
     return finish(
@@ -207,14 +209,14 @@ def _marked_unknown(operation: OperationRow | OperationRecord) -> dict[str, Json
     return {**(operation.rendered or {}), UNKNOWN: True}
 
 
-def put_back_in(session: Session, operation: _Stored, now: datetime, error: str, **values: Any) -> _Stored:
+def put_back_in(session: Session, operation: Stored, now: datetime, error: str, **values: Any) -> Stored:
     """Make an operation pending again that was certainly not done, and store these values."""
     operation = _move(session, operation, OperationState.PENDING, error=error, **_NOT_GIVEN_UP, **values)
     say(session, now, "operation.not_done", operation)
     return operation
 
 
-def park_in(session: Session, operation: _Stored, now: datetime, error: str, **values: Any) -> _Stored:
+def park_in(session: Session, operation: Stored, now: datetime, error: str, **values: Any) -> Stored:
     """Park an operation that a service refused, with the service's words, until a person retries it."""
     operation = _move(session, operation, OperationState.PARKED, error=error, **values)
     say(session, now, "operation.parked", operation, {"words": audit.salted(session, error)})
@@ -222,8 +224,8 @@ def park_in(session: Session, operation: _Stored, now: datetime, error: str, **v
 
 
 def mark_unknown_in(
-    session: Session, operation: _Stored, now: datetime, given_up: GivenUp, error: str
-) -> _Stored:
+    session: Session, operation: Stored, now: datetime, given_up: GivenUp, error: str
+) -> Stored:
     """Mark an operation's outcome as unknown: syncd looks it up until the settle time is over."""
     since = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
     operation = _move(session, operation, OperationState.UNKNOWN, error=error, **since)
@@ -255,7 +257,7 @@ def park_faulty(
     """
     with ledger.write() as session:
         row = session.get(OperationRow, operation_id)
-        if row is None or row.state not in _AT_WORK:
+        if row is None or row.state not in WORKING_STATES:
             return False
         left: dict[str, Any] = {}
         if row.state == OperationState.IN_FLIGHT:
@@ -265,10 +267,7 @@ def park_faulty(
         return True
 
 
-_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-
-
-def put_back(session: Session, operation: _Stored) -> _Stored:
+def put_back(session: Session, operation: Stored) -> Stored:
     """Make a parked operation pending again, to be rendered anew; look it up first if it may be done."""
     if operation.gave_up_boot_id is not None:
         return _move(session, operation, OperationState.UNKNOWN, error=None)
@@ -313,8 +312,7 @@ def drop(session: Session, row: OperationRow, now: datetime, by: str, reason: st
 
 def outcome_unknown(operation: OperationRow | OperationRecord) -> bool:
     """Return True if nobody knows whether the service carried out an open operation."""
-    under_way = operation.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-    return under_way or operation.gave_up_boot_id is not None
+    return operation.state in UNSURE_STATES or operation.gave_up_boot_id is not None
 
 
 UNNOTICED = timedelta(minutes=30)
@@ -342,7 +340,7 @@ def free_parked(session: Session, incident_id: str, object_: str, since: datetim
             finish(session, row, OperationState.SUPERSEDED, now, why=why)
 
 
-def release(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> None:
+def release(session: Session, operations: Iterable[Stored], now: datetime, by: str) -> None:
     """Make held operations pending; `by` asked for it."""
     for operation in operations:
         released = _move(session, operation, OperationState.PENDING)

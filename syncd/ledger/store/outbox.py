@@ -8,13 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, insert, literal
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
+from syncd.domain.operation import (
+    OPEN_STATES,
+    UNSENT_STATES,
+    WORKING_STATES,
+    Operation,
+    OperationClass,
+    OperationState,
+)
 from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key, words_of_needs
 from syncd.ledger.database.connection import Transactions
@@ -22,15 +29,21 @@ from syncd.ledger.database.functions import json_source, position_in
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.loading import load, select_records
-from syncd.ledger.store.operation_states import TABLE, UNKNOWN, end_unknown, finish, outcome_unknown, say
+from syncd.ledger.store.operation_states import (
+    TABLE,
+    UNKNOWN,
+    Stored,
+    end_unknown,
+    finish,
+    outcome_unknown,
+    say,
+)
 from syncd.ledger.store.restored import why_not_sent
 from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
-_Stored = TypeVar("_Stored", OperationRow, OperationRecord)
 WAITED_FOR = timedelta(days=1)
 """How long a parked operation holds back the operations that need it."""
-_REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 
 
 def record(
@@ -90,7 +103,7 @@ def _replace_waiting(
         if row.op_class != OperationClass.STATE:
             after.append(row)
         # under way, or the same decision: a place has one open operation at most
-        elif row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
+        elif row.state not in UNSENT_STATES or (op and means_the_same(op, row)):
             busy.add(place)
             after.append(row)
         else:
@@ -256,10 +269,9 @@ def incidents_with_work(session: Session) -> list[str]:
     return list(session.connection().scalars(_WITH_WORK))
 
 
-_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 _WITH_WORK = (
     columns(col(OperationRow.incident_id))
-    .where(col(OperationRow.state).in_([literal(str(state)) for state in _AT_WORK]))
+    .where(col(OperationRow.state).in_([literal(str(state)) for state in WORKING_STATES]))
     .distinct()
     .order_by(col(OperationRow.incident_id))
 )
@@ -330,7 +342,7 @@ _ENDED_SINCE = Prepared(
 )
 
 
-def untried(rows: Iterable[_Stored]) -> dict[str, _Stored]:
+def untried(rows: Iterable[Stored]) -> dict[str, Stored]:
     """Return the once-operations among these that wait and never left, by key."""
     waiting = (OperationState.PENDING, OperationState.HELD)
     return {

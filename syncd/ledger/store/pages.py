@@ -34,8 +34,7 @@ from syncd.ledger.store.snapshots import (
     save_notes,
     tickets_by_issue_in,
 )
-from syncd.ledger.store.tables import IncidentRow, TicketRow
-from syncd.ledger.store.unseen_writes import IssueRow
+from syncd.ledger.store.tables import IncidentRow, IssueRow, TicketRow
 from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
 

@@ -25,10 +25,16 @@ from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.loaded_rules import changed_rules, values_before
 from syncd.ledger.store.loading import load, record_of, select_records
-from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, WaiverRow
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    DutyIssueRow,
+    DutyRow,
+    IncidentRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
 from syncd.policy.case import ClosedBy, ItemState
-
-DutyIssueRow = PostmortemRow | ActionItemRow
 
 GENERATIONS = 5
 """How many merges of merges are followed; a circle of merges must end somewhere."""

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Restriction, stub_title
 from syncd.domain.mail import KEYS, concerns_no_incident
-from syncd.domain.operation import OPEN_STATES, Kind, OperationState
+from syncd.domain.operation import OPEN_STATES, UNSENT_STATES, Kind, OperationState
 from syncd.domain.ticket import Comment
 from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.tables import (
@@ -29,16 +29,14 @@ from syncd.ledger.store.tables import (
 )
 from syncd.policy.communications.texts import without_words
 from syncd.policy.lines import comments_without_words
+from syncd.policy.postmortem.facts_in_comments import WITHHELD
+from syncd.policy.postmortem.waiver_labels import BY_LABEL
 
 AGAIN = "again"
 """A key in `rendered`: the operation must be rendered anew before it leaves."""
 PRIVATE = "restricted"
 """A key in a create's `meaning`: its text is read when it leaves, and is never stored."""
 
-FROM_JIRA = "jira"
-"""The source of a waiver that a label in Jira gave."""
-SEE_COMMENT = "see the comment"
-"""The text that replaces a waiver's reason, if the reason was a comment on a restricted incident."""
 
 _TEXTS = (
     Kind.MIRROR_NOTE,
@@ -48,7 +46,6 @@ _TEXTS = (
     Kind.COMMENT_ON_TICKET,
     Kind.POST_CHAT,
 )
-_WAITING = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 _KEPT = ("project", "issuetype", "security")
 
 
@@ -122,9 +119,9 @@ def _withhold_all(session: Session, row: IncidentRow, now: datetime) -> None:
 
 def _withhold_waivers(session: Session, incident_id: str) -> None:
     # the reason of a waiver by label is the person's comment on the ticket
-    query = select(WaiverRow).where(WaiverRow.incident_id == incident_id, WaiverRow.source == FROM_JIRA)
+    query = select(WaiverRow).where(WaiverRow.incident_id == incident_id, WaiverRow.source == BY_LABEL)
     for waiver in session.exec(query).all():
-        waiver.reason = SEE_COMMENT
+        waiver.reason = WITHHELD
         session.add(waiver)
 
 
@@ -137,7 +134,7 @@ def _withhold_from_mails_of_several(session: Session) -> None:
         rendered = operation.rendered
         if rendered is None:
             continue
-        digest = concerns_no_incident(operation.incident_id) and operation.state in _WAITING
+        digest = concerns_no_incident(operation.incident_id) and operation.state in UNSENT_STATES
         if digest or rendered.get("tells"):
             operation.rendered = {AGAIN: True}
             session.add(operation)
@@ -173,7 +170,7 @@ def withhold_duty_issue(session: Session, duty_issue: PostmortemRow | ActionItem
 def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
     row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
     # a waiting copy of a text must not leave any more
-    if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
+    if (row.kind in _TEXTS or row_of_a_table) and row.state in UNSENT_STATES:
         operation_states.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # our own comments on postmortems and items hold no text of the incident, so their text may stay
     ours = row.kind in (Kind.COMMENT_ON_POSTMORTEM, Kind.COMMENT_ON_ACTION_ITEM)

@@ -26,11 +26,10 @@ from syncd.ledger.store import audit
 from syncd.ledger.store.names import log_after_commit, names_in
 from syncd.ledger.store.operation_states import free_parked
 from syncd.ledger.store.restrict import lift, restrict, texts_withheld, ticket_texts_withheld
-from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.tables import ActionItemRow, IncidentRow, IssueRow, PostmortemRow, TicketRow
 from syncd.ledger.store.unseen_writes import forget_shown, forget_shown_incident
 from syncd.policy.ticket.status import with_left
 
-IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
 """How far a read of Jira may lag behind Jira's writes."""
 Intake = Callable[[Incident, str | None, bool, bool], tuple[Incident, Restriction | None]]

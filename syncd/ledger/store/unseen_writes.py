@@ -32,6 +32,7 @@ from syncd.ledger.store.loading import get
 from syncd.ledger.store.tables import (
     ActionItemRow,
     IncidentRow,
+    IssueRow,
     PostmortemRow,
     TicketRow,
     UnseenWriteRow,
@@ -46,7 +47,6 @@ LOOKS = 2
 SENDS = 2
 """How often syncd sends a write that has no effect before it parks it."""
 
-IssueRow = TicketRow | PostmortemRow | ActionItemRow
 Shown = Callable[[str], str | None]
 """Given a place, return a hash of the value that a read shows there, None if the read does not hold it."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import OperationState, Target
+from syncd.domain.operation import WORKING_STATES, Target
 from syncd.ledger.database.connection import OneView, Transactions
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
@@ -30,9 +30,6 @@ from syncd.ledger.store.tables import (
 from syncd.ledger.views.report_facts import of_team
 from syncd.ledger.views.status import doubles_data
 from syncd.policy.restricted import ASPECT
-
-WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-"""The states of operations that wait and need no person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ _OPEN = (
 )
 _OLDEST = (
     columns(col(OperationRow.decided_at))
-    .where(col(OperationRow.state).in_([literal(str(state)) for state in WAITING]))
+    .where(col(OperationRow.state).in_([literal(str(state)) for state in WORKING_STATES]))
     .order_by(col(OperationRow.decided_at))
     .limit(1)
 )
@@ -142,7 +139,7 @@ ASKED_AT_ONCE = 1000
 
 def _waits(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return whether an operation of the incident waits that meets the conditions."""
-    states = [literal(str(state)) for state in WAITING]
+    states = [literal(str(state)) for state in WORKING_STATES]
     mine = col(OperationRow.incident_id) == col(IncidentRow.id)
     return exists().where(mine, col(OperationRow.state).in_(states), *conditions)
 

@@ -18,6 +18,7 @@ from syncd.ledger.store.cases import unclaimed_targets
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.postmortems import merged_source_rows, waivers_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.views.report_facts import of_team
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def incidents_resolved(ledger: Transactions, since: datetime, until: datetime, t
     query = select(IncidentRow.id).where(
         col(IncidentRow.resolved_at) >= since,
         col(IncidentRow.resolved_at) < until,
-        col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team,
+        of_team(team),
         col(IncidentRow.restricted).is_(False),
     )
     with ledger.read() as session:

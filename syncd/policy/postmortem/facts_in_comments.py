@@ -30,7 +30,7 @@ CORRECTED = "corrected"
 SAID = "said"
 """The key of people's words beside the facts; the operation is not derived from them."""
 WITHHELD = "see the comment"
-"""The words of a rebuilt decision whose comment has none, such as a restricted incident's."""
+"""The reason of a decision whose words may not be kept (a restricted incident), or stand nowhere."""
 
 
 class DutyStated(Value):

@@ -20,7 +20,8 @@ from syncd.policy.marks import is_persons
 from syncd.policy.time.working_time import at_local
 
 LABEL = "waived"
-SOURCE = "jira"
+BY_LABEL = "jira"
+"""The source of a waiver that a label in Jira gave."""
 WITHOUT_A_DAY = timedelta(days=14)
 """How long a waiver lasts whose comment names no day to come that syncd can read."""
 BEFORE_THE_LABEL = timedelta(hours=1)
@@ -41,7 +42,7 @@ def label_waivers(
     if state is None or issue is None or now is None or not state.in_sight:
         return Decision(), case.waivers
     own = [waiver for waiver in case.waivers if waiver.subject == _subject(state)]
-    given = [waiver for waiver in own if waiver.source == SOURCE and waiver.ended_at is None]
+    given = [waiver for waiver in own if waiver.source == BY_LABEL and waiver.ended_at is None]
     labelled = LABEL in {label.casefold() for label in issue.labels}
     if not labelled:
         ended = tuple(
@@ -98,7 +99,7 @@ def _given(
         reason=reason,
         by=" and ".join(person.name or person.id for person in people),
         at=at,
-        source=SOURCE,
+        source=BY_LABEL,
     )
 
 

@@ -18,6 +18,7 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
 from syncd.domain.operation.keys import comment_key
+from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.restricted import KEPT, STUB, is_stub
 from syncd.policy.severity import Severity, decide_severity
@@ -121,16 +122,23 @@ def decide_arrived(case: Case) -> Decision:
     ticket = case.ticket
     if not case.attempted or ticket is None or ticket.issue is None:
         return Decision()
-    issue = ticket.issue
-    showing: dict[str, JsonValue] = {
+    arrived = {
+        name: value
+        for name, value in shown_values(ticket.issue).items()
+        if value and case.attempted.get(name) == value
+    }
+    return Decision(
+        agreed={name: value for name, value in arrived.items() if ticket.agreed.get(name) != value}
+    )
+
+
+def shown_values(issue: Issue) -> dict[str, JsonValue]:
+    """Return the values of the fields that an edit sets, as a ticket shows them."""
+    return {
         "summary": issue.summary,
         "assignee": issue.assignee.id if issue.assignee else None,
         "priority": issue.priority.id if issue.priority else None,
     }
-    arrived = {name: value for name, value in showing.items() if value and case.attempted.get(name) == value}
-    return Decision(
-        agreed={name: value for name, value in arrived.items() if ticket.agreed.get(name) != value}
-    )
 
 
 def _reason_to_leave(aspect: Aspect, touched: bool) -> str | None:

@@ -209,6 +209,10 @@ class ActionItemRow(SQLModel, table=True):
     moved_by: str | None = None
 
 
+DutyIssueRow = PostmortemRow | ActionItemRow
+IssueRow = TicketRow | DutyIssueRow
+
+
 class DutyRow(SQLModel, table=True):
     """One clock of a duty (`syncd.domain.duty.Duty`); the duty arose from the incident `incident_id`."""
 
