@@ -5,71 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rig import Rig, mapping
 
+from engine.postmortem_rig import (
+    ALIPAY,
+    BLUBANK,
+    COMMANDERS,
+    ME,
+    SERVICES,
+    later,
+    live,
+    on,
+    owner,
+    postmortem,
+    postmortems,
+    team,
+    text,
+)
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.config.templates.templates import Templates
-from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.sandbox import dump, faults
-from syncd.sandbox.cast import BOT_EMAIL
-
-ME = "Amara Osei"
-ALIPAY, BLUBANK = "Alipay Integration", "BluBank Integration"
-COMMANDERS = "QRPay incident commanders"
-HALF_AN_HOUR = 1830.0
-
-SERVICES = {
-    ALIPAY: {"component": ALIPAY, "owner": "mei.tanaka@qrpay.example"},
-    BLUBANK: {"component": BLUBANK, "owner": "tomasz.wojcik@qrpay.example"},
-    "Core QRPay Web": {},
-}
-
-
-def team(**changes: Any) -> Any:
-    """QRPay's mapping with postmortems switched on."""
-    postmortem = {"mode": "enforce", "template": "qrpay/postmortem.j2", **changes.pop("postmortem", {})}
-    return (mapping(**{"services": SERVICES, "postmortem": postmortem, **changes}),)
-
-
-def on(make_rig: Any, preset: Any = None, **changes: Any) -> Rig:
-    """A rig with the shipped templates, after its first quiet cycle."""
-    options = {"preset": preset, "sender": BOT_EMAIL} if preset else {"sender": BOT_EMAIL}
-    rig: Rig = make_rig(mappings=team(**changes), renderer=TicketRenderer(Templates()), **options)
-    rig.cycle()
-    return rig
-
-
-def postmortems(rig: Rig) -> list[dict[str, Any]]:
-    issues = dump.whole(rig.world)["jira"]["issues"]
-    return [issue for issue in issues if issue["fields"]["summary"].startswith("Postmortem")]
-
-
-def postmortem(rig: Rig) -> dict[str, Any]:
-    (found,) = postmortems(rig)
-    return found
-
-
-def text(rig: Rig) -> str:
-    return str(postmortem(rig)["fields"]["description"])
-
-
-def live(rig: Rig, service: str = ALIPAY, priority: str = "P2", **more: Any) -> Any:
-    """An incident that was acknowledged, talked about and resolved just now."""
-    people = rig.world.pagerduty
-    made = people.trigger(service, more.pop("title", "Latency above 2 s"), priority=priority, **more)
-    rig.cycle()
-    people.acknowledge(made.id, ME)
-    people.note(made.id, "Traffic goes to the backup provider.", ME)
-    rig.settle(2)
-    people.resolve(made.id, ME)
-    rig.settle(2)
-    return made
-
-
-def later(rig: Rig, seconds: float = HALF_AN_HOUR) -> None:
-    rig.cycle(seconds)
-    rig.settle(2)
 
 
 def test_it_is_made_half_an_hour_after_the_resolve_with_all_that_belongs_to_it(make_rig: Any) -> None:
@@ -215,46 +169,6 @@ def test_in_mode_report_nothing_is_written_and_it_stands_in_the_status(make_rig:
         row = session.get(IncidentRow, made.id)
         assert row is not None
         assert "make the postmortem" in " ".join(row.dry_run_notes)
-
-
-def test_a_merged_incident_s_postmortem_is_the_target_s_at_the_higher_severity(make_rig: Any) -> None:
-    rig = on(make_rig)
-    people = rig.world.pagerduty
-    source = people.trigger(ALIPAY, "Symptom", priority="P1")
-    target = people.trigger(BLUBANK, "Cause", priority="P4")
-    rig.settle(2)
-    people.merge(target.id, [source.id], ME)
-    rig.settle(3)
-    people.resolve(target.id, ME)
-    later(rig)
-    assert postmortem(rig)["fields"]["summary"] == "Postmortem: Cause"
-    assert "* Severity: SEV0" in text(rig)
-    nothing_more_is_written(rig)
-
-
-def test_a_merge_of_a_merge_brings_its_postmortem_along(make_rig: Any) -> None:
-    rig = on(make_rig)
-    people = rig.world.pagerduty
-    first = people.trigger(ALIPAY, "Symptom", priority="P1")
-    second, target = (
-        people.trigger(ALIPAY, "More", priority="P4"),
-        people.trigger(BLUBANK, "Cause", priority="P4"),
-    )
-    rig.settle(2)
-    people.merge(second.id, [first.id], ME)
-    rig.settle(2)
-    people.merge(target.id, [second.id], ME)
-    rig.settle(3)
-    people.resolve(target.id, ME)
-    later(rig)
-    assert postmortem(rig)["fields"]["summary"] == "Postmortem: Cause"
-    assert "* Severity: SEV0" in text(rig)
-    nothing_more_is_written(rig)
-
-
-def owner(rig: Rig) -> Any:
-    assignee = postmortem(rig)["fields"]["assignee"]
-    return assignee and assignee["displayName"]
 
 
 def test_the_commander_of_the_schedule_at_the_resolve_owns_it(make_rig: Any) -> None:

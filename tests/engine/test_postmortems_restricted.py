@@ -6,8 +6,8 @@ from typing import Any
 
 from rig import Rig
 
+from engine.postmortem_rig import later, live, on, postmortem
 from engine.test_lifecycle import nothing_more_is_written
-from engine.test_postmortems import later, live, on, postmortem
 from syncd.sandbox import dump, faults
 
 SECRET = "Ana Reyes' card was leaked"

@@ -6,8 +6,10 @@ import pytest
 from ledger_cast import NOW, incident, issue, later, save_incident, ticket
 
 from syncd.domain.incident import IncidentStatus, LogEntry, Note
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.open import Ledger
+from syncd.ledger.store.cases import merged_sources_in
 from syncd.ledger.store.change_queue import (
     change_notices_of_in,
     incidents_with_notices,
@@ -15,7 +17,7 @@ from syncd.ledger.store.change_queue import (
     unfinished_in,
 )
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
-from syncd.ledger.store.membership import entries_of
+from syncd.ledger.store.membership import entries_of, known_state_changes, member_of
 from syncd.ledger.store.postmortems import log_of, save_log
 from syncd.ledger.store.snapshots import (
     save_issue,
@@ -162,6 +164,28 @@ def test_the_log_keeps_the_merge_also_after_the_incident_is_open_again(ledger: L
     save_log(ledger, "P1", [merge], 11)
     assert log_of(stored(ledger)) == (merge,)
     assert [entry.merged_into for entry in entries_of(stored(ledger))] == ["P2"]
+
+
+def test_what_a_log_told_of_a_merge_stays_known_when_the_incident_changes_and_its_log_is_unread(
+    ledger: Ledger,
+) -> None:
+    team = {"team": "QRPay", "enforce_from": "2026-11-01", "jira": {"project": "OPS"}}
+    rules = Mapping.model_validate(team | {"services": {"Payments": {}}})
+    entry = LogEntry(id="R1", kind="resolve", at=later(60), incident_id="P1", merged_into="P2")
+    again = LogEntry(id="R2", kind="resolve", at=later(180), incident_id="P1")
+    with ledger.write() as session:
+        merged = incident(RESOLVED, resolved_at=later(60), merged_into="P2")
+        save_incident(session, merged, 10, NOW, "QRPay")
+    shown = incident(RESOLVED, resolved_at=later(180))
+    for seq, log, title in ((20, [entry], "Late"), (40, [entry, again], "Very late")):
+        save_log(ledger, "P1", log, seq - 5)
+        with ledger.write() as session:
+            assert save_incident(session, shown.model_copy(update={"title": title}), seq, NOW, "QRPay")
+        with ledger.read() as session:
+            (source,) = merged_sources_in(session, "P2")
+        assert known_state_changes(source, source.as_read) is None
+        member = member_of(source, source.as_read, rules, rules.services["Payments"])
+        assert (member.merged_at, member.parted_at) == (later(60), later(180))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.postmortems import GENERATIONS, merged_source_rows
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_ups.membership import Ends, source_of, spans_over
-from syncd.policy.postmortem.merged_sources import Member
+from syncd.policy.postmortem.merged_sources import Member, latest_merge
 from syncd.policy.time.state_changes import Entry, state_changes_of
 
 
@@ -145,12 +145,12 @@ def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
 
 
 def member_of(row: IncidentRecord, incident: Incident, mapping: Mapping, section: ServiceSection) -> Member:
-    """Return a merged incident of a team for the verdicts of its target."""
+    """Return an incident of a team that is or was merged, for the verdicts of its target."""
     return Member(
         incident=incident,
         into=row.was_merged_into or "",
         severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
-        state_changes=known_state_changes(row, incident),
+        state_changes=None if row.log is None else state_changes_of(list(entries_of(row)), incident),
         mapping=mapping,
         section=section,
         exercise=row.exercise is not None,
@@ -159,9 +159,9 @@ def member_of(row: IncidentRecord, incident: Incident, mapping: Mapping, section
 
 def merged_at_in(row: IncidentRow) -> datetime:
     """Return when a merged incident was merged (UTC), by its log, else by its resolve."""
-    merges = [entry.at for entry in entries_of(row) if entry.merged_into == row.merged_into]
+    merges = (entry.at for entry in entries_of(row) if entry.merged_into == row.merged_into)
     incident = Incident.model_validate(row.snapshot)
-    return max(merges, default=incident.over_since or incident.created_at)
+    return latest_merge(incident, merges) or incident.created_at
 
 
 def known_state_changes(

@@ -1,7 +1,8 @@
 """Decide what merges bring to their target: the severity that counted for each source, and in which time.
 
 The times at PagerDuty decide. A source that is opened again is none any more: it counts on its own. What was
-merged into a source counts for the target from the later of both merges on.
+merged into a source counts for the target from the later of both merges on. A source that was opened again
+brings nothing where its log does not tell when it was merged.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from syncd.domain.history import SeverityPeriod, StateChange
-from syncd.domain.incident import Incident
+from syncd.domain.incident import MERGED, Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.policy.case import Case, MergedSource, Rulebook
@@ -21,8 +22,8 @@ from syncd.policy.postmortem.owed import worst_at
 class Member(NamedTuple):
     """An incident that is merged into the incident `into`, or was until it was opened again.
 
-    `mapping` and `section` are the rules of its own team. `state_changes` are None if its log was not read.
-    An `exercise` owes nothing.
+    `mapping` and `section` are the rules of its own team. `state_changes` are those of its log as last read,
+    which may lack the latest ones; None if the log was never read. An `exercise` owes nothing.
     """
 
     incident: Incident
@@ -34,16 +35,35 @@ class Member(NamedTuple):
     exercise: bool = False
 
     @property
-    def merged_at(self) -> datetime:
-        """When it was merged (UTC); PagerDuty keeps the time of the resolve if it was resolved before."""
-        merges = [change.at for change in self.state_changes or () if change.merged_into == self.into]
-        return max(merges, default=self.incident.over_since or self.incident.created_at)
+    def merged_at(self) -> datetime | None:
+        """When it was merged (UTC), None if it left the merge and its log does not tell the merge."""
+        merges = (change.at for change in self.state_changes or () if change.merged_into == self.into)
+        return latest_merge(self.incident, merges)
 
     @property
     def parted_at(self) -> datetime | None:
-        """When it was opened again after the merge (UTC), None if it was not."""
-        later = (change for change in self.state_changes or () if change.at >= self.merged_at)
-        return next((change.at for change in later if change.kind == "reopened"), None)
+        """When it was opened again after the merge (UTC), at the latest; None if it was not."""
+        merged_at = self.merged_at
+        if merged_at is None:
+            return None
+        for change in self.state_changes or ():
+            if change.kind == "reopened" and change.at >= merged_at:
+                return change.at
+        # the log does not reach that far, but the incident shows a later state without the merge
+        changed_at = self.incident.over_since or self.incident.status_changed_at
+        left = self.incident.state != MERGED and changed_at is not None and changed_at > merged_at
+        return changed_at if left else None
+
+
+def latest_merge(incident: Incident, told: Iterable[datetime]) -> datetime | None:
+    """Return when an incident was last merged (UTC), None if it is merged no more and its log tells no merge.
+
+    `told` are its merges by its log as last read. PagerDuty keeps the time of the resolve of an incident that
+    was resolved before the merge.
+    """
+    # a log from before another merge into the same incident tells the earlier merge only
+    shown = (incident.over_since,) if incident.state == MERGED else ()
+    return max((at for at in (*told, *shown) if at is not None), default=None)
 
 
 def merged_sources(target: str, members: Iterable[Member], now: datetime) -> tuple[MergedSource, ...]:
@@ -51,13 +71,16 @@ def merged_sources(target: str, members: Iterable[Member], now: datetime) -> tup
     by_id = {member.incident.id: member for member in members}
     sources = []
     for member in by_id.values():
-        times = [(each.merged_at, each.parted_at) for each in _way(member, target, by_id)]
-        merged_at = max((merged for merged, _ in times), default=None)
-        until = min((parted for _, parted in times if parted is not None), default=None)
-        # it was opened again before the incident into which it was merged became a source
-        if merged_at is None or (until is not None and until <= merged_at):
+        way = _way(member, target, by_id)
+        merges = [each.merged_at for each in way if each.merged_at is not None]
+        if not merges or len(merges) < len(way):
             continue
-        severity = _severity(member, now)
+        merged_at = max(merges)
+        until = min((each.parted_at for each in way if each.parted_at is not None), default=None)
+        # it was opened again before the incident into which it was merged became a source
+        if until is not None and until <= merged_at:
+            continue
+        severity = _severity(member, merges[0], now)
         sources.append(
             MergedSource(
                 id=member.incident.id,
@@ -82,7 +105,7 @@ def _way(member: Member, target: str, by_id: dict[str, Member]) -> list[Member]:
     return way
 
 
-def _severity(member: Member, now: datetime) -> str:
+def _severity(member: Member, merged_at: datetime, now: datetime) -> str:
     """Return the worst severity that counted for a source at its merge, by its own team's rules."""
     case = Case(
         incident=member.incident,
@@ -91,4 +114,4 @@ def _severity(member: Member, now: datetime) -> str:
         now=now,
     )
     book = Rulebook.without_project(member.mapping, member.section)
-    return worst_at(case, book, member.merged_at)
+    return worst_at(case, book, merged_at)
