@@ -270,6 +270,15 @@ def test_a_ticket_without_an_assignee_gets_the_first_responder() -> None:
     assert said(decision) == []
 
 
+def test_a_ticket_whose_assignee_a_person_took_away_stays_so_until_the_incident_changes() -> None:
+    assert decide(incident(), issue(assignee=None)) == Decision()
+    decision = decide(incident(assignees=(BEN,)), issue(assignee=None))
+    assert edits(decision) == {"assignee": {"accountId": "acc-ben"}}
+    assert said(decision) == [
+        "assignee: syncd replaced this, because the incident changed. Before, the ticket said: nobody"
+    ]
+
+
 def test_a_resolve_keeps_the_assignee() -> None:
     over = incident(status="resolved")
     assert over.assignees == ()

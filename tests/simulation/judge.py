@@ -20,7 +20,7 @@ from simulation.judge_chat import chat_complaints
 from simulation.judge_mails import mail_complaints, silence_complaints
 from simulation.judge_papers import duty_issue_complaints
 from simulation.judge_runbooks import runbook_complaints
-from simulation.people import tickets
+from simulation.people import responder, tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET
 from syncd.domain.operation import op_of, ticket_key
@@ -212,17 +212,10 @@ class Judge:
                 f"priority of {issue.key} is {shown}, {incident.id} has {self._priority(incident)}"
             )
         if incident.is_open and not self._touched(incident.id, "assignee") and not self.plan.timeouts:
-            expected = self._account(incident)
+            expected = responder(self.world, incident)
             assignee = site.people[values["assignee"]].name if values.get("assignee") else None
             if assignee != expected:
                 self.losses.append(f"{issue.key} is assigned to {assignee}, not to {expected}")
-
-    def _account(self, incident: Incident) -> str:
-        users = self.world.pagerduty.account.users
-        people = [users[user].name for user, _ in incident.assignments]
-        # Jonas has a closed Jira account and Hannah has none: neither can be assigned.
-        able = [name for name in people if name not in ("Jonas Lindqvist", "Hannah Weiss")]
-        return (able or ["Priya Raman"])[0]
 
     def _count_marks(self) -> Counter[str]:
         marks: Counter[str] = Counter()

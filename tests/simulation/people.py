@@ -280,11 +280,29 @@ class People:
         rows = self.ledger.fetch("select cast(agreed as text) from ticket where incident_id = ?", incident)
         states = "select state from operation where incident_id = ? and op_class = 'state'"
         busy = any(state in OPEN for (state,) in self.ledger.fetch(states, incident))
-        record = self.world.pagerduty.find(incident)
-        state = "merged" if record.merged_into else record.status
-        side = {"state": state, "summary": record.title}.get(aspect)
         agreed = json.loads(rows[0][0]).get(aspect) if rows else None
-        return bool(rows) and not busy and (agreed == side if side else agreed is not None)
+        if busy or agreed is None:
+            return False
+        record = self.world.pagerduty.find(incident)
+        if aspect == "assignee":
+            # PagerDuty removes the assignments at the resolve, and the ticket keeps its assignee
+            return not record.assignments or agreed in self._ids_of(responder(self.world, record))
+        state = "merged" if record.merged_into else record.status
+        return bool(agreed == {"state": state, "summary": record.title}[aspect])
+
+    def _ids_of(self, name: str) -> set[str]:
+        """Return what Jira calls a person: Cloud by the account's id, Data Center by the user name."""
+        people = self.world.jira.site.people.values()
+        return {ident for each in people if each.name == name for ident in (each.account_id, each.username)}
+
+
+def responder(world: World, incident: Incident) -> str:
+    """Return the name of the person who should have the ticket of an open incident."""
+    users = world.pagerduty.account.users
+    names = [users[user].name for user, _ in incident.assignments]
+    # Jonas has a closed Jira account and Hannah has none: neither can be assigned
+    able = [name for name in names if name not in ("Jonas Lindqvist", "Hannah Weiss")]
+    return (able or ["Priya Raman"])[0]
 
 
 def tickets(world: World, incident: str) -> list[Issue]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loguru import logger
@@ -20,8 +21,12 @@ from turns import turn
 
 from simulation import strikes
 from simulation.__main__ import Total, judged, report
-from simulation.plan import ACTS, ALWAYS, CLAIMED, Plan, make_plan
+from simulation.judge import Judge
+from simulation.mutations import MUTATIONS
+from simulation.people import tickets
+from simulation.plan import ACTS, ALWAYS, CLAIMED, Act, Plan, make_plan
 from simulation.play import played
+from simulation.strikes import Window
 
 ROOT = Path(__file__).parents[2]
 RING = 1_000
@@ -103,6 +108,34 @@ def test_a_service_is_renamed_back_only_after_its_first_renaming_which_waits_for
         names = [service.name for service in ending.world.pagerduty.account.services.values()]
     assert name in names
     assert f"{name} v2" not in names
+
+
+def cleared(*acts: Act, **plan: Any) -> Plan:
+    """Return a history in which a person takes the assignee of a ticket away, in the sixth minute."""
+    trigger = {"service": CLAIMED[0], "title": "T", "assignees": ["Mei Tanaka"]}
+    first, last = Act(10.0, 0, "trigger", trigger), Act(330.0, 0, "assign", {"to": None})
+    return Plan(seed=1, acts=(first, *acts, last), calm=400.0, **plan)
+
+
+@pytest.mark.parametrize("edition", ["cloud", "datacenter"])
+def test_a_cleared_assignee_stays_unless_the_incident_changed(edition: str) -> None:
+    with played(cleared(edition=edition)) as ending:
+        assert [touch.at_rest for touch in ending.people.touches] == [True]
+        assert Judge(ending).complaints == []
+    with MUTATIONS["forgets_agreements"](), played(cleared(edition=edition)) as ending:
+        (complaint,) = Judge(ending).complaints
+    assert complaint.startswith("overwritten: assignee of OPS-1 is 'Mei Tanaka'; a person set None at ")
+
+
+def test_a_change_of_the_incident_that_syncd_has_not_seen_yet_comes_after_a_persons_choice() -> None:
+    reassign = Act(100.0, 0, "reassign", {"to": "Amara Osei"})
+    unseen = Window(95.0, 380.0, "refused", "pagerduty", None, 1.0)
+    with played(cleared(reassign, windows=(unseen,))) as ending:
+        assert [touch.at_rest for touch in ending.people.touches] == [False]
+        assert Judge(ending).complaints == []
+        (ticket,) = tickets(ending.world, ending.people.ids[0])
+    # syncd says what it replaced
+    assert "Before, the ticket said: nobody" in "".join(comment.body for comment in ticket.comments)
 
 
 CAUGHT = {
