@@ -168,7 +168,7 @@ def test_comments_beyond_those_that_an_issue_shows_are_copied_and_followed_too(h
     nothing_more_is_written(house)
 
 
-def test_a_flood_is_copied_up_to_thirty_texts_and_said_once(house: Rig) -> None:
+def test_a_flood_is_copied_up_to_thirty_texts_and_said_once_and_the_rest_follows(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     for number in range(40):
@@ -178,6 +178,7 @@ def test_a_flood_is_copied_up_to_thirty_texts_and_said_once(house: Rig) -> None:
     assert sum("robot" in text for text in said) == 30
     assert sum("more than 30" in text for text in said) == 1
     house.settle(25)
+    assert sum("robot" in text for text in comments(house)) == 40
     house.world.pagerduty.note(made.id, "a person again", "Amara Osei")
     house.settle(2)
     assert any("a person again" in comment for comment in comments(house))

@@ -76,15 +76,15 @@ def test_a_direction_that_is_switched_off_is_left() -> None:
 # Floods
 
 
-def flood(count: int, seconds: float = 10.0) -> Case:
-    """So many notes, one every `seconds`."""
+def flood(count: int, seconds: float = 10.0, now: float = 599.0) -> Case:
+    """So many notes, one every `seconds`, as seen `now` seconds after the first."""
     notes = tuple(
         note(f"text {number}", number).model_copy(
             update={"created_at": NOW + timedelta(seconds=number * seconds)}
         )
         for number in range(count)
     )
-    return case(notes=notes)
+    return case(notes=notes, now=NOW + timedelta(seconds=now))
 
 
 def copied(decision: Decision) -> int:
@@ -94,16 +94,26 @@ def copied(decision: Decision) -> int:
 def test_thirty_texts_in_ten_minutes_are_copied_and_not_one_more() -> None:
     assert copied(decide_mirror(flood(30), book())) == 30
     decision = decide_mirror(flood(45), book())
-    assert copied(decision) == MOST_TEXTS
+    assert (copied(decision), decision.again) == (MOST_TEXTS, 1.0)
     (words,) = said(decision)
     assert "more than 30 texts within 10 minutes" in words
+
+
+def test_what_a_flood_holds_back_follows_thirty_texts_in_ten_minutes() -> None:
+    assert copied(decide_mirror(flood(75, now=600), book())) == MOST_TEXTS + 1
+    # the 31st to the 60th take their turns 10 minutes after the first thirty
+    decision = decide_mirror(flood(75, now=890), book())
+    assert (copied(decision), decision.again) == (2 * MOST_TEXTS, 310.0)
+    assert decide_mirror(flood(75, now=1340), book()).again is None
+    assert copied(decide_mirror(flood(75, now=1340), book())) == 75
+    assert said(decide_mirror(flood(75, now=1340), book())) == []
 
 
 def test_the_notice_comes_once_a_flood() -> None:
     first = decide_mirror(flood(35), book())
     once = {op.key for op in first.operations}
     later = flood(45).model_copy(update={"once": frozenset(once)})
-    assert decide_mirror(later, book()) == Decision()
+    assert decide_mirror(later, book()) == Decision(again=1.0)
 
 
 def test_many_texts_over_a_longer_time_are_no_flood() -> None:
@@ -111,12 +121,12 @@ def test_many_texts_over_a_longer_time_are_no_flood() -> None:
 
 
 def test_after_a_flood_copying_goes_on_with_what_is_new() -> None:
-    stormy = flood(60)
+    stormy = flood(60, now=1300)
     assert stormy.notes
     late = note("people again", 99).model_copy(update={"created_at": NOW + timedelta(seconds=1300)})
     decision = decide_mirror(stormy.model_copy(update={"notes": (*stormy.notes, late)}), book())
     assert [op.key for op in decision.operations if op.kind is Kind.MIRROR_NOTE][-1] == "note/N99"
-    assert copied(decision) == MOST_TEXTS + 1
+    assert copied(decision) == 61
 
 
 def test_both_sides_count_together_and_our_own_copies_do_not() -> None:
@@ -125,11 +135,13 @@ def test_both_sides_count_together_and_our_own_copies_do_not() -> None:
         comment(f"said {number}", number).model_copy(update={"created_at": NOW + timedelta(seconds=number)})
         for number in range(20)
     )
-    both = case(None, ticket(issue(comments=comments)), notes=notes)
+    both = case(None, ticket(issue(comments=comments)), notes=notes, now=NOW + timedelta(seconds=300))
     assert copied(decide_mirror(both, book())) == MOST_TEXTS
     pairs = tuple(MirrorPair(origin="note", note_id=f"N{n}", comment_id=f"C{n}") for n in range(20))
     assert decide_mirror(both.model_copy(update={"pairs": pairs}), book()) == Decision()
 
 
 def test_catching_up_is_no_flood() -> None:
-    assert copied(decide_mirror(untracked(notes=flood(100, 60).notes), book())) == 100
+    late = NOW + timedelta(days=1)
+    assert copied(decide_mirror(untracked(notes=flood(100, 60).notes, now=late), book())) == 100
+    assert decide_mirror(untracked(notes=flood(100).notes, now=late), book()).again is None

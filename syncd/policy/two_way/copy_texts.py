@@ -4,16 +4,15 @@ QRPay runbook, "Roles": the scribe documents the timeline in the incident ticket
 syncd's own texts: their ids stand in `mirror_link`, or they carry the mark of an operation whose outcome is
 unknown. syncd copies nothing of a restricted incident.
 
-More than 30 texts within 10 minutes come from a robot. syncd never copies the texts beyond these, and
-comments on the ticket once for each such flood. It copies again when a text has fewer than 30 others in the
-10 minutes before it. The times of writing count, so that catching up after a day is no flood.
+More than 30 texts within 10 minutes come from a robot. syncd copies 30 of an incident within 10 minutes; the
+others wait their turn, because a person's text may be among them, and syncd comments on the ticket once for
+each such flood. The times of writing count, so that catching up after a day is no flood.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Container, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
@@ -50,11 +49,15 @@ def decide_mirror(case: Case, book: Rulebook) -> Decision:
     notes = foreign_notes(case) if book.mapping.two_way.notes else ()
     comments = foreign_comments(case) if book.mapping.two_way.comments else ()
     texts = [_text(text) for text in (*notes, *comments)]
-    flood = _beyond(texts)
+    turns = _turns(texts)
     new = [text for text in texts if (text.side, text.id) not in copied and text.key not in case.once]
-    held = sorted((text for text in new if text.key in flood), key=_order)
-    copies = tuple(_copy(case, text) for text in new if text.key not in flood)
-    return Decision(operations=(*copies, *_notices(case, held)))
+    delayed = sorted((text for text in texts if turns[text.key] > text.at), key=_order)
+    # without a present moment no rule waits
+    now = case.now or max(turns.values(), default=case.incident.created_at)
+    waits = {text.key for text in delayed if turns[text.key] > now} & {text.key for text in new}
+    copies = tuple(_copy(case, text) for text in new if text.key not in waits)
+    again = min(((turns[key] - now).total_seconds() for key in waits), default=None)
+    return Decision(operations=(*copies, *_notices(case, delayed, waits)), again=again)
 
 
 def _text(text: ForeignText) -> _Text:
@@ -66,27 +69,22 @@ def _order(text: _Text) -> tuple[UtcTime, str]:
     return text.at, text.key
 
 
-def _beyond(texts: Sequence[_Text]) -> set[str]:
-    """Return the keys of the texts that have 30 others in the 10 minutes before them."""
-    ordered = sorted(texts, key=_order)
-    times = [text.at for text in ordered]
-    return {
-        text.key
-        for number, text in enumerate(ordered)
-        if number - bisect_right(times, text.at - WITHIN) >= MOST_TEXTS
-    }
+def _turns(texts: Sequence[_Text]) -> dict[str, datetime]:
+    """Return when each text may be copied, by key: 10 minutes after the 30th before it, if it is written."""
+    turns: dict[str, datetime] = {}
+    times: list[datetime] = []
+    for number, text in enumerate(sorted(texts, key=_order)):
+        earliest = times[number - MOST_TEXTS] + WITHIN if number >= MOST_TEXTS else text.at
+        times.append(max(text.at, earliest))
+        turns[text.key] = times[-1]
+    return turns
 
 
-def _notices(case: Case, held: Sequence[_Text]) -> Iterator[CommentOnTicket]:
-    """Return one comment for each flood; less than 10 minutes lie between two held texts of a flood."""
-    before: _Text | None = None
-    for text in held:
-        first = before is None or text.at - before.at >= WITHIN
-        before = text
-        if not first:
-            continue
-        key = comment_key(case.incident.id, "mirror", f"{text.side}-{text.id}")
-        if key in case.once:
+def _notices(case: Case, delayed: Sequence[_Text], waits: Container[str]) -> Iterator[CommentOnTicket]:
+    """Return one comment for each flood of which a text waits, under the key of the first that had to."""
+    for flood in _floods(delayed):
+        key = comment_key(case.incident.id, "mirror", f"{flood[0].side}-{flood[0].id}")
+        if key in case.once or not any(text.key in waits for text in flood):
             continue
         yield CommentOnTicket(
             key=key,
@@ -94,10 +92,22 @@ def _notices(case: Case, held: Sequence[_Text]) -> Iterator[CommentOnTicket]:
             needs=() if case.ticket else (ticket_key(case.incident.id),),
             subject="notes and comments",
             text=f"more than {MOST_TEXTS} texts within {WITHIN.seconds // 60} minutes are another tool's"
-            " work. syncd does not copy the texts beyond these. It copies again when fewer come.",
+            " work. The others wait, and syncd copies them when fewer come.",
             value="",
-            reason="so that people see that copying has stopped",
+            reason="so that people see that copying waits",
         )
+
+
+def _floods(delayed: Sequence[_Text]) -> Iterator[list[_Text]]:
+    """Yield the texts of each flood: less than 10 minutes lie between two that had to wait."""
+    flood: list[_Text] = []
+    for text in delayed:
+        if flood and text.at - flood[-1].at >= WITHIN:
+            yield flood
+            flood = []
+        flood.append(text)
+    if flood:
+        yield flood
 
 
 def _copy(case: Case, text: _Text) -> MirrorNote | MirrorComment:
