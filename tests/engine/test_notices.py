@@ -134,6 +134,28 @@ def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_sam
     noise_rule(post)
 
 
+def test_who_heard_of_two_severities_hears_of_the_lowering_once_by_the_gravest(make_rig: MakeRig) -> None:
+    rules = mailing()
+    severities = {name: rules.severities[name].model_dump() for name in rules.severities}
+    post: Rig = make_rig(
+        mappings=(mailing(severities={**severities, "SEV1": severities["SEV1"] | {"notify": [CTO]}}),),
+        mail=True,
+    )
+    post.cycle()
+    made = post.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P2")
+    post.cycle()
+    for priority in ("P1", "P3"):
+        post.world.pagerduty.set_priority(made.id, priority, "Amara Osei")
+        post.cycle()
+    told = [letter for letter in letters(post) if CTO in letter.recipients]
+    assert [str(letter.message["Subject"]) for letter in told] == [
+        "SEV1: Slow (#1)",
+        "SEV0: Slow (#1)",
+        "Lowered to SEV2: Slow (#1)",
+    ]
+    assert "was lowered from SEV0 to SEV2" in text_of(told[-1])
+
+
 def test_a_lowering_after_an_hour_tells_nobody(post: Rig) -> None:
     made = sev0(post)
     post.cycle()

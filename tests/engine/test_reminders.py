@@ -92,7 +92,7 @@ def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: R
         "Why you: It is assigned to you",
         f"To do: Set owner and review date on {owed.issue.key}",
         f"/browse/{owed.issue.key}",
-        "Or: get a waiver: syncd waive",
+        "Or: get a waiver: syncd waive 1 --duty scheduled --until DATE",
         f"Who is told next: {OWNER}, {PROCESS} (once, at the deadline);"
         " after that the weekly report lists it",
     ):

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from policy_cast import NOW, SOMEBODY, book, case, comment, incident, issue, note, ticket
 
-from syncd.domain.history import Change, StateChange
+from syncd.domain.history import Change, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
 from syncd.domain.operation import Operation, PostChat, SendMail
 from syncd.domain.operation.chat import OwedUpdatePost
 from syncd.domain.operation.mail import ImpactMail
 from syncd.domain.role import Role
 from syncd.domain.ticket import Comment
-from syncd.policy.case import Case, Rulebook
+from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.communications.cadence import UNHEARD, Cadence, cadence_of, decide_owed_updates
 from syncd.policy.communications.impact import decide_impact
 
@@ -227,3 +227,17 @@ def test_the_commander_then_the_contacts_hear_where_nobody_leads_communications(
     assert impact(now(20, began), rules(roles={})) == []
     report = decide_impact(now(20, began), rules(mails={"mode": "report"}))
     assert report.operations == () and report.dry_run_notes != ()
+
+
+def test_a_raise_that_is_not_on_record_yet_owes_its_first_update_from_then_on() -> None:
+    mild = (SeverityPeriod(severity="SEV3", since=NOW),)
+    raised = incident(updated_at=at(16))
+    assert reminders(now(16, happened=raised, severity_periods=mild)) == []
+    assert reminders(now(31, happened=raised, severity_periods=mild)) == [(31, "comms@qrpay.example", True)]
+
+
+def test_the_log_is_read_before_anybody_hears_of_an_impact_that_a_resolve_may_have_ended() -> None:
+    unread = now(16, noted(0.5, "impact: customers"), state_changes=None)
+    assert decide_impact(unread, rules()) == Decision(look=frozenset({"log"}))
+    refused = unread.model_copy(update={"refused_looks": frozenset({"log"})})
+    assert decide_impact(refused, rules()) == Decision(again=60.0)

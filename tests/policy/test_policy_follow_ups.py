@@ -9,11 +9,13 @@ from duty_cast import HOUR, OLA, RESOLVED, Life, rules
 from policy_cast import DONE, IN_REVIEW, TO_DO, issue, ticket
 
 from syncd.domain.duty import Duty, DutyKind
+from syncd.domain.history import Change
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnPostmortem, CommentOnTicket, MoveTicket, op_of
 from syncd.domain.operation.keys import action_item_key
 from syncd.domain.ticket import Account, Issue, Mark
 from syncd.policy.case import Case, ClosedBy, Decision, ItemState, Rulebook
+from syncd.policy.follow_ups.duties import postponed_at
 from syncd.policy.follow_ups.judge import NONE_LABEL, decide_follow_ups
 from syncd.policy.follow_ups.membership import KNOWLEDGE
 from syncd.policy.follow_ups.operations import act_on_follow_ups
@@ -199,3 +201,15 @@ def issue_of(state: ItemState) -> Issue:
 def shown_name(assignee: Account | None) -> str:
     # the postmortem's owner is read without a name here
     return OLA.name if assignee is not None and assignee.active else ""
+
+
+def test_a_due_date_that_is_removed_and_set_to_a_later_day_is_postponed() -> None:
+    def dated(hours: int, before: str | None, after: str | None) -> Change:
+        return Change(at=RESOLVED + hours * HOUR, author=OLA, field="duedate", before=before, after=after)
+
+    moved = (dated(1, "2026-12-01", None), dated(2, None, "2026-12-20"), dated(3, "2026-12-20", None))
+    assert postponed_at(moved) == [RESOLVED + 2 * HOUR]
+    assert postponed_at((*moved, dated(4, None, "2026-12-10"), dated(5, "2026-12-10", "2026-12-11"))) == [
+        RESOLVED + 2 * HOUR,
+        RESOLVED + 5 * HOUR,
+    ]

@@ -190,7 +190,7 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
 
 def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ...]:
     if duty.of_postmortem:
-        ways_out = [_WAIVE.format(id=case.incident.id, duty=duty.kind)]
+        ways_out = [_WAIVE.format(id=case.incident.number, duty=duty.kind)]
         if mapping.people.may_approve and key:
             ways_out.append(_LABEL.format(key=key))
         return tuple(ways_out)

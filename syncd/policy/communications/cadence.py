@@ -20,6 +20,7 @@ from syncd.domain.role import Role
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.lines import texts_of_people
 from syncd.policy.notify.chat import LATER_STEP, owed_update_post, post_all
+from syncd.policy.postmortem.owed import severity_periods_of
 from syncd.policy.postmortem.timeline import windows_of
 from syncd.policy.roles import role_holders
 from syncd.policy.severity import decide_severity
@@ -168,8 +169,8 @@ def _reached(case: Case, book: Rulebook) -> datetime:
     severities = book.mapping.severities
     periods = [
         period.since
-        for period in case.severity_periods
-        if period.severity in severities and severities[period.severity].communications is not None
+        for period in severity_periods_of(case, book)
+        if severities[period.severity].communications is not None
     ]
     return min(periods, default=case.incident.created_at)
 

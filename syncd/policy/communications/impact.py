@@ -40,6 +40,9 @@ def decide_impact(case: Case, book: Rulebook) -> Decision:
     due = began.at + timedelta(minutes=after)
     if now < due:
         return Decision(again=(due - now).total_seconds())
+    # only the log tells if a resolve ended the impact since; nothing else waits for that
+    if case.state_changes is None:
+        return Decision(again=60.0) if "log" in case.refused_looks else Decision(look=frozenset({"log"}))
     reason = f"customers are impacted for {after:g} minutes, and nobody wrote `status page: posted`"
     page, stands = book.mapping.status_page.name, _text_stands(case)
     content = ImpactMail(since=began.at, page=page, text_stands=stands, exercise=mark_of(case))

@@ -196,13 +196,19 @@ def postponements(changes: Sequence[Change]) -> int:
 
 
 def postponed_at(changes: Sequence[Change]) -> list[datetime]:
-    """Return the moments at which the due date was moved to a later day, in the changelog's order."""
-    moments = []
+    """Return the moments at which the due date was moved to a later day, in the changelog's order.
+
+    A date that a person removes first and sets to a later day afterwards is moved, too.
+    """
+    moments, last = list[datetime](), None
     for change in changes:
-        before = as_date(change.before or change.before_words)
+        if change.field != "duedate":
+            continue
+        before = as_date(change.before or change.before_words) or last
         after = as_date(change.after or change.after_words)
-        if change.field == "duedate" and before is not None and after is not None and after > before:
+        if before is not None and after is not None and after > before:
             moments.append(change.at)
+        last = after or before
     return moments
 
 

@@ -249,6 +249,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
     mark = mark_of(case)
     recorded = bool(case.severity_periods) and case.severity_periods[-1].severity == own
     lowered = case.severity_periods[-1].since if recorded else _changed_at(case)
+    corrected: set[str] = set()
     for name in names[: names.index(own)]:
         entries = sum(period.severity == name for period in case.severity_periods)
         for recipient in notified(case, mapping, section, name):
@@ -260,6 +261,10 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
             told = next((key for key in reversed(keys) if key in case.sent), None)
             if told is None or lowered - case.sent[told] > SOON_LOWERED:
                 continue
+            # who had notices of several severities hears of the lowering once, by the gravest
+            if recipient.address in corrected:
+                continue
+            corrected.add(recipient.address)
             yield mail(
                 case,
                 CorrectionMail(severity=own, before=name, since=lowered, notice=told, exercise=mark),
