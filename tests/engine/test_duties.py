@@ -210,6 +210,22 @@ def test_a_label_with_an_approvers_comment_waives_and_its_removal_ends_that(make
     assert scheduled(house, incident).state == "pending"
 
 
+def test_a_label_on_an_action_item_waives_that_item_and_holds_up_no_other_duty(make_rig: Any) -> None:
+    house, incident, postmortem = resolved(
+        make_rig, people={"approvers": ["amara.osei@qrpay.example"]}, follow_ups={"mode": "report"}
+    )
+    people, due = house.world.jira, scheduled(house, incident).due_at
+    item = people.sub_task(people.find(postmortem).id, "Alert earlier", by=INES)
+    people.add_label(item.key, "waived", INES)
+    house.settle(2)
+    people.comment(item.key, "waived: the bank does this one", AMARA)
+    house.settle(2)
+    states = {duty.kind: str(duty.state) for duty in duties(house, incident) if duty.subject == str(item.id)}
+    assert states == {DutyKind.OWNED: "pending", DutyKind.DONE: "waived"}
+    until(house, due + GRACE + timedelta(seconds=1))
+    assert scheduled(house, incident).state == "breached"
+
+
 def test_the_postmortems_owner_waives_nothing_with_the_label(make_rig: Any) -> None:
     house, incident, postmortem = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
     people = house.world.jira

@@ -210,7 +210,7 @@ def _facts(
         unclaimed_targets=unclaimed_targets(session, incident),
         mails=_mails(session, ident, once, all_sources),
         near=_near(session, (ticket, postmortem)),
-        approvers=_approvers(session, wanted.approvers, postmortem),
+        approvers=_approvers(session, wanted.approvers, (postmortem, *items)),
         customer_approvers=_customer_approvers(session, wanted.customer_approvers, ticket),
         owner_known=owner is not None,
         owner=owner[0] if owner is not None else None,
@@ -317,12 +317,12 @@ def _near(session: Session, states: Iterable[IssueState | None]) -> frozenset[st
 
 
 def _approvers(
-    session: Session, people: tuple[Person, ...], postmortem: PostmortemState | None
+    session: Session, people: tuple[Person, ...], waivable: Iterable[IssueState | None]
 ) -> frozenset[str] | None:
     """Return the approvers' account ids, None if no label asks for a waiver or one was not looked up yet."""
-    labels = postmortem.issue.labels if postmortem and postmortem.issue else ()
+    issues = [state.issue for state in waivable if state is not None and state.issue is not None]
     # nobody set the label, so no account is needed
-    if not people or LABEL not in {label.casefold() for label in labels}:
+    if not people or LABEL not in {label.casefold() for issue in issues for label in issue.labels}:
         return None
     accounts = [_account(session, person) for person in people]
     if any(account is None for account in accounts):

@@ -4,7 +4,8 @@ On the postmortem the label waives both of its duties, on an action item its usu
 recurring issue to be held. The
 owner of the issue cannot waive it. A waiver lasts until the day that the comment names, 30 days at
 most, and 14 days without one. It also ends when somebody removes the label. Once it is on record, a waiver
-stands as long as the label, whatever else changes.
+stands as long as the label, whatever else changes. When it is over, only a label that is set again gives
+another.
 """
 
 from __future__ import annotations
@@ -42,26 +43,30 @@ def label_waivers(
     if state is None or issue is None or now is None or not state.in_sight:
         return Decision(), case.waivers
     own = [waiver for waiver in case.waivers if waiver.subject == _subject(state)]
-    given = [waiver for waiver in own if waiver.source == BY_LABEL and waiver.ended_at is None]
+    given = [waiver for waiver in own if waiver.source == BY_LABEL]
     labelled = LABEL in {label.casefold() for label in issue.labels}
     if not labelled:
+        removed_at = _changed_at(state, False) or now
         ended = tuple(
-            waiver.model_copy(update={"ended_at": max(waiver.at, _changed_at(state, False) or now)})
+            waiver.model_copy(update={"ended_at": max(waiver.at, removed_at)})
             for waiver in given
-            if waiver.until > now
+            if waiver.ended_at is None and removed_at < waiver.until
         )
         # An ended waiver replaces its earlier copy.
         kept = {(waiver.source, waiver.subject, waiver.at): waiver for waiver in (*case.waivers, *ended)}
         return Decision(waivers=ended), tuple(kept.values())
-    if given or not book.mapping.people.may_approve:
+    # The changelog does not tell of a label that the issue had from its create.
+    labelled_at = _changed_at(state, True) or issue.created_at
+    if labelled_at is None or not book.mapping.people.may_approve:
+        return Decision(), case.waivers
+    # A label gives one waiver: a command may have ended it. Another one comes when the earlier is over.
+    if any(waiver.at >= labelled_at or waiver.runs(now) for waiver in given):
         return Decision(), case.waivers
     if case.approvers is None:
         return Decision(look=frozenset({"approvers"})), case.waivers
-    new = _given(case, book, state, issue, own)
-    # The same label and comment give the waiver on record; one that was ended by command does not come back.
-    if new is None or new.until <= now or any(waiver.at == new.at for waiver in own):
-        return Decision(), case.waivers
-    return Decision(waivers=(new,)), (*case.waivers, new)
+    new = _given(case, book, state, issue, own, labelled_at)
+    # One that is over already counts, too: it moved the deadline, whether or not anybody looked meanwhile.
+    return (Decision(waivers=(new,)), (*case.waivers, new)) if new is not None else (Decision(), case.waivers)
 
 
 def _subject(state: DutyIssueState) -> str | None:
@@ -69,12 +74,13 @@ def _subject(state: DutyIssueState) -> str | None:
 
 
 def _given(
-    case: Case, book: Rulebook, state: DutyIssueState, issue: Issue, own: Sequence[Waiver]
+    case: Case,
+    book: Rulebook,
+    state: DutyIssueState,
+    issue: Issue,
+    own: Sequence[Waiver],
+    labelled_at: datetime,
 ) -> Waiver | None:
-    # The changelog does not tell of a label that the issue had from its create.
-    labelled_at = _changed_at(state, True) or issue.created_at
-    if labelled_at is None:
-        return None
     owner = issue.assignee.id if issue.assignee else None
     # The first comment of each approver, oldest first.
     approved: dict[str, Comment] = {}
