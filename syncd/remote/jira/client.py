@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 
 from jira import JIRA
+from jira.resilientsession import ResilientSession
 
 from syncd.domain.project import Edition
 from syncd.remote.http.login import Question
+from syncd.remote.http.session import DirectSession
 from syncd.remote.http.transport import Transport
 from syncd.remote.jira.people import JiraPeople
 from syncd.remote.jira.read import JiraReading
@@ -19,6 +21,17 @@ MYSELF = Question("/rest/api/2/myself", hides=True)
 
 class JiraClient(JiraReading, JiraPeople, JiraWriting):
     """One thread's Jira client, over REST v2 on both editions."""
+
+
+class _Session(DirectSession, ResilientSession):  # type: ignore[misc] # neither sends as `requests` does
+    """The library's session: it forms headers and login, and repeats nothing."""
+
+    @classmethod
+    def like(cls, session: ResilientSession) -> _Session:
+        """Return a session with the headers and the login of another one."""
+        made = cls()
+        made.headers, made.auth = session.headers, session.auth
+        return made
 
 
 def jira_client(url: str, token: str, transport: Transport, *, email: str | None = None) -> JiraClient:
@@ -35,9 +48,8 @@ def jira_client(url: str, token: str, transport: Transport, *, email: str | None
         get_server_info=False,
         validate=False,
         logging=False,
-        # the library repeats a POST after a connection error, which would create two issues
-        max_retries=0,
     )
+    client._session = _Session.like(client._session)
     # without server info the library takes each site for a Data Center one
     client.deploymentType = "Cloud" if email else "Server"
     secrets = [token]

@@ -15,6 +15,8 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
+from requests import Response
+
 from syncd.domain.base import Reference
 from syncd.domain.incident import (
     OPEN_STATUSES,
@@ -29,6 +31,7 @@ from syncd.domain.postmortem import Alert
 from syncd.remote.answers import IncidentPage, LogPage
 from syncd.remote.errors import NotDone
 from syncd.remote.http.login import Question
+from syncd.remote.http.session import DirectSession
 from syncd.remote.http.transport import REMEMBERED, Transport
 from syncd.remote.http.wire import Wire, each, each_readable, identifier, moment, reading
 from syncd.remote.pagerduty import wire
@@ -49,11 +52,24 @@ NO_INCIDENT = "SYNCDPROBE0000"
 _PAYMENT_REQUIRED = 402
 
 
-class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
-    """The library's session without its counts by address, which would grow for ever."""
+class _Session(DirectSession, APISession):  # type: ignore[misc] # pdpyras ships no types
+    """The library's session: it forms headers, parameters and addresses."""
 
-    def postprocess(self, response: Any, suffix: str | None = None) -> None:
-        """Do nothing: the transport counts."""
+    def __init__(self, token: str, url: str, from_address: str | None) -> None:
+        APISession.__init__(self, token, default_from=from_address)
+        self.url = url
+
+    def request(  # type: ignore[override] # see `DirectSession`
+        self, method: str, url: str, params: Mapping[str, Any] | None = None, **more: Any
+    ) -> Response:
+        """Send a request to an address or a path; return the answer, or raise `RemoteError`."""
+        listed = self.normalize_params(params) if params else None
+        return super().request(method, self.normalize_url(url), listed, **more)
+
+    def headers_for(self, method: str) -> Mapping[str, Any]:
+        """Return the headers that the library gives to a request."""
+        headers: Mapping[str, Any] = self.prepare_headers(method)
+        return headers
 
 
 Page = TypeVar("Page")
@@ -338,11 +354,6 @@ def pagerduty_client(url: str, token: str, from_address: str | None, transport: 
     `from_address` is the e-mail of a user of the account: PagerDuty writes notes and changes in that user's
     name.
     """
-    session = _Session(token, default_from=from_address)
-    session.url = url.rstrip("/")
-    # pdpyras repeats a POST after a time-out, which would write two notes
-    session.max_network_attempts = 0
-    session.max_http_attempts = 0
-    session.retry = {}
+    session = _Session(token, url.rstrip("/"), from_address)
     transport.mount(session, SERVICE, url, (token,), ACCOUNT)
     return PagerDutyClient(session)
