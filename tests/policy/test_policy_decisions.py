@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from duty_cast import DUE, HOUR, RESOLVED, Life, rules
+from duty_cast import DAY, DUE, HOUR, RESOLVED, Life, rules
 
 from syncd.domain.duty import DutyKind, DutyState
 from syncd.domain.operation import SendMail
@@ -55,3 +56,17 @@ def test_who_takes_a_breach_back_is_mailed_once_for_that_clock() -> None:
     decision = decide_decisions(life.case(at + HOUR), life.book)
     assert [op.to for op in decision.operations if isinstance(op, SendMail)] == [BOSS]
     assert "by telephone" not in texts(life, at + HOUR)[0]
+
+
+def test_a_deputy_hears_of_a_decision_while_it_is_news_and_not_of_one_before_a_later_leave() -> None:
+    leave = {"away": {BOSS: {"until": DUE.date() + 30 * DAY, "deputy": OTHER}}}
+    life = Life(rules(mails={"mode": "enforce"}, people=leave)).resolve().waive(RESOLVED + HOUR, DUE)
+    life.waivers[0] = life.waivers[0].model_copy(update={"by": BOSS})
+
+    def told(at: datetime) -> list[str]:
+        operations = decide_decisions(life.case(at), life.book).operations
+        return [op.to for op in operations if isinstance(op, SendMail)]
+
+    assert told(RESOLVED + 2 * HOUR) == [BOSS, OTHER]
+    # BOSS's mail stays asked for, so that one which waits for the mail server is not dropped
+    assert told(RESOLVED + 8 * DAY) == [BOSS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from policy_cast import IN_PROGRESS, book, case, incident, issue, of_kind
 
 from syncd.domain.clock import ClockSkew
 from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.domain.history import Change
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Account, Status
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
@@ -203,6 +205,21 @@ def test_the_third_postponement_goes_to_the_contacts(times: int, status: Status,
     decision = decide_reminders(at(DUE, items=(item(status, postponed=times),)), rules())
     assert [to for _kind, to in mailed(decision)] == expected
     assert {op.key.split("/")[3] for op in decision.operations} <= {"20001:3"}
+
+
+def test_who_becomes_a_contact_later_does_not_hear_of_an_old_postponement() -> None:
+    days = ("2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23")
+    changes = tuple(
+        Change(at=DUE, author=ANA, field="duedate", before=before, after=after)
+        for before, after in pairwise(days)
+    )
+    postponed = item(postponed=3).model_copy(update={"changes": changes})
+    assert len(mailed(decide_reminders(at(DUE + timedelta(days=7), items=(postponed,)), rules()))) == 2
+    late = decide_reminders(at(DUE + timedelta(days=7, minutes=1), items=(postponed,)), rules())
+    assert mailed(late) == []
+    assert {op.meaning["skip"] for op in of_kind(late, Kind.SEND_MAIL)} == {
+        "it was postponed more than a week ago; the weekly report counts it"
+    }
 
 
 @pytest.mark.parametrize("section", ["mails", "postmortem"])

@@ -7,6 +7,7 @@ no mail: the approver wrote the comment there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.mapping.mapping import Mapping
@@ -16,7 +17,7 @@ from syncd.domain.operation.mail import DecisionMail
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import Recipient, with_deputies
-from syncd.policy.notify.reminders import place_of, words_of
+from syncd.policy.notify.reminders import OLD_BREACH, place_of, words_of
 from syncd.policy.time.time_words import at_words
 
 AND = " and "
@@ -44,7 +45,7 @@ def _of_waiver(case: Case, mapping: Mapping, waiver: Waiver) -> Iterator[Operati
     moment = f"waiver:{waiver.subject or ''}:{waiver.duty or ''}:{waiver.at:%Y%m%dT%H%M%S%f}"
     for address in waiver.by.split(AND):
         content = DecisionMail(text=text, ends=_unwaive(case, waiver, address))
-        for who in with_deputies([Recipient(address=address, why=_WHY)], mapping, case.now):
+        for who in _told(case, mapping, address, waiver.at):
             yield mail(case, content, moment, who, reason, waiver.at)
 
 
@@ -53,10 +54,17 @@ def _of_correction(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operati
         return
     due, what = at_words(duty.due_at, mapping.zone), words_of(duty)
     text = f"syncd correct: the breach of {what}, due {due}, is taken back. Both stay on record."
-    moment, given = f"correction:{place_of(duty)}", [Recipient(address=duty.corrected_by, why=_WHY)]
+    moment = f"correction:{place_of(duty)}"
     reason = f"the breach of {what} was taken back"
-    for who in with_deputies(given, mapping, case.now):
+    for who in _told(case, mapping, duty.corrected_by, duty.corrected_at):
         yield mail(case, DecisionMail(text=text), moment, who, reason, duty.corrected_at)
+
+
+def _told(case: Case, mapping: Mapping, address: str, at: datetime) -> tuple[Recipient, ...]:
+    """Return the approver of a decision, and the deputy of one on leave while the decision is news."""
+    approver = Recipient(address=address, why=_WHY)
+    is_news = case.now is not None and case.now - at <= OLD_BREACH
+    return with_deputies([approver], mapping, case.now) if is_news else (approver,)
 
 
 def _unwaive(case: Case, waiver: Waiver, by: str) -> str:

@@ -42,7 +42,7 @@ from syncd.policy.time.working_time import end_of_day
 UNSEEN_FOR = timedelta(hours=24)
 """If syncd cannot see an issue at its deadline, the contacts hear of it after this time: it may come back."""
 OLD_BREACH = timedelta(days=7)
-"""syncd mails no breach that is older than this; the weekly report lists it."""
+"""syncd mails no breach and no postponement that is older than this; the weekly report has them."""
 _NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
 
 
@@ -184,7 +184,10 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
             reason = f"the action item {item.key} was postponed for the third time"
             moment = f"{item.issue_id}:{TOO_OFTEN}"
             at = next(iter(postponed_at(item.changes)[TOO_OFTEN - 1 :]), None)
-            yield mail(case, PostponedMail(issue=item.issue_id), moment, contact, reason, at)
+            # who becomes a contact or a deputy later must not hear of it as news
+            old = at is not None and case.now is not None and case.now - at > OLD_BREACH
+            skip = "it was postponed more than a week ago; the weekly report counts it" if old else None
+            yield mail(case, PostponedMail(issue=item.issue_id), moment, contact, reason, at, skip)
 
 
 def postponements(item: ItemState) -> int:
