@@ -23,7 +23,11 @@ PASSWORD = "[password]"  # noqa: S105 - the text that replaces a password
 
 # payment cards have 13 to 19 digits and begin with 2 to 6
 _CARD_DIGITS, _CARD_BEGINS = range(13, 20), range(2, 7)
-_DIGIT_GROUPS = regex.compile(r"\d++(?:[^\S\n]?[-\u2010-\u2015\u2212./]?[^\S\n]?\d++)*+")
+# marks without a width, and characters that no output keeps: without them the digits stand together
+_UNSEEN = r"[\p{Cf}\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]*+"
+# Jira's editor writes a backslash before a hyphen
+_SIGN = r"(?:\\?[-\u2010-\u2015\u2212./_+\u00b7\u2022]){0,2}"
+_DIGIT_GROUPS = regex.compile(rf"\d++(?:{_UNSEEN}[^\S\n]?{_UNSEEN}{_SIGN}{_UNSEEN}[^\S\n]?{_UNSEEN}\d++)*+")
 _GROUP = regex.compile(r"\d+")
 
 # If the text was cut inside a key, the mask reaches to the end of the text.
@@ -114,7 +118,7 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 
 
 def _without_cards(run: str) -> str:
-    """Mask each card number in a run of digit groups with single separators.
+    """Mask each card number in a run of digit groups with short separators.
 
     A card number begins and ends with a whole group, so an expiry date behind a card does not hide it. A
     longer number without separators is not a card.

@@ -25,7 +25,24 @@ def with_check_digit(digits: str) -> str:
 card_numbers = st.integers(12, 18).flatmap(
     lambda length: st.text("0123456789", min_size=length, max_size=length).map(with_check_digit)
 )
-grouped = st.tuples(card_numbers, st.sampled_from(["", " ", "-", ".", " - ", "\u2011", "\u00a0"])).map(
+separators = [
+    "",
+    " ",
+    "-",
+    ".",
+    " - ",
+    "\u2011",
+    "\u00a0",
+    "_",
+    "--",
+    "+",
+    "\u00b7",
+    "\\-",
+    "\u200b",
+    "\u200e",
+    "\x00",
+]
+grouped = st.tuples(card_numbers, st.sampled_from(separators)).map(
     lambda pair: pair[1].join(pair[0][start : start + 4] for start in range(0, len(pair[0]), 4))
 )
 noise = st.text(st.sampled_from("0123456789 -./x\n:"), max_size=30)
@@ -34,7 +51,8 @@ noise = st.text(st.sampled_from("0123456789 -./x\n:"), max_size=30)
 def cards_left(text: str) -> list[str]:
     """Every stretch of whole groups of digits that passes as a card number."""
     found = []
-    for run in re.findall(r"\d+(?:[^\S\n]?[-‐-―−./]?[^\S\n]?\d+)*", text):  # noqa: RUF001 - dashes of all kinds
+    seen = re.sub("[\u200b\u200e\x00]", "", text)
+    for run in re.findall(r"\d+(?:[^\S\n]?(?:\\?[-‐-―−./_+·•]){0,2}[^\S\n]?\d+)*", seen):  # noqa: RUF001 - dashes of all kinds
         groups = re.findall(r"\d+", run)
         for first in range(len(groups)):
             for last in range(first, len(groups)):
@@ -60,6 +78,14 @@ def test_no_card_number_is_left_whatever_stands_around_it(before: str, card: str
         "4111 1111 1111 1111",
         "4111-1111-1111-1111",
         "card 4111 1111 1111 1111 12/26 cvc",
+        "4111_1111_1111_1111",
+        "4111--1111--1111--1111",
+        "number=4111+1111+1111+1111&x=1",
+        "4111·1111·1111·1111",
+        "4111\\-1111\\-1111\\-1111",
+        "4111\u200b1111\u200b1111\u200b1111",
+        "4111\u00ad 1111\u00ad 1111\u00ad 1111",
+        "\u202a4111\u200e1111\u200e1111\u200e1111\u202c",
         "３７８２ ８２２４ ６３１０ ００５",  # noqa: RUF001 - digits of another width are digits
     ],
 )
