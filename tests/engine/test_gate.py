@@ -239,6 +239,34 @@ def test_a_ticket_that_the_daemon_closed_is_not_judged(make_rig: Any, judge: Jud
     assert (status(house), said(house)) == ("Done", [])
 
 
+def test_a_ticket_that_the_daemon_closed_and_a_person_opened_and_closed_again_is_judged(
+    make_rig: Any, judge: Judge
+) -> None:
+    judge.states = {}
+    house: Rig = make_rig(
+        mappings=(
+            mapping(close_gate={"mode": "reopen"}, postmortem={"mode": "enforce", "after_minutes": 1440}),
+        )
+    )
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(14)
+    assert status(house) == "Done"
+    # its severity was raised after the resolve
+    judge.states = {DutyKind.SCHEDULED: DutyState.PENDING}
+    house.world.jira.transition("OPS-1", "In Progress", INES)
+    house.settle(4, 150)
+    closes(house)
+    (comment,) = said(house)
+    assert "not scheduled" in comment
+    assert status(house) == "In Progress"
+    closes(house)
+    assert (status(house), len(overrides(house))) == ("Done", 1)
+    nothing_more_is_written(house)
+
+
 def test_a_ticket_closes_by_itself_a_day_after_the_resolve_when_nothing_is_owed(
     make_rig: Any, judge: Judge
 ) -> None:

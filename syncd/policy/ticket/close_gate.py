@@ -19,6 +19,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
 from syncd.domain.operation.keys import gate_key
 from syncd.domain.text import counted
+from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, ClosedBy, Decision, DutyIssueState, Remark, Rulebook, TicketState
 from syncd.policy.duty_words import BY_RULE, out_of_sight
 from syncd.policy.exercises import read_ticket_first
@@ -132,8 +133,7 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     # The ticket or the incident is open again, so the gate judges the next close anew.
     if issue.status.category != "done" or case.incident.open:
         return Decision(agreed={GATE: None}) if judged is not None else Decision()
-    # syncd closed the ticket itself, or the incident never owed anything.
-    if issue.status.id == ticket.placed_status or not case.duties:
+    if not case.duties or _closed_by_us(case, book, ticket, issue):
         return Decision()
     # What is missing may have been done on an issue that syncd cannot read now: judge the close later.
     if case.unread:
@@ -148,6 +148,19 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     if closed is None or closed.status != issue.status.id:
         return read_ticket_first(case)
     return _judge_close(case, book, ticket, closed)
+
+
+def _closed_by_us(case: Case, book: Rulebook, ticket: TicketState, issue: Issue) -> bool:
+    """Return True if syncd closed the ticket, or created it closed, and no person closed it again since.
+
+    Only the changelog tells who closed it last, so it is asked for where the answer matters.
+    """
+    if issue.status.id != ticket.placed_status:
+        return False
+    closed = ticket.closed
+    if closed is not None and closed.status == issue.status.id:
+        return closed.ours or not closed.before
+    return not missing_at_a_close(case, book)
 
 
 def _judge_close(case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy) -> Decision:
