@@ -75,6 +75,15 @@ class Incident(Value):
         """
         return None if self.open else self.resolved_at or self.status_changed_at or self.created_at
 
+    def reopened_after(self, resolved_at: datetime) -> datetime | None:
+        """Return when an open incident was opened again after a resolve (UTC), at the latest.
+
+        None: it is not open, or it was read before that resolve. An answer without a time of the last change
+        of status gives the time of the resolve.
+        """
+        changed_at = self.status_changed_at or resolved_at
+        return changed_at if self.open and changed_at >= resolved_at else None
+
     @property
     def state(self) -> str:
         """The state that the ticket follows: PagerDuty's status, or `merged` after a merge."""

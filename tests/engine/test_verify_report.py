@@ -284,3 +284,24 @@ def test_a_report_with_a_merge_agrees_with_what_both_services_say(tmp_path: Path
         assert [each.owes for each in read.facts.absorbed] == [True]
         stages = {stage.incident.id for each in read.facts.items for stage in each.stages}
         assert stages == {source.id, target.id}
+
+
+def test_an_incident_that_was_resolved_between_two_reads_is_not_read_as_reopened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rig(tmp_path, mappings=(RULES,)) as house:
+        pagerduty = house.world.pagerduty
+        made = pagerduty.trigger("Alipay Integration", "Latency", priority="P1")
+        house.settle(2)
+        pagerduty.acknowledge(made.id, AMARA)
+        house.settle(2)
+        services = house.context.services
+        before = services.pagerduty.incident(made.id)
+        house.settle(2)
+        pagerduty.resolve(made.id, AMARA)
+        house.settle(2)
+        monkeypatch.setattr(services.pagerduty, "incident", lambda _ident: before)
+        read = material(house, made.number)
+    assert read.facts is not None
+    states = [state.kind for state in read.facts.states]
+    assert states == ["triggered", "acknowledged", "resolved"]

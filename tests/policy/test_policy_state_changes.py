@@ -79,6 +79,25 @@ def test_an_open_incident_is_reopened_since_its_status_changed_not_since_it_was_
 
 
 @pytest.mark.parametrize(
+    ("changed_at", "between", "reopened"),
+    [
+        (RESOLVED - HOUR, (), None),
+        (RESOLVED - HOUR, (("field_value_change", RESOLVED + HOUR),), None),
+        (RESOLVED - HOUR, (("assign", RESOLVED + HOUR),), RESOLVED + HOUR),
+        (RESOLVED, (), RESOLVED),
+        (None, (), RESOLVED),
+    ],
+)
+def test_an_open_incident_that_was_read_before_the_resolve_of_its_log_shows_no_reopening(
+    changed_at: datetime | None, between: tuple[tuple[str, datetime], ...], reopened: datetime | None
+) -> None:
+    shown = incident(status="acknowledged", created_at=RESOLVED - 2 * HOUR, status_changed_at=changed_at)
+    log = entries(("acknowledge", RESOLVED - HOUR), ("resolve", RESOLVED), *between)
+    states = [(change.kind, change.at) for change in state_changes_of(log, shown)]
+    assert states[2:] == [("resolved", RESOLVED), *([("reopened", reopened)] if reopened else [])]
+
+
+@pytest.mark.parametrize(
     ("between", "moves"),
     [
         (Entry(kind="trigger", at=RESOLVED + 30 * HOUR), True),

@@ -342,8 +342,9 @@ def _states(incident: Incident, log: Sequence[LogEntry]) -> tuple[StateChange, .
         if entry.kind in _STATES:
             states.append(StateChange(kind=_STATES[entry.kind], at=entry.at))
             is_open = is_open and entry.kind != "resolve"
-    if incident.open and not is_open:
-        states.append(StateChange(kind="reopened", at=incident.status_changed_at or incident.created_at))
+    reopened_at = None if is_open or last is None else incident.reopened_after(last)
+    if reopened_at is not None:
+        states.append(StateChange(kind="reopened", at=reopened_at))
     if incident.over_since is not None and is_open:
         # the log of a merged incident shows no resolve
         states.append(StateChange(kind="resolved", at=incident.over_since))

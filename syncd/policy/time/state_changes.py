@@ -1,8 +1,9 @@
 """Derive an incident's changes of state from its log entries and its last snapshot.
 
 PagerDuty's REST specification does not say which log entry a reopen leaves. So syncd infers a reopen from a
-second resolve, or from an open incident after a resolve. The reopen's time is that of the first entry in
-between that only an open incident has: a changed priority, title, service or urgency is no reopening.
+second resolve, or from an incident that is open after a resolve. The reopen's time is that of the first entry
+in between that only an open incident has: a changed priority, title, service or urgency is no reopening. Log
+and incident are read one after the other: an incident as read before the log's last resolve shows no reopen.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
         elif entry.kind in _KINDS:
             state_changes.append(StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent))
     if since_resolve is not None and incident.open:
-        state_changes += _reopened(since_resolve, incident.status_changed_at or incident.created_at)
+        state_changes += _reopened(since_resolve, incident.reopened_after(state_changes[-1].at))
         state_changes += [
             StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent)
             for entry in since_resolve
@@ -83,12 +84,16 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
     return _with_the_end(state_changes, incident)
 
 
-def _reopened(between: Sequence[Entry], latest: datetime) -> list[StateChange]:
-    """Return the reopening, and the signs that people or alerts give after it."""
+def _reopened(between: Sequence[Entry], latest: datetime | None) -> list[StateChange]:
+    """Return the reopening, and the signs that people or alerts give after it.
+
+    Without an entry of an open incident it was at `latest`; None: then nothing shows one.
+    """
     first = next((entry for entry in between if entry.kind in _ONLY_WHEN_OPEN), None)
-    reopened = StateChange(
-        kind="reopened", at=first.at if first else latest, agent=first.agent if first else ""
-    )
+    at = first.at if first is not None else latest
+    if at is None:
+        return []
+    reopened = StateChange(kind="reopened", at=at, agent=first.agent if first else "")
     worked_on = [
         StateChange(kind="worked_on", at=entry.at, agent=entry.agent)
         for entry in between
