@@ -137,6 +137,23 @@ def test_a_new_connection_does_not_apply_the_log_to_a_file_that_took_the_ledgers
     again.close()
 
 
+def test_a_new_connection_makes_no_file_where_the_ledger_was_taken_away(file: Path) -> None:
+    ledger, _ = outgrown(file)
+    away = file.with_name("away.db")
+    with pytest.raises(LedgerReplaced, match="was deleted while syncd was running"), ExitStack() as readers:
+        while True:
+            readers.enter_context(ledger.read()).connection()
+            if file.exists():
+                file.replace(away)
+    assert not file.exists()
+    ledger.close()
+    away.replace(file)
+    again = opened(file)
+    assert again.rows_missing is None
+    assert audit_trail.verify(again) is None
+    again.close()
+
+
 def test_a_read_that_fails_in_an_older_content_says_that_the_file_was_overwritten(file: Path) -> None:
     ledger, older = outgrown(file)
     # this connection keeps the log in place while those of the ledger are opened anew

@@ -42,12 +42,14 @@ UNWRITABLE = {
 def ledger_file(url: str) -> Path:
     """Return the database file of a ledger URL; raise `LedgerError` if the URL names no SQLite file."""
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+    place = parsed.database or ""
+    # SQLite reads what begins with file: as an address, such as that of a database in memory
+    if parsed.get_backend_name() != "sqlite" or not place or place.startswith((":memory:", "file:")):
         raise LedgerError(
             f"SYNCD_LEDGER_URL {parsed.render_as_string()!r} is not a SQLite file",
             "use sqlite:////var/lib/syncd/syncd.db",
         )
-    return Path(parsed.database)
+    return Path(place)
 
 
 def _on_connect(connection: Any, _record: object) -> None:
@@ -153,14 +155,18 @@ def sqlite_engines(url: str, connections: int) -> tuple[Engine, Engine]:
 
     Each connection has the settings of `PRAGMAS`; raise `LedgerUnsafe` on connecting if one is refused.
     """
-    ledger_file(url)
-    parsed = make_url(url)
-    # a pooled connection serves one thread after another; errors must not show the texts of incidents
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "hide_parameters": True}
+    parsed, place = make_url(url), ledger_file(url).absolute().as_uri()
+
+    def connect() -> sqlite3.Connection:
+        # a file that is gone must not come back empty: SQLite would then delete the log of the right one
+        # a pooled connection serves one thread after another
+        return sqlite3.dbapi2.connect(f"{place}?mode=rw", uri=True, check_same_thread=False)
+
     # the connection used last has the pages in its cache
-    pool: dict[str, Any] = {"pool_size": connections, "pool_use_lifo": True}
-    reading = create_engine(parsed.set(drivername="sqlite+reading"), **pool, **options)
-    writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, **options)
+    pool: dict[str, Any] = {"creator": connect, "pool_size": connections, "pool_use_lifo": True}
+    # errors must not show the texts of incidents
+    reading = create_engine(parsed.set(drivername="sqlite+reading"), **pool, hide_parameters=True)
+    writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, hide_parameters=True)
     event.listen(reading, "connect", _on_connect)
     return reading, writing
 
