@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event
+from threading import Condition, Event, Thread
 from typing import Any
 
 import pytest
@@ -96,6 +96,80 @@ def test_each_class_leaves_its_share_to_graver_ones(
         share = round(burst * (LEFT[graver] - LEFT[which]))
         assert set(times(clock, budget, share, service, which)) == {0.0}
     assert times(clock, budget, 1, service)[0] > 0
+
+
+class SharedClock(StillClock):
+    """A clock of several threads: it moves when all of them sleep, to the first one that wakes."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self.awake, self.wakes = threads, list[float]()
+        self.change = Condition()
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        with self.change:
+            wakes = self.boot + seconds
+            self.wakes.append(wakes)
+            self.awake -= 1
+            self._move()
+            self.change.wait_for(lambda: self.boot >= wakes)
+            self.wakes.remove(wakes)
+            self.awake += 1
+        return False
+
+    def ends(self) -> None:
+        """A thread ends."""
+        with self.change:
+            self.awake -= 1
+            self._move()
+
+    def _move(self) -> None:
+        if not self.awake and self.wakes:
+            self.advance(max(0.0, min(self.wakes) - self.boot))
+            self.change.notify_all()
+
+
+def left_at(which: Lane, threads: int, each: int) -> list[float]:
+    """When the requests of several threads leave after the class's share was used up, in seconds."""
+    clock = SharedClock(threads)
+    budget, moments = Budget(clock), list[float]()
+    with lane(which, 0.0):
+        while not budget.wait_for("pagerduty"):
+            budget.take("pagerduty")
+    start = clock.boot
+
+    def ask() -> None:
+        with lane(which, 1000.0):
+            for _ in range(each):
+                budget.take("pagerduty")
+                moments.append(round(clock.boot - start, 3))
+        clock.ends()
+
+    asking = [Thread(target=ask) for _ in range(threads)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    return sorted(moments)
+
+
+def test_texts_that_wait_leave_together_and_as_many_in_all() -> None:
+    moments = left_at(Lane.TEXT, threads=5, each=6)
+    assert moments[-1] == pytest.approx(30 / 15, abs=0.01)
+    assert len(set(moments)) <= 12
+    for count, moment in enumerate(moments, 1):
+        assert count <= moment * 15 + 0.1
+
+
+def test_texts_that_wait_leave_after_a_second_at_most() -> None:
+    moments = left_at(Lane.TEXT, threads=40, each=1)
+    assert moments[0] <= 1.0
+    assert moments[-1] == pytest.approx(40 / 15, abs=0.01)
+
+
+def test_graver_requests_wait_for_no_company() -> None:
+    moments = left_at(Lane.UPDATE, threads=5, each=2)
+    assert moments == pytest.approx([number / 15 for number in range(1, 11)], abs=0.01)
 
 
 def test_a_request_that_waits_holds_no_token(clock: StillClock, budget: Budget) -> None:

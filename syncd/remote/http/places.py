@@ -22,6 +22,8 @@ SAME_WINDOW = 2.0
 """Seconds by which two answers may differ about the end of the same window: services tell whole seconds."""
 ISSUE_WRITES = ((20, 2.0), (100, 30.0))
 """Jira's per-issue limits: the number of writes, and within how many seconds."""
+GATHERED = 1.0
+"""Seconds whose tokens texts wait for at most to leave together."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,17 @@ class Place(Protocol):
 
 @dataclass
 class Bucket:
-    """A token bucket; `shared` says that classes leave their shares of it untouched."""
+    """A token bucket; `shared` says that classes leave their shares of it untouched.
+
+    `texts` is the number of texts that ask at the same time; `together` of them may still leave with those
+    that have left.
+    """
 
     own: Rate
     at: float
     shared: bool = True
+    texts: int = 0
+    together: int = 0
     rate: Rate = field(init=False)
     tokens: float = field(init=False)
 
@@ -58,12 +66,16 @@ class Bucket:
         self.rate, self.tokens = self.own, self.own.burst
 
     def wait(self, now: float, lane: Lane) -> float:
-        """Return the seconds until the bucket holds a token beyond the share that the class leaves."""
+        """Return the seconds until the bucket holds a token beyond the share that the class leaves.
+
+        Texts wait for each other: for them it has to hold the tokens of all that leave together.
+        """
         if now > self.at:
             self.tokens = min(self.rate.burst, self.tokens + (now - self.at) * self.rate.per_second)
             self.at = now
         left = LEFT[lane] * self.rate.burst if self.shared else 0.0
-        lacking = min(self.rate.burst, left + 1) - self.tokens
+        wanted = self._company() if lane is Lane.TEXT and not self.together else 1
+        lacking = min(self.rate.burst, left + wanted) - self.tokens
         if lacking <= _ROUNDED:
             return 0.0
         return max(LEAST_WAIT, self.at - now + lacking / self.rate.per_second)
@@ -71,6 +83,18 @@ class Bucket:
     def take(self) -> None:
         """Take one token."""
         self.tokens -= 1
+
+    def asks(self, texts: int) -> None:
+        """Note that texts ask, or give up (negative)."""
+        self.texts += texts
+
+    def leaves(self) -> None:
+        """Note that a text leaves, and how many may follow at once."""
+        self.together = (self.together or self._company()) - 1
+        self.texts -= 1
+
+    def _company(self) -> int:
+        return max(1, min(self.texts, int(self.rate.per_second * GATHERED)))
 
     def empty_until(self, until: float) -> None:
         """Leave one token, and fill no more before `until`: after a pause the gravest class goes first."""
