@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.postmortem_rig import ALIPAY, BLUBANK, ME, later, on, postmortem, text
+from engine.postmortem_rig import ALIPAY, BLUBANK, ME, later, on, postmortem, postmortems, text
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.sandbox import faults
 
@@ -76,3 +76,28 @@ def test_a_source_that_left_its_merge_brings_none_while_its_log_cannot_be_read(
     rig.settle(40)
     assert postmortem(rig)["fields"]["summary"] == "Postmortem: Stale cache"
     assert rig.operations("pending", "unknown", "parked") == []
+
+
+def test_a_create_whose_source_left_the_merge_says_that_nothing_asks_for_it_and_leaves_if_something_does(
+    make_rig: Any,
+) -> None:
+    rig = on(make_rig)
+    people = rig.world.pagerduty
+    source = people.trigger(ALIPAY, "Symptom", priority="P1")
+    target = people.trigger(BLUBANK, "Cause", priority="P4")
+    rig.settle(2)
+    people.merge(target.id, [source.id], ME)
+    rig.settle(3)
+    people.resolve(target.id, ME)
+    rule = rig.world.faults.add(faults.error(503), service="jira", method="POST", path="/issue$", times=None)
+    later(rig)
+    people.reopen(source.id, ME)
+    rig.settle(2)
+    rig.world.faults.remove(rule.id)
+    rig.settle(4, seconds=300)
+    assert postmortems(rig) == []
+    (create,) = [row for row in rig.operations("pending") if row.kind == "create_postmortem"]
+    assert create.waits_for == "a severity or a merge that asks for a postmortem: nothing does any more"
+    people.set_priority(target.id, "P1", ME)
+    rig.settle(4, seconds=300)
+    assert postmortem(rig)["fields"]["summary"] == "Postmortem: Cause"

@@ -155,11 +155,16 @@ def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentR
 
 
 RESTS = "the end of the incident, and 30 minutes of rest after it"
+NOTHING_OWED = "a severity or a merge that asks for a postmortem: nothing does any more"
 
 
 def _wait_for_its_time(case: Case, book: Rulebook) -> None:
-    """Raise `NotYet` while the incident is open again, or was resolved less than half an hour ago."""
-    if seconds_left(case, book) != 0.0:
+    """Raise `NotYet` while the incident is open again, rests for half an hour, or owes no postmortem."""
+    left = seconds_left(case, book)
+    # it stays on record: the incident may owe one again, and a key is decided once for ever
+    if left is None and not case.incident.open:
+        raise NotYet(NOTHING_OWED)
+    if left != 0.0:
         raise NotYet(RESTS)
 
 
