@@ -19,6 +19,7 @@ from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in
+from syncd.remote.errors import Cause, NotDone
 from syncd.sandbox import faults
 
 
@@ -141,6 +142,71 @@ def test_a_watermark_that_is_set_back_while_the_log_is_read_stays_there(
     house.cycle()
     assert windows[-1] == (back - OVERLAP, house.clock.now())
     assert watermark(house) == house.clock.now()
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("while_it", ["reads the log", "fills up"])
+@pytest.mark.parametrize("seconds", [20, 120])
+def test_a_reload_that_asks_for_the_days_before_while_a_poll_runs_gets_them(
+    house: Rig, seconds: int, while_it: str, forgets: bool
+) -> None:
+    house.settle(3, seconds=61)
+    poller, filled = house.loop.pagerduty, list[str]()
+    read, backfill = poller._read_window, poller._backfill
+
+    def reload() -> None:
+        rewind_pagerduty(house.ledger, {})
+        if forgets:
+            house.loop.rules_changed()
+
+    def read_beside(since: datetime, until: datetime) -> bool:
+        reload()
+        return read(since, until)
+
+    def fill_up() -> None:
+        filled.append("again")
+        if while_it == "fills up" and len(filled) == 1:
+            reload()
+        backfill()
+
+    poller._backfill = fill_up  # type: ignore[method-assign]
+    if while_it == "fills up":
+        reload()
+    else:
+        poller._read_window = read_beside  # type: ignore[method-assign]
+    house.cycle(seconds)
+    poller._read_window = read  # type: ignore[method-assign]
+    before = len(filled)
+    house.cycle()
+    assert len(filled) == before + 1
+    house.cycle()
+    assert len(filled) == before + 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_reload_of_two_files_reads_the_days_before_one_and_the_log_since_the_other(
+    house: Rig, windows: list[tuple[datetime, datetime]], order: int
+) -> None:
+    house.settle(3, seconds=61)
+    back, filled = watermark(house) - timedelta(hours=1), list[str]()
+    poller, backfill = house.loop.pagerduty, house.loop.pagerduty._backfill
+
+    def fill_up() -> None:
+        filled.append("again")
+        if len(filled) == 1:
+            raise NotDone("pagerduty", "incidents", Cause.REJECTED, "no", status=400)
+        backfill()
+
+    poller._backfill = fill_up  # type: ignore[method-assign]
+    for mark in [{}, {"at": back.isoformat()}][::order]:
+        rewind_pagerduty(house.ledger, mark)
+    house.cycle()
+    assert windows[-1] == (back - OVERLAP, house.clock.now())
+    assert filled == ["again"]
+    # the refusal did not answer the request
+    house.cycle(seconds=60)
+    house.cycle()
+    assert filled == ["again"] * 2
 
 
 def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> None:

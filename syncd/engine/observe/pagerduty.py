@@ -37,6 +37,8 @@ from syncd.policy.marks import mark_in
 from syncd.remote.answers import IncidentPage
 
 WATERMARK = "pagerduty.log"
+"""The value that holds up to when the log was read (`at`), and a request for the days before."""
+DAYS_BEFORE = "days_before"
 OVERLAP = timedelta(minutes=5)
 STORED_EVERY = timedelta(minutes=1)
 """How far the watermark moves until it is stored: a restart reads as much again."""
@@ -54,10 +56,16 @@ OPEN, LOG = "PagerDuty's open incidents", "PagerDuty's log entries"
 
 
 def rewind_pagerduty(ledger: Ledger, mark: dict[str, object]) -> None:
-    """Have the log read anew from an earlier mark on; without one, as a new ledger does."""
-    now = get_value(ledger, WATERMARK)
-    if not mark or not now or str(mark["at"]) < str(now["at"]):
-        set_value(ledger, WATERMARK, **mark)
+    """Have the log read anew from an earlier mark on; without one, the days before as by a new ledger."""
+    stored = get_value(ledger, WATERMARK)
+    value = dict(stored)
+    if "at" not in mark or DAYS_BEFORE in mark:
+        # another value each time: a poll under way must not take it for the request that it serves
+        value[DAYS_BEFORE] = ledger.logical_clock.next()
+    if "at" in mark and "at" in stored:
+        value["at"] = min(str(mark["at"]), str(stored["at"]))
+    if value != stored:
+        set_value(ledger, WATERMARK, **value)
 
 
 class PagerDutyPoller:
@@ -84,7 +92,7 @@ class PagerDutyPoller:
         self._crowded = ""
         self.unmapped: dict[str, str] = {}
         self._waiting: set[str] = set()
-        self._stored: dict[str, object] = {}
+        self._stored: dict[str, object] | None = None
         self._read_up_to: datetime | None = None
 
     def poll(self) -> None:
@@ -96,11 +104,10 @@ class PagerDutyPoller:
         if reads.read(SERVICES, self._mapped.resolve):
             # what was read before counts as news for a service that a mapping claims now
             self.forget()
-        start = self._watermark()
-        # a new ledger knows nothing of the days before
-        if start is None:
+        start, days_before = self._watermark()
+        if days_before:
             reads.read(OF_LATE, self._backfill)
-            start = self._watermark()
+            start, _ = self._watermark()
         opened = reads.read(OPEN, self._read_open)
         reads.read(LOG, partial(self._read_log, start))
         if opened is not None:
@@ -113,31 +120,35 @@ class PagerDutyPoller:
         self._seen_entries, self._looks = {}, {}
         self.unmapped.clear()
         self._waiting.clear()
-        self._stored = {}
+        self._stored = None
 
     def remarks(self) -> list[str]:
         """Return in words what people should know about the reads of PagerDuty."""
         return [*self._mapped.remarks(), *filter(None, [self._crowded])]
 
-    def _watermark(self) -> datetime | None:
-        """Return up to when the log was read (UTC), None if it has to be read as by a new ledger."""
+    def _watermark(self) -> tuple[datetime | None, bool]:
+        """Return up to when the log was read (UTC, None: never), and whether to read the days before."""
         stored = get_value(self._context.ledger, WATERMARK)
+        at = stored.get("at")
         # another one than ours: a reload set it back
-        if not stored or stored != self._stored:
-            at = stored.get("at")
+        if stored != self._stored:
             self._stored, self._read_up_to = stored, datetime.fromisoformat(str(at)) if at else None
-        return self._read_up_to
+        # a new ledger knows nothing of the days before
+        return self._read_up_to, at is None or DAYS_BEFORE in stored
 
     def _advance(self, to: datetime) -> None:
         """Note up to when the log was read, unless a reload set that back meanwhile."""
-        self._read_up_to, at = to, self._stored.get("at")
+        stored = self._stored
+        if stored is None:
+            return
+        self._read_up_to, at = to, stored.get("at")
         if at is None or not timedelta() <= to - datetime.fromisoformat(str(at)) < STORED_EVERY:
-            value: dict[str, object] = {"at": to.isoformat()}
-            if replace_value(self._context.ledger, WATERMARK, self._stored, value):
+            value = {**stored, "at": to.isoformat()}
+            if replace_value(self._context.ledger, WATERMARK, stored, value):
                 self._stored = value
 
     def _backfill(self) -> None:
-        """Read the incidents of the last days by their creation: a new ledger's first read."""
+        """Read the incidents of the last days by their creation, as a new ledger and a reload ask for."""
         context = self._context
         now, apart = pagerduty_now(context)
         since, until = now - timedelta(seconds=context.backfill_seconds) - apart, now + apart
@@ -150,7 +161,11 @@ class PagerDutyPoller:
         if context.stop.is_set():
             return
         context.progress.report("days of the backfill read", days, days)
-        set_value(context.ledger, WATERMARK, at=now.isoformat())
+        stored = self._stored
+        # else a reload asked for these days again, or changed the services, while they were read
+        if stored is not None:
+            at = stored.get("at", now.isoformat())
+            replace_value(context.ledger, WATERMARK, stored, {"at": at})
 
     def _read_log(self, watermark: datetime | None) -> None:
         now, apart = pagerduty_now(self._context)
