@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Lock
+from threading import Condition, Thread
 
 Take = Callable[[Sequence[bytes]], list[str]]
 """Store bodies in one transaction and return their outcomes, or raise and store none of them."""
 MOST_TOGETHER = 100
 """Deliveries in one transaction."""
+LONGEST_REST = 60.0
+"""Seconds without a delivery after which the thread ends."""
 _Waiting = tuple[bytes, asyncio.Future[str]]
 _Results = Sequence[str | Exception]
 
 
 class Together:
-    """Takes bodies in a thread of its own, which goes on until none waits.
+    """Takes bodies in a thread of its own, which ends after a long rest.
 
     A body that arrives while the thread rests is stored at once. One transaction begins where the last one
     ends: the event loop may be late, and all threads share one interpreter.
@@ -25,22 +26,24 @@ class Together:
 
     def __init__(self, take: Take) -> None:
         self._take = take
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
-        self._lock = Lock()
+        self._wakes = Condition()
         self._waiting: list[_Waiting] = []
-        self._works = False
+        self._thread: Thread | None = None
 
     def take(self, body: bytes) -> asyncio.Future[str]:
         """Return the outcome of a body: it comes once the body is stored, or raises what kept it from that.
 
-        The event loop that calls this awaits it.
+        The event loop that calls this awaits it. Raise RuntimeError where no thread can start.
         """
         outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        with self._lock:
+        with self._wakes:
+            if self._thread is None or not self._thread.is_alive():
+                # the process ends without waiting for it
+                thread = Thread(target=self._work, name="webhooks", daemon=True)
+                thread.start()
+                self._thread = thread
             self._waiting.append((body, outcome))
-            begins, self._works = not self._works, True
-        if begins:
-            self._thread.submit(self._work)
+            self._wakes.notify()
         return outcome
 
     def _work(self) -> None:
@@ -51,9 +54,12 @@ class Together:
                 share[0][1].get_loop().call_soon_threadsafe(_tell, share, results)
 
     def _next_share(self) -> list[_Waiting]:
-        with self._lock:
+        """Wait for bodies and return them; return none after a long rest, when the thread ends."""
+        with self._wakes:
+            self._wakes.wait_for(lambda: self._waiting, LONGEST_REST)
             share, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-            self._works = bool(share)
+            if not share:
+                self._thread = None
             return share
 
     def _results(self, bodies: Sequence[bytes]) -> _Results:

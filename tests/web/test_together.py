@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from threading import Event
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
@@ -48,6 +48,42 @@ def test_bodies_that_arrive_while_others_are_stored_share_the_next_transaction()
 
     assert asyncio.run(deliver()) == ["took 0", "took 1", "took 2", "took 3"]
     assert shares == [[b"0"], [b"1", b"2", b"3"]]
+
+
+def test_a_thread_that_cannot_start_costs_one_body_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def deliver() -> str:
+        together = Together(lambda bodies: ["stored" for _ in bodies])
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", full)
+            with pytest.raises(RuntimeError, match="can't start"):
+                together.take(b"0")
+        return await together.take(b"1")
+
+    assert asyncio.run(deliver()) == "stored"
+
+
+def test_a_body_after_a_long_rest_is_stored_by_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncd.web.together.LONGEST_REST", 0.0)
+    threads: list[Thread] = []
+
+    def take(bodies: Sequence[bytes]) -> list[str]:
+        threads.append(current_thread())
+        return ["stored"] * len(bodies)
+
+    async def deliver() -> list[str]:
+        together, outcomes = Together(take), list[str]()
+        for body in (b"0", b"1"):
+            outcomes.append(await together.take(body))
+            threads[-1].join(PATIENCE)
+        return outcomes
+
+    assert asyncio.run(deliver()) == ["stored"] * 2
+    assert threads[0] is not threads[1]
+    # the end of the process waits for none of them
+    assert all(thread.daemon for thread in threads)
 
 
 def test_a_body_whose_sender_has_left_is_stored_and_takes_none_of_its_neighbours_along() -> None:
