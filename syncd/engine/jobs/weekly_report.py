@@ -164,13 +164,10 @@ class WeeklyReports:
         # figures of a time that syncd has not caught up with would be wrong
         if patient and (missing or behind or not self._idle()):
             return None
-        unread = self.read_logs(edition, week)
-        if patient and unread:
+        # the report itself tells of the logs that stay unread
+        if self.read_logs(edition, week) and patient:
             return None
-        notes = [f"{NAMES[side]} could not be read when this report was made" for side in missing]
-        if unread:
-            notes.append(_unread_note(unread))
-        return notes
+        return [f"{NAMES[side]} could not be read when this report was made" for side in missing]
 
     def read_logs(self, edition: Edition, week: Week) -> int:
         """Read logs that may show a first acknowledgement; return how many are left unread."""
@@ -270,10 +267,6 @@ def _between(base: str, week: Week) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _unread_note(unread: int) -> str:
-    return f"syncd could not read whether {unread} of the incidents were acknowledged"
-
-
 def outcome(row: OperationRecord, *, nobody: bool = False) -> tuple[str, bool]:
     """Return the result of one recipient's mail in words, and True if it was sent.
 
@@ -323,8 +316,8 @@ def send_report(
     why_not = _why_not(edition, week, now, born)
     if why_not is not None:
         return _refused(why_not)
-    unread = weekly.read_logs(edition, week)
-    report = weekly.report(edition, week, notes=[_unread_note(unread)] if unread else [])
+    weekly.read_logs(edition, week)
+    report = weekly.report(edition, week)
     keys = weekly.send(edition, week, report, now, str(request.id))
     work_on([edition.about])
     return outcomes(of_keys(context.ledger, keys), nobody=context.mailer is None or context.mailer.nobody)

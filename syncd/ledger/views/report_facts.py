@@ -11,14 +11,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import and_, case, func, literal, or_
+from sqlalchemy import and_, case, func, literal, not_, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.database.functions import json_integer, json_source, json_text
+from syncd.ledger.database.functions import is_json_list, json_integer, json_source, json_text
 from syncd.ledger.store import audit
 from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.tables import (
@@ -39,7 +39,8 @@ class IncidentFact:
 
     `merged_into` is the incident that counts in its place: None also if no mapping claims that one.
     `longest_gap` (seconds), `updates_in_time` and `updates_owed` are its updates as recorded, None where none
-    was owed. `exercise` is why it is an exercise, if it is one.
+    was owed. `exercise` is why it is an exercise, if it is one. `log_unread` is True if only the log, which
+    syncd has not read, may hold its acknowledgement.
     """
 
     id: str
@@ -62,6 +63,7 @@ class IncidentFact:
     exercise: str | None = None
     exercise_by: str | None = None
     exercise_at: datetime | None = None
+    log_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,12 @@ class EventFact:
     data: dict[str, Any]
 
 
+LOG_UNREAD = and_(
+    col(IncidentRow.acknowledged_at).is_(None),
+    # an SQL null and a JSON null both mean that the log was never read
+    not_(is_json_list(col(IncidentRow.log))),
+)
+"""The condition for incidents without an acknowledgement, whose log was never read."""
 _SEVERITY = func.coalesce(col(IncidentRow.severity), "unknown")
 
 
@@ -190,6 +198,7 @@ def incidents(
             longest_gap=json_integer(col(IncidentRow.cadence), "longest"),
             updates_in_time=json_integer(col(IncidentRow.cadence), "on_time"),
             updates_owed=json_integer(col(IncidentRow.cadence), "of"),
+            log_unread=LOG_UNREAD,
         )
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team))

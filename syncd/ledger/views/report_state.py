@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, not_, or_
+from sqlalchemy import func, or_
 from sqlalchemy import select as columns
 from sqlmodel import col
 
 from syncd.domain.operation import OperationState
 from syncd.domain.recurring import PREFIX
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.database.functions import is_json_list, json_text
+from syncd.ledger.database.functions import json_text
 from syncd.ledger.store.key_values import get_value
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
-from syncd.ledger.views.report_facts import columns_of, of_team
+from syncd.ledger.views.report_facts import LOG_UNREAD, columns_of, of_team
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,7 @@ def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str
         col(IncidentRow.created_at) >= since,
         col(IncidentRow.created_at) < until,
         of_team(team),
-        col(IncidentRow.acknowledged_at).is_(None),
-        # an SQL null and a JSON null both mean that the log was never read
-        not_(is_json_list(col(IncidentRow.log))),
+        LOG_UNREAD,
     )
     query = query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))
     with ledger.read() as session:

@@ -63,6 +63,7 @@ def minutes(since: datetime, until: datetime | None) -> float | None:
 _OF_AN_INCIDENT = (
     *("number", "service", "severity", "assumed", "status", "ticket"),
     *("created_at", "acknowledged_at", "resolved_at", "merged_into", "updates_in_time", "updates_owed"),
+    "log_unread",
 )
 """The columns of an incident's row that the fact has under the same name."""
 

@@ -68,10 +68,7 @@ def figures(
             incidents, "minutes_to_acknowledge", _targets(mappings, "acknowledge_minutes")
         ),
         "resolve": by_target(incidents, "minutes_to_resolve", _targets(mappings, "resolve_minutes")),
-        "never_acknowledged": sum(
-            row["acknowledged_at"] is None and row["merged_into"] is None and row["resolved_at"] is not None
-            for row in incidents
-        ),
+        **_unacknowledged(incidents),
         "updates": _updates(incidents),
         "duties": _duties(rows),
         "missed": [_short_duty(row) for row in late],
@@ -210,6 +207,17 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 {"duty": kind, "words": words, "of": sum(verdicts.count(word) for word in OF_ALL), **counts}
             )
     return lines
+
+
+def _unacknowledged(incidents: Sequence[Row]) -> dict[str, int]:
+    """Count the resolved incidents without an acknowledgement, apart where only an unread log may tell."""
+    without = [
+        row
+        for row in incidents
+        if row["acknowledged_at"] is None and row["merged_into"] is None and row["resolved_at"] is not None
+    ]
+    unread = sum(row["log_unread"] for row in without)
+    return {"never_acknowledged": len(without) - unread, "log_unread": unread}
 
 
 def _updates(incidents: Sequence[Row]) -> list[dict[str, Any]]:

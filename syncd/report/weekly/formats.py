@@ -36,7 +36,7 @@ COLUMNS = (
         "met_at",
     ),
     *("breached_at", "corrected", "unowned", "overdue_days", "postponed", "by", "until", "ended_at"),
-    *("ended_by", "nth", "itself", "reason", "recurring"),
+    *("ended_by", "nth", "itself", "reason", "recurring", "log_unread"),
 )
 """The columns of the CSV; a row leaves those empty that its table does not have."""
 _PLACE = {name: place for place, name in enumerate(COLUMNS)}

@@ -181,6 +181,11 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
         # these incidents have no time to acknowledge, so no row of the table counts them
         never = figures["never_acknowledged"] if key == "acknowledge" else 0
         lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
+        # a report that was sent before has no such figure
+        unread = figures.get("log_unread", 0) if key == "acknowledge" else 0
+        if unread:
+            whose = f"{counted(unread, 'incident')} whose log syncd has not read"
+            lines.append(f"{whose}: an acknowledgement may stand there")
         if rows or lines:
             yield {"title": words, "table": table(head, rows), "lines": lines}
 
