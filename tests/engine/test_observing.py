@@ -20,7 +20,7 @@ from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in
 from syncd.remote.errors import Cause, NotDone
-from syncd.sandbox import faults
+from syncd.sandbox import dump, faults
 
 
 def watermark(rig: Rig) -> datetime:
@@ -275,6 +275,24 @@ def test_a_note_whose_operation_is_not_confirmed_is_read(house: Rig) -> None:
     house.world.pagerduty.note(made.id, text, "Amara Osei")
     house.cycle()
     assert text in texts_on_record(house, made.id)
+
+
+def test_a_note_older_than_the_ledger_comes_with_the_ticket_and_costs_no_request(house: Rig) -> None:
+    people, before = house.world.pagerduty, house.world.clock() - timedelta(hours=2)
+    noted = people.trigger("Alipay Integration", "Latency", at=before)
+    people.trigger("Alipay Integration", "Errors", at=before)
+    people.note(noted.id, "the database is slow", "Amara Osei", at=before + timedelta(hours=1))
+    house.cycle()
+    assert texts_on_record(house, noted.id)[0] == "the database is slow"
+    said = [
+        comment["body"]
+        for issue in dump.whole(house.world)["jira"]["issues"]
+        for comment in issue["comments"]
+    ]
+    assert ["the database is slow" in text for text in said] == [True]
+    # an earlier ledger may have written a link note, so each incident's notes are listed once before it
+    assert notes_read(house) == 2
+    nothing_more_is_written(house)
 
 
 def test_our_own_note_has_the_incident_not_decided_again(house: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

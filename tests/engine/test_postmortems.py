@@ -105,6 +105,21 @@ def test_the_details_of_alerts_stand_there_masked_where_the_mapping_wants_them(m
     assert "{html}" not in text(rig).replace("\\{", "")
 
 
+def test_a_note_that_was_listed_for_the_postmortem_alone_is_copied_to_the_ticket(make_rig: Any) -> None:
+    rig = on(make_rig)
+    # without the log nothing tells of a note
+    rig.world.faults.add(faults.error(403), service="pagerduty", path=r"^/log_entries$", times=9)
+    made = rig.world.pagerduty.trigger(ALIPAY, "Latency", priority="P2")
+    rig.cycle()
+    rig.world.pagerduty.note(made.id, "the database is slow", ME)
+    rig.world.pagerduty.resolve(made.id, ME)
+    later(rig)
+    assert "Note: the database is slow" in text(rig)
+    (comment,) = rig.world.jira.site.issues[10001].comments
+    assert "the database is slow" in comment.body
+    nothing_more_is_written(rig)
+
+
 def test_one_that_is_reopened_before_gets_none_until_half_an_hour_after_its_last_resolve(
     make_rig: Any,
 ) -> None:

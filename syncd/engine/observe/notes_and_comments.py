@@ -20,16 +20,36 @@ from syncd.policy.case import TicketState
 from syncd.policy.marks import mark_in
 
 
-def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | None = None) -> None:
-    """List the notes of an incident and store them.
+def read_notes(
+    context: EngineContext, incident: IncidentRecord, *, news: str | None = None, patient: bool = False
+) -> tuple[Note, ...] | None:
+    """List the notes of an incident and store them; return them, None where syncd cannot read them now.
+
+    `news`: see `keep_notes`. With `patient` raise `RemoteError` while PagerDuty as a whole may be down.
+    """
+    read_seq = context.ledger.logical_clock.next()
+    notes = context.troubles.ask(
+        incident.id, READ_NOTES, lambda: context.services.pagerduty.notes(incident.id), patient=patient
+    )
+    if notes is not None:
+        keep_notes(context, incident, notes, read_seq, news=news)
+    return notes
+
+
+def keep_notes(
+    context: EngineContext,
+    incident: IncidentRecord,
+    notes: tuple[Note, ...],
+    read_seq: int,
+    *,
+    news: str | None = None,
+) -> None:
+    """Store the notes of an incident as listed by a request that began at `read_seq`.
 
     `news`: store them only if they differ from those on record, with a change notice of this reason if the
     difference is not just our own notes.
     """
-    rules, read_seq = storage_rules(context), context.ledger.logical_clock.next()
-    notes = list_notes(context, incident.id)
-    if notes is None:
-        return
+    rules = storage_rules(context)
     if any(note.by_person for note in notes) and not our_users_on_record(context):
         # else a note of syncd's own user would count as a person's
         our_users(context, patient=False)
@@ -46,16 +66,6 @@ def _without_ours(notes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [note for note in notes if mark_in(str(note["text"])) is None]
 
 
-def list_notes(context: EngineContext, incident_id: str, *, patient: bool = False) -> tuple[Note, ...] | None:
-    """Return the notes of an incident, None where syncd cannot read them now.
-
-    With `patient` raise `RemoteError` while PagerDuty as a whole may be down.
-    """
-    return context.troubles.ask(
-        incident_id, READ_NOTES, lambda: context.services.pagerduty.notes(incident_id), patient=patient
-    )
-
-
 def read_comments(context: EngineContext, ticket: TicketState) -> None:
     """List a ticket's comments if its last read cut the list."""
     if ticket.issue is None or ticket.issue.comments is not None:
@@ -68,7 +78,7 @@ def read_comments(context: EngineContext, ticket: TicketState) -> None:
 def list_comments(
     context: EngineContext, ticket: TicketState, *, patient: bool = False
 ) -> tuple[Comment, ...] | None:
-    """Return the comments on a ticket, None where syncd cannot read them now; see `list_notes`."""
+    """Return the comments on a ticket, None where syncd cannot read them now; `patient`: see `read_notes`."""
     return context.troubles.ask(
         ticket.incident_id,
         READ_COMMENTS,

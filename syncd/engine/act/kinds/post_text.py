@@ -29,9 +29,11 @@ from syncd.engine.act.kind import (
 )
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.records import OperationRecord
+from syncd.engine.observe.notes_and_comments import keep_notes
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, NewPair
 from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.loading import read
 from syncd.policy.case import IssueState
 from syncd.policy.marks import mark_in, mark_line, text_hash
 from syncd.policy.postmortem.facts_in_comments import SAID
@@ -263,8 +265,16 @@ class NoteKind(BaseKind[RenderedNote]):
         return Confirmation(made=pair, noted_at=outcome.at)
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Return the note with our mark among the incident's notes."""
-        for note in context.services.pagerduty.notes(operation.incident_id):
+        """Return the note with our mark among the incident's notes; store what the list shows.
+
+        It may show notes of people that are older than syncd's first look at the incident.
+        """
+        read_seq = context.ledger.logical_clock.next()
+        notes = context.services.pagerduty.notes(operation.incident_id)
+        incident = read(context.ledger, IncidentRecord, operation.incident_id)
+        if incident is not None and not incident.restricted:
+            keep_notes(context, incident, notes, read_seq, news="its notes were listed for one of syncd's")
+        for note in notes:
             if mark_in(note.text) == operation.op:
                 return Outcome(note.id, text_hash=text_hash(note.text), at=note.created_at)
         return None

@@ -14,7 +14,7 @@ from syncd.domain.postmortem import Alert, Story
 from syncd.domain.ticket import Account, Comment
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import our_users
-from syncd.engine.observe.notes_and_comments import list_comments, list_notes
+from syncd.engine.observe.notes_and_comments import list_comments, read_notes
 from syncd.engine.runtime.troubles import READ_ALERTS
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
@@ -43,7 +43,7 @@ def story_of(
         case.state_changes or (),
         severity_periods_of(case, book),
     )
-    notes = () if withheld else _notes(context, case)
+    notes = () if withheld else _notes(context, record, case)
     comments = () if withheld else _comments(context, case)
     acknowledged = next((change.at for change in state_changes if change.kind == "acknowledged"), None)
     base = context.facts.server().base_url.rstrip("/")
@@ -76,8 +76,10 @@ def story_of(
     )
 
 
-def _notes(context: EngineContext, case: Case) -> tuple[Note, ...]:
-    return case.notes if case.notes is not None else list_notes(context, case.incident.id, patient=True) or ()
+def _notes(context: EngineContext, record: IncidentRecord, case: Case) -> tuple[Note, ...]:
+    if case.notes is not None:
+        return case.notes
+    return read_notes(context, record, news="its notes were listed for the postmortem", patient=True) or ()
 
 
 def _comments(context: EngineContext, case: Case) -> tuple[Comment, ...]:
