@@ -6,7 +6,7 @@ and syncd catches up on everything that happened while it was down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
@@ -150,7 +150,10 @@ def _by_rules(case: Case, book: Rulebook) -> tuple[Case, Decision]:
     return case, decision.plus(decide_two_way(case, book, decision))
 
 
-def with_duties(case: Case, duties: Iterable[Duty]) -> Case:
+def with_duties(case: Case, duties: Collection[Duty]) -> Case:
     """Return the case with its newly judged duties in the place of the old ones."""
+    # most rules judge nothing, and a copy of a case costs as much as a rule
+    if not duties:
+        return case
     after = {duty.place: duty for duty in (*case.duties, *duties)}
     return case.model_copy(update={"duties": tuple(after.values())})

@@ -98,8 +98,16 @@ def summary_line(text: str) -> str:
 
 def ticket_summary(incident: Incident, mapping: Mapping) -> str:
     """Return the ticket's summary: the masked title on one line, at most 255 UTF-16 units, never empty."""
-    title = mask(one_line(incident.title), mapping.redact.patterns)
-    return summary_line(title) or f"Incident #{incident.number}"
+    patterns = mapping.redact.patterns
+    # a mapping's pattern that took too long on a busy machine is tried again
+    line = summary_line(mask(one_line(incident.title), patterns)) if patterns else _masked(incident.title)
+    return line or f"Incident #{incident.number}"
+
+
+@lru_cache(maxsize=1024)
+def _masked(title: str) -> str:
+    # each decision compares the summary of the ticket twice
+    return summary_line(mask(one_line(title)))
 
 
 @lru_cache(maxsize=256)

@@ -233,6 +233,8 @@ def news(
 def as_if_untried(case: Case, rows: Iterable[OperationRecord]) -> Case:
     """Return the case without operations that never left, so that the rules decide them again."""
     rows = list(rows)
+    if not rows:
+        return case
     return case.model_copy(update={"once": case.once - outbox.untried(rows).keys() - undecided(rows).keys()})
 
 
