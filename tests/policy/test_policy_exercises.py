@@ -118,6 +118,24 @@ def test_a_title_makes_an_exercise_only_on_a_game_days_service_in_its_time(
     assert game_day_of((held,), book(recurring=GAME_DAY).mapping, happened) == found
 
 
+def test_of_two_game_days_at_the_same_time_the_one_counts_whose_marker_the_title_carries() -> None:
+    times = {"start": f"{NOW:%Y-%m-%d %H:%M}", "end": f"{NOW + HOUR:%Y-%m-%d %H:%M}"}
+    held = [
+        ItemState(
+            incident_id=RecurringName("QRPay", name, "2026-Q4").ident,
+            issue_id=name,
+            key=key,
+            source="recurring",
+            first_seen_at=NOW,
+            facts={"exercise": times},
+        )
+        for name, key in (("Other", "OPS-8"), ("Storm", "OPS-9"))
+    ]
+    both = {**GAME_DAY, "Other": {**GAME_DAY["Storm"], "marker": "[CHAOS]"}}
+    happened = incident(title="[GAME DAY] Payments are late")
+    assert game_day_of(held, book(recurring=both).mapping, happened) == "OPS-9 (Storm)"
+
+
 def test_notices_go_out_with_a_mark_until_a_person_has_said_so_and_the_gravest_always_do() -> None:
     by_title = {"game_day": "OPS-9 (Storm)"}
     amara, cto = "amara@qrpay.example", "cto@qrpay.example"

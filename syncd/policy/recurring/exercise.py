@@ -7,7 +7,7 @@ at most: a forgotten end must not mark incidents as exercises for days.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -36,10 +36,10 @@ def exercise_times(description: str) -> dict[str, JsonValue]:
     return dict(reversed(_LINE.findall(description)))
 
 
-def exercise_at(
+def exercises_at(
     game_days: Iterable[ItemState], mapping: Mapping, service: Reference, at: datetime
-) -> Exercise | None:
-    """Return the exercise during which something happened on a service at a time (UTC), None without one.
+) -> Iterator[Exercise]:
+    """Yield the exercises during which something happened on a service at a time (UTC).
 
     `game_days` are the issues of the team's recurring duties.
     """
@@ -50,8 +50,7 @@ def exercise_at(
         exercise = _exercise(state, mapping)
         takes_part = {service.name, service.id} & {*entry.services}
         if exercise is not None and takes_part and exercise.since <= at <= exercise.until:
-            return exercise
-    return None
+            yield exercise
 
 
 def bears_marker(incident: Incident, mapping: Mapping) -> bool:
@@ -62,11 +61,11 @@ def bears_marker(incident: Incident, mapping: Mapping) -> bool:
 
 def game_day_of(game_days: Iterable[ItemState], mapping: Mapping, incident: Incident) -> str | None:
     """Return the GameDay whose marker a title carries and in whose time it was triggered, or None."""
-    planned = exercise_at(game_days, mapping, incident.service, incident.created_at)
-    marker = mapping.recurring[planned.name].marker if planned is not None else None
-    if planned is None or not marker or marker.casefold() not in incident.title.casefold():
-        return None
-    return f"{planned.key} ({planned.name})"
+    for planned in exercises_at(game_days, mapping, incident.service, incident.created_at):
+        marker = mapping.recurring[planned.name].marker
+        if marker and marker.casefold() in incident.title.casefold():
+            return f"{planned.key} ({planned.name})"
+    return None
 
 
 def _exercise(state: ItemState, mapping: Mapping) -> Exercise | None:
