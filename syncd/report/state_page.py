@@ -28,9 +28,10 @@ from syncd.policy.duty_words import SUBJECTS
 from syncd.policy.time.time_words import long_words
 from syncd.report.state_words import brake_lines, service_lines, trouble_line, wait_line
 from syncd.report.weekly.counting import trend_bars
+from syncd.report.weekly.decisions import DECIDED, decided_rows
 from syncd.report.weekly.facts import parked_words
 from syncd.report.weekly.report import Weekly, make, names_shown, zone_of
-from syncd.report.weekly.sections import DECIDED, SOON_HOURS, decided_rows, owed_row
+from syncd.report.weekly.sections import SOON_HOURS, owed_row
 from syncd.report.weekly.week import Week
 from syncd.report.weekly.words import FORMULA, tone, verdict
 

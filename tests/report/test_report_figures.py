@@ -392,17 +392,3 @@ def test_a_target_is_that_of_the_severity_and_an_incident_without_an_acknowledge
         said = report(made).figures
     assert (said["never_acknowledged"], said["log_unread"]) == (1, 0)
     assert sum(line["count"] for line in said["acknowledge"]) == 1
-
-
-def test_an_incident_whose_log_was_never_read_is_not_called_unacknowledged(tmp_path: Path) -> None:
-    with ledger(tmp_path) as made:
-        put(made, incident(1), incident(2, acknowledged_at=None), incident(3, acknowledged_at=None, log=[]))
-        said = report(made)
-    assert (said.figures["never_acknowledged"], said.figures["log_unread"]) == (1, 1)
-    (section,) = (
-        each for each in report_context(said)["sections"] if each["title"] == "Time to acknowledge (MTTA)"
-    )
-    assert section["lines"] == [
-        "1 incident resolved without an acknowledgement",
-        "1 incident whose log syncd has not read: an acknowledgement may stand there",
-    ]

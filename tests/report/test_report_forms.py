@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from report_cast import TEMPLATES, duty, incident, item, ledger, put, quarter
+from report_cast import NOW, TEMPLATES, duty, incident, item, ledger, put, quarter
 from test_report_figures import FRIDAY, WEEK, report, table
 
 from syncd.report.weekly import formats
@@ -144,3 +145,32 @@ def test_the_json_form_holds_the_same_rows_as_the_csv(tmp_path: Path) -> None:
         quarter(made, 2)
         made_report = report(made)
     assert len(json.loads(formats.as_json(made_report))["rows"]) == len(table(made_report))
+
+
+def test_an_incident_whose_log_was_never_read_is_not_called_unacknowledged(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        put(made, incident(1), incident(2, acknowledged_at=None), incident(3, acknowledged_at=None, log=[]))
+        said = report(made)
+    assert (said.figures["never_acknowledged"], said.figures["log_unread"]) == (1, 1)
+    (section,) = (
+        each for each in report_context(said)["sections"] if each["title"] == "Time to acknowledge (MTTA)"
+    )
+    assert section["lines"] == [
+        "1 incident resolved without an acknowledgement",
+        "1 incident whose log syncd has not read: an acknowledgement may stand there",
+    ]
+
+
+def test_what_people_set_aside_is_listed_as_wont_do_among_what_is_done(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        put(made, one)
+        for ident, stands in (("7", "done"), ("8", "won't do")):
+            put(made, item(one, ident, facts={"stands": stands}))
+            ended = {"met_at": NOW - timedelta(days=3), "met_by": "Amara Osei", "subject": ident}
+            put(made, duty(one, "done", "met", NOW - timedelta(days=2), **ended))
+        said = report(made)
+    verdicts = [row["verdict"] for row in said.rows if row["table"] == "action item"]
+    assert sorted(verdicts) == ["done", "won't do"]
+    (section,) = (each for each in report_context(said)["sections"] if each["title"] == "Follow-ups open: 0")
+    assert section["lines"][0].startswith("2 done this week (1 as won't do), 0 overdue")

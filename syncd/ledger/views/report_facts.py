@@ -117,7 +117,7 @@ class DutyMark:
 class ItemFact:
     """One action item that is not done, or that was done in the period.
 
-    `due_at` (UTC) is the end of `due_day` in the team's time zone.
+    `due_at` (UTC) is the end of `due_day` in the team's time zone. `stands` is `open`, `done` or `won't do`.
     """
 
     key: str
@@ -137,6 +137,7 @@ class ItemFact:
     wrong: str | None = None
     account: str | None = None
     leaves: str | None = None
+    stands: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +321,7 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
             wrong=json_text(col(ActionItemRow.facts), "violations"),
             account=json_text(snapshot, "assignee", "id"),
             leaves=json_source(col(ActionItemRow.leaves)),
+            stands=json_text(col(ActionItemRow.facts), "stands"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from syncd.domain.mail import name_for_people
 from syncd.domain.text import counted, one_line
 from syncd.policy.time.time_words import long_words
 
@@ -70,3 +71,10 @@ def overdue_words(days: int | None) -> str:
     if days is None:
         return ""
     return f" ({counted(days, 'day')} overdue)" if days else " (overdue)"
+
+
+def duty_of(entry: dict[str, Any]) -> str:
+    """Return the incident of a duty or a decision with its severity, or the name of what recurs."""
+    if entry["number"] is None:
+        return name_for_people(entry["incident"])
+    return f"#{entry['number']} {entry['severity']}"

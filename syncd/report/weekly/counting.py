@@ -29,6 +29,8 @@ WEEKS_BEFORE = 12
 
 MET, LATE, MISSED = str(DutyState.MET), str(DutyState.MET_LATE), str(DutyState.BREACHED)
 WAIVED, CANCELLED, VOID = str(DutyState.WAIVED), str(DutyState.CANCELLED), str(DutyState.VOID)
+WONT_DO = "won't do"
+"""The verdict on an action item that people set aside with a reason: it counts as met."""
 EXERCISE, HIDDEN_EXERCISE = "exercise", "restricted exercise"
 """The tables of incidents that are exercises."""
 RESTRICTED, UNJUDGED = "restricted", "not judged"
@@ -172,7 +174,7 @@ def _note(fact: DutyFact | ItemFact, zone: str) -> str | None:
 
 
 def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: datetime, zone: str) -> Row:
-    """Return an action item's row; `verdict` is `done` if it was done between `since` and `until`."""
+    """Return an action item's row; its `verdict` is `done` or `won't do` if it ended in [since, until)."""
     done = item.done_at is not None and since <= item.done_at < until
     overdue = item.due_at is not None and item.due_at <= now and not done
     note = None if done else _note(item, zone)
@@ -181,7 +183,7 @@ def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: d
         "table": "action item",
         "week": week,
         "team": item.team,
-        "verdict": "done" if done else "open",
+        "verdict": ("done" if item.stands != WONT_DO else WONT_DO) if done else "open",
         "unowned": note is not None,
         "overdue_days": math.floor((now - item.due_at).total_seconds() / 86400)
         if overdue and item.due_at

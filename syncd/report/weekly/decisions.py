@@ -1,4 +1,4 @@
-"""Rows and figures of what people decided: waivers, breaches taken back, closes against the gate.
+"""Rows, figures and words of what people decided: waivers, breaches taken back, closes against the gate.
 
 Names stand in `by` and `ended_by` alone, so that the report over all teams can leave them out.
 """
@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from syncd.domain.duty import Waiver
+from syncd.domain.text import counted, one_line
 from syncd.ledger.views.report_decisions import About, OverrideFact, TakenBackFact, WaiverFact
+from syncd.policy.duty_words import SUBJECTS, taken_back, waived
+from syncd.policy.time.time_words import at_words
+from syncd.report.weekly.cells import cell, duty_of
 from syncd.report.weekly.counting import Row, plain_row
 
+DECIDED = ("Duty", "By whom, why, until when")
+"""The columns of what people decided."""
 WAIVER, TAKEN_BACK, OVERRIDE = "waiver", "taken back", "gate overridden"
 """The tables of these rows in the CSV."""
 _HIDDEN = {WAIVER: "restricted waiver", TAKEN_BACK: "restricted taken back", OVERRIDE: "restricted override"}
@@ -99,3 +107,46 @@ def _listed(rows: Sequence[Row], table: str) -> list[dict[str, Any]]:
 def decision_figure(row: Row) -> dict[str, Any]:
     """Return a decision's row as the figures have it."""
     return {name: value for name, value in plain_row(row).items() if name not in ("table", "week")}
+
+
+def decided_rows(
+    figures: dict[str, Any], zone: str, names: bool, browse: str
+) -> tuple[list[list[Any]], list[str]]:
+    """Return the cells of the week's waivers and breaches taken back, and the lines above them."""
+    decisions = [*figures["waivers"], *figures["taken_back"]]
+    rows: list[list[Any]] = [
+        [
+            cell(f"{_subject(entry)}, {duty_of(entry)}", entry["key"], browse),
+            decided(entry, zone, names),
+        ]
+        for entry in decisions
+    ]
+    lines = [] if decisions else ["Nothing was waived, and no breach was taken back."]
+    hidden = figures["restricted_decisions"]
+    if hidden:
+        lines.append(f"{counted(hidden, 'decision')} about restricted incidents; this report says no more")
+    return rows, lines
+
+
+def _subject(entry: dict[str, Any]) -> str:
+    return SUBJECTS.get(entry["duty"], "Postmortem scheduled and completed")
+
+
+def decided(entry: dict[str, Any], zone: str, names: bool) -> str:
+    """Return a waiver or a correction of the figures in the words of `syncd show`."""
+    at, by = datetime.fromisoformat(entry["started_at"]), entry.get("by") if names else "an approver"
+    if "nth" in entry:
+        ended = entry["ended_at"]
+        waiver = Waiver(
+            until=datetime.fromisoformat(entry["until"]),
+            reason=entry["reason"],
+            by=by or "somebody",
+            at=at,
+            ended_at=datetime.fromisoformat(ended) if ended else None,
+            ended_by=entry.get("ended_by") if names else None,
+        )
+        return one_line(waived(waiver, entry["nth"], zone))
+    if entry["itself"]:
+        return f"Breach taken back {at_words(at, zone)} by syncd itself: {entry['reason']}"
+    met = datetime.fromisoformat(entry["met_at"]) if entry["met_at"] else None
+    return one_line(taken_back(entry["reason"], by, at, met, zone))

@@ -27,6 +27,7 @@ from syncd.report.weekly.counting import (
     UNJUDGED,
     VOID,
     WAIVED,
+    WONT_DO,
     Row,
     by_target,
     met_of,
@@ -267,7 +268,8 @@ def _follow_ups(rows: Sequence[Row]) -> dict[str, Any]:
         "overdue": len(overdue),
         "overdue_by_age": _by_age(overdue),
         "overdue_by_owner": tally((row for row in overdue if "key" in row), "owner"),
-        "done": sum(row["verdict"] == "done" for row in items),
+        "done": len(items) - len(still),
+        "wont_do": sum(row["verdict"] == WONT_DO for row in items),
         "postponed": sum(row["postponed"] > 0 for row in still),
         "oldest": [{name: row[name] for name in ITEM_COLUMNS} for row in oldest],
     }

@@ -10,16 +10,16 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from syncd.domain.duty import NOT_VISIBLE, DutyKind, Waiver
-from syncd.domain.mail import name_for_people
+from syncd.domain.duty import NOT_VISIBLE, DutyKind
 from syncd.domain.text import counted, one_line
-from syncd.policy.duty_words import NO_OWNER, SUBJECTS, overridden, owner_words, taken_back, waived, with_mode
+from syncd.policy.duty_words import NO_OWNER, overridden, owner_words, with_mode
 from syncd.policy.time.time_words import at_words
 from syncd.report.weekly.cells import (
     MOST_LINES,
     Section,
     bars_of,
     cell,
+    duty_of,
     minutes_words,
     overdue_words,
     short_time,
@@ -27,13 +27,10 @@ from syncd.report.weekly.cells import (
     time_left,
 )
 from syncd.report.weekly.counting import JUDGED, WAIVED, trend_bars, verdict_words
+from syncd.report.weekly.decisions import DECIDED, decided_rows
 
 SOON_HOURS = 7 * 24.0
 """Duties due within a week stand under "Open now"; later ones only in the CSV."""
-
-
-DECIDED = ("Duty", "By whom, why, until when")
-"""The columns of what people decided."""
 
 
 def sections(figures: dict[str, Any], zone_name: str, names: bool, browse: str) -> Iterator[Section]:
@@ -90,7 +87,7 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
 def owed_row(duty: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> list[Any]:
     """Return the cells of a duty that is owed now: what it is, its deadline and, with `names`, its owner."""
     return [
-        cell(with_mode(f"{duty['words']}, {_duty_of(duty)}", duty["asked"]), duty["key"], browse),
+        cell(with_mode(f"{duty['words']}, {duty_of(duty)}", duty["asked"]), duty["key"], browse),
         f"{short_time(duty['due_at'], zone)}, {time_left(duty['hours_left'])}"
         + (", waived now" if duty["verdict"] == WAIVED else ""),
         *([_owner_asked(duty)] if names else []),
@@ -253,14 +250,7 @@ def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
 
 
 def _duty_cell(duty: dict[str, Any], browse: str) -> dict[str, str]:
-    return cell(f"{duty['words']}, {_duty_of(duty)}", duty["key"], browse)
-
-
-def _duty_of(entry: dict[str, Any]) -> str:
-    """Return the incident of a duty or a decision with its severity, or the name of what recurs."""
-    if entry["number"] is None:
-        return name_for_people(entry["incident"])
-    return f"#{entry['number']} {entry['severity']}"
+    return cell(f"{duty['words']}, {duty_of(duty)}", duty["key"], browse)
 
 
 def _done(duty: dict[str, Any], zone: ZoneInfo, names: bool) -> str:
@@ -299,53 +289,13 @@ def _decisions(figures: dict[str, Any], zone: str, names: bool, browse: str) -> 
     return {"title": "Waived and taken back", "lines": lines, "table": table(DECIDED, rows)}
 
 
-def decided_rows(
-    figures: dict[str, Any], zone: str, names: bool, browse: str
-) -> tuple[list[list[Any]], list[str]]:
-    """Return the cells of the week's waivers and breaches taken back, and the lines above them."""
-    decisions = [*figures["waivers"], *figures["taken_back"]]
-    rows: list[list[Any]] = [
-        [
-            cell(f"{_subject(entry)}, {_duty_of(entry)}", entry["key"], browse),
-            decided(entry, zone, names),
-        ]
-        for entry in decisions
-    ]
-    lines = [] if decisions else ["Nothing was waived, and no breach was taken back."]
-    hidden = figures["restricted_decisions"]
-    if hidden:
-        lines.append(f"{counted(hidden, 'decision')} about restricted incidents; this report says no more")
-    return rows, lines
-
-
-def _subject(entry: dict[str, Any]) -> str:
-    return SUBJECTS.get(entry["duty"], "Postmortem scheduled and completed")
-
-
-def decided(entry: dict[str, Any], zone: str, names: bool) -> str:
-    """Return a waiver or a correction of the figures in the words of `syncd show`."""
-    at, by = datetime.fromisoformat(entry["started_at"]), entry.get("by") if names else "an approver"
-    if "nth" in entry:
-        ended = entry["ended_at"]
-        waiver = Waiver(
-            until=datetime.fromisoformat(entry["until"]),
-            reason=entry["reason"],
-            by=by or "somebody",
-            at=at,
-            ended_at=datetime.fromisoformat(ended) if ended else None,
-            ended_by=entry.get("ended_by") if names else None,
-        )
-        return one_line(waived(waiver, entry["nth"], zone))
-    if entry["itself"]:
-        return f"Breach taken back {at_words(at, zone)} by syncd itself: {entry['reason']}"
-    met = datetime.fromisoformat(entry["met_at"]) if entry["met_at"] else None
-    return one_line(taken_back(entry["reason"], by, at, met, zone))
-
-
 def _follow_ups(figures: dict[str, Any], names: bool, browse: str) -> Section:
     follow_ups = figures["follow_ups"]
+    # a report that was sent before has no such figure
+    set_aside = follow_ups.get("wont_do", 0)
+    of_these = f" ({set_aside} as won't do)" if set_aside else ""
     lines = [
-        f"{follow_ups['done']} done this week, {follow_ups['overdue']} overdue,"
+        f"{follow_ups['done']} done this week{of_these}, {follow_ups['overdue']} overdue,"
         f" {follow_ups['unowned']} without an owner, {follow_ups['postponed']} postponed"
     ]
     if follow_ups["overdue"]:

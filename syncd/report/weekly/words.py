@@ -15,8 +15,9 @@ from syncd.domain.text import counted, header_line, one_line
 from syncd.policy.duty_words import SUBJECTS
 from syncd.report.weekly.cells import MOST_LINES
 from syncd.report.weekly.counting import JUDGED, UNJUDGED, verdict_words
+from syncd.report.weekly.decisions import decided
 from syncd.report.weekly.report import Weekly
-from syncd.report.weekly.sections import decided, sections
+from syncd.report.weekly.sections import sections
 
 FORMULA = (
     "Duties met in time, of all duties whose deadline fell into the week: postmortem scheduled, postmortem"
