@@ -222,6 +222,7 @@ class Case(Value):
     - `non_items` are the neighbours of ticket and postmortem at which syncd has looked already.
     - `earlier` holds the values (JSON) that keys of the mapping had at the resolve, if they changed later;
       None means that the key did not exist.
+    - `earlier_at` holds the same for each resolve (UTC) from which clocks count, if rules changed at all.
     - `switched` holds the moment (UTC) at which the mode of a section last changed, by the section's name.
     - `unread` are the ids of issues that syncd cannot read now; their duties stay as they are on record.
     - `rebuild` names the issues ("postmortem", "items") whose comments syncd must read first, because an
@@ -262,6 +263,7 @@ class Case(Value):
     channels: frozenset[str] = frozenset()
     addresses: dict[str, str] = Field(default_factory=dict)
     earlier: dict[str, str | None] = Field(default_factory=dict)
+    earlier_at: dict[UtcTime, dict[str, str | None]] = Field(default_factory=dict)
     switched: dict[str, UtcTime] = Field(default_factory=dict)
     non_items: frozenset[str] = frozenset()
     service_owner: Account | None = None

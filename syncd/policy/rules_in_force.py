@@ -42,6 +42,12 @@ def rules_in_force(case: Case, book: Rulebook) -> Rulebook:
     return book.model_copy(update={"mapping": held_mapping(case, book.mapping), "section": section})
 
 
+def rules_at(case: Case, book: Rulebook, resolved_at: datetime) -> Rulebook:
+    """Return the rulebook as it was at one of the incident's resolves (UTC); `book` holds the last one's."""
+    earlier = case.earlier_at.get(resolved_at)
+    return rules_in_force(case.model_copy(update={"earlier": earlier}), book) if earlier else book
+
+
 def held_mapping(case: Case, mapping: Mapping) -> Mapping:
     """Return the mapping as it was when the incident was resolved."""
     if not case.earlier:

@@ -14,6 +14,7 @@ from syncd.ledger.store.postmortems import duties_of
 from syncd.sandbox import dump
 
 ENFORCED = {"mode": "enforce", "after_minutes": 0}
+DAY = 24 * 3600.0
 
 
 def rules(version: str, **changes: Any) -> Mapping:
@@ -54,6 +55,11 @@ def owing(rig: Rig, incident: str) -> int:
     """How many duties of its postmortem an incident has on record."""
     with rig.ledger.read() as session:
         return sum(duty.subject == incident for duty in duties_of(session, incident))
+
+
+def comments(rig: Rig) -> list[str]:
+    """The comments on all issues."""
+    return [one["body"] for issue in dump.whole(rig.world)["jira"]["issues"] for one in issue["comments"]]
 
 
 def statuses(rig: Rig) -> set[str]:
@@ -159,3 +165,53 @@ def test_of_several_changes_the_value_at_the_resolve_holds(make_rig: MakeRig) ->
     assert values_before(changed, first)["postmortem.schedule_hours"] == "48.0"
     assert values_before(changed, second)["postmortem.schedule_hours"] == "12.0"
     assert values_before(changed, rig.clock.now()) == {}
+
+
+def test_a_short_reopening_changes_no_rules_of_what_was_over_long_ago(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem=ENFORCED, severities=severities(SEV2=True)),))
+    rig.settle(2)
+    made = lived(rig, "P4")
+    change(rig, rules("2", postmortem=ENFORCED, severities=severities(SEV2=True, SEV3=True)))
+    rig.world.advance(20 * DAY)
+    rig.settle(2)
+    rig.world.pagerduty.reopen(made, "Amara Osei")
+    rig.world.pagerduty.acknowledge(made, "Tomasz Wójcik")
+    rig.settle(2, 60)
+    assert owing(rig, made) == 0
+    rig.cycle(600)
+    rig.world.pagerduty.resolve(made, "Amara Osei")
+    rig.settle(4, 60)
+    # it was resolved before the change, and the deadline of that resolve is over
+    assert (owing(rig, made), with_postmortem(rig)) == (0, set())
+
+
+def test_a_reopening_that_lasts_leaves_the_earlier_resolve_under_its_own_rules(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem=ENFORCED, severities=severities(SEV2=True)),))
+    rig.settle(2)
+    made = lived(rig, "P4")
+    change(rig, rules("2", postmortem=ENFORCED, severities=severities(SEV2=True, SEV3=True)))
+    rig.world.advance(20 * DAY)
+    rig.settle(2)
+    rig.world.pagerduty.reopen(made, "Amara Osei")
+    rig.world.pagerduty.acknowledge(made, "Tomasz Wójcik")
+    rig.settle(2, 60)
+    rig.cycle(3600)
+    assert owing(rig, made) == 0
+    rig.world.pagerduty.resolve(made, "Amara Osei")
+    rig.settle(4, 60)
+    with rig.ledger.read() as session:
+        states = [str(duty.state) for duty in duties_of(session, made) if duty.subject == made]
+    assert states == ["pending", "pending"]
+
+
+def test_a_reopening_says_nothing_of_what_was_missed_while_the_mode_was_report(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1"),))
+    rig.settle(2)
+    made = lived(rig, "P3")
+    rig.world.advance(3 * DAY)
+    rig.settle(3, 60)
+    change(rig, rules("2", postmortem=ENFORCED))
+    assert (with_postmortem(rig), comments(rig)) == ({made}, [])
+    rig.world.pagerduty.reopen(made, "Amara Osei")
+    rig.settle(4, 60)
+    assert comments(rig) == []

@@ -27,6 +27,7 @@ from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.judged_people import judged_people
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.merged_sources import merged_sources
+from syncd.policy.postmortem.resolved_periods import judged_since, resolved_periods
 from syncd.policy.recurring.exercise import bears_marker, game_day_of
 from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.two_way.ticket_to_incident import travels
@@ -69,7 +70,10 @@ def case_of(
     """Return the case that these facts make; both services were read up to `read_until`."""
     row = facts.incident
     incident = row.as_read
-    over = incident.over_since
+    now, skew = context.clock.now(), context.clock_skew()
+    state_changes = _claimed(known_state_changes(row, incident), facts.unclaimed_targets)
+    periods = resolved_periods(state_changes or (), skew.earliest(now))
+    since = judged_since(incident, periods)
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
@@ -85,23 +89,28 @@ def case_of(
         game_day=game_day(context, incident, book.mapping),
         attempted=facts.attempted,
         unseen=facts.unseen,
-        now=context.clock.now(),
+        now=now,
         merged_into=facts.merged_into,
         merged_from=facts.merged_from,
-        state_changes=_claimed(known_state_changes(row, incident), facts.unclaimed_targets),
+        state_changes=state_changes,
         severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
         postmortem=facts.postmortem,
         items=facts.items,
         duties=facts.duties,
         waivers=facts.waivers,
-        skew=context.clock_skew(),
-        merged_sources=merged_sources_of(context, row.id, facts.merged_sources, context.clock.now()),
+        skew=skew,
+        merged_sources=merged_sources_of(context, row.id, facts.merged_sources, now),
         approvers=facts.approvers,
         customer_approvers=_customer_approvers(facts, book),
         sent=sent_in(facts.mails),
         channels=context.chat.channels if context.chat is not None else frozenset(),
         earlier_duties=facts.earlier_duties,
-        earlier={} if over is None else values_before(facts.changed_rules, over),
+        earlier={} if since is None else values_before(facts.changed_rules, since),
+        earlier_at={
+            period.resolved_at: values_before(facts.changed_rules, period.resolved_at)
+            for period in periods
+            if facts.changed_rules
+        },
         switched=modes_switched(facts.changed_rules),
         non_items=facts.near.union(row.non_items),
         service_owner=Account.model_validate(facts.owner) if facts.owner else None,

@@ -89,7 +89,7 @@ class CaseFacts:
     `operations` are the open ones, `once` the keys of all once-operations. `mails` are the operations that
     sent or send mails or posts, also those of merged incidents. `near` are the issues on record that the
     ticket and the postmortem name. `approvers` is None if syncd has not looked up one of them. `unseen`: see
-    `Case`. `changed_rules` are the changes of the team's rules, if the incident is resolved.
+    `Case`. `changed_rules` are the changes of the team's rules, if it was ever resolved.
     `earlier_duties`: see `Case`. `unclaimed_targets` are the incidents into which it was merged and that no
     mapping claims.
     """
@@ -216,10 +216,13 @@ def _facts(
         owner=owner[0] if owner is not None else None,
         unseen=unseen_of(unseen_in(session, ident)) if UnseenWriteRow in tables else {},
         hears_status_updates=wanted.hears and hears_status_updates_in(session),
-        changed_rules=(
-            changed_rules(session, wanted.team) if incident.status == IncidentStatus.RESOLVED else {}
-        ),
+        changed_rules=changed_rules(session, wanted.team) if _was_over(incident) else {},
     )
+
+
+def _was_over(incident: IncidentRecord) -> bool:
+    resolved = incident.status == IncidentStatus.RESOLVED
+    return resolved or any(entry["kind"] == "resolve" for entry in incident.log or ())
 
 
 def _keys(session: Session, incident_id: str, tables: Tables, *, once: bool = False) -> frozenset[str]:

@@ -17,13 +17,12 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyState, Waiver
 from syncd.domain.history import Change, SeverityPeriod
-from syncd.domain.incident import Incident, LogEntry, Responder
+from syncd.domain.incident import LogEntry, Responder
 from syncd.domain.role import RoleHolder
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.loaded_rules import changed_rules, values_before
 from syncd.ledger.store.loading import load, record_of, select_records
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -211,15 +210,6 @@ def merged_source_rows(session: Session, incident_id: str, *, once: bool = False
         fresh = [source.id for source in sources]
         seen.update(fresh)
     return all_sources
-
-
-def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
-    """Return the values of the team's rules from before the changes since the incident was resolved.
-
-    An incident is judged by the rules that held when it was resolved.
-    """
-    over = incident.over_since
-    return {} if over is None else values_before(changed_rules(session, team), over)
 
 
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:

@@ -21,16 +21,18 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.identity import get_meta
-from syncd.ledger.store.loaded_rules import not_asked
+from syncd.ledger.store.loaded_rules import changed_rules, not_asked, values_before
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import addresses_of_in, items_in
-from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
+from syncd.ledger.store.membership import known_state_changes
+from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.recurring import recurring_items_in
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState, TicketState
 from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived, with_mode
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, notes_on, sight_of, summary
+from syncd.policy.postmortem.resolved_periods import judged_since, resolved_periods
 
 Data = dict[str, Any]
 AT_ONCE = 500
@@ -340,10 +342,18 @@ def _owing_incident(session: Session, incident: IncidentRecord, now: datetime) -
         items=items_in(session, incident.id),
         duties=duties_of(session, incident.id),
         now=now,
-        earlier=earlier(session, read, incident.team or ""),
+        earlier=_earlier(session, incident, read, now),
     )
     case = case.model_copy(update={"addresses": _addresses(session, case)})
     return OwingIncident(_subject(session, incident), case)
+
+
+def _earlier(
+    session: Session, incident: IncidentRecord, read: Incident, now: datetime
+) -> dict[str, str | None]:
+    """Return the values of the team's rules from before the changes since the incident was resolved."""
+    since = judged_since(read, resolved_periods(known_state_changes(incident, read) or (), now))
+    return {} if since is None else values_before(changed_rules(session, incident.team or ""), since)
 
 
 def _addresses(session: Session, case: Case) -> dict[str, str]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.duty import RUNNING, Duty
+from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End
@@ -19,6 +20,7 @@ from syncd.policy.follow_ups.duties import Item, LatestDay
 from syncd.policy.follow_ups.membership import became_at, ended_by
 from syncd.policy.postmortem.owed import Stretch, severities_that_count
 from syncd.policy.postmortem.resolved_periods import enforced, merge_of, resolved_periods
+from syncd.policy.rules_in_force import rules_at
 from syncd.policy.time.time_words import as_date
 from syncd.policy.time.working_time import working_day_after
 
@@ -118,6 +120,9 @@ def _over(case: Case, book: Rulebook) -> list[tuple[datetime, datetime | None]]:
     periods = enforced(resolved_periods(case.state_changes, case.skew.earliest(case.now)), book)
     times = []
     for period in periods:
+        # a rule that was off at a resolve stays off for what that resolve started
+        if rules_at(case, book, period.resolved_at).mapping.follow_ups.mode is Mode.OFF:
+            continue
         merged = merge_of(period, periods, case)
         ends = [at for at in (period.reopened_at, merged) if at is not None]
         times.append((period.resolved_at, min(ends, default=None)))

@@ -36,7 +36,7 @@ from syncd.policy.postmortem.resolved_periods import (
 )
 from syncd.policy.postmortem.verdict import JudgeContext, merged_words
 from syncd.policy.postmortem.waiver_labels import label_waivers
-from syncd.policy.rules_in_force import changed_since_resolve, rules_in_force
+from syncd.policy.rules_in_force import changed_since_resolve, rules_at, rules_in_force
 
 
 def decide_duties(case: Case, book: Rulebook) -> Decision:
@@ -69,7 +69,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     clocks = [
         Clock(max(period.resolved_at, time.since), period, lowered_at=time.until, merged_at=merged)
         for period, merged in _with_merges(enforced(periods, book), case, book)
-        for time in owing
+        for time in _owing_by_rules_of(period, case, book)
     ]
     # The incident qualified only after it was reopened or merged: that resolve starts no clock.
     clocks = [clock for clock in clocks if clock.ended_at is None or clock.started_at < clock.ended_at]
@@ -87,6 +87,12 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
         duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)
     )
     return labels.plus(judged)
+
+
+def _owing_by_rules_of(period: ResolvedPeriod, case: Case, book: Rulebook) -> list[Stretch]:
+    """Return the times in which the incident owed a postmortem by the rules at the resolve of a period."""
+    rules = rules_at(case, book, period.resolved_at)
+    return owing_times(case, rules) if rules.mapping.postmortem.mode is not Mode.OFF else []
 
 
 def _with_merges(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import StateChange
+from syncd.domain.incident import Incident
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.owed import counts_for_another, qualifies
 
@@ -95,6 +96,17 @@ def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tup
         until = periods[-1].reopened_at + BRIEFLY
         periods[-1] = periods[-1].model_copy(update={"doubtful_until": until})
     return tuple(periods)
+
+
+def judged_since(incident: Incident, periods: Sequence[ResolvedPeriod]) -> datetime | None:
+    """Return the resolve (UTC) whose rules hold for an incident, None while it is open.
+
+    A reopening that moves no deadline changes no rules either. Without its `periods` the last resolve counts.
+    """
+    if not periods:
+        return incident.over_since
+    last = periods[-1]
+    return last.resolved_at if last.reopened_at is None or last.doubtful_until is not None else None
 
 
 def merged_at(case: Case) -> datetime | None:
