@@ -184,3 +184,18 @@ def test_a_breach_waits_for_the_grace_before_the_merge_no_longer_than_after_it()
     life = Life().resolve().reopen(DUE - HOUR, meant=False).merge(DUE + MINUTE)
     assert life.state(DUE + MINUTE) == "due_soon"
     assert life.state(DUE + GRACE) == "breached"
+
+
+def test_a_source_that_is_reopened_takes_its_duty_along_and_the_target_says_so() -> None:
+    life = Life(priority="P4")
+    life.severity_periods[0] = life.severity_periods[0].model_copy(update={"severity": "SEV3"})
+    source = MergedSource(id="P3", number=3, severity="SEV1", owes=True, merged_at=RESOLVED - HOUR)
+    life.merged_sources.append(source)
+    assert life.resolve().state(RESOLVED + HOUR) == "pending"
+    life.merged_sources = [source.model_copy(update={"until": RESOLVED + 2 * HOUR})]
+    duty = life.duty(RESOLVED + 3 * HOUR)
+    assert duty is not None
+    assert (duty.state, duty.reason) == (
+        "cancelled",
+        "incident #3, which asked for it, was reopened and counts on its own again",
+    )

@@ -79,6 +79,14 @@ def merged_words(case: Case) -> str:
     return f"it was merged into incident {named}, whose postmortem counts"
 
 
+def _lowered_words(case: Case, at: datetime) -> str:
+    """Return in words why nothing asks for the postmortem since a moment."""
+    for source in case.merged_sources:
+        if source.owes and source.until == at:
+            return f"incident #{source.number}, which asked for it, was reopened and counts on its own again"
+    return "its severity was lowered to one that needs no postmortem"
+
+
 def cancelled(duty: Duty, why: str) -> Duty:
     """Return the duty as cancelled, with the reason."""
     return duty.model_copy(update={"state": DutyState.CANCELLED, "reason": why, "remedy": ""})
@@ -237,7 +245,7 @@ def _ended(
         # It was missed before the clock ended, as soon as that is proven.
         return duty.model_copy(update={"state": _owed(duty, clock, context)})
     if breached is None and end == clock.lowered_at:
-        return cancelled(duty, "its severity was lowered to one that needs no postmortem")
+        return cancelled(duty, _lowered_words(context.case, end))
     if breached is None and end == clock.merged_at:
         return cancelled(duty, merged_words(context.case))
     if breached is None:
