@@ -133,6 +133,22 @@ def _held(facts: IncidentFacts, now: datetime) -> list[Held]:
     return [Held(period.severity, period.since, end) for period, end in zip(periods, ends, strict=False)]
 
 
+def _at_least(held: Iterable[Held], names: Sequence[str]) -> list[Held]:
+    """Return the times in which an incident was at least as bad as each severity of `names` (worst first)."""
+    times: list[Held] = []
+    for rank, name in enumerate(names):
+        joined: list[Held] = []
+        for period in held:
+            if period.severity not in names[: rank + 1]:
+                continue
+            if joined and joined[-1].until == period.since:
+                joined[-1] = joined[-1]._replace(until=period.until)
+            else:
+                joined.append(period._replace(severity=name))
+        times += joined
+    return times
+
+
 def _by_merges(facts: IncidentFacts, now: datetime) -> list[Held]:
     return [
         Held(
@@ -149,17 +165,18 @@ def _by_merges(facts: IncidentFacts, now: datetime) -> list[Held]:
 def counting(facts: IncidentFacts, mapping: Mapping, now: datetime) -> list[Held]:
     """Return the severities that count and when, by the mapping's `basis`.
 
-    `peak`: each severity that lasted, or that was held at a resolve, counts for ever. `final`: each counts
-    while it is held. The severity of a merged incident counts from the merge until that one is opened again.
+    `peak`: each severity that lasted, or that was held at a resolve, counts for ever, and time at a worse one
+    counts for it, too. `final`: each counts while it is held. The severity of a merged incident counts from
+    the merge until that one is opened again.
     """
     held = _held(facts, now)
     if mapping.postmortem.basis == "peak":
         resolved = [resolve.at for resolve in resolves(facts, now)]
         held = [
-            Held(period.severity, period.since, None)
-            for period in held
-            if (period.until or now) - period.since >= LASTING_SEVERITY
-            or any(period.since <= at and (period.until is None or at < period.until) for at in resolved)
+            time._replace(until=None)
+            for time in _at_least(held, [*mapping.severities])
+            if (time.until or now) - time.since >= LASTING_SEVERITY
+            or any(time.since <= at and (time.until is None or at < time.until) for at in resolved)
         ]
     return held + _by_merges(facts, now)
 

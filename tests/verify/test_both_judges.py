@@ -201,3 +201,12 @@ def test_a_severity_that_rises_moves_only_what_is_not_decided_yet() -> None:
     owed = judged(incident(items=(item([]),), severities=risen), "done", ITEM)
     assert owed == [("breached", over)]
     assert judged(incident(items=(item(early),), severities=risen), "done", ITEM) == [("met", LATEST)]
+
+
+@pytest.mark.parametrize("until", [3.2, None])
+def test_time_at_a_worse_severity_counts_for_the_milder_one(until: float | None) -> None:
+    turns = [("SEV3", -2.0), ("SEV1", 3.0), ("SEV0", 3.1), *([("SEV3", until)] if until else [])]
+    severities = tuple(SeverityPeriod(severity=name, since=at(since)) for name, since in turns)
+    assert judged(incident(severities=severities, postmortem=issue([])), "scheduled", "PINC") == [
+        ("breached", 51)
+    ]

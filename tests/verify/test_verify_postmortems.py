@@ -159,6 +159,8 @@ def severities(*periods: tuple[str, float]) -> tuple[SeverityPeriod, ...]:
         ([("SEV3", -2), ("SEV1", -1), ("SEV3", -0.5)], "peak", [("breached", 48, None)]),
         ([("SEV3", -2), ("SEV1", -1), ("SEV3", -0.9)], "peak", []),
         ([("SEV3", -2), ("SEV1", -0.1), ("SEV3", 0.01)], "peak", [("breached", 48, None)]),
+        ([("SEV3", -2), ("SEV1", -1), ("SEV0", -0.9), ("SEV3", -0.8)], "peak", [("breached", 48, None)]),
+        ([("SEV3", -2), ("SEV1", 3), ("SEV0", 3.1)], "peak", [("breached", 51, None)]),
         ([("SEV1", -2), ("SEV3", 5)], "peak", [("breached", 48, None)]),
         ([("SEV1", -2), ("SEV3", 5)], "final", [("cancelled", 48, None)]),
         ([("SEV1", -2), ("SEV3", 50)], "final", [("breached", 48, None)]),
