@@ -269,6 +269,9 @@ class Simulation:
         if self._busy():
             self.hub.run(max(self.hub.now(), calm + EVERY_SECONDS + ALL_SEEN))
         # Texts of people on a late ticket show only after the lag of search and bulk fetch.
+        # the slow poll reads what people wrote before syncd saw the incident, once that has its ticket
+        latest = max(self._ticket_times().values(), default=0.0)
+        self.hub.run(max(self.hub.now(), latest + ALL_SEEN + CALM_POLL))
         writes = self.world.journal.writes()
         last = max(((line.ended - START).total_seconds() for line in writes), default=0.0)
         lag = max(self.plan.search_lag, self.plan.fetch_lag)
@@ -311,11 +314,6 @@ class Simulation:
         state = dump.whole(self.world)
         writes = [(line.ended - START).total_seconds() for line in self.world.journal.writes()]
         after = [at for at in writes if self.plan.calm < at <= ended]
-        times = {}
-        for issue in self.world.jira.site.issues.values():
-            mark = issue.now.properties.get("syncd") or {}
-            if mark.get("kind") == "create_ticket":
-                times.setdefault(mark["incident"], (issue.created - START).total_seconds())
         ending = Ending(
             self.plan,
             self.world,
@@ -334,10 +332,19 @@ class Simulation:
             state,
             late,
             max(after, default=self.plan.calm) - self.plan.calm,
-            times,
+            self._ticket_times(),
             self._trace(state),
         )
         return ending
+
+    def _ticket_times(self) -> dict[str, float]:
+        """Return when each incident got its ticket, in seconds since the world began."""
+        times: dict[str, float] = {}
+        for issue in self.world.jira.site.issues.values():
+            mark = issue.now.properties.get("syncd") or {}
+            if mark.get("kind") == "create_ticket":
+                times.setdefault(mark["incident"], (issue.created - START).total_seconds())
+        return times
 
     def _trace(self, state: dict[str, Any]) -> str:
         """Return a hash over every request and the whole end, without the ledger's random name."""
