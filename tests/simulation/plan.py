@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Literal
 
 from simulation.strikes import Window, chat_windows, faulty_windows, refused_endpoints, silent_successes
+from syncd.sandbox.cast import BOT_EMAIL
 from syncd.sandbox.chance import stream
 
 CLAIMED = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
@@ -106,6 +107,14 @@ class Plan:
     """The mode of the team's chat channel; unless off, the history has the incidents of `channel.Channel`."""
     calm: float = 0.0
     """From this moment on people do nothing and nothing fails any more."""
+
+    @property
+    def sender(self) -> str:
+        """The user in whose name syncd acts at PagerDuty: its own one, or a person's who also acts herself.
+
+        What that user writes counts as no person's.
+        """
+        return BOT_EMAIL if self.seed % 2 else "amara.osei@qrpay.example"
 
     @property
     def refused(self) -> float:

@@ -134,9 +134,7 @@ class Simulation:
         self, ledger: Ledger, clock: DaemonClock, transport: WireTransport, letterbox: Letterbox
     ) -> EngineContext:
         soften(self.hub, transport.login("pagerduty"), transport.login("jira"))
-        pagerduty = pagerduty_client(
-            "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
-        )
+        pagerduty = pagerduty_client("http://127.0.0.1:1", PAGERDUTY_KEY, self.plan.sender, transport)
         email = BOT_EMAIL if self.plan.edition == "cloud" else None
         jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=email)
         return build_context(
