@@ -282,6 +282,10 @@ class Case(Value):
         clocks = [duty for duty in self.duties if duty.kind == kind and duty.subject == subject]
         return max(clocks, key=lambda duty: duty.clock, default=None)
 
+    def item(self, issue_id: str | None) -> ItemState | None:
+        """Return the action item with this issue, None if the incident has none."""
+        return next((item for item in self.items if item.issue_id == issue_id), None)
+
     def was_read(self, at: datetime) -> bool:
         """Return True if both services were read at this time (UTC) or later."""
         return self.read_until is None or self.read_until >= at
@@ -291,6 +295,11 @@ class Case(Value):
         """Return when the incident was last reopened (UTC), None if it never was or the log is not read."""
         reopenings = (change.at for change in self.state_changes or () if change.kind == "reopened")
         return max(reopenings, default=None)
+
+    @property
+    def resolves(self) -> tuple[datetime, ...]:
+        """Return when the incident was resolved (UTC), oldest first; nothing while the log is not read."""
+        return tuple(change.at for change in self.state_changes or () if change.kind == "resolved")
 
     def latest_duties(self) -> tuple[Duty, ...]:
         """Return each duty with its latest clock: nobody can meet an earlier clock any more."""

@@ -31,6 +31,7 @@ from syncd.policy.postmortem.deadlines import due_after_correction, moved_deadli
 from syncd.policy.postmortem.fulfilment import Span, held_at
 from syncd.policy.postmortem.verdict import READ_AGAIN
 from syncd.policy.restricted import LABEL
+from syncd.policy.time.working_time import seconds_until
 
 BEFORE_DUE = (timedelta(hours=24), timedelta(hours=4))
 """The reminders before the deadline; another one comes at half time."""
@@ -222,7 +223,7 @@ def tell_filings(case: Case, book: Rulebook) -> Decision:
         moments += [case.skew.due_at(at) for at, _name, _last in steps]
         for step in passed:
             mails += _mails(case, book.mapping, duty, step, skip=None if step is passed[-1] else _LATER_STEP)
-    again = min(((at - now).total_seconds() for at in moments if at > now), default=None)
+    again = seconds_until(moments, now)
     return Decision(operations=(*mails, *_without_reference(case, book.mapping)), again=again)
 
 

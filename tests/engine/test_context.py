@@ -175,7 +175,7 @@ def test_what_was_merged_from_a_service_that_no_mapping_names_any_more_still_cou
     assert known is not None
     book = book_for(house.context, known)
     assert book is not None
-    case = build_case(house.context, known, book, ({}, None))
+    case = build_case(house.context, known, book)
     assert [(merged.id, merged.owes) for merged in case.merged_sources] == [(source.id, True)]
 
 

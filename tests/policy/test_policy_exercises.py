@@ -18,7 +18,7 @@ from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, TicketState
 from syncd.policy.decide import decide, with_duties
 from syncd.policy.exercises import exercise_of, look_at_labels, mark_of
-from syncd.policy.notify.notices import notices
+from syncd.policy.notify.notices import decide_notices
 from syncd.policy.postmortem.duties import decide_duties, why_no_postmortem
 from syncd.policy.recurring.exercise import game_day_of
 
@@ -58,7 +58,7 @@ def mails(seen: Case, severity: str = "P3") -> list[tuple[str, str]]:
     )
     happened = seen.incident.model_copy(update={"priority": Reference(id="P", name=severity)})
     seen = seen.model_copy(update={"incident": happened, "now": NOW})
-    operations = notices(seen, the_rules.mapping, the_rules.section).operations
+    operations = decide_notices(seen, the_rules).operations
     return [(op.to, op.content.exercise) for op in operations if isinstance(op, SendMail)]
 
 

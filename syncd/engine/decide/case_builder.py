@@ -25,7 +25,7 @@ from syncd.ledger.store.membership import known_state_changes, member_of
 from syncd.ledger.store.recurring import recurring_items
 from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.judged_people import judged_people
-from syncd.policy.notify.recipients import account_of_duty
+from syncd.policy.notify.recipients import hidden_accounts
 from syncd.policy.postmortem.merged_sources import merged_sources
 from syncd.policy.postmortem.resolved_periods import judged_since, resolved_periods
 from syncd.policy.recurring.exercise import bears_marker, game_day_of
@@ -36,12 +36,12 @@ People = tuple[dict[str, Account | None], Account | None]
 """The Jira accounts of an incident's assignees, and the fallback's."""
 
 
-def build_case(context: EngineContext, row: IncidentRecord, book: Rulebook, people: People) -> Case:
-    """Return the case of an incident that is on record, as of now."""
+def build_case(context: EngineContext, row: IncidentRecord, book: Rulebook) -> Case:
+    """Return the case of an incident that is on record, as of now; whom its ticket may have is left out."""
     facts = facts_of(context, row.id, book)
     if facts is None:
         raise LookupError(f"incident {row.id} is not in the ledger")
-    return case_of(context, facts, book, people)
+    return case_of(context, facts, book, ({}, None))
 
 
 def facts_of(
@@ -204,8 +204,7 @@ def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:
 
 def with_addresses(context: EngineContext, case: Case) -> Case:
     """Return the case with known addresses of owing accounts whose address Jira hides."""
-    accounts = [account_of_duty(case, duty) for duty in case.duties]
-    hidden = {account.id for account in accounts if account is not None and not account.email}
+    hidden = hidden_accounts(case)
     if not hidden:
         return case
     return case.model_copy(update={"addresses": addresses_of(context.ledger, hidden)})

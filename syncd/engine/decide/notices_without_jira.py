@@ -23,10 +23,10 @@ from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.outbox import keys_on_record
-from syncd.policy.case import Case
+from syncd.policy.case import Case, Rulebook
 from syncd.policy.judged_people import judged_people
-from syncd.policy.notify.notices import notices
-from syncd.policy.notify.unanswered import unacknowledged
+from syncd.policy.notify.notices import decide_notices
+from syncd.policy.notify.unanswered import decide_unacknowledged
 from syncd.policy.ticket.before_enforcement import was_over_before
 
 _OURS = (MailKind.NOTICE, MailKind.CORRECTION, MailKind.UNACKNOWLEDGED)
@@ -45,7 +45,8 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     case = _case(context, facts, incident, mapping)
     before_enforcement = was_over_before(incident, mapping)
     case = case.model_copy(update={"before_enforcement": before_enforcement})
-    decision = notices(case, mapping, section).plus(unacknowledged(case, mapping, section))
+    book = Rulebook.without_project(mapping, section)
+    decision = decide_notices(case, book).plus(decide_unacknowledged(case, book))
     news = [op for op in decision.operations if op.key not in case.once]
     recorded = keys_on_record(context.ledger, [op.key for op in news])
     news = [op for op in news if op.key not in recorded]

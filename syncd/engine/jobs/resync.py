@@ -291,7 +291,7 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
     issue = ticket.issue
     if issue is None:
         return
-    case = build_case(context, incident, book, ({}, None))
+    case = build_case(context, incident, book)
     # the incident changed since both sides agreed: the move is on its way, and no person's doing
     if ticket.agreed.get("state") != case.incident.state:
         return

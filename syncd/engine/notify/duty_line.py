@@ -70,7 +70,7 @@ def postponed_line(
 ) -> Line | None:
     """Return an action item that was postponed for the third time as a line for a contact."""
     case = owing_incident.case
-    item = _item(case, issue_id)
+    item = case.item(issue_id)
     if item is None:
         return None
     done_by = (duty.due_at for duty in case.duties if duty.subject == issue_id and duty.kind == "done")
@@ -125,13 +125,9 @@ def _place(owing_incident: OwingIncident, duty: Duty) -> str:
     """Return the key of the issue on which the duty is done, the ticket's where no postmortem exists yet."""
     case = owing_incident.case
     if not duty.of_postmortem:
-        item = _item(case, duty.subject)
+        item = case.item(duty.subject)
         return item.key if item else ""
     return case.postmortem.key if case.postmortem is not None else owing_incident.subject.ticket
-
-
-def _item(case: Case, issue_id: str) -> ItemState | None:
-    return next((item for item in case.items if item.issue_id == issue_id), None)
 
 
 def _texts(value: JsonValue) -> list[str]:
@@ -153,7 +149,7 @@ def _what(case: Case, duty: Duty) -> str:
         return f"Schedule the postmortem of #{number}"
     if duty.kind is DutyKind.COMPLETED:
         return f"Complete the postmortem of #{number}"
-    named = _named(case, _item(case, duty.subject))
+    named = _named(case, case.item(duty.subject))
     return f"Find an owner for {named}" if duty.kind is DutyKind.OWNED else f"Finish {named}"
 
 
@@ -183,7 +179,7 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
         return f"Hold it, fill in {place} and close it"
     if duty.kind is not DutyKind.OWNED:
         return f"Finish {place} and close it"
-    item = _item(case, duty.subject)
+    item = case.item(duty.subject)
     by_rule = item is not None and BY_RULE in _texts(item.facts.get("violations"))
     return f"Take {place} with a comment, or assign it to somebody" if by_rule else f"Assign {place}"
 

@@ -30,7 +30,7 @@ from syncd.ledger.store.recurring import recurring_items_in
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, PostmortemState, TicketState
 from syncd.policy.duty_words import OWNER_LEFT, nth_of, owner_note, owner_words, waived, with_mode
-from syncd.policy.notify.recipients import account_of_duty
+from syncd.policy.notify.recipients import hidden_accounts
 from syncd.policy.postmortem.explain import explain, notes_on, sight_of, summary
 from syncd.policy.postmortem.resolved_periods import judged_since, resolved_periods
 
@@ -358,8 +358,7 @@ def _earlier(
 
 def _addresses(session: Session, case: Case) -> dict[str, str]:
     """Return the looked-up addresses of the accounts that owe a duty and hide their address in Jira."""
-    accounts = [account_of_duty(case, duty) for duty in case.duties]
-    hidden = {account.id for account in accounts if account is not None and not account.email}
+    hidden = hidden_accounts(case)
     return addresses_of_in(session, hidden) if hidden else {}
 
 

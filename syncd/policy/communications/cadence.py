@@ -24,6 +24,7 @@ from syncd.policy.postmortem.owed import severity_periods_of
 from syncd.policy.postmortem.timeline import windows_of
 from syncd.policy.roles import role_holders
 from syncd.policy.severity import decide_severity
+from syncd.policy.time.working_time import seconds_until
 
 REMINDERS = 2
 """Reminders in a row; then only a person's update begins them anew."""
@@ -100,7 +101,7 @@ def decide_owed_updates(case: Case, book: Rulebook) -> Decision:
     every = timedelta(minutes=owed.every_minutes)
     moments = [cadence.next_at + every * number for number in range(REMINDERS)]
     due = [moment for moment in moments if moment <= now]
-    again = next(((moment - now).total_seconds() for moment in moments if moment > now), None)
+    again = seconds_until(moments, now)
     if not due:
         return Decision(again=again)
     # the log tells if somebody snoozed it, before anybody is reminded; nothing else waits for that

@@ -57,8 +57,7 @@ def untold_impact(case: Case) -> PersonLine | None:
     """
     if not case.incident.open:
         return None
-    over = [change.at for change in case.state_changes or () if change.kind == "resolved"]
-    began, posted, last_resolve = None, False, max(over, default=case.incident.created_at)
+    began, posted, last_resolve = None, False, max(case.resolves, default=case.incident.created_at)
     for line in lines_of(case):
         # a resolve in between ended it
         if line.at <= last_resolve:

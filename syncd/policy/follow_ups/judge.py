@@ -7,12 +7,12 @@ cannot see at its deadline is not met; the breach is taken back if its changelog
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import ClockSkew
-from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
+from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Issue, is_person
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
@@ -220,16 +220,29 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
         )
         duties += clocks.judged()
     duties = [with_sight(duty, records.get(duty.place), state) for duty in duties]
-    # While the incident is open again its clocks stand still: the next resolve starts them anew.
-    moments = [
-        left for duty in duties for left in seconds_to_change(duty, now, case.skew) if runs[-1].until is None
-    ]
+    again = judged_again(case, state, duties, waivers, now, stopped=runs[-1].until is not None)
+    return labels.plus(Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again))
+
+
+def judged_again(
+    case: Case,
+    state: ItemState,
+    duties: Sequence[Duty],
+    waivers: Iterable[Waiver],
+    now: datetime,
+    *,
+    stopped: bool = False,
+) -> float | None:
+    """Return the seconds until time alone changes one of an issue's duties, None if it never does.
+
+    While the incident is open again its clocks are `stopped`: the next resolve starts them anew.
+    """
+    moments = [left for duty in duties for left in _seconds_to_change(duty, now, case.skew) if not stopped]
     moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     # What is done is not met if nobody can see it when its deadline passes.
     judged_from = [case.skew.judged_from(duty.due_at) for duty in duties if not state.in_sight]
     moments += [(at - now).total_seconds() for at in judged_from if at > now]
-    again = min(moments, default=None)
-    return labels.plus(Decision(duties=tuple(duties), facts={state.issue_id: facts}, again=again))
+    return min(moments, default=None)
 
 
 def without_unseen(record: Duty, state: ItemState) -> Duty:
@@ -249,7 +262,7 @@ def with_sight(duty: Duty, record: Duty | None, state: ItemState) -> Duty:
     return duty
 
 
-def seconds_to_change(duty: Duty, now: datetime, skew: ClockSkew) -> Iterator[float]:
+def _seconds_to_change(duty: Duty, now: datetime, skew: ClockSkew) -> Iterator[float]:
     """Yield the seconds after which time alone changes a duty."""
     if duty.state not in RUNNING:
         return

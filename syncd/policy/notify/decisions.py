@@ -77,7 +77,8 @@ def _unwaive(case: Case, waiver: Waiver, by: str) -> str:
 
 
 def _item(case: Case, waiver: Waiver) -> str:
-    return next((item.key for item in case.items if item.issue_id == waiver.subject), str(waiver.subject))
+    item = case.item(waiver.subject)
+    return item.key if item is not None else str(waiver.subject)
 
 
 def _waived(case: Case, waiver: Waiver) -> str:

@@ -55,11 +55,7 @@ BEFORE_SWITCH = "it was over before the mode was switched, so syncd lists it and
 
 def decide_notices(case: Case, book: Rulebook) -> Decision:
     """Return the notices for the incident's severity and the corrections after a lowering."""
-    return notices(case, book.mapping, book.section)
-
-
-def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
-    """Return the same as `decide_notices`; it needs no Jira project."""
+    mapping, section = book.mapping, book.section
     if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None:
         return Decision()
     return by_mode(case, mapping, (*_notices(case, mapping, section), *_corrections(case, mapping, section)))
@@ -159,10 +155,7 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
     skip, mark = _not_now(case), mark_of(case)
     for recipient in notified(case, mapping, section, severity):
         # One notice for each severity and person, however often the incident enters the severity.
-        keys = [
-            mail_key(MailKind.NOTICE, case.incident.id, _moment(severity, number), recipient.address)
-            for number in range(1, entry + 1)
-        ]
+        keys = _keys(case, severity, recipient, entry)
         if any(key in case.sent for key in keys) or (skip and any(key in case.once for key in keys)):
             continue
         # The person heard of the severity already from an incident that was merged into this one.
@@ -240,6 +233,12 @@ def _not_now(case: Case) -> str | None:
     return None
 
 
+def _keys(case: Case, severity: str, recipient: Recipient, entries: int) -> list[str]:
+    """Return the keys of a person's notices of all entries into a severity, oldest first."""
+    moments = (_moment(severity, number) for number in range(1, entries + 1))
+    return [mail_key(MailKind.NOTICE, case.incident.id, moment, recipient.address) for moment in moments]
+
+
 def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[Operation]:
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
@@ -253,10 +252,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
     for name in names[: names.index(own)]:
         entries = sum(period.severity == name for period in case.severity_periods)
         for recipient in notified(case, mapping, section, name):
-            keys = [
-                mail_key(MailKind.NOTICE, case.incident.id, _moment(name, number), recipient.address)
-                for number in range(1, entries + 1)
-            ]
+            keys = _keys(case, name, recipient, entries)
             # Only people who got the notice need the correction.
             told = next((key for key in reversed(keys) if key in case.sent), None)
             if told is None or lowered - case.sent[told] > SOON_LOWERED:

@@ -100,7 +100,7 @@ def issue_of(case: Case, duty: Duty) -> DutyIssueState | None:
     """Return the postmortem or the action item of a duty, None if syncd knows none."""
     if duty.of_postmortem:
         return case.postmortem
-    return next((item for item in case.items if item.issue_id == duty.subject), None)
+    return case.item(duty.subject)
 
 
 def account_of_duty(case: Case, duty: Duty) -> Account | None:
@@ -113,6 +113,12 @@ def account_of_duty(case: Case, duty: Duty) -> Account | None:
     if owner is None and isinstance(state, ItemState) and is_runbook_item(state):
         return _active_assignee(case.postmortem)
     return owner
+
+
+def hidden_accounts(case: Case) -> set[str]:
+    """Return the accounts that owe a duty and hide their address in Jira."""
+    accounts = [account_of_duty(case, duty) for duty in case.duties]
+    return {account.id for account in accounts if account is not None and not account.email}
 
 
 def _active_assignee(state: DutyIssueState | None) -> Account | None:

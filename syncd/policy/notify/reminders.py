@@ -98,7 +98,7 @@ def _moment(case: Case, duty: Duty, mapping: Mapping, now: datetime) -> datetime
 def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
     """Return the part of the case that syncd has not read since the reminder became due."""
     part = "postmortem" if duty.of_postmortem else "items"
-    state = case.postmortem if duty.of_postmortem else _item(case, duty)
+    state = issue_of(case, duty)
     # syncd cannot read an issue that is out of sight, and must not hold the reminder for it.
     if state is None or not state.in_sight or since is None:
         return frozenset()
@@ -134,7 +134,7 @@ def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation
 def missed_at(case: Case, duty: Duty, mapping: Mapping) -> datetime:
     """Return the time (UTC) at which the deadline of an overdue duty passed."""
     # A person may enter a due date that lies before the clock's start.
-    at, item = duty.breached_at or duty.due_at, _item(case, duty)
+    at, item = duty.breached_at or duty.due_at, case.item(duty.subject)
     dated = duty.kind is DutyKind.DONE and item is not None and item.issue is not None
     day = as_date(item.issue.due_date) if dated and item is not None and item.issue is not None else None
     return at if day is None else min(at, end_of_day(day, mapping.zone))
@@ -254,7 +254,3 @@ def _mention_key(case: Case, duty: Duty, when: str) -> str:
 
 def _about(duty: Duty) -> dict[str, str]:
     return {"duty": duty.kind, "subject": duty.subject, "clock": str(duty.clock)}
-
-
-def _item(case: Case, duty: Duty) -> ItemState | None:
-    return next((item for item in case.items if item.issue_id == duty.subject), None)

@@ -12,7 +12,6 @@ from datetime import timedelta
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import KEYS, MailKind
 from syncd.domain.mapping.mapping import Mapping
-from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation.mail import MissingRolesMail, UnacknowledgedMail
 from syncd.domain.role import Role
@@ -31,11 +30,7 @@ _ONCE = "once"
 
 def decide_unacknowledged(case: Case, book: Rulebook) -> Decision:
     """Return the mails to the severity's contacts, or when to look again."""
-    return unacknowledged(case, book.mapping, book.section)
-
-
-def unacknowledged(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
-    """Return the same as `decide_unacknowledged`; it needs no Jira project."""
+    mapping, section = book.mapping, book.section
     incident, now = case.incident, case.now
     severity = decide_severity(incident, mapping, section).name
     minutes, alarm = mapping.severities[severity].acknowledge_minutes, mapping.severities[severity].alarm

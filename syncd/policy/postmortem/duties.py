@@ -37,6 +37,7 @@ from syncd.policy.postmortem.resolved_periods import (
 from syncd.policy.postmortem.verdict import JudgeContext, merged_words
 from syncd.policy.postmortem.waiver_labels import label_waivers
 from syncd.policy.rules_in_force import changed_since_resolve, rules_at, rules_in_force
+from syncd.policy.time.working_time import seconds_until
 
 
 def decide_duties(case: Case, book: Rulebook) -> Decision:
@@ -46,8 +47,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
         return Decision()
     # After a lost ledger the duties stand only in syncd's comments on the postmortem.
     rebuilt = "postmortem" not in case.rebuild
-    was_over = any(change.kind == "resolved" for change in case.state_changes or ())
-    if not recorded and ((case.incident.open and rebuilt and not was_over) or not might_owe(case, book)):
+    if not recorded and ((case.incident.open and rebuilt and not case.resolves) or not might_owe(case, book)):
         return Decision()
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
@@ -65,7 +65,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     owing = owing_times(case, book)
     nothing = _why_nothing(case, book, owing, settles_at)
     if nothing is None and not owing:
-        return labels.plus(Decision(again=_until(settles, now)))
+        return labels.plus(Decision(again=seconds_until(settles, now)))
     clocks = [
         Clock(max(period.resolved_at, time.since), period, lowered_at=time.until, merged_at=merged)
         for period, merged in _with_merges(enforced(periods, book), case, book)
@@ -84,7 +84,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     context.moments += [case.skew.passes_at(until) for until in doubtful]
     changed = tuple(duty for duty in context.duties if duty not in recorded)
     judged = Decision(
-        duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)
+        duties=changed, again=seconds_until(context.moments, now), remarks=_passed_over(changed, case, book)
     )
     return labels.plus(judged)
 
@@ -161,11 +161,6 @@ def written_before_merge(case: Case, book: Rulebook) -> bool:
     Where PagerDuty does not tell when that was, what a person ever wrote counts.
     """
     return written_by_a_person(case.postmortem, review_field(book), merged_at(case))
-
-
-def _until(moments: Iterable[datetime], now: datetime) -> float | None:
-    """Return the seconds until the first of these moments that lies in the future."""
-    return min(((at - now).total_seconds() for at in moments if at > now), default=None)
 
 
 def _passed_over(changed: Iterable[Duty], case: Case, book: Rulebook) -> tuple[Remark, ...]:

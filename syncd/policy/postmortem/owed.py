@@ -201,8 +201,7 @@ def _counts(stretch: Stretch, case: Case) -> bool:
     over, until = case.incident.over_since, stretch.until
     # Without a present moment the stretch lasts until the resolve at most.
     held_until = until or case.now or over or stretch.since
-    resolves = [change.at for change in case.state_changes or () if change.kind == "resolved"]
-    resolves += [over] if over is not None else []
+    resolves = [*case.resolves, *([over] if over is not None else [])]
     at_a_resolve = any(stretch.since <= at and (until is None or at < until) for at in resolves)
     return held_until - stretch.since >= HELD or at_a_resolve
 

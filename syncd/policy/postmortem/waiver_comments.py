@@ -69,11 +69,10 @@ def comment_on_waivers(case: Case, book: Rulebook) -> Decision:
 def _mode(case: Case, comment: CommentOnPostmortem | CommentOnActionItem, book: Rulebook) -> Mode:
     """Return the mode in which syncd may comment: off where the issue is out of sight."""
     kind, ident = split_object(comment.object)
-    if kind == POSTMORTEM:
-        in_sight = case.postmortem is not None and case.postmortem.in_sight
-        return book.mapping.postmortem.mode if in_sight else Mode.OFF
-    in_sight = any(item.issue_id == ident and item.in_sight for item in case.items)
-    return book.mapping.follow_ups.mode if in_sight else Mode.OFF
+    of_postmortem = kind == POSTMORTEM
+    state = case.postmortem if of_postmortem else case.item(ident)
+    section = book.mapping.postmortem if of_postmortem else book.mapping.follow_ups
+    return section.mode if state is not None and state.in_sight else Mode.OFF
 
 
 def _waiver(

@@ -21,7 +21,7 @@ from syncd.policy.follow_ups.duties import Item, JudgingRules, postponements
 from syncd.policy.follow_ups.judge import (
     DONE_SOON,
     NOT_VISIBLE,
-    seconds_to_change,
+    judged_again,
     stale,
     with_sight,
     without_unseen,
@@ -77,13 +77,9 @@ def _judge(
         with_sight(duty, records.get(duty.place), state)
         for duty in done([run], clean, book.mapping, now, judging)
     ]
-    again = [left for duty in judged for left in seconds_to_change(duty, now, case.skew)]
-    # what is held is not met if nobody can see it when its deadline passes
-    unseen = [case.skew.judged_from(duty.due_at) for duty in judged if not state.in_sight]
-    again += [(at - now).total_seconds() for at in unseen if at > now]
-    again += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
+    again = judged_again(case, state, judged, waivers, now)
     facts = {state.issue_id: _facts(state, end)}
-    return labels.plus(Decision(duties=tuple(judged), facts=facts, again=min(again, default=None)))
+    return labels.plus(Decision(duties=tuple(judged), facts=facts, again=again))
 
 
 def _item(state: ItemState, end: End, seen_until: datetime) -> Item:

@@ -100,7 +100,7 @@ def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
     elif duty.kind is DutyKind.FILED:
         issue, what, how = None, f"regulatory filing {duty.subject} not made", duty.remedy
     else:
-        issue = item = next((item for item in case.items if item.issue_id == duty.subject), None)
+        issue = item = case.item(duty.subject)
         key = item.key if item is not None else duty.subject
         what, how = f"action item {key} has no owner", "assign it"
         if item is not None and item.issue is not None and active(item.issue.assignee):

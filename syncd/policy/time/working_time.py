@@ -7,7 +7,7 @@ ends. If a time of day exists twice or never, the later reading holds: a change 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,11 @@ def add_working_hours(start: datetime, hours: float, zone: str, holidays: Collec
                 return at + left
             left -= midnight - at
         at = midnight
+
+
+def seconds_until(moments: Iterable[datetime], now: datetime) -> float | None:
+    """Return the seconds until the first of these moments that lies in the future, None if none does."""
+    return min(((at - now).total_seconds() for at in moments if at > now), default=None)
 
 
 def at_local(day: date, clock: time, zone: str) -> datetime:

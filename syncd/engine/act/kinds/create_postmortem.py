@@ -147,7 +147,7 @@ def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentR
     book = book_for(context, record, home=True) if record is not None else None
     if record is None or book is None:
         raise DecideAgain
-    case = build_case(context, record, book, ({}, None))
+    case = build_case(context, record, book)
     # it exists by now, or the incident was merged and the target's postmortem counts
     if case.postmortem is not None or counts_for_another(case):
         raise DecideAgain
