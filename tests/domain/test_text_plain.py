@@ -14,7 +14,6 @@ from syncd.domain.text import (
     counted,
     csv_cell,
     header_line,
-    jql_string,
     one_line,
     strip_controls,
     terminal,
@@ -58,15 +57,6 @@ def test_length_is_counted_as_java_and_javascript_count_it(text: str) -> None:
 
 def test_an_emoji_counts_twice() -> None:
     assert utf16_len("a👍") == 3
-
-
-@QUICK
-@given(hostile)
-def test_no_text_ends_a_jql_string(text: str) -> None:
-    quoted = jql_string(text)
-    assert quoted[0] == quoted[-1] == '"'
-    inside = quoted[1:-1].replace("\\\\", "").replace('\\"', "")
-    assert '"' not in inside and "\\" not in inside and "\n" not in inside
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "＝", "＋", "＠"])  # noqa: RUF001 - on purpose

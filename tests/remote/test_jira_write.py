@@ -74,20 +74,11 @@ def test_a_move_sends_the_screens_fields(jira: JiraClient, mock: responses.Reque
     ]
 
 
-def test_a_comment_carries_its_mark(jira: JiraClient, mock: responses.RequestsMock) -> None:
+def test_a_comment_carries_its_mark_and_is_internal(jira: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/issue/10001/comment", json=COMMENT, status=201)
     written = jira.add_comment("10001", "ok", MARK)
     assert (written.id, written.mark) == ("1", MARK)
-    assert sent(mock) == [{"body": "ok", "properties": [PROPERTY]}]
-
-
-def test_an_internal_comment_says_so_in_the_same_request(
-    jira: JiraClient, mock: responses.RequestsMock
-) -> None:
-    mock.post(f"{API}/issue/10001/comment", json=COMMENT, status=201)
-    jira.add_comment("10001", "ok", MARK, internal=True)
-    internal = {"key": "sd.public.comment", "value": {"internal": True}}
-    assert sent(mock) == [{"body": "ok", "properties": [PROPERTY, internal]}]
+    assert sent(mock) == [{"body": "ok", "properties": [PROPERTY, HIDDEN]}]
 
 
 HIDDEN = {"key": "sd.public.comment", "value": {"internal": True}}
@@ -109,7 +100,7 @@ def test_the_answer_to_a_comment_says_whether_customers_see_it(
     jira: JiraClient, mock: responses.RequestsMock, said: dict[str, Any], public: bool | None
 ) -> None:
     mock.post(f"{API}/issue/10001/comment", json={**COMMENT, **said}, status=201)
-    assert jira.add_comment("10001", "ok", MARK, internal=True).public is public
+    assert jira.add_comment("10001", "ok", MARK).public is public
 
 
 def test_editing_a_comment_leaves_its_properties_alone(

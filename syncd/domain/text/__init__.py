@@ -1,4 +1,4 @@
-"""Functions that escape hostile text for its target: a ticket, a line, a query, a cell, a header, a terminal.
+"""Functions that escape hostile text for its target: a ticket, a line, a cell, a header, a terminal.
 
 They are pure and need no library. `templates.text_limits` cuts texts between graphemes, and
 `syncd.config.masks` matches patterns with a time limit.
@@ -11,7 +11,6 @@ from syncd.domain.text.plain import (
     counted,
     csv_cell,
     header_line,
-    jql_string,
     one_line,
     ordinal,
     strip_controls,
@@ -26,7 +25,6 @@ __all__ = [
     "csv_cell",
     "escape_wiki",
     "header_line",
-    "jql_string",
     "one_line",
     "ordinal",
     "strip_controls",

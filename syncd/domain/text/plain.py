@@ -53,12 +53,6 @@ def header_line(text: str) -> str:
     return one_line(text).replace("=?", "= ?")
 
 
-def jql_string(text: str) -> str:
-    """Return the text as a JQL string, with its quotes."""
-    escaped = one_line(text).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 BYTE_ORDER_MARK = "\ufeff"
 """Begins a CSV file: without it Excel reads UTF-8 as the machine's old code page."""
 

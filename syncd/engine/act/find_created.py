@@ -16,7 +16,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import our_accounts
 from syncd.engine.observe.earlier_ledger.created_by_us import created_by, created_since
 from syncd.engine.observe.issues import PAGE, saw_numbers
-from syncd.engine.observe.new_keys import keys_from, read_keys
+from syncd.engine.observe.new_keys import highest_indexed, keys_from, read_keys
 from syncd.ledger.store.key_values import highest_number
 
 
@@ -28,8 +28,7 @@ def highest_seen(context: EngineContext, project: str) -> int:
     stored = highest_number(context.ledger, project)
     if stored is not None:
         return stored
-    page = context.services.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
-    number = int(page.hits[0].key.rpartition("-")[2]) if page.hits else 0
+    number = highest_indexed(context, project)
     saw_numbers(context, project, [number])
     return number
 

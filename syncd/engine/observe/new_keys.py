@@ -39,6 +39,12 @@ def keys_from(context: EngineContext, project: str, base: int, *, noted: bool = 
         start += page
 
 
+def highest_indexed(context: EngineContext, project: str) -> int:
+    """Return the highest issue number that the search shows, 0 for an empty project; raise `RemoteError`."""
+    page = context.services.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
+    return int(page.hits[0].key.rpartition("-")[2]) if page.hits else 0
+
+
 def read_keys(context: EngineContext, keys: list[str]) -> tuple[Issue, ...]:
     """Return the issues among these keys or ids, with their marks; raise `RemoteError`."""
     fetched = context.services.jira.probe(keys)

@@ -56,19 +56,16 @@ class JiraWriting(JiraSession):
             body["fields"] = fields
         self._post(self._issue_path(issue_id, "/transitions"), body)
 
-    def add_comment(self, issue_id: str, body: str, mark: Mark, *, internal: bool = False) -> Comment:
-        """Write a comment with the mark; `internal` hides it from a service project's customers.
+    def add_comment(self, issue_id: str, body: str, mark: Mark) -> Comment:
+        """Write a comment with the mark that a service project hides from its customers.
 
         `public` of the result tells if the answer shows it as internal: a service that does not know the
         property publishes the comment all the same.
         """
-        properties = [_property(mark)]
-        if internal:
-            properties.append({"key": wire.INTERNAL_PROPERTY, "value": {"internal": True}})
+        properties = [_property(mark), {"key": wire.INTERNAL_PROPERTY, "value": {"internal": True}}]
         path = self._issue_path(issue_id, "/comment")
         # only with its properties the answer shows if the comment is internal
-        asked = {"expand": "properties"} if internal else None
-        answer = self._post(path, {"body": body, "properties": properties}, asked)
+        answer = self._post(path, {"body": body, "properties": properties}, {"expand": "properties"})
         with reading(SERVICE, f"POST {path}"):
             return wire.comment(answer).model_copy(update={"mark": mark})
 

@@ -17,12 +17,10 @@ from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.text.days import date_in
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.row_owner import owner_in, plain
-from syncd.engine.act.kind import Outcome, believed, book_of_basis
-from syncd.engine.act.kinds.create_issue import CreateKind, CreateScreen
+from syncd.engine.act.kind import Outcome, book_of_basis
+from syncd.engine.act.kinds.create_issue import CreateItemKind, CreateScreen
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
-from syncd.engine.observe.issues import PAGE, read_page
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewActionItem, NoticeChange
 from syncd.ledger.store.leaving import Basis, basis_of
@@ -34,12 +32,11 @@ from syncd.policy.marks import incident_label
 
 LABEL = "syncd-action-item"
 """The label on each action item of ours, for people and for finding candidates."""
-OPTIONAL = frozenset({"assignee", "duedate", "labels"})
 TEXT_LIMIT = 30_000
 """UTF-16 units of the issue's text, below Jira's limit of 32,767."""
 
 
-class CreateActionItemKind(CreateKind):
+class CreateActionItemKind(CreateItemKind):
     """The create of one action item, once for ever."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
@@ -98,22 +95,13 @@ class CreateActionItemKind(CreateKind):
         record = read(context.ledger, IncidentRecord, operation.incident_id)
         if record is None:
             return None
-        ids = marked_issues(context, [operation.op], record.created_at)
-        # the ids may be of issues that somebody deleted since
-        page = read_page(context, ids[:PAGE]) if ids else None
-        issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
-        found = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
-        return believed(context, operation, found)
+        return self._marked_before(context, operation, rendered, record.created_at)
 
     def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
         """Return the incident, its team's rulebook, and the fields of the item's create screen."""
         incident, book = book_of_basis(context, basis_of(context.ledger, operation.incident_id), home=True)
         postmortem = read(context.ledger, PostmortemState, operation.incident_id)
         return incident, book, _screen(context, postmortem, book) if postmortem is not None else ()
-
-    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
-        """Return True for owner, date and labels."""
-        return field in OPTIONAL
 
 
 def _place(postmortem: PostmortemState, book: Rulebook) -> FieldValues:

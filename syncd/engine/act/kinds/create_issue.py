@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.field import FieldFacts
@@ -21,17 +22,22 @@ from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.text import escape_wiki, wiki_link
 from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import can_fill
-from syncd.engine.act.kind import BaseKind, Outcome, mark_of
+from syncd.engine.act.kind import BaseKind, Outcome, believed, mark_of
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.notify.security_lead import untold, warn_of_untold
+from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
+from syncd.engine.observe.issues import PAGE, read_page
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NewTicket, NoticeChange
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import text_hash
 from syncd.policy.ticket.field_values import nothing_fills
 from syncd.remote.errors import NotDone
+
+OPTIONAL = frozenset({"assignee", "duedate", "labels"})
+"""The fields without which syncd creates an action item or a recurring duty's issue."""
 
 
 class CreateKind(BaseKind[RenderedCreate], ABC):
@@ -117,6 +123,25 @@ class CreateKind(BaseKind[RenderedCreate], ABC):
             )
         missing = [fields.get(name) or FieldFacts(id=name, name="") for name in unfilled]
         return error.with_hint(nothing_fills(missing, fields.values()))
+
+
+class CreateItemKind(CreateKind, ABC):
+    """The create of an action item, or of a recurring duty's issue, once for ever."""
+
+    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
+        """Return True for owner, date and labels."""
+        return field in OPTIONAL
+
+    def _marked_before(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate, since: datetime
+    ) -> Outcome | None:
+        """Return the issue of an earlier ledger that was created at `since` (UTC) or later, by its mark."""
+        ids = marked_issues(context, [operation.op], since)
+        # the ids may be of issues that somebody deleted since
+        page = read_page(context, ids[:PAGE]) if ids else None
+        issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
+        found = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+        return believed(context, operation, found)
 
 
 CreateScreen = tuple[Incident, Rulebook, Sequence[FieldFacts]]

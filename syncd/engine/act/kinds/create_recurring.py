@@ -15,13 +15,11 @@ from syncd.domain.operation import CreateRecurring
 from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.recurring import RecurringName, stand_in
 from syncd.engine.act.jira_write.field_values import demanded_values
-from syncd.engine.act.kind import Outcome, believed
-from syncd.engine.act.kinds.create_issue import CreateKind, CreateScreen, template_fails
+from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kinds.create_issue import OPTIONAL, CreateItemKind, CreateScreen, template_fails
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import account_of
-from syncd.engine.observe.earlier_ledger.created_by_us import marked_issues
-from syncd.engine.observe.issues import PAGE, read_page
 from syncd.engine.rulebook import recurring_book
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewActionItem, NoticeChange
@@ -30,10 +28,8 @@ from syncd.policy.case import Rulebook
 from syncd.policy.recurring.judge import DUE, LABEL, SINCE
 from syncd.policy.time.working_time import end_of_day
 
-OPTIONAL = frozenset({"assignee", "duedate", "labels"})
 
-
-class CreateRecurringKind(CreateKind):
+class CreateRecurringKind(CreateItemKind):
     """The create of one recurring duty's issue, once for ever."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
@@ -103,21 +99,14 @@ class CreateRecurringKind(CreateKind):
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> Outcome | None:
         """Return the issue of an earlier ledger, found by its mark."""
-        ids = marked_issues(context, [operation.op], operation.typed(CreateRecurring).since)
-        page = read_page(context, ids[:PAGE]) if ids else None
-        issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
-        found = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
-        return believed(context, operation, found)
+        since = operation.typed(CreateRecurring).since
+        return self._marked_before(context, operation, rendered, since)
 
     def screen(self, context: EngineContext, operation: OperationRecord) -> CreateScreen:
         """Return what stands in for the incident, the team's rulebook, and the create screen's fields."""
         name, book = _book(context, operation)
         postmortem = book.project.postmortem
         return stand_in(name), book, list(postmortem.fields.values()) if postmortem is not None else []
-
-    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
-        """Return True for owner, date and labels."""
-        return field in OPTIONAL
 
 
 def _book(context: EngineContext, operation: OperationRecord) -> tuple[RecurringName, Rulebook]:

@@ -14,7 +14,7 @@ from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.domain.operation.rendered import RenderedComment, RenderedNote
 from syncd.domain.operation.texts import Copy, Rewrite
 from syncd.domain.text import escape_wiki, one_line
-from syncd.domain.ticket import Mark
+from syncd.domain.ticket import Comment, Mark
 from syncd.engine.act.jira_write.internal_comments import is_shown, may_comment, shown_to_customers
 from syncd.engine.act.kind import (
     BaseKind,
@@ -37,6 +37,7 @@ from syncd.ledger.store.loading import read
 from syncd.policy.case import IssueState
 from syncd.policy.marks import mark_in, mark_line, text_hash
 from syncd.policy.postmortem.facts_in_comments import SAID
+from syncd.remote.errors import Cause, NotDone
 
 COMMENT_LIMIT = 32_000
 """UTF-16 units of a mirrored text as wiki markup; Jira's limit is 32,767 for the whole comment."""
@@ -88,6 +89,22 @@ def _edited(copy: Copy | Rewrite) -> str:
     return ", edited" if isinstance(copy, Rewrite) and copy.version else ""
 
 
+def outcome_of(context: EngineContext, rendered: RenderedComment, comment: Comment) -> Outcome:
+    """Return what Jira's answer tells of a comment that was written or edited."""
+    public = shown_to_customers(context, rendered.issue, comment) if rendered.hidden else None
+    return Outcome(comment.id, text_hash=text_hash(comment.body), public=public)
+
+
+def edit_comment(context: EngineContext, rendered: RenderedComment) -> Comment | None:
+    """Edit one comment; return it, or None where a person deleted it."""
+    try:
+        return context.services.jira.edit_comment(rendered.issue, rendered.comment, rendered.body)
+    except NotDone as error:
+        if error.cause is not Cause.MISSING:
+            raise
+        return None
+
+
 class CommentKind(BaseKind[RenderedComment]):
     """A comment of ours; it is internal, because customers read the public comments of a service project."""
 
@@ -117,11 +134,9 @@ class CommentKind(BaseKind[RenderedComment]):
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
         """Send one comment."""
-        comment = context.services.jira.add_comment(
-            rendered.issue, rendered.body, self.mark(context, operation), internal=True
-        )
-        public = shown_to_customers(context, rendered.issue, comment) if rendered.hidden else None
-        return Outcome(comment.id, text_hash=text_hash(comment.body), public=public)
+        mark = self.mark(context, operation)
+        comment = context.services.jira.add_comment(rendered.issue, rendered.body, mark)
+        return outcome_of(context, rendered, comment)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome

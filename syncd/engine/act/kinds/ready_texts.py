@@ -10,6 +10,7 @@ A comment that a person changed or deleted is theirs; syncd then writes another 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from syncd.config.templates.templates import TemplateError
@@ -19,9 +20,9 @@ from syncd.domain.operation import PostReadyTexts, RewriteReadyTexts
 from syncd.domain.operation.rendered import RenderedComment
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Comment
-from syncd.engine.act.jira_write.internal_comments import may_comment, shown_to_customers
+from syncd.engine.act.jira_write.internal_comments import may_comment
 from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis, there
-from syncd.engine.act.kinds.post_text import CommentKind
+from syncd.engine.act.kinds.post_text import CommentKind, edit_comment, outcome_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.compose import about_of, text_values
@@ -41,7 +42,6 @@ from syncd.policy.communications.texts import (
 from syncd.policy.lines import split_line
 from syncd.policy.marks import mark_line, text_hash
 from syncd.policy.time.time_words import at_words
-from syncd.remote.errors import Cause, NotDone
 
 LONGEST_BODY = 6_000
 """UTF-16 units of one text as wiki markup."""
@@ -67,9 +67,8 @@ class PostReadyTextsKind(CommentKind):
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
         """Send one comment, and remember when it stood on the ticket."""
-        comment = context.services.jira.add_comment(
-            rendered.issue, rendered.body, self.mark(context, operation), internal=True
-        )
+        mark = self.mark(context, operation)
+        comment = context.services.jira.add_comment(rendered.issue, rendered.body, mark)
         return _outcome(context, rendered, comment)
 
     def confirmation(
@@ -107,11 +106,8 @@ class RewriteReadyTextsKind(BaseKind[RenderedComment]):
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
         """Send one edit."""
-        try:
-            comment = context.services.jira.edit_comment(rendered.issue, rendered.comment, rendered.body)
-        except NotDone as error:
-            if error.cause is not Cause.MISSING:
-                raise
+        comment = edit_comment(context, rendered)
+        if comment is None:
             return Outcome(rendered.comment, left="a person deleted the comment")
         return _outcome(context, rendered, comment)
 
@@ -131,10 +127,8 @@ def _made_by(operation: OperationRecord, texts: ReadyTexts) -> str:
 
 
 def _outcome(context: EngineContext, rendered: RenderedComment, comment: Comment) -> Outcome:
-    public = shown_to_customers(context, rendered.issue, comment) if rendered.hidden else None
     at = comment.updated_at or comment.created_at
-    facts: dict[str, JsonValue] = {"at": at.isoformat()}
-    return Outcome(comment.id, text_hash=text_hash(comment.body), public=public, facts=facts)
+    return replace(outcome_of(context, rendered, comment), facts={"at": at.isoformat()})
 
 
 def _shown(outcome: Outcome, number: int | None, seq: int, ticket: TicketState) -> Change:

@@ -15,9 +15,9 @@ from syncd.domain.operation import RewriteComment, RewriteNote, op_of
 from syncd.domain.operation.keys import copies_a_note, copy_of_comment_key, copy_of_note_key
 from syncd.domain.operation.rendered import RenderedComment, RenderedNote
 from syncd.domain.operation.texts import Rewrite
-from syncd.engine.act.jira_write.internal_comments import may_comment, shown_to_customers
+from syncd.engine.act.jira_write.internal_comments import may_comment
 from syncd.engine.act.kind import BaseKind, Outcome, there
-from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
+from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note, edit_comment, outcome_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain, OutOfSight
 from syncd.ledger.records import OperationRecord
@@ -69,15 +69,10 @@ class RewriteCommentKind(BaseKind[RenderedComment]):
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
         """Send one edit."""
-        comment_id = rendered.comment
-        try:
-            comment = context.services.jira.edit_comment(rendered.issue, comment_id, rendered.body)
-        except NotDone as error:
-            if error.cause is not Cause.MISSING:
-                raise
-            return Outcome(comment_id, left=MISSING)
-        public = shown_to_customers(context, rendered.issue, comment) if rendered.hidden else None
-        return Outcome(comment_id, text_hash=text_hash(comment.body), public=public)
+        comment = edit_comment(context, rendered)
+        if comment is None:
+            return Outcome(rendered.comment, left=MISSING)
+        return outcome_of(context, rendered, comment)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome

@@ -24,7 +24,7 @@ from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.created_by_us import created_by, note_marks
 from syncd.engine.observe.first_contact import mind_beginning
 from syncd.engine.observe.issues import PAGE, in_projects, read_pages, saw_numbers
-from syncd.engine.observe.new_keys import keys_from, read_keys
+from syncd.engine.observe.new_keys import highest_indexed, keys_from, read_keys
 from syncd.engine.rulebook import projects_of
 from syncd.ledger.restore import begin_anew
 from syncd.ledger.store.adoptions import lost
@@ -133,7 +133,7 @@ def _bases(context: EngineContext, projects: set[str]) -> dict[str, tuple[int, b
             continue
         if number is None:
             try:
-                number = fresh[project] = _indexed(context, project)
+                number = fresh[project] = highest_indexed(context, project)
             except NotDone as error:
                 if not refuses_search(error):
                     raise
@@ -142,11 +142,6 @@ def _bases(context: EngineContext, projects: set[str]) -> dict[str, tuple[int, b
     if fresh:
         keep_unread_above(context.ledger, {**kept, **fresh}, now)
     return bases
-
-
-def _indexed(context: EngineContext, project: str) -> int:
-    page = context.services.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
-    return int(page.hits[0].key.rpartition("-")[2]) if page.hits else 0
 
 
 def _above(context: EngineContext, bases: dict[str, tuple[int, bool]]) -> list[Issue]:
