@@ -11,7 +11,7 @@ import click
 from syncd.commands.shared.output import emit_json, write_private
 from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
-from syncd.domain.text import BYTE_ORDER_MARK, counted
+from syncd.domain.text import BYTE_ORDER_MARK, counted, counts_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -165,9 +165,9 @@ def _verify(setup: Setup, week: Week, team: str | None, *, as_json: bool) -> int
 
 def tell_lines(week: str, made_at: datetime, lines: list[Line], *, sent: bool, as_json: bool) -> int:
     """Print a comparison, `sent` with a report that was sent; return 1 if a row differs."""
-    from syncd.verify.compare import Outcome
+    from syncd.verify.compare import Outcome, counts_of
 
-    counts = {outcome: sum(line.outcome is outcome for line in lines) for outcome in Outcome}
+    counts = counts_of(lines)
     if as_json:
         emit_json(
             {
@@ -181,9 +181,8 @@ def tell_lines(week: str, made_at: datetime, lines: list[Line], *, sent: bool, a
         return 1 if counts[Outcome.DIFFERENT] else 0
     for line in lines:
         click.echo(f"{line.outcome}: {line.words} ({'; '.join(line.sources)})")
-    numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     figures = "" if sent else " (no report was sent: the figures of now)"
-    click.echo(f"{week}{figures}: {counted(len(lines), 'row')}, {numbers}")
+    click.echo(f"{week}{figures}: {counted(len(lines), 'row')}, {counts_words(counts)}")
     return 1 if counts[Outcome.DIFFERENT] else 0
 
 

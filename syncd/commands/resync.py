@@ -58,7 +58,7 @@ def resync(
     arguments: Data = {"since": _since(since), "incidents": list(incidents)}
     plan, stopped = _plan(setup, arguments)
     _show_plan(plan)
-    if dry_run or not any(item["what"] in ("repair", "follow") for item in plan["found"]):
+    if dry_run or not _has_work(plan):
         sys.exit(stopped)
     if not yes:
         click.confirm("Repair?", abort=True)
@@ -105,6 +105,10 @@ def _plan(setup: Setup, arguments: Data) -> tuple[Data, int]:
         return plan, say_stopped(loop.context.refusals.all())
 
 
+def _has_work(plan: Data) -> bool:
+    return any(item["what"] in ("repair", "follow") for item in plan["found"])
+
+
 def _show_plan(plan: Data) -> None:
     from syncd.commands.plan import LATER_STEPS
     from syncd.commands.shared.output import console, plain, table
@@ -124,7 +128,7 @@ def _show_plan(plan: Data) -> None:
             if kind == "repair":
                 plain(out, LATER_STEPS)
             out.print()
-    if not any(item["what"] in ("repair", "follow") for item in plan["found"]):
+    if not _has_work(plan):
         plain(out, "Nothing to repair.")
 
 

@@ -23,7 +23,7 @@ from syncd.commands.shared.status_lines import (
     recurring_line,
 )
 from syncd.domain.mail import name_for_people
-from syncd.domain.text import counted
+from syncd.domain.text import counted, counts_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,7 +167,7 @@ def _engine_lines(out: Console, data: dict[str, Any], *, verbose: bool) -> None:
             )
         return
     counts = {state: number for state, number in data["outbox"].items() if number}
-    out.print("Outbox: " + (", ".join(f"{number} {state}" for state, number in counts.items()) or "empty"))
+    out.print("Outbox: " + (counts_words(counts) or "empty"))
     for line in limit_lines(data):
         plain(out, line)
     plain(out, f"Audit trail: {data['audit_head']}")

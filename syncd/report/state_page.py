@@ -27,6 +27,7 @@ from syncd.ledger.views.status import status_data, trouble_data
 from syncd.policy.duty_words import SUBJECTS
 from syncd.policy.time.time_words import long_words
 from syncd.report.state_words import brake_lines, service_lines, trouble_line, wait_line
+from syncd.report.weekly.cells import shown_cells
 from syncd.report.weekly.counting import trend_bars
 from syncd.report.weekly.decisions import DECIDED, decided_rows
 from syncd.report.weekly.facts import parked_words
@@ -270,14 +271,10 @@ def _section(anchor: str, title: str, table: Data, lines: Sequence[str] = ()) ->
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Data:
     """Return a table for the template: each cell has text and a link, which may be empty."""
-    shown = [
-        [cell if isinstance(cell, dict) else {"text": one_line(str(cell)), "url": ""} for cell in row]
-        for row in rows[:MOST_ROWS]
-    ]
-    more = len(rows) - len(shown)
+    more = len(rows) - MOST_ROWS
     return {
         "head": list(head),
-        "rows": [list(row) for row in shown],
+        "rows": shown_cells(rows[:MOST_ROWS]),
         "count": len(rows),
-        "more": f"and {counted(more, 'row')} more: syncd status" if more else "",
+        "more": f"and {counted(more, 'row')} more: syncd status" if more > 0 else "",
     }

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.domain.clock import second_in_utc
-from syncd.domain.text import counted
+from syncd.domain.text import counted, counts_words
 
 Data = Mapping[str, Any]
 
@@ -18,9 +18,9 @@ def _second(iso: str) -> str:
 
 def first_load_lines(counts: Mapping[str, int]) -> list[str]:
     """Return the lines about a held first load, with the counts of the operations that wait."""
-    kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     return [
-        f"This ledger is new and holds the work for incidents that began before its first start: {kinds}",
+        "This ledger is new and holds the work for incidents that began before its first start:"
+        f" {counts_words(counts)}",
         "To let it go ahead: syncd accept",
     ]
 

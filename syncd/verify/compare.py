@@ -71,6 +71,11 @@ class Line(Value):
         return f"{self.name} {self.duty}: {self.on_record}{derived}"
 
 
+def counts_of(lines: Sequence[Line]) -> dict[Outcome, int]:
+    """Return how many lines have each outcome."""
+    return {outcome: sum(line.outcome is outcome for line in lines) for outcome in Outcome}
+
+
 class Material(Value):
     """All on which the second judge decides about one incident, and what could not be read of it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from syncd.domain.text.plain import (
     BYTE_ORDER_MARK,
     counted,
+    counts_words,
     csv_cell,
     header_line,
     one_line,
@@ -22,6 +23,7 @@ from syncd.domain.text.wiki import escape_wiki, wiki_link, wiki_url
 __all__ = [
     "BYTE_ORDER_MARK",
     "counted",
+    "counts_words",
     "csv_cell",
     "escape_wiki",
     "header_line",

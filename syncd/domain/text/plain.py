@@ -7,6 +7,8 @@ encode.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # C0 and C1 control characters without tab and line feed. Marks that change the direction of text: with them a
 # title can show its words in a false order. Byte order marks, interlinear marks and noncharacters: XML and
@@ -72,6 +74,11 @@ def counted(count: float, thing: str) -> str:
     """Return a number with its noun: `1 incident`, `2 incidents`, `3 searches`, `4 duties`, `1.5 hours`."""
     number = int(count) if count == int(count) else count
     return f"{number} {thing if number == 1 else _plural(thing)}"
+
+
+def counts_words(counts: Mapping[Any, int]) -> str:
+    """Return how many there are of each kind: `3 done, 1 parked`."""
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
 def _plural(thing: str) -> str:

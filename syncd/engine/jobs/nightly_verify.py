@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from loguru import logger
 
 from syncd.domain.clock import is_due
+from syncd.domain.text import counts_words
 from syncd.engine.context import EngineContext
 from syncd.engine.jobs.verify_facts import Reader
 from syncd.engine.jobs.verify_report import verify
@@ -25,7 +26,7 @@ from syncd.ledger.store.verifications import (
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
 from syncd.report.weekly.report import make, run_of, zone_of
 from syncd.report.weekly.week import Week
-from syncd.verify.compare import Line, Outcome
+from syncd.verify.compare import Line, Outcome, counts_of
 
 EVERY = timedelta(days=1)
 SECOND_LOOK = timedelta(minutes=10)
@@ -106,8 +107,7 @@ class NightlyVerify:
 
 
 def _log(run: ReportRun, lines: list[Line]) -> None:
-    counts = {outcome: sum(line.outcome is outcome for line in lines) for outcome in Outcome}
-    numbers = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    numbers = counts_words(counts_of(lines))
     logger.info("verified the figures of {} for {}: {} duties, {}", run.week, run.team, len(lines), numbers)
 
 

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
 from syncd.domain.operation import OPEN_STATES, OperationState, Target
-from syncd.domain.text import counted
+from syncd.domain.text import counted, counts_words
 from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import RequestRecord
@@ -150,9 +150,8 @@ def _accept(session: Session, request: RequestRow, clock: Clock) -> Result:
     counts = first_load.accept(session, request.asked_by, clock.now())
     if counts is None:
         return {"lines": ["nothing waits to be accepted"], "incidents": [], "failed": False}
-    accepted = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     return {
-        "lines": [f"accepted: {accepted}"],
+        "lines": [f"accepted: {counts_words(counts)}"],
         "incidents": outbox.incidents_with_work(session),
         "failed": False,
     }

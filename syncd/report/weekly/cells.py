@@ -37,13 +37,17 @@ def cell(words: str, key: str | None, browse: str) -> dict[str, str]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
     """Return a table with at most ten rows, and the number of the others."""
-    shown = [
+    more = len(rows) - MOST_LINES
+    rest = f"and {more} more, in the attached CSV" if more > 0 else ""
+    return {"head": list(head), "rows": shown_cells(rows[:MOST_LINES]), "more": rest}
+
+
+def shown_cells(rows: Sequence[Sequence[Any]]) -> list[list[dict[str, str]]]:
+    """Return the cells of these rows with text and link (empty where there is none), each on one line."""
+    return [
         [cell if isinstance(cell, dict) else {"text": one_line(str(cell)), "url": ""} for cell in row]
-        for row in rows[:MOST_LINES]
+        for row in rows
     ]
-    more = len(rows) - len(shown)
-    rest = f"and {more} more, in the attached CSV" if more else ""
-    return {"head": list(head), "rows": [list(row) for row in shown], "more": rest}
 
 
 def short_time(iso: str, zone: ZoneInfo) -> str:
