@@ -161,8 +161,6 @@ class RequestRecord:
     kind: str
     arguments: dict[str, Any]
     asked_by: str
-    asked_at: datetime
     state: str
     progress: str
     result: dict[str, Any] | None
-    finished_at: datetime | None

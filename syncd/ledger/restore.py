@@ -46,13 +46,12 @@ class Restored:
     """The result of a restore.
 
     `last_event` is when the copy's latest event was recorded (UTC). `set_aside` is the file that stood in the
-    ledger's place. `forgotten` counts the operations that are decided again. `unsent` lists the mails and
+    ledger's place. `unsent` lists the mails and
     chat posts that are not sent.
     """
 
     last_event: datetime | None
     set_aside: Path | None
-    forgotten: int
     unsent: tuple[str, ...]
 
 
@@ -88,7 +87,7 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
             sync_folder(file.parent)
         finally:
             _remove(fresh)
-    return Restored(anew.last_event, aside, anew.forgotten, anew.unsent)
+    return Restored(anew.last_event, aside, anew.unsent)
 
 
 def _remove(file: Path) -> None:
@@ -120,7 +119,6 @@ class BegunAnew:
     """The changes of a beginning anew; the fields are those of `Restored`."""
 
     last_event: datetime | None
-    forgotten: int
     unsent: tuple[str, ...]
 
 
@@ -155,7 +153,7 @@ def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = ""
             session.add(row)
         for request in session.exec(select(RequestRow).where(RequestRow.state != "done")).all():
             # an old request must not act on the restored ledger
-            request.state, request.finished_at = "done", now
+            request.state = "done"
             request.result = {
                 "lines": ["the ledger was restored: ask again"],
                 "incidents": [],
@@ -181,7 +179,7 @@ def begin_anew(ledger: Ledger, now: datetime, stamp: GivenUp, *, proof: str = ""
     ledger.begun_anew = now.isoformat()
     # a service's clock may run behind ours
     ledger.born = max(ledger.born, now + APART)
-    return BegunAnew(last, forgotten, unsent)
+    return BegunAnew(last, unsent)
 
 
 def set_beginning_right(ledger: Ledger, theirs: datetime, now: datetime, stamp: GivenUp) -> None:

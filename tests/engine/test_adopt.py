@@ -32,13 +32,13 @@ def latency(rig: Rig, title: str = "Latency") -> Any:
 
 def ask(rig: Rig, incident: str, issue: str, **more: Any) -> dict[str, Any]:
     arguments = {"incident": incident, "issue": issue, **more}
-    number = answers.ask(rig.ledger, answers.ADOPT, arguments, "root", rig.clock.now())
+    number = answers.ask(rig.ledger, answers.ADOPT, arguments, "root")
     rig.loop.jobs.adoptions()
     return answers.answer_of(rig.ledger, number)
 
 
 def pause(rig: Rig, kind: str) -> None:
-    answers.ask(rig.ledger, kind, {"targets": ["jira"], "reason": "by hand"}, "root", rig.clock.now())
+    answers.ask(rig.ledger, kind, {"targets": ["jira"], "reason": "by hand"}, "root")
     rig.loop.serve_requests()
 
 

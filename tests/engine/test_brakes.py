@@ -38,7 +38,7 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
 
 def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
     """What a person asks for at the command line, answered by this engine."""
-    number = answers.ask(rig.ledger, kind, arguments, "ana", rig.clock.now())
+    number = answers.ask(rig.ledger, kind, arguments, "ana")
     rig.loop.serve_requests()
     rig.loop.work_queue.drain()
     lines: list[str] = answers.answer_of(rig.ledger, number)["lines"]

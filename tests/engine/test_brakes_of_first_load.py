@@ -68,7 +68,7 @@ def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRi
     rig.restart()
     rig.settle(3)
     assert rig.writes() == 0
-    answers.ask(rig.ledger, "accept", {}, "ana", rig.clock.now())
+    answers.ask(rig.ledger, "accept", {}, "ana")
     answers.serve(rig.ledger, rig.clock, print_of)
     rig.restart()
     rig.settle(3)

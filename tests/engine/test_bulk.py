@@ -173,22 +173,22 @@ def test_a_batch_that_jira_never_took_leaves_as_a_batch_again(past: Rig) -> None
 
 
 def test_creates_that_wait_in_the_outbox_leave_in_batches_after_a_restart(past: Rig) -> None:
-    ask(past.ledger, "pause", {"targets": ["jira"], "reason": "for a while"}, "root", past.clock.now())
+    ask(past.ledger, "pause", {"targets": ["jira"], "reason": "for a while"}, "root")
     incidents = over(past, 8, priority="P1") + storm(past, 8, priority="P4")
     past.settle(2)
     assert not ours(past)
     past.restart()
-    ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
+    ask(past.ledger, "resume", {"targets": ["jira"]}, "root")
     past.settle(2)
     each_has_one_ticket(past, incidents)
     assert asked(past, "/rest/api/2/issue") == 0
 
 
 def test_creates_that_become_due_bit_by_bit_leave_in_batches(past: Rig) -> None:
-    ask(past.ledger, "pause", {"targets": ["jira"], "reason": "for a while"}, "root", past.clock.now())
+    ask(past.ledger, "pause", {"targets": ["jira"], "reason": "for a while"}, "root")
     incidents = storm(past, 12, priority="P3")
     past.settle(2)
-    ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
+    ask(past.ledger, "resume", {"targets": ["jira"]}, "root")
     serve(past.ledger, past.clock, print_of)
     past.loop.work_queue.submit(incidents[:3])
     past.loop.work_queue.drain()
@@ -203,15 +203,15 @@ def test_an_operator_who_drops_or_pauses_meanwhile_wins(past: Rig, monkeypatch: 
     def drop_one(bulk: BulkCreates, items: Any) -> set[str]:
         if not past.operations("dropped"):
             number = items[0].operation.id
-            ask(past.ledger, "outbox.drop", {"ids": [number], "reason": "no"}, "root", past.clock.now())
-            ask(past.ledger, "pause", {"targets": ["jira"], "reason": "stop"}, "root", past.clock.now())
+            ask(past.ledger, "outbox.drop", {"ids": [number], "reason": "no"}, "root")
+            ask(past.ledger, "pause", {"targets": ["jira"], "reason": "stop"}, "root")
             serve(past.ledger, past.clock, print_of)
         return send(bulk, items)
 
     monkeypatch.setattr(BulkCreates, "_send", drop_one)
     past.cycle()
     assert not ours(past)
-    ask(past.ledger, "resume", {"targets": ["jira"]}, "root", past.clock.now())
+    ask(past.ledger, "resume", {"targets": ["jira"]}, "root")
     past.settle(2)
     (dropped,) = past.operations("dropped")
     each_has_one_ticket(past, [incident for incident in incidents if incident != dropped.incident_id])

@@ -177,7 +177,7 @@ def life(house: House, begin: Callable[[House], None]) -> dict[str, Any]:
     turns(house, 14)
     house.world.jira.site.options.search_lag = house.world.jira.site.options.fetch_lag = 0.0
     assert house.ledger
-    ask(house.ledger, "outbox.retry", {"ids": []}, "operator", house.clock.now())
+    ask(house.ledger, "outbox.retry", {"ids": []}, "operator")
     turns(house, 4)
     house.rest()
     return seen(house)

@@ -174,7 +174,7 @@ def parked_and_tried_again(house: House) -> None:
 
     def retry() -> None:
         assert house.ledger
-        ask(house.ledger, "outbox.retry", {"ids": []}, "operator", house.clock.now())
+        ask(house.ledger, "outbox.retry", {"ids": []}, "operator")
 
     house.survive(retry)
     house.rest()

@@ -72,7 +72,7 @@ def test_an_operation_on_which_syncd_fails_is_parked_once_and_a_retry_frees_it(
         assert "abcdef0123" not in line
     statuses = {issue["key"]: issue["fields"]["status"]["name"] for issue in issues(house)}
     assert statuses[keys(house)[cursed.id]] == "In Progress"
-    number = ask(house.ledger, "outbox.retry", {"ids": [parked.id]}, "operator", house.clock.now())
+    number = ask(house.ledger, "outbox.retry", {"ids": [parked.id]}, "operator")
     house.settle(16, 60)
     assert not answer_of(house.ledger, number)["failed"]
     assert not house.operations("parked", "pending", "unknown")
@@ -105,7 +105,7 @@ def test_one_create_on_which_syncd_fails_holds_up_no_other_of_its_batch(
         assert [row.kind for row in house.operations("parked")] == ["create_ticket"]
         assert keys(house).keys() >= {incident.id for incident in made[1:]}
         assert not any("older copy" in text for text in errors)
-    ask(house.ledger, "outbox.retry", {"ids": []}, "operator", house.clock.now())
+    ask(house.ledger, "outbox.retry", {"ids": []}, "operator")
     house.settle(16, 60)
     assert keys(house).keys() == {incident.id for incident in made}
     each_has_one_ticket(house, [incident.id for incident in made])
@@ -124,9 +124,7 @@ def test_a_broken_constraint_parks_the_operation_and_the_ledger_is_as_before(
         house.settle(3)
     (parked,) = [row for row in house.operations("parked") if row.kind == "create_ticket"]
     assert "UNIQUE constraint failed: ticket.issue_id" in (parked.error or "")
-    number = ask(
-        house.ledger, "outbox.drop", {"ids": [parked.id], "reason": "by hand"}, "ana", house.clock.now()
-    )
+    number = ask(house.ledger, "outbox.drop", {"ids": [parked.id], "reason": "by hand"}, "ana")
     house.settle(3)
     lines = answer_of(house.ledger, number)["lines"]
     assert any("it may be done already" in line for line in lines)

@@ -18,7 +18,7 @@ REFUSAL = faults.error(400, body={"errorMessages": ["Linking is switched off."],
 
 
 def retry(rig: Rig) -> None:
-    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
+    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator")
 
 
 def test_after_the_mapping_was_mended_a_retry_renders_anew_and_finishes(house: Rig) -> None:

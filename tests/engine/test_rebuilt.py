@@ -63,7 +63,7 @@ def comments(house: Rig, issue: SandboxIssue, words: str) -> list[Comment]:
 def ask(house: Rig, kind: str, of: str, **more: str) -> None:
     """What somebody asks for at the command line; it is granted."""
     arguments = {"of": of, "by": APPROVER, "reason": WORDS, **more}
-    number = answers.ask(house.ledger, kind, arguments, "test", house.clock.now())
+    number = answers.ask(house.ledger, kind, arguments, "test")
     house.settle(2)
     answer = answers.answer_of(house.ledger, number)
     assert not answer["failed"], answer["lines"]

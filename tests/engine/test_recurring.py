@@ -175,7 +175,7 @@ def test_a_waiver_is_given_by_the_issues_key_and_an_entry_that_goes_cancels_the_
     issue = made_on(house)
     day = house.clock.now() + timedelta(days=20)
     asked = {"of": issue.key, "until": day.isoformat(), "reason": "a freeze", "by": PROCESS}
-    number = answers.ask(house.ledger, "waive", asked, "root", house.clock.now())
+    number = answers.ask(house.ledger, "waive", asked, "root")
     house.loop.tick()
     house.loop.work_queue.drain()
     assert answers.answer_of(house.ledger, number)["failed"] is False

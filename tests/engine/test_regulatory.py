@@ -113,11 +113,11 @@ def test_a_filing_is_waived_by_its_name_and_by_an_approver_alone(careful: Any) -
     until = (rig.clock.now() + timedelta(days=5)).isoformat()
     asked = {"of": "1", "until": until, "reason": "no data of customers", "and_by": None}
     for by, duty in ((CTO, "filed:gdpr"), ("priya.raman@qrpay.example", "filed:other")):
-        ask(rig.ledger, "waive", {**asked, "by": by, "duty": duty}, "operator", rig.clock.now())
+        ask(rig.ledger, "waive", {**asked, "by": by, "duty": duty}, "operator")
         rig.settle(2)
         assert filing(rig)["state"] is DutyState.PENDING
     given = {**asked, "by": "priya.raman@qrpay.example", "duty": "filed:gdpr"}
-    ask(rig.ledger, "waive", given, "operator", rig.clock.now())
+    ask(rig.ledger, "waive", given, "operator")
     rig.settle(2)
     assert filing(rig)["state"] is DutyState.WAIVED
 

@@ -148,7 +148,7 @@ def test_a_level_that_jira_takes_in_the_create_and_does_not_set_leaves_a_stub(ca
     rig.world.faults.clear()
     (parked,) = rig.operations("parked")
     assert parked.aspect == "security"
-    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
+    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator")
     rig.settle(3)
     assert secured(rig) == "Security incident"
     assert issue_of(rig)["fields"]["summary"] == f"PII {CANARY}"
@@ -254,7 +254,7 @@ def test_a_level_that_jira_takes_and_does_not_set_is_seen_at_once_and_parked(
     rig.settle(4)
     nothing_more_is_written(rig)
     rig.world.faults.remove(ignored.id)
-    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
+    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator")
     rig.settle(3)
     assert secured(rig) == "Security incident"
     nothing_more_is_written(rig)

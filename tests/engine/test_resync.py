@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 def resync(rig: Rig, **arguments: Any) -> dict[str, Any]:
     """A resync as the command line asks for it."""
-    number = answers.ask(rig.ledger, "resync", arguments, "ana", rig.clock.now())
+    number = answers.ask(rig.ledger, "resync", arguments, "ana")
     assert rig.loop.jobs.run_jobs()
     return answers.answer_of(rig.ledger, number)
 
@@ -259,7 +259,7 @@ def test_a_service_that_is_down_ends_it_with_its_words_and_nothing_is_changed(ho
 
 
 def test_one_that_was_cut_off_is_taken_up_after_the_restart(house: Rig) -> None:
-    number = answers.ask(house.ledger, "resync", {}, "ana", house.clock.now())
+    number = answers.ask(house.ledger, "resync", {}, "ana")
     assert answers.take_job(house.ledger) is not None
     assert answers.take_job(house.ledger) is None
     house.restart()

@@ -81,7 +81,7 @@ def waits(rig: Rig, made: Any) -> list[str]:
 
 
 def retry(rig: Rig) -> None:
-    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator", rig.clock.now())
+    ask(rig.ledger, "outbox.retry", {"ids": []}, "operator")
 
 
 def parked(rig: Rig) -> list[str | None]:

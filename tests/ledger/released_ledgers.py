@@ -27,11 +27,9 @@ _0001: Rows = {
         "kind": "outbox.retry",
         "arguments": '{"ids": [1]}',
         "asked_by": "ana",
-        "asked_at": _AT,
         "state": "done",
         "progress": "",
         "result": '{"lines": []}',
-        "finished_at": _AT,
     },
     "incident": {
         "id": "P1",

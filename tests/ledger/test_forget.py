@@ -55,7 +55,7 @@ def traces(rig: Rig) -> list[str]:
 def forget(rig: Rig, *names: str) -> dict[str, Any]:
     """Store the request as the command does, answer it as the daemon does, and return the answer."""
     arguments = {"address": ADDRESS, "names": list(names)}
-    number = answers.ask(rig.ledger, "forget", arguments, "operator", rig.clock.now())
+    number = answers.ask(rig.ledger, "forget", arguments, "operator")
     answers.serve(rig.ledger, rig.clock, print_of)
     return answers.answer_of(rig.ledger, number)
 
@@ -117,7 +117,7 @@ def over(talk: Any) -> tuple[Rig, Any]:
         rows = [{"owner": NAME, "incident": made.id}]
         session.add(ReportRunRow(team="", week="2026-W46", begins=now, ends=now, made_at=now, rows=rows))
         asked = {"by": ADDRESS, "of": "OPS-1"}
-        session.add(RequestRow(kind="waive", arguments=asked, asked_by=NAME, asked_at=now, state="done"))
+        session.add(RequestRow(kind="waive", arguments=asked, asked_by=NAME, state="done"))
         words = {"text": HERS[0], "mitigation": HERS[1], "body": f"We know that {HERS[2]}."}
         text = MadeText(name="page", number=1, at=now, author=NAME, approved_by=NAME, **words)
         ticket = session.get_one(TicketRow, made.id)
@@ -280,7 +280,7 @@ def type_a_reason_into_each_command(rig: Rig, incident: str) -> list[str]:
         ("outbox.release", {}),
         ("accept", {}),
     ]
-    numbers = [answers.ask(rig.ledger, kind, arguments, NAME, now) for kind, arguments in asked]
+    numbers = [answers.ask(rig.ledger, kind, arguments, NAME) for kind, arguments in asked]
     answers.serve(rig.ledger, rig.clock, print_of)
     relocate(rig.ledger, now, "jira", "https://jira.example", ["10001"], by=NAME)
     return [line for number in numbers for line in answers.answer_of(rig.ledger, number)["lines"]]

@@ -31,7 +31,7 @@ from syncd.ledger.errors import (
 )
 from syncd.ledger.open import Ledger, open_for_reading, open_for_work
 from syncd.ledger.store.identity import get_meta
-from syncd.ledger.store.tables import ChangeNoticeRow, RequestRow
+from syncd.ledger.store.tables import ChangeNoticeRow
 
 PROMISED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
@@ -130,7 +130,7 @@ def test_aware_times_come_back_aware_and_in_utc(ledger: Ledger) -> None:
 def test_a_naive_time_is_refused(ledger: Ledger) -> None:
     naive = datetime(2026, 11, 22, 9, 0)  # noqa: DTZ001 - the ledger must refuse it
     with pytest.raises(sqlalchemy.exc.StatementError, match=r"naive|timezone"), ledger.write() as session:
-        session.add(RequestRow(kind="resync", asked_by="ana", asked_at=naive))
+        session.add(ChangeNoticeRow(incident_id="P1", at=naive, why="test", read_seq=1))
 
 
 def test_a_ledger_belongs_to_the_accounts_of_its_first_contact(ledger: Ledger, url: str) -> None:

@@ -82,7 +82,7 @@ class Outside:
 
     def _resume(self, target: str) -> None:
         db = Database(self.ledger.url)
-        ask(db, "resume", {"targets": [target]}, "operator", self.clock.now())
+        ask(db, "resume", {"targets": [target]}, "operator")
         db.close()
 
     def _enter_window(self, window: Window) -> None:

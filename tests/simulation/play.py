@@ -285,7 +285,7 @@ class Simulation:
 
     def _retry_parked(self) -> None:
         assert self.ledger
-        ask(self.ledger, "outbox.retry", {"ids": []}, "operator", self.clock.now())
+        ask(self.ledger, "outbox.retry", {"ids": []}, "operator")
 
     def _once_more(self) -> list[str]:
         """Read every incident again, then start anew: nothing may be written."""

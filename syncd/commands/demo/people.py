@@ -138,7 +138,7 @@ class Operator:
             if now - since < LOOKS_AFTER or number in self._retried:
                 continue
             self._retried.add(number)
-            answers.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator", context.clock.now())
+            answers.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator")
             yield Line(
                 context.clock.now(),
                 "operator",
@@ -153,7 +153,7 @@ class Operator:
         until = context.clock.now() + timedelta(days=8)
         reason = "the vendor of the database answers next week"
         request = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": APPROVER}
-        answers.ask(context.ledger, "waive", request, "operator", context.clock.now())
+        answers.ask(context.ledger, "waive", request, "operator")
         text = f'typed "syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {APPROVER}"'
         return Line(context.clock.now(), "operator", text, reason)
 
@@ -163,7 +163,7 @@ class Operator:
         met_at = (context.clock.now() - timedelta(days=6)).replace(hour=9, minute=0, second=0, microsecond=0)
         request = {"of": CORRECTED, "duty": "scheduled", "reason": reason, "by": APPROVER}
         request["met_at"] = met_at.isoformat()
-        answers.ask(context.ledger, "correct", request, "operator", context.clock.now())
+        answers.ask(context.ledger, "correct", request, "operator")
         met = f"--met-at {met_at:%Y-%m-%dT%H:%M}"
         text = f'typed "syncd correct {CORRECTED} --duty scheduled {met} --by {APPROVER}"'
         return Line(context.clock.now(), "operator", text, reason)

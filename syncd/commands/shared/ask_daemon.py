@@ -37,7 +37,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
 
     clock, daemon = command_clock(), False
     with ledger_for_reading(tell_moved=False) as db:
-        number = answers.ask(db, kind, arguments, typist().name, clock.now())
+        number = answers.ask(db, kind, arguments, typist().name)
         # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now(), db.state_dir, clock.boottime)
@@ -82,7 +82,7 @@ def do_job(
             "daemon": True,
         }
     try:
-        number = answers.ask(context.ledger, kind, arguments, user, context.clock.now())
+        number = answers.ask(context.ledger, kind, arguments, user)
         work(ControlLoop(context))
         return {**answers.answer_of(context.ledger, number), "daemon": False}
     finally:
@@ -100,7 +100,7 @@ def ask_daemon(
 
     clock = command_clock()
     with ledger_for_reading(tell_moved=False) as db:
-        number = answers.ask(db, kind, arguments, user, clock.now())
+        number = answers.ask(db, kind, arguments, user)
         return _answer(db, number, clock, show)
 
 

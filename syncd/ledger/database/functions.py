@@ -101,10 +101,10 @@ def _on_server(element: _Spelled, compiler: SQLCompiler, **options: Any) -> str:
     return element.on_server.format(*arguments, keys=element.keys)
 
 
-def upsert(table: Any, *, key: str, value: str) -> Insert:
-    """Return an insert of a key and a value that replaces the value of a key that is there."""
+def upsert(table: Any, *, key: str) -> Insert:
+    """Return an insert of a key and its `value` that replaces the value of a key that is there."""
     new = sqlite_insert(table)
-    return new.on_conflict_do_update(index_elements=[key], set_={value: new.excluded[value]})
+    return new.on_conflict_do_update(index_elements=[key], set_={"value": new.excluded["value"]})
 
 
 @compiles(OnConflictDoUpdate, "postgresql")

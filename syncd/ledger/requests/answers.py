@@ -7,7 +7,6 @@ the services first (a resync, a reload, a report) is a job: the daemon takes it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from loguru import logger
@@ -208,12 +207,12 @@ JOBS = frozenset({RESYNC, RELOAD, REPORT, ADOPT})
 NEW, RUNNING, DONE = "new", "running", "done"
 
 
-def ask(ledger: Transactions, kind: str, arguments: dict[str, Any], asked_by: str, now: datetime) -> int:
+def ask(ledger: Transactions, kind: str, arguments: dict[str, Any], asked_by: str) -> int:
     """Store a request and return its number; `asked_by` is the system user who typed the command.
 
     Raise `LedgerMoved` where no daemon will ever answer it.
     """
-    row = RequestRow(kind=kind, arguments=arguments, asked_by=asked_by, asked_at=now)
+    row = RequestRow(kind=kind, arguments=arguments, asked_by=asked_by)
     with ledger.write() as session:
         refuse_half_of_a_move(session)
         session.add(row)
@@ -243,7 +242,7 @@ _WAITING = Prepared(
 
 def answer_in(session: Session, row: RequestRow, result: Result, clock: Clock) -> None:
     """Store a request's answer, with its audit event."""
-    row.result, row.state, row.finished_at = result, DONE, clock.now()
+    row.result, row.state = result, DONE
     session.add(row)
     data = {"kind": row.kind, "by": audit.salted(session, row.asked_by)}
     audit.append(session, clock.now(), "request", data=dict(data))

@@ -32,7 +32,7 @@ def set_meta(session: Session, key: str, value: str) -> None:
 
 
 _GET = select(col(MetaRow.value)).where(col(MetaRow.key) == bindparam("name"))
-_SET = upsert(MetaRow, key="key", value="value")
+_SET = upsert(MetaRow, key="key")
 
 
 _DROP = delete(MetaRow).where(col(MetaRow.key) == bindparam("name"))

@@ -91,7 +91,7 @@ def _number(value: dict[str, object]) -> int | None:
 
 
 _GET = Prepared(select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("name")))
-_SET = Prepared(upsert(KeyValueRow, key="name", value="value"))
+_SET = Prepared(upsert(KeyValueRow, key="name"))
 _DROP = Prepared(delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name")))
 
 

@@ -59,11 +59,9 @@ def _queues() -> None:
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("arguments", sa.JSON, nullable=False),
         sa.Column("asked_by", sa.String, nullable=False),
-        sa.Column("asked_at", _TIME, nullable=False),
         sa.Column("state", sa.String, nullable=False, index=True),
         sa.Column("progress", sa.String, nullable=False),
         sa.Column("result", sa.JSON),
-        sa.Column("finished_at", _TIME),
     )
 
 

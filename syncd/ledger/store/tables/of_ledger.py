@@ -18,11 +18,9 @@ class RequestRow(SQLModel, table=True):
     kind: str
     arguments: dict[str, Any] = Field(default={}, sa_column=Column(JSON, nullable=False))
     asked_by: str
-    asked_at: datetime
     state: str = Field(default="new", index=True)
     progress: str = ""
     result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    finished_at: datetime | None = None
 
 
 class ReportRunRow(SQLModel, table=True):
