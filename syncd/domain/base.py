@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, JsonValue
 
-__all__ = ["SERVICE_NAMES", "JsonValue", "Reference", "UtcTime", "Value"]
+__all__ = ["SERVICE_NAMES", "JsonValue", "Reference", "UtcTime", "Value", "texts_by_name", "texts_in"]
 
 SERVICE_NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
 """The two services, by the names that people use."""
@@ -36,3 +36,13 @@ class Reference(Value):
 
     id: str
     name: str = ""
+
+
+def texts_in(value: object) -> list[str]:
+    """Return the entries of a stored list as texts, nothing for any other value."""
+    return [str(text) for text in value] if isinstance(value, list) else []
+
+
+def texts_by_name(value: object) -> dict[str, str]:
+    """Return the entries of a stored object as texts, nothing for any other value."""
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}

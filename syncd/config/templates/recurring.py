@@ -1,19 +1,13 @@
-"""Build the texts of a recurring duty's issue: its summary, and the variables of its template."""
+"""Build the variables of the template of a recurring duty's issue."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from syncd.config.templates.text_limits import summary_line
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.recurring import Recurring
 from syncd.domain.recurring import RecurringName
-
-
-def recurring_summary(entry: Recurring, name: RecurringName) -> str:
-    """Return the summary of the issue: `GameDay: Alipay Timeout Storm, 2027-Q1`."""
-    return summary_line(f"{entry.noun}: {name.words}")
 
 
 def recurring_context(

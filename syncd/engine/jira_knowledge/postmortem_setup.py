@@ -15,9 +15,9 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import IssueTypeFacts, PostmortemFacts, ProjectFacts
 from syncd.domain.ticket import Status
+from syncd.policy.postmortem.fulfilment import DUE_DATE
 
 _AN_ID = re.compile(r"customfield_\d+|[a-z]+")
-DUE_DATE = "duedate"
 
 
 class _Named(Protocol):

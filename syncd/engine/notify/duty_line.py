@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import texts_in
 from syncd.domain.duty import OWED, Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
@@ -130,10 +130,6 @@ def _place(owing_incident: OwingIncident, duty: Duty) -> str:
     return case.postmortem.key if case.postmortem is not None else owing_incident.subject.ticket
 
 
-def _texts(value: JsonValue) -> list[str]:
-    return [str(text) for text in value] if isinstance(value, list) else []
-
-
 def _named(case: Case, item: ItemState | None) -> str:
     if item is None:
         return "action item"
@@ -180,7 +176,7 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
     if duty.kind is not DutyKind.OWNED:
         return f"Finish {place} and close it"
     item = case.item(duty.subject)
-    by_rule = item is not None and BY_RULE in _texts(item.facts.get("violations"))
+    by_rule = item is not None and BY_RULE in texts_in(item.facts.get("violations"))
     return f"Take {place} with a comment, or assign it to somebody" if by_rule else f"Assign {place}"
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from loguru import logger
 
+from syncd.domain.base import texts_by_name
 from syncd.domain.incident import Incident, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
@@ -114,7 +115,7 @@ def remember_ours(context: EngineContext, account: Account) -> None:
     The former accounts are those on record, and those that the settings name. Raise `RemoteError`.
     """
     stored = get_value(context.ledger, _OURS)
-    names = _names(stored)
+    names = texts_by_name(stored.get("names"))
     before = our_accounts(context)
     if before and account.id not in before:
         others = ", ".join(names.get(account_id) or account_id for account_id in sorted(before))
@@ -134,7 +135,7 @@ def former_account(context: EngineContext, entry: str) -> Account:
     If Jira knows no such account, the entry itself is its id: Jira forgets who had a closed account. Raise
     `RemoteError`.
     """
-    known_by = _names(get_value(context.ledger, _OURS))
+    known_by = texts_by_name(get_value(context.ledger, _OURS).get("names"))
     if entry in known_by:
         return Account(id=entry, name=known_by[entry])
     try:
@@ -165,15 +166,10 @@ def pick_former(entry: str, matches: Collection[Account]) -> Account | None:
     return chosen[0] if len(chosen) == 1 else None
 
 
-def _names(stored: dict[str, object]) -> dict[str, str]:
-    names = stored.get("names")
-    return {str(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}
-
-
 def accounts_on_record(ledger: Transactions) -> dict[str, str]:
     """Return the names of the Jira accounts that syncd has and had, by account id."""
     stored = get_value(ledger, _OURS)
-    ids, names = stored.get("ids"), _names(stored)
+    ids, names = stored.get("ids"), texts_by_name(stored.get("names"))
     return {str(each): names.get(str(each), "") for each in ids} if isinstance(ids, list) else {}
 
 

@@ -46,7 +46,7 @@ def serve(ledger: Database, clock: Clock, print_of: PrintOf) -> Served:
     `print_of` returns the fingerprint of an incident that is over (`syncd.ledger.store.forget`).
     """
     with ledger.read_one() as session:
-        waiting = waiting_in(session)
+        waiting = _WAITING.scalars(session)
     served, forgot = Served([], [], []), False
     if not waiting:
         return served
@@ -226,11 +226,7 @@ def request_of(ledger: Transactions, number: int) -> RequestRecord | None:
         return get(session, RequestRecord, number)
 
 
-def waiting_in(session: Session) -> list[int]:
-    """Return the numbers of the requests without an answer, jobs left out."""
-    return _WAITING.scalars(session)
-
-
+# the requests without an answer, jobs left out
 _WAITING = Prepared(
     columns(col(RequestRow.id))
     .where(

@@ -146,7 +146,7 @@ def to_take_up(ledger: Transactions) -> list[str]:
             *still_open_in(session),
             *unfinished_in(session),
             # the mode may be `enforce` now: what waited in `report` is then done
-            *waiting_in_report_in(session),
+            *session.connection().scalars(_WAITING_IN_REPORT),
         ]
 
 
@@ -160,11 +160,6 @@ _STILL_OPEN = (
     .where(col(IncidentRow.team).is_not(None), STILL_OPEN)
     .order_by(col(IncidentRow.number))
 )
-
-
-def waiting_in_report_in(session: Session) -> list[str]:
-    """Return the incidents for which a rule in mode `report` would have done something."""
-    return list(session.connection().scalars(_WAITING_IN_REPORT))
 
 
 _WAITING_IN_REPORT = (

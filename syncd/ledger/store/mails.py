@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, literal, or_
 from sqlmodel import Session, col
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, texts_by_name, texts_in
 from syncd.domain.mail import KEYS, MailKind, address_print
 from syncd.domain.operation import OPEN_STATES, Kind, Operation, OperationState, SendMail
 from syncd.ledger.database.connection import Transactions
@@ -106,7 +106,7 @@ def told_alarms(ledger: Transactions) -> list[str]:
     """Return the keys of the alarms that the operator was told of."""
     with ledger.read() as session:
         keys = get_cursor_in(session, _ALARMS).get("told")
-    return [str(key) for key in keys] if isinstance(keys, list) else []
+    return texts_in(keys)
 
 
 def tell_alarms(ledger: Transactions, alarms: Sequence[Told], told: Sequence[str], now: datetime) -> None:
@@ -122,7 +122,7 @@ def open_events(ledger: Transactions) -> dict[str, str]:
     """Return the causes of alarms that PagerDuty counts as open, each with the key that it heard last."""
     with ledger.read() as session:
         causes = get_cursor_in(session, _EVENTS).get("open")
-    return {str(cause): str(key) for cause, key in causes.items()} if isinstance(causes, dict) else {}
+    return texts_by_name(causes)
 
 
 def store_events(ledger: Transactions, causes: Mapping[str, str], cause: str, now: datetime) -> None:

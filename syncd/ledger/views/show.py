@@ -155,7 +155,8 @@ def _ticket_data(ticket: TicketRow) -> Data:
         "deleted_by": ticket.deleted_by,
         "moved_by": ticket.moved_by,
         "overrides": [
-            {**override, "words": _override_words(override)} for override in ticket.agreed.get(OVERRIDES, ())
+            {**given, "words": overridden(given["by"], datetime.fromisoformat(given["at"]), given["missing"])}
+            for given in ticket.agreed.get(OVERRIDES, ())
         ],
         "snapshot": ticket.snapshot,
     }
@@ -173,10 +174,6 @@ def _texts(ticket: TicketRow) -> list[Data]:
         }
         for text in ready_texts(ticket.agreed).made
     ]
-
-
-def _override_words(override: Data) -> str:
-    return overridden(override["by"], datetime.fromisoformat(override["at"]), override["missing"])
 
 
 def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:

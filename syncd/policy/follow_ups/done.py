@@ -17,6 +17,7 @@ from syncd.domain.duty import MET, Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
 from syncd.policy.follow_ups.completion import Ended
 from syncd.policy.follow_ups.duties import (
+    OPENED_AGAIN,
     Item,
     JudgingRules,
     dates,
@@ -29,8 +30,6 @@ from syncd.policy.follow_ups.duties import (
 from syncd.policy.follow_ups.runs import Run, runs_after, settled
 from syncd.policy.time.working_time import end_of_day
 
-OPENED_AGAIN = "it was opened again"
-"""The reason of a duty with a new clock after the item was opened again."""
 AFTER_A_BREACH = "the incident was opened again after the duty was missed, and is resolved"
 """The reason of a duty with a new clock after the incident was opened again."""
 

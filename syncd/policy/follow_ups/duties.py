@@ -25,6 +25,8 @@ from syncd.policy.time.working_time import add_working_hours
 
 TOO_OFTEN = 3
 """From this many postponements on, the contacts hear of the item."""
+OPENED_AGAIN = "it was opened again"
+"""The reason of a duty with a new clock after the item was opened again."""
 
 
 class LatestDay(Value):

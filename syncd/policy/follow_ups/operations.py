@@ -14,9 +14,9 @@ from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, KNOWLEDGE, MADE
 from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_rows, rows_of
+from syncd.policy.postmortem.create import LINK
 from syncd.policy.postmortem.owed import counts_for_another
 
-LINK = "link"
 """The aspect of the link between syncd's item and its postmortem; in the item's facts: the link was made."""
 
 

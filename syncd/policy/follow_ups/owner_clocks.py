@@ -18,14 +18,21 @@ from syncd.domain.duty import MET, RUNNING, TAKEN_BACK, Duty, DutyKind, DutyStat
 from syncd.domain.mapping.mapping import Mapping
 from syncd.policy.duty_words import OWNER_LEFT, left_words
 from syncd.policy.follow_ups.completion import Ended
-from syncd.policy.follow_ups.duties import Item, JudgingRules, due_and_before, met, owner_due, still_owed
+from syncd.policy.follow_ups.duties import (
+    OPENED_AGAIN,
+    Item,
+    JudgingRules,
+    due_and_before,
+    met,
+    owner_due,
+    still_owed,
+)
 from syncd.policy.follow_ups.owner import Held
 from syncd.policy.follow_ups.runs import Run
 from syncd.policy.postmortem.deadlines import due_after_correction
 
 DONE_UNOWNED = "it was done before it had an owner"
 """The reason of a cancelled owner duty: what is done needs no owner."""
-OPENED_AGAIN = "it was opened again"
 
 
 class Window(Value):

@@ -18,6 +18,7 @@ from syncd.domain.duty import BY_ONE_APPROVER, LONGEST_WAIVER, OF_POSTMORTEM, Du
 from syncd.domain.ticket import Comment, Issue
 from syncd.policy.case import Case, Decision, DutyIssueState, ItemState, Rulebook
 from syncd.policy.marks import is_persons
+from syncd.policy.postmortem.facts_in_comments import WITHHELD
 from syncd.policy.time.working_time import at_local
 
 LABEL = "waived"
@@ -96,7 +97,7 @@ def _given(
         return None
     at = max(labelled_at, *(comment.created_at for comment in comments))
     first = comments[0]
-    reason = "see the comment" if case.restricted else " ".join(first.body.split())[:REASON_AT_MOST]
+    reason = WITHHELD if case.restricted else " ".join(first.body.split())[:REASON_AT_MOST]
     people = [comment.author for comment in comments if comment.author is not None]
     return Waiver(
         duty=state.usual_duty if isinstance(state, ItemState) else None,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
-from syncd.domain.base import JsonValue, Value
+from syncd.domain.base import JsonValue, Value, texts_in
 from syncd.domain.clock import in_utc
 from syncd.domain.duty import NOT_VISIBLE, OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
@@ -209,7 +209,7 @@ def _answer_close(
     case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy, missing: list[Missing]
 ) -> Decision:
     heard = ticket.agreed.get(HEARD)
-    before = [str(duty) for duty in heard] if isinstance(heard, list) else []
+    before = texts_in(heard)
     new = [duty for duty in missing if duty.print not in before]
     which = sha256(repr(sorted((duty.kind, duty.subject) for duty in new)).encode()).hexdigest()[:12]
     key = gate_key(case.incident.id, which)

@@ -10,11 +10,11 @@ value: it stands until the incident changes again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, texts_in
 from syncd.domain.incident import Incident
 
 CONFLICT = "conflict"
@@ -111,8 +111,8 @@ def remembered(agreed: Agreed, place: str, before: str, *, further: bool = False
     `further`: the write was a later step of a move, so a return to the start of an earlier step counts, too.
     """
     counter = _counter(agreed, place)
-    earlier: list[str] = _texts(counter.get("before")) if further else []
-    times: list[JsonValue] = [*_texts(counter.get("times"))]
+    earlier: list[str] = texts_in(counter.get("before")) if further else []
+    times: list[JsonValue] = [*texts_in(counter.get("times"))]
     return {_BACK + place: {"before": [*earlier, before], "times": times, "is": False}}
 
 
@@ -124,11 +124,11 @@ def watched(agreed: Agreed) -> list[str]:
 def counted(agreed: Agreed, place: str, showing: JsonValue, now: datetime) -> dict[str, JsonValue]:
     """Return the new counter of a place that shows a value now; nothing if the counter is unchanged."""
     counter = _counter(agreed, place)
-    back, was = print_of(showing) in _texts(counter.get("before")), bool(counter.get("is"))
+    back, was = print_of(showing) in texts_in(counter.get("before")), bool(counter.get("is"))
     # The same revert is seen at every read until syncd writes again: count it once.
     if not counter or back == was:
         return {}
-    times = [at for at in _texts(counter.get("times")) if datetime.fromisoformat(at) > now - WITHIN]
+    times = [at for at in texts_in(counter.get("times")) if datetime.fromisoformat(at) > now - WITHIN]
     kept: list[JsonValue] = [*times, *([now.isoformat()] if back else [])]
     return {_BACK + place: {**counter, "times": kept, "is": back}}
 
@@ -136,13 +136,9 @@ def counted(agreed: Agreed, place: str, showing: JsonValue, now: datetime) -> di
 def too_often(change: Agreed) -> bool:
     """Return True if the counter that `counted` returned makes a conflict."""
     counters = (counter for counter in change.values() if isinstance(counter, dict))
-    return any(len(_texts(counter.get("times"))) >= TIMES for counter in counters)
+    return any(len(texts_in(counter.get("times"))) >= TIMES for counter in counters)
 
 
 def _counter(agreed: Agreed, place: str) -> dict[str, JsonValue]:
     counter = agreed.get(_BACK + place)
     return counter if isinstance(counter, dict) else {}
-
-
-def _texts(value: JsonValue | Iterable[str]) -> list[str]:
-    return [str(text) for text in value] if isinstance(value, list) else []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from syncd.domain.base import SERVICE_NAMES
+from syncd.domain.base import SERVICE_NAMES, texts_by_name, texts_in
 from syncd.domain.mapping.mapping import Mapping, mapping_of
 from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
@@ -123,7 +123,6 @@ def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
 def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
     since, until = week.bounds(zone)
     services = report_state.services(view)
-    unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
     past, sent = history(view), report_run(view, team, week.back(1).name)
     return Facts(
         week=week,
@@ -142,10 +141,8 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         events=report_facts.events(view, since, until, team, EVENTS),
         differences=report_facts.events(view, sent.made_at if sent else since, now, team, (DIFFERS,)),
         parked=report_state.parked(view, team),
-        unmapped={str(key): str(name) for key, name in unmapped.items()}
-        if isinstance(unmapped, dict)
-        else {},
-        notes=[str(note) for part in (notes, down) if isinstance(part, list) for note in part],
+        unmapped=texts_by_name(services.get("unmapped")),
+        notes=[*texts_in(services.get("notes")), *texts_in(services.get("down"))],
         ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
         restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
         rebuilt=past["rebuilt"],

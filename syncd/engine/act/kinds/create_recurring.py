@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from syncd.config.templates.recurring import recurring_context, recurring_summary
+from syncd.config.templates.recurring import recurring_context
 from syncd.config.templates.templates import TemplateError
+from syncd.config.templates.text_limits import summary_line
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreateRecurring
 from syncd.domain.operation.rendered import RenderedCreate
@@ -55,7 +56,7 @@ class CreateRecurringKind(CreateItemKind):
         fields = {
             "project": {"key": book.project.key},
             "issuetype": {"id": postmortem.type.id},
-            "summary": recurring_summary(entry, name),
+            "summary": summary_line(f"{entry.noun}: {name.words}"),
             "description": description,
             **needed,
             **{

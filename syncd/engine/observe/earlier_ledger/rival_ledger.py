@@ -21,9 +21,8 @@ from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.created_by_us import created_by
 from syncd.engine.observe.issues import PAGE, in_projects
+from syncd.engine.runtime.brakes import OURSELVES
 from syncd.ledger.store.earlier_ledger import first_and_projects, judge_rival, rivals
-
-OURSELVES = "syncd"
 
 
 def watch(context: EngineContext, issues: Iterable[Issue]) -> None:
