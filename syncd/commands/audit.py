@@ -182,8 +182,7 @@ def _with_ledger(view: OneView, folder: Path, broken: Broken | None) -> tuple[li
     row = audit_trail.exports(view).get(checked.manifest)
     if problems or broken:
         # what the files should say helps only where the ledger's trail holds
-        found = [] if broken else _differences(view, folder, checked)
-        return problems + found, []
+        return [*problems, *([] if broken else _differences(view, folder, checked))], []
     if row is not None:
         words = f"{folder}: every file is as syncd wrote it; row {row} of the audit trail holds its manifest"
         return [], [words]

@@ -65,9 +65,9 @@ class House:
             main(self.clock)
         logger.remove()
         logging.root.handlers[:] = handlers
-        said = self.capsys.readouterr()
+        printed = self.capsys.readouterr()
         code = ended.value.code
-        return Said(code if isinstance(code, int) else 1, said.out, said.err)
+        return Said(code if isinstance(code, int) else 1, printed.out, printed.err)
 
     def start(self, *args: str, first: str = "") -> Process:
         """Start a command as a process of its own; its standard error goes to `<first word>.err`.

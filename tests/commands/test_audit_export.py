@@ -39,12 +39,12 @@ def file(house: House, name: str) -> Path:
 
 
 def test_the_population_is_counted_by_all_sides_and_reconciles(exported: tuple[House, Said]) -> None:
-    house, said = exported
-    assert said.code == 0
-    assert "3 incidents in PagerDuty, 3 in the ledger, 3 with a ticket, 1 restricted" in said.out
-    assert "the counts agree" in said.out
-    found = json.loads(file(house, "population.json").read_text())
-    assert (found["reconciles"], found["foreign"]) == (True, [])
+    house, done = exported
+    assert done.code == 0
+    assert "3 incidents in PagerDuty, 3 in the ledger, 3 with a ticket, 1 restricted" in done.out
+    assert "the counts agree" in done.out
+    population = json.loads(file(house, "population.json").read_text())
+    assert (population["reconciles"], population["foreign"]) == (True, [])
 
 
 def test_a_trial_ticket_of_syncds_own_is_no_foreign_ticket_and_anybody_elses_is(
@@ -59,8 +59,8 @@ def test_a_trial_ticket_of_syncds_own_is_no_foreign_ticket_and_anybody_elses_is(
     forged = jira.clone(trial.id, "Ines Carvalho")
     forged.now.properties.update(trial.now.properties)
     export(house, into="probed")
-    found = json.loads((house.folder / "probed/population.json").read_text())
-    assert found["foreign"] == [forged.key]
+    population = json.loads((house.folder / "probed/population.json").read_text())
+    assert population["foreign"] == [forged.key]
 
 
 def test_each_incident_has_its_file_with_every_act_reason_and_hash(exported: tuple[House, Said]) -> None:
@@ -118,11 +118,11 @@ def test_what_stands_on_one_side_only_is_named_and_the_export_says_by_how_much(h
     assert house.syncd("run", "--once").code == 0
     house.trigger("Never read")
     house.world.jira.create("Ines Carvalho", "Made by hand", type="Incident")
-    said = export(house)
-    assert said.code == 1
-    assert "#2 is not in the ledger" in said.out
-    assert "is a ticket of no incident in the ledger" in said.out
-    assert "the counts differ by 1" in said.out
+    done = export(house)
+    assert done.code == 1
+    assert "#2 is not in the ledger" in done.out
+    assert "is a ticket of no incident in the ledger" in done.out
+    assert "the counts differ by 1" in done.out
     assert json.loads(file(house, "population.json").read_text())["reconciles"] is False
 
 
@@ -151,9 +151,9 @@ def test_its_figures_are_judged_again_without_a_ledger_and_without_a_service(hou
 
 def test_offline_the_export_says_that_nobody_was_asked(exported: tuple[House, Said]) -> None:
     house, _ = exported
-    said = export(house, "--offline", into="alone")
-    assert said.code == 0
-    assert "syncd asked no service (--offline), so incidents may be missing" in said.out
+    done = export(house, "--offline", into="alone")
+    assert done.code == 0
+    assert "syncd asked no service (--offline), so incidents may be missing" in done.out
 
 
 def test_a_folder_that_holds_something_and_a_turned_period_are_usage_errors(

@@ -115,9 +115,9 @@ def test_a_pause_of_what_syncd_does_not_write_to_is_refused(house: House) -> Non
 def test_a_hostile_reason_moves_no_cursor_and_is_no_markup(house: House) -> None:
     house.syncd("run", "--once")
     house.syncd("pause", "--reason", "[red]gone[/red]\x1b[2J\r\nforged")
-    said = house.syncd("status").out
-    assert "\x1b" not in said
-    assert "[red]gone[/red]" in said
+    status = house.syncd("status").out
+    assert "\x1b" not in status
+    assert "[red]gone[/red]" in status
 
 
 def change_the_rules(house: House) -> None:
@@ -185,9 +185,9 @@ def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> 
     (one,) = bare.syncd("status", "--json").json["dry_run_notes"]
     assert one["incident"] == incident
     assert "close the ticket" in one["dry_run_notes"][0]
-    said = bare.syncd("status").out
-    assert "In mode `enforce` they would have done" in said
-    assert "#1: close the ticket" in said
+    status = bare.syncd("status").out
+    assert "In mode `enforce` they would have done" in status
+    assert "#1: close the ticket" in status
 
 
 def test_what_begins_after_the_first_start_is_done_by_each_run_while_the_rest_is_held(house: House) -> None:

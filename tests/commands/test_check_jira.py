@@ -143,12 +143,12 @@ def test_a_status_to_which_nothing_leads_is_wrong_once_every_status_was_seen(fir
 
 def test_a_way_back_that_the_mapping_does_not_name_is_told_with_the_key(first: House) -> None:
     presets.use_workflow(first.world.jira.site, "OPS", presets.classic())
-    said = {
+    hints = {
         finding["message"]: finding["hint"]
         for finding in found(first, "--probe", "--yes")
         if finding["code"] == "J10"
     }
-    hint = said["no transition leads from Closed back to a mapped status; Jira offers Reopened"]
+    hint = hints["no transition leads from Closed back to a mapped status; Jira offers Reopened"]
     assert hint.startswith("name it, for example as jira.statuses.triggered: [Open, Reopened]; without it")
     remap(first, "  project: OPS\n", "  project: OPS\n  statuses: {triggered: [Open, Reopened]}\n")
     findings = found(first, "--probe", "--yes")
@@ -202,16 +202,16 @@ def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House)
         "postmortem:\n  date_field: Review date\n  link_types: [Problem/Incident]\nservices:",
     )
     presets.without_types(first.world.jira.site, "OPS", "Postmortem")
-    said = {finding["message"] for finding in of(found(first), "J15", "ok")}
-    assert "have the type Task; their review date is duedate" in said
-    assert "the project lacks: field Review date: syncd reads the review date from the due date" in said
-    assert any(message.startswith("the project lacks: link type Problem/Incident") for message in said)
+    messages = {finding["message"] for finding in of(found(first), "J15", "ok")}
+    assert "have the type Task; their review date is duedate" in messages
+    assert "the project lacks: field Review date: syncd reads the review date from the due date" in messages
+    assert any(message.startswith("the project lacks: link type Problem/Incident") for message in messages)
 
 
 def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong(first: House) -> None:
     presets.require(first.world.jira.site, "OPS", "customfield_10052")
-    said = [finding["message"] for finding in of(found(first), "J15", "wrong")]
-    assert said == [
+    messages = [finding["message"] for finding in of(found(first), "J15", "wrong")]
+    assert messages == [
         f"the create screen of {kind} requires Root cause (customfield_10052), and nothing fills it"
         for kind in ("Sub-task", "Postmortem")
     ]

@@ -16,10 +16,10 @@ CODE = "C14"
 
 
 def findings(house: House) -> list[tuple[str, str, str]]:
-    found = house.syncd("check", "--json").json["findings"]
+    all_findings = house.syncd("check", "--json").json["findings"]
     return [
         (finding["level"], finding["message"], finding["hint"])
-        for finding in found
+        for finding in all_findings
         if finding["code"] == CODE
     ]
 

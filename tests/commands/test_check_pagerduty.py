@@ -139,11 +139,11 @@ def test_the_commanders_schedule_is_looked_for(first: House) -> None:
     for name, schedule in (("Alipay", "QRPay incident commanders"), ("BluBank", "Nobody's")):
         component = f'component: "{name} Integration"'
         remap(first, component, f'{component}, roles: {{commander: {{schedule: "{schedule}"}}}}')
-    said = found(first)
-    (ahead,) = of(said, "PD09", "ok")
+    findings = found(first)
+    (ahead,) = of(findings, "PD09", "ok")
     assert ahead["where"] == "QRPay, schedule QRPay incident commanders"
     assert all(name in ahead["message"] for name in ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka"))
-    assert [finding["where"] for finding in of(said, "PD09", "wrong")] == ["QRPay, schedule Nobody's"]
+    assert [finding["where"] for finding in of(findings, "PD09", "wrong")] == ["QRPay, schedule Nobody's"]
 
 
 def test_a_gap_in_a_roles_schedule_is_shown(first: House) -> None:

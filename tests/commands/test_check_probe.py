@@ -120,10 +120,10 @@ def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done
 
 
 def test_the_page_for_the_admin_names_people_and_what_is_done_without(house: House) -> None:
-    said = house.syncd("check", "--for-admin").out
-    assert "- owner of BluBank Integration: jonas.lindqvist@qrpay.example: Jira has no assignable" in said
-    assert "### Done without" in said
-    assert "- the project lacks: component Yoomonea Service (syncd creates tickets without it" in said
+    page = house.syncd("check", "--for-admin").out
+    assert "- owner of BluBank Integration: jonas.lindqvist@qrpay.example: Jira has no assignable" in page
+    assert "### Done without" in page
+    assert "- the project lacks: component Yoomonea Service (syncd creates tickets without it" in page
 
 
 @pytest.mark.parametrize("role", ["read_only_user", "observer"])

@@ -165,8 +165,8 @@ def test_its_proof_sees_a_missing_ticket_a_second_one_and_a_state_that_does_not_
         labels = ["syncd", f"pd-{incidents[name]}"]
         house.world.jira.create("Priya Raman", name, type="Incident", labels=labels)
     house.world.pagerduty.acknowledge(incidents["behind"], "Amara Osei")
-    found = rows(cast(Stage, SimpleNamespace(world=house.world, mapping=mapping)))
-    assert {row.title: row.agrees for row in found} == {
+    proven = rows(cast(Stage, SimpleNamespace(world=house.world, mapping=mapping)))
+    assert {row.title: row.agrees for row in proven} == {
         "fine": True,
         "missing": False,
         "doubled": False,

@@ -153,23 +153,23 @@ FORGERIES: dict[Forgery, str] = {
 
 
 def test_an_export_is_proven_by_the_row_that_holds_its_manifest(exported: Exported) -> None:
-    said = exported.verify()
-    assert (said.code, said.err) == (0, "")
-    assert "every file is as syncd wrote it; row " in said.out
+    verdict = exported.verify()
+    assert (verdict.code, verdict.err) == (0, "")
+    assert "every file is as syncd wrote it; row " in verdict.out
 
 
 def test_without_a_ledger_an_export_is_proven_as_far_as_its_events_carry(exported: Exported) -> None:
-    said = exported.without_ledger()
-    assert (said.code, said.err) == (0, "")
-    assert "are an unbroken chain" in said.out
-    assert "of 2 incidents are as these rows tell" in said.out
-    assert "not proven without the ledger or a later export: titles" in said.out
-    assert "not proven without an anchor" in said.out
+    verdict = exported.without_ledger()
+    assert (verdict.code, verdict.err) == (0, "")
+    assert "are an unbroken chain" in verdict.out
+    assert "of 2 incidents are as these rows tell" in verdict.out
+    assert "not proven without the ledger or a later export: titles" in verdict.out
+    assert "not proven without an anchor" in verdict.out
     anchor = json.loads((exported.folder / "manifest.json").read_text())["anchor"]
-    said = exported.without_ledger("--anchor", anchor)
-    assert (said.code, "not proven without an anchor" in said.out) == (0, False)
-    said = exported.without_ledger("--anchor", anchor[:-1] + ("0" if anchor[-1] != "0" else "1"))
-    assert (said.code, "its hash differs from the anchor" in said.err) == (1, True)
+    verdict = exported.without_ledger("--anchor", anchor)
+    assert (verdict.code, "not proven without an anchor" in verdict.out) == (0, False)
+    verdict = exported.without_ledger("--anchor", anchor[:-1] + ("0" if anchor[-1] != "0" else "1"))
+    assert (verdict.code, "its hash differs from the anchor" in verdict.err) == (1, True)
 
 
 @pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
@@ -190,10 +190,10 @@ def test_a_changed_title_is_named_by_the_ledger_or_by_a_later_export(exported: E
     assert "of another export's trail holds the hash of this manifest" in confirmed.out
     title(exported)
     exported.fit()
-    said = exported.verify()
-    assert said.code == 1
-    assert "no row of the audit trail holds the hash of this manifest" in said.err
-    assert 'incident.title is "All was well" in the file, "Callbacks time out" in the ledger' in said.err
+    verdict = exported.verify()
+    assert verdict.code == 1
+    assert "no row of the audit trail holds the hash of this manifest" in verdict.err
+    assert 'incident.title is "All was well" in the file, "Callbacks time out" in the ledger' in verdict.err
     unconfirmed = exported.without_ledger("--export", "later").out
     assert "out: not proven without the ledger or a later export: titles" in unconfirmed
 
@@ -256,9 +256,9 @@ def test_on_a_full_disk_no_half_export_stays_and_the_trail_tells_of_none(
     usage = shutil.disk_usage(house.folder)
     with monkeypatch.context() as full:
         full.setattr(room.shutil, "disk_usage", lambda _path: usage._replace(free=10))
-        said = export(house, "more")
-    assert said.code == 1
-    assert said.err.startswith("no space left on ")
-    assert "for the export (needs 0." in said.err
+        done = export(house, "more")
+    assert done.code == 1
+    assert done.err.startswith("no space left on ")
+    assert "for the export (needs 0." in done.err
     assert [path.name for path in house.folder.glob("more*")] == []
     assert house.syncd("audit", "verify", "--json").json["head"] == before

@@ -70,11 +70,11 @@ def test_a_daemon_whose_ledger_is_taken_away_stops_at_once_and_the_next_start_do
         mirrored(house, house.trigger("After"))
     happens(FILE)
     assert process.wait(30) == 1
-    said = house.err("run")
-    assert f"{FILE.resolve()}" in said
-    assert "while syncd was running, so syncd stops" in said
-    assert "syncd restore" in said
-    assert "Traceback" not in said
+    error = house.err("run")
+    assert f"{FILE.resolve()}" in error
+    assert "while syncd was running, so syncd stops" in error
+    assert "syncd restore" in error
+    assert "Traceback" not in error
     if happens is deleted:
         assert not FILE.exists()
     for _ in range(3):

@@ -45,16 +45,16 @@ def test_without_a_mail_server_there_are_files_and_status_and_check_say_so(house
     enforced(house)
     house.trigger(priority="P1")
     assert house.syncd("run", "--once").code == 0
-    found = [
+    mails = [
         message_from_bytes(file.read_bytes(), policy=policy.default) for file in Path(".syncd/mail").iterdir()
     ]
-    assert sorted(str(letter["To"]) for letter in found) == TOLD
+    assert sorted(str(letter["To"]) for letter in mails) == TOLD
     assert "Nobody receives mail: SYNCD_SMTP_HOST is not set" in house.syncd("status").out
     findings = house.syncd("check", "--offline", "--json").json["findings"]
-    said = {finding["code"]: finding["message"] for finding in findings}
-    assert "nobody receives mail" in said["C03"]
-    assert "nobody receives mail when the daemon itself is in trouble" in said["C04"]
+    messages = {finding["code"]: finding["message"] for finding in findings}
+    assert "nobody receives mail" in messages["C03"]
+    assert "nobody receives mail when the daemon itself is in trouble" in messages["C04"]
     house.set("SYNCD_OPERATOR_EMAIL", "ops@company.example")
     findings = house.syncd("check", "--offline", "--json").json["findings"]
     assert "is the address of the example" in next(f["message"] for f in findings if f["code"] == "C04")
-    assert said["C08"] == "everybody who gets notices or breaches has an address"
+    assert messages["C08"] == "everybody who gets notices or breaches has an address"

@@ -188,8 +188,8 @@ def _of_another(stat: Callable[..., os.stat_result]) -> Callable[..., os.stat_re
     """Return a `stat` that shows every `.env` as another user's."""
 
     def shown(path: Path, **more: Any) -> os.stat_result:
-        found = stat(path, **more)
-        return os.stat_result((*found[:4], 4242, *found[5:])) if path.name == ".env" else found
+        real = stat(path, **more)
+        return os.stat_result((*real[:4], 4242, *real[5:])) if path.name == ".env" else real
 
     return shown
 

@@ -64,9 +64,9 @@ def test_status_lists_incidents_with_their_tickets(house: House) -> None:
     assert (data["outbox"]["done"], data["outbox"]["pending"]) == (4, 0)
     assert set(data["cycles"]) == {"pagerduty", "jira"}
     assert all(data["cycles"].values())
-    said = house.syncd("status").out
-    assert "OPS-1" in said
-    assert "Last good read: PagerDuty and Jira within 2 minutes" in said
+    status = house.syncd("status").out
+    assert "OPS-1" in status
+    assert "Last good read: PagerDuty and Jira within 2 minutes" in status
 
 
 def test_status_fits_eighty_columns_and_shows_first_what_needs_a_person() -> None:
@@ -214,9 +214,9 @@ def test_status_names_services_that_are_down_and_those_without_a_mapping(house: 
     data = house.syncd("status", "--json").json
     assert "jira" in data["services"][0]
     assert list(data["unmapped_services"].values()) == ["Dispatch"]
-    said = house.syncd("status").out
-    assert "Service in trouble: jira" in said
-    assert "No mapping names 1 service with incidents: syncd status --verbose" in said
+    status = house.syncd("status").out
+    assert "Service in trouble: jira" in status
+    assert "No mapping names 1 service with incidents: syncd status --verbose" in status
     assert "No mapping names the service Dispatch" in house.syncd("status", "--verbose").out
 
 
@@ -296,8 +296,8 @@ def test_show_says_that_what_was_over_before_the_rules_gets_no_ticket(house: Hou
     house.syncd("run", "--once")
     (wait,) = house.syncd("show", incident, "--json").json["waits"]
     assert "`enforce_from`" in wait["why"]
-    said = house.syncd("show", incident).out
-    assert "No postmortem is owed: it was resolved before the rules began" in said
+    page = house.syncd("show", incident).out
+    assert "No postmortem is owed: it was resolved before the rules began" in page
 
 
 def test_show_of_what_is_not_there_names_the_list(house: House) -> None:
@@ -311,10 +311,10 @@ def test_a_hostile_title_moves_no_cursor_and_is_no_markup(house: House) -> None:
     house.trigger("[red]all[/red]\x1b[2Jgone\r\nforged line")
     house.syncd("run", "--once")
     for args in (("status",), ("show", "1")):
-        said = house.syncd(*args).out
-        assert not CONTROLS & set(said)
-        assert "[red]all[/red]" in said
-        assert not any(line.startswith("forged") for line in said.splitlines())
+        printed = house.syncd(*args).out
+        assert not CONTROLS & set(printed)
+        assert "[red]all[/red]" in printed
+        assert not any(line.startswith("forged") for line in printed.splitlines())
 
 
 def test_a_parked_operation_shows_with_jiras_words_and_can_be_tried_again(house: House) -> None:

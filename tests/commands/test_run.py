@@ -153,9 +153,9 @@ def test_hints_beside_a_running_daemon_name_the_command_for_it(house: House) -> 
     with FileLock(house.folder / ".syncd/syncd.db") as lock:
         lock.acquire("syncd run")
         for args in hinting:
-            said = house.syncd(*args).out
-            assert "syncd reload makes the running daemon read its mappings" in said
-            assert "starts the daemon" not in said
+            printed = house.syncd(*args).out
+            assert "syncd reload makes the running daemon read its mappings" in printed
+            assert "starts the daemon" not in printed
         shutil.copy(".syncd/syncd.db", "copy.db")
         refused = house.syncd("restore", "copy.db", "--yes")
     assert refused.code == 75

@@ -265,8 +265,8 @@ def test_a_webhook_is_acted_upon_at_once_and_good_cycles_beat(house: House, star
         data = {"id": incident, "type": "incident", "service": service}
         body = json.dumps({"event": {"id": "01", "event_type": "incident.triggered", "data": data}}).encode()
         signed = {"X-PagerDuty-Signature": "v1=" + hmac.new(b"newer", body, "sha256").hexdigest()}
-        said = requests.post(f"{url}/webhooks/pagerduty", data=body, headers=signed, timeout=5)
-        assert (said.status_code, said.text) == (202, "used\n")
+        answer = requests.post(f"{url}/webhooks/pagerduty", data=body, headers=signed, timeout=5)
+        assert (answer.status_code, answer.text) == (202, "used\n")
         wait_for(lambda: house.tickets(incident))
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0

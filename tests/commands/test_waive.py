@@ -147,8 +147,8 @@ def test_what_cannot_be_says_why_and_changes_nothing(
 @pytest.mark.any_day
 def test_the_latest_day_that_a_refusal_names_is_taken(owing: tuple[House, str]) -> None:
     house, _ = owing
-    said = house.syncd("waive", "1", "--until", day(house, 40), *WHY).out
-    (latest,) = re.findall(r"at most: until (\S+)", said)
+    refusal = house.syncd("waive", "1", "--until", day(house, 40), *WHY).out
+    (latest,) = re.findall(r"at most: until (\S+)", refusal)
     assert house.syncd("waive", "1", "--until", latest, *WHY).code == 0
 
 

@@ -130,9 +130,9 @@ def test_empty_means_not_set_and_for_the_listener_none(monkeypatch: Env) -> None
 
 def test_the_page_of_state_is_off_and_never_on_the_webhooks_port(monkeypatch: Env) -> None:
     assert load_settings().page is None
-    said = refused(monkeypatch, SYNCD_PAGE_LISTEN="[::1]:8585")
-    assert "SYNCD_HTTP_LISTEN" in said["SYNCD_PAGE_LISTEN"]
-    assert "127.0.0.1:8586" in said["SYNCD_PAGE_LISTEN"]
+    problems = refused(monkeypatch, SYNCD_PAGE_LISTEN="[::1]:8585")
+    assert "SYNCD_HTTP_LISTEN" in problems["SYNCD_PAGE_LISTEN"]
+    assert "127.0.0.1:8586" in problems["SYNCD_PAGE_LISTEN"]
     monkeypatch.setenv("SYNCD_HTTP_LISTEN", "")
     assert load_settings().page == ("::1", 8585)
     for listener in ("SYNCD_HTTP_LISTEN", "SYNCD_PAGE_LISTEN"):
@@ -141,7 +141,7 @@ def test_the_page_of_state_is_off_and_never_on_the_webhooks_port(monkeypatch: En
 
 
 def test_all_wrong_variables_are_told_at_once_with_what_would_be_right(monkeypatch: Env) -> None:
-    said = refused(
+    problems = refused(
         monkeypatch,
         SYNCD_POLL_SECONDS="often",
         SYNCD_BACKFILL="14",
@@ -153,12 +153,12 @@ def test_all_wrong_variables_are_told_at_once_with_what_would_be_right(monkeypat
         SYNCD_PAGERDUTY_FROM="somebody",
         SYNCD_LEDGER_URL="mysql://db/syncd",
     )
-    assert said["SYNCD_BACKFILL"].endswith("not a length of time such as 90s, 30m, 12h, 14d or 2w")
-    assert said["SYNCD_POLL_SECONDS"] == "environment: SYNCD_POLL_SECONDS: not a number"
-    assert "'none', 'starttls' or 'tls'" in said["SYNCD_SMTP_SECURITY"]
-    assert "127.0.0.1:8585" in said["SYNCD_HTTP_LISTEN"]
-    assert "'DEBUG'" in said["SYNCD_LOG_LEVEL"] and "`true`" in said["SYNCD_DRY_RUN"]
-    assert len(said) == 9
+    assert problems["SYNCD_BACKFILL"].endswith("not a length of time such as 90s, 30m, 12h, 14d or 2w")
+    assert problems["SYNCD_POLL_SECONDS"] == "environment: SYNCD_POLL_SECONDS: not a number"
+    assert "'none', 'starttls' or 'tls'" in problems["SYNCD_SMTP_SECURITY"]
+    assert "127.0.0.1:8585" in problems["SYNCD_HTTP_LISTEN"]
+    assert "'DEBUG'" in problems["SYNCD_LOG_LEVEL"] and "`true`" in problems["SYNCD_DRY_RUN"]
+    assert len(problems) == 9
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_all_wrong_variables_are_told_at_once_with_what_would_be_right(monkeypat
     ],
 )
 def test_a_service_is_reached_encrypted_and_at_its_bare_address(monkeypatch: Env, url: str) -> None:
-    said = refused(monkeypatch, SYNCD_JIRA_URL=url)
-    assert list(said) == ["SYNCD_JIRA_URL"]
+    problems = refused(monkeypatch, SYNCD_JIRA_URL=url)
+    assert list(problems) == ["SYNCD_JIRA_URL"]
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_no_secret_shows_itself_in_an_error_or_in_the_settings(monkeypatch: Env)
     settings = load_settings()
     for secret in settings.secret_values():
         assert secret not in repr(settings) + str(settings)
-    said = refused(monkeypatch, SYNCD_JIRA_URL="http://user:hunter2@jira.company.example")
-    assert "hunter2" not in str(said)
+    problems = refused(monkeypatch, SYNCD_JIRA_URL="http://user:hunter2@jira.company.example")
+    assert "hunter2" not in str(problems)
 
 
 def test_the_log_learns_every_secret_in_every_shape_that_it_may_take(monkeypatch: Env) -> None:
@@ -263,13 +263,13 @@ def test_what_a_daemon_lacks_is_named_with_what_to_set_and_a_typing_mistake_with
     monkeypatch.setenv("SYNCD_JIRA_TOKN", "x")
     with pytest.raises(ConfigError) as caught:
         live(load_settings())
-    said = {problem.key: problem for problem in caught.value.problems}
-    assert set(said) == {
+    problems = {problem.key: problem for problem in caught.value.problems}
+    assert set(problems) == {
         *("SYNCD_PAGERDUTY_TOKEN", "SYNCD_PAGERDUTY_FROM", "SYNCD_JIRA_URL", "SYNCD_JIRA_TOKEN"),
         "SYNCD_MAPPINGS_DIR",
     }
-    assert said["SYNCD_JIRA_TOKEN"].message == "not set, but SYNCD_JIRA_TOKN is"
-    assert "syncd init" in said["SYNCD_MAPPINGS_DIR"].hint
+    assert problems["SYNCD_JIRA_TOKEN"].message == "not set, but SYNCD_JIRA_TOKN is"
+    assert "syncd init" in problems["SYNCD_MAPPINGS_DIR"].hint
 
 
 def test_wrong_and_missing_variables_are_told_together(monkeypatch: Env) -> None:
@@ -278,10 +278,10 @@ def test_wrong_and_missing_variables_are_told_together(monkeypatch: Env) -> None
     monkeypatch.setenv("SYNCD_JIRA_URL", "nowhere")
     with pytest.raises(ConfigError) as caught:
         load_live()
-    said = [problem.key for problem in caught.value.problems]
-    assert sorted(said) == sorted(set(said))
-    assert {"SYNCD_POLL_SECONDS", "SYNCD_JIRA_URL", "SYNCD_PAGERDUTY_TOKEN"} <= set(said)
-    assert "SYNCD_LEDGER_URL" not in said
+    keys = [problem.key for problem in caught.value.problems]
+    assert sorted(keys) == sorted(set(keys))
+    assert {"SYNCD_POLL_SECONDS", "SYNCD_JIRA_URL", "SYNCD_PAGERDUTY_TOKEN"} <= set(keys)
+    assert "SYNCD_LEDGER_URL" not in keys
 
 
 @pytest.mark.parametrize(
@@ -326,9 +326,9 @@ def test_a_variable_of_an_orchestrator_is_shown_and_stops_nothing(monkeypatch: E
     set_all(monkeypatch, SYNCD_MAPPINGS_DIR=str(tmp_path), SYNCD_PORT="tcp://10.0.0.1:8585")
     (tmp_path / ".env").write_text("SYNCD_POL_SECONDS=3\n")
     load_live()
-    found = {problem.key: problem for problem in unknown_variables()}
-    assert set(found) == {"SYNCD_PORT", "SYNCD_POL_SECONDS"}
-    assert found["SYNCD_POL_SECONDS"].hint == "did you mean `SYNCD_POLL_SECONDS`?"
+    problems = {problem.key: problem for problem in unknown_variables()}
+    assert set(problems) == {"SYNCD_PORT", "SYNCD_POL_SECONDS"}
+    assert problems["SYNCD_POL_SECONDS"].hint == "did you mean `SYNCD_POLL_SECONDS`?"
 
 
 @pytest.mark.parametrize(

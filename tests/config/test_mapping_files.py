@@ -182,12 +182,12 @@ def test_whatever_stands_where_it_does_not_belong_is_a_problem_and_no_failure(da
             holder = holder[step] if isinstance(holder, (dict, list)) and step in keys_of(holder) else None
         if isinstance(holder, (dict, list)) and path[-1] in keys_of(holder):
             holder[path[-1]] = data.draw(anything)
-    found = content_problems(document)
+    problems = content_problems(document)
     try:
         Mapping.model_validate(document.data)
     except ValidationError as error:
-        found += structure_problems(error, document)
-    assert all(str(problem) for problem in found)
+        problems += structure_problems(error, document)
+    assert all(str(problem) for problem in problems)
 
 
 def keys_of(holder: Any) -> Any:

@@ -50,7 +50,7 @@ noise = st.text(st.sampled_from("0123456789 -./x\n:"), max_size=30)
 
 def cards_left(text: str) -> list[str]:
     """Every stretch of whole groups of digits that passes as a card number."""
-    found = []
+    cards = []
     seen = re.sub("[\u200b\u200e\x00]", "", text)
     for run in re.findall(r"\d+(?:[^\S\n]?(?:\\?[-‐-―−./_+·•]){0,2}[^\S\n]?\d+)*", seen):  # noqa: RUF001 - dashes of all kinds
         groups = re.findall(r"\d+", run)
@@ -58,8 +58,8 @@ def cards_left(text: str) -> list[str]:
             for last in range(first, len(groups)):
                 digits = "".join(groups[first : last + 1])
                 if 13 <= len(digits) <= 19 and digits[0] in "23456" and luhn_valid(digits):
-                    found.append(digits)
-    return found
+                    cards.append(digits)
+    return cards
 
 
 @QUICK

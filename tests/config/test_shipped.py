@@ -65,21 +65,21 @@ def test_the_services_are_those_of_the_runbooks() -> None:
 
 
 def test_the_severities_are_those_of_the_rules() -> None:
-    said = [
+    severities = [
         (name, one.pagerduty, one.urgency, one.priority, one.postmortem)
         for name, one in QRPAY.severities.items()
     ]
-    assert said == [
+    assert severities == [
         ("SEV0", ("P1",), None, ("Highest",), True),
         ("SEV1", ("P2",), None, ("High",), True),
         ("SEV2", ("P3",), "high", ("Medium",), True),
         ("SEV3", ("P4",), "low", ("Low",), False),
     ]
-    said = [
+    severities = [
         (name, one.pagerduty, one.urgency, one.priority, one.postmortem)
         for name, one in RAMEN.severities.items()
     ]
-    assert said == [
+    assert severities == [
         ("Sev-1", ("P1",), None, ("Highest",), True),
         ("Sev-2", ("P2",), "high", ("High",), True),
         ("Sev-3", ("P3",), "low", ("Medium",), False),

@@ -45,11 +45,11 @@ def test_paths_are_written_as_people_read_them() -> None:
 
 
 def test_everything_that_a_mapping_must_not_hold_is_told_at_once() -> None:
-    said = problems("a: 1\na: 2\nb: &x 1\nc: *x\nd: !!str 5\n<<: {e: 1}\nf: .nan\n")
-    assert [line.partition(": ")[0] for line in said] == [
+    lines = problems("a: 1\na: 2\nb: &x 1\nc: *x\nd: !!str 5\n<<: {e: 1}\nf: .nan\n")
+    assert [line.partition(": ")[0] for line in lines] == [
         *("f.yaml:2:1", "f.yaml:3:4", "f.yaml:4:4", "f.yaml:5:4", "f.yaml:6:1", "f.yaml:7:4"),
     ]
-    assert said[0] == "f.yaml:2:1: a: given twice; the first is in line 1; remove one"
+    assert lines[0] == "f.yaml:2:1: a: given twice; the first is in line 1; remove one"
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_file_that_nests_or_goes_on_without_end_is_given_up_early(text: str) -
 
 def test_aliases_cannot_make_gigabytes() -> None:
     bomb = "a: &a [x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}]\n" for n in range(9))
-    found = problems(bomb)
-    assert found
-    assert all("anchors are not supported" in problem for problem in found)
+    lines = problems(bomb)
+    assert lines
+    assert all("anchors are not supported" in problem for problem in lines)
 
 
 def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def test_a_severity_is_known_by_its_name_and_its_words_in_any_case() -> None:
 
 def test_a_service_is_found_by_id_before_its_name() -> None:
     mapping = make(services={"Payments": {"id": "PA"}, "Ledger": {}})
-    found = mapping.service(Reference(id="PA", name="renamed meanwhile"))
-    assert found is not None and found.id == "PA"
+    section = mapping.service(Reference(id="PA", name="renamed meanwhile"))
+    assert section is not None and section.id == "PA"
     assert mapping.service(Reference(id="PB", name="Payments")) is None
     assert mapping.service(Reference(id="PB", name="Ledger")) is not None
 

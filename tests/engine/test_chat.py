@@ -158,8 +158,8 @@ def test_without_a_url_nothing_is_decided_and_status_says_so_once(make_rig: Make
     rig.world.pagerduty.trigger("Alipay Integration", "Latency")
     rig.settle(3)
     assert [row.kind for row in rig.operations() if row.target == "chat"] == []
-    said = "QRPay: SYNCD_CHAT_URLS has no URL for the channel status-qrpay, so nothing is posted"
-    assert standing(rig)["notes"].count(said) == 1
+    note = "QRPay: SYNCD_CHAT_URLS has no URL for the channel status-qrpay, so nothing is posted"
+    assert standing(rig)["notes"].count(note) == 1
 
 
 def test_a_restricted_incident_is_never_posted(make_rig: MakeRig) -> None:

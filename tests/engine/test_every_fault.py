@@ -203,8 +203,8 @@ def test_after_the_faults_stop_the_end_is_the_one_without(
     way: str, folder: Path, calm: dict[str, Any]
 ) -> None:
     house = House(folder, 0)
-    found = life(house, WAYS[way])
-    assert found == calm
+    after_faults = life(house, WAYS[way])
+    assert after_faults == calm
     assert house.once_more() == []
     assert seen(house) == calm
     house.stop()

@@ -139,8 +139,8 @@ def test_customers_of_a_service_project_read_nothing_of_ours_here_either(make_ri
     rig.settle(2)
     rig.world.pagerduty.note(made.id, "on it", "Amara Osei")
     rig.settle(2)
-    found = rig.world.jira.site.find("OPS-1")
-    assert [comment.public for comment in found.comments] == [False]
+    ticket = rig.world.jira.site.find("OPS-1")
+    assert [comment.public for comment in ticket.comments] == [False]
     assert not rig.operations("parked")
     assert len(incident_of(rig, made)["notes"]) == 2
     nothing_more_is_written(rig)

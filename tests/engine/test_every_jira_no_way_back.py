@@ -31,8 +31,8 @@ def test_without_a_way_back_the_ticket_stays_and_says_so_once(make_rig: Any) -> 
         people.acknowledge(made.id, ME)
         rig.settle(2)
     assert moves(rig) == ["Done"]
-    said = [body for body in comments(rig) if "no way back" in body]
-    assert len(said) == 1 and "stays at: Done" in said[0]
+    told = [body for body in comments(rig) if "no way back" in body]
+    assert len(told) == 1 and "stays at: Done" in told[0]
     assert not rig.operations("parked", "pending")
     nothing_more_is_written(rig)
 

@@ -84,9 +84,9 @@ def test_a_demanded_field_that_nothing_fills_is_parked_with_the_key_to_add(make_
     rig = on(make_rig, demanding("customfield_10050", "customfield_10052"))
     trigger(rig)
     assert issues(rig) == []
-    said = words(rig)
-    assert "Root cause is required." in said
-    assert "add jira.fields.Severity and jira.fields.Root cause to the mapping" in said
+    error = words(rig)
+    assert "Root cause is required." in error
+    assert "add jira.fields.Severity and jira.fields.Root cause to the mapping" in error
     nothing_more_is_written(rig)
     fields = {"Severity": {"severity": True}, "customfield_10052": {"template": "see {{ incident.id }}"}}
     try_again(rig, mappings=jira(fields=fields))
@@ -178,9 +178,9 @@ def context(world: World) -> None:
 
 def shown(rig: Rig) -> list[str]:
     """What customers read of an issue."""
-    found = rig.world.jira.site.find("OPS-1")
-    assert found is not None
-    return [comment.body for comment in found.comments if comment.public]
+    ticket = rig.world.jira.site.find("OPS-1")
+    assert ticket is not None
+    return [comment.body for comment in ticket.comments if comment.public]
 
 
 def test_customers_of_a_service_project_read_nothing_of_ours(make_rig: Any) -> None:
@@ -189,8 +189,8 @@ def test_customers_of_a_service_project_read_nothing_of_ours(make_rig: Any) -> N
     rig.world.jira.edit("OPS-1", "Ines Carvalho", summary="What it really is")
     rig.world.pagerduty.set_title(made.id, "Another title", ME)
     live_through(rig, made)
-    found = rig.world.jira.site.find("OPS-1")
-    assert found is not None and len(found.comments) == 2
+    ticket = rig.world.jira.site.find("OPS-1")
+    assert ticket is not None and len(ticket.comments) == 2
     assert shown(rig) == []
     nothing_more_is_written(rig)
 
@@ -201,9 +201,9 @@ def test_a_ticket_that_was_moved_to_a_service_project_is_safe_there(make_rig: An
     rig.world.jira.move("OPS-1", "ENG", by="Ines Carvalho", type="Bug")
     rig.world.pagerduty.note(made.id, "on it", ME)
     rig.settle(2)
-    found = rig.world.jira.site.find("ENG-1")
-    assert found is not None
-    assert [comment.public for comment in found.comments] == [False]
+    ticket = rig.world.jira.site.find("ENG-1")
+    assert ticket is not None
+    assert [comment.public for comment in ticket.comments] == [False]
     nothing_more_is_written(rig)
 
 

@@ -90,23 +90,23 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
     rig.settle(2, 600)
     assert made_items(rig) == {}
     rig.settle(2, 400)
-    found = made_items(rig)
-    assert set(found) == {"Raise the timeout to 4 s", "Test the failover", "Write an alert"}
-    by_name = {name: one["fields"] for name, one in found.items()}
-    first, second, third = (by_name[name] for name in found)
+    items = made_items(rig)
+    assert set(items) == {"Raise the timeout to 4 s", "Test the failover", "Write an alert"}
+    by_name = {name: one["fields"] for name, one in items.items()}
+    first, second, third = (by_name[name] for name in items)
     assert first["issuetype"]["name"] == "Sub-task"
     assert first["parent"]["key"] == postmortem
     assert (first["assignee"]["displayName"], first["duedate"]) == ("Ines Carvalho", "2026-12-01")
     assert (second["assignee"]["displayName"], second["duedate"]) == ("Priya Raman", None)
     assert "Due, as it was typed: soon" in second["description"]
     assert (third["assignee"]["displayName"], third["duedate"]) == ("Elif Kaya", "2026-12-05")
-    said = comments(rig, postmortem)
-    assert sorted(item["key"] for item in found.values()) == sorted(
+    texts = comments(rig, postmortem)
+    assert sorted(item["key"] for item in items.values()) == sorted(
         key
-        for key in (item["key"] for item in found.values())
-        if any(f"is now the issue {key}. From now on" in text for text in said)
+        for key in (item["key"] for item in items.values())
+        if any(f"is now the issue {key}. From now on" in text for text in texts)
     )
-    assert len(said) == 3
+    assert len(texts) == 3
     with rig.ledger.read() as session:
         assert {
             row.kind: row.state for row in session.exec(select(DutyRow)).all() if row.kind == "owned"
@@ -167,12 +167,12 @@ def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) 
     rig.settle(3, 700)
     assert made_items(rig).keys() == before.keys()
     assert made_items(rig)["Test the failover"]["fields"]["duedate"] is None
-    said = comments(rig, postmortem)[3:]
+    texts = comments(rig, postmortem)[3:]
     timeout, failover, alert = (before[name]["key"] for name in before)
-    assert len(said) == 3
-    assert any(f"row of {timeout} was changed" in text and "8 s" in text for text in said)
-    assert any(f"row of {failover} was changed" in text for text in said)
-    assert any(f"row of {alert} was removed from the table" in text for text in said)
+    assert len(texts) == 3
+    assert any(f"row of {timeout} was changed" in text and "8 s" in text for text in texts)
+    assert any(f"row of {failover} was changed" in text for text in texts)
+    assert any(f"row of {alert} was removed from the table" in text for text in texts)
     quiet(rig)
 
 
@@ -184,9 +184,9 @@ def test_a_completed_postmortem_does_not_wait_for_its_text_to_rest(make_rig: Any
     assert len(made_items(rig)) == 3
     quiet(rig)
     # nobody is asked where the follow-ups are that the same cycle makes of the rows
-    said = comments(rig, postmortem)
-    assert len(said) == 3
-    assert all("is now the issue" in text for text in said)
+    texts = comments(rig, postmortem)
+    assert len(texts) == 3
+    assert all("is now the issue" in text for text in texts)
 
 
 def test_none_must_be_said_on_a_completed_postmortem(make_rig: Any) -> None:
@@ -230,9 +230,9 @@ def test_without_sub_tasks_it_is_a_linked_issue_with_the_label(make_rig: Any) ->
     rig, postmortem = with_a_postmortem(make_rig, preset=no_sub_tasks)
     write(rig, postmortem, TABLE)
     rig.settle(4, 700)
-    found = made_items(rig)
-    assert len(found) == 3
-    for item in found.values():
+    items = made_items(rig)
+    assert len(items) == 3
+    for item in items.values():
         assert "action-item" in item["fields"]["labels"]
         assert [link["type"]["name"] for link in item["fields"]["issuelinks"]] == ["Relates"]
     quiet(rig)

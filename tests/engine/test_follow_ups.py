@@ -83,12 +83,12 @@ def items(made: Rig) -> dict[str, ActionItemRow]:
 
 def duty(made: Rig, incident: str, kind: str, clock: int = 1) -> Any:
     with made.ledger.read() as session:
-        found = [
+        duties = [
             each_duty
             for each_duty in duties_of(session, incident)
             if each_duty.kind == kind and each_duty.clock == clock
         ]
-    return found[0] if found else None
+    return duties[0] if duties else None
 
 
 def events(made: Rig, kind: str) -> list[dict[str, Any]]:

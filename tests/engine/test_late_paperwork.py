@@ -74,8 +74,8 @@ def hidden_at_its_deadline(
 
 
 def about_sight(post: Rig) -> list[tuple[str, str]]:
-    found = [(letter.recipients[0], str(letter.message["Subject"])) for letter in letters(post)]
-    return sorted(pair for pair in found if pair[0] == "ops@qrpay.example" or "Not visible" in pair[1])
+    pairs = [(letter.recipients[0], str(letter.message["Subject"])) for letter in letters(post)]
+    return sorted(pair for pair in pairs if pair[0] == "ops@qrpay.example" or "Not visible" in pair[1])
 
 
 def test_a_postmortem_that_cannot_be_seen_is_asked_for_at_once_and_told_to_the_contacts_a_day_later(

@@ -234,8 +234,8 @@ def test_an_assignee_chosen_by_a_person_stays_and_the_new_responder_is_named_onc
     house.settle(3)
     issue = issue_of(house)
     assert issue["fields"]["assignee"]["displayName"] == "Ines Carvalho"
-    said = [comment["body"] for comment in issue["comments"] if "Mei Tanaka" in comment["body"]]
-    assert len(said) == 1
+    told = [comment["body"] for comment in issue["comments"] if "Mei Tanaka" in comment["body"]]
+    assert len(told) == 1
     nothing_more_is_written(house)
 
 

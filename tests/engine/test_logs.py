@@ -64,10 +64,10 @@ def test_secrets_are_hidden_by_value_whoever_logs_them(start_log_at: Start, styl
         raise ValueError(f"refused: {token}")
     except ValueError:
         logger.exception("it broke")
-    said = "\n".join(lines())
+    log = "\n".join(lines())
     assert len(lines()) == 3
-    assert "s3cret" not in said
-    assert said.count("[secret]") >= 3
+    assert "s3cret" not in log
+    assert log.count("[secret]") >= 3
     assert "abc" not in SECRETS[0]
 
 

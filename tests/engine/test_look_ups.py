@@ -71,8 +71,8 @@ def test_workers_that_look_up_one_person_at_once_ask_jira_once(house: Rig) -> No
         return look_up(house.context, "mei.tanaka@qrpay.example", book)
 
     with ThreadPoolExecutor(6) as pool:
-        found = set(pool.map(look, range(6)))
-    assert [account.name for account in found if account is not None] == ["Mei Tanaka"]
+        accounts = set(pool.map(look, range(6)))
+    assert [account.name for account in accounts if account is not None] == ["Mei Tanaka"]
     assert asked(house, "jira", WHO) == before + 1
 
 

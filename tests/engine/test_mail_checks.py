@@ -27,11 +27,11 @@ NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}
     ],
 )
 def test_who_would_hear_of_nothing_is_said(rules: dict[str, Any], said: list[str]) -> None:
-    found = [*mails(mailing(**rules), loopback=True)]
-    wrong = [finding.message for finding in found if finding.level is Level.WRONG]
+    findings = [*mails(mailing(**rules), loopback=True)]
+    wrong = [finding.message for finding in findings if finding.level is Level.WRONG]
     assert [text for text in said if text not in wrong] == []
     assert bool(wrong) is bool(said)
-    assert found
+    assert findings
 
 
 def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
@@ -58,5 +58,5 @@ def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
     ],
 )
 def test_a_weekly_report_that_reaches_nobody_is_wrong(report: dict[str, Any], said: list[str]) -> None:
-    found = mails(mailing(report=report, mails={"mode": "report"}), loopback=False)
-    assert [finding.message for finding in found if finding.level is Level.WRONG] == said
+    findings = mails(mailing(report=report, mails={"mode": "report"}), loopback=False)
+    assert [finding.message for finding in findings if finding.level is Level.WRONG] == said

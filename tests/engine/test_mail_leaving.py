@@ -300,10 +300,10 @@ def test_without_a_server_mail_becomes_files_and_status_says_that_nobody_receive
     post.restart(mailer=replace(post.context.mailer, client=client, nobody=True))
     sev0(post)
     post.cycle()
-    found = [
+    files = [
         message_from_bytes(file.read_bytes(), policy=policy.default) for file in (tmp_path / "mail").iterdir()
     ]
-    assert sorted(str(letter["To"]) for letter in found) == [COMPLIANCE, CTO]
+    assert sorted(str(letter["To"]) for letter in files) == [COMPLIANCE, CTO]
     assert any("Nobody receives mail" in note for note in standing(post)["notes"])
 
 
@@ -322,12 +322,12 @@ def test_a_hostile_title_starts_no_header_and_no_markup(post: Rig, title: str) -
     sev0(post, title)
     post.cycle()
     assert len(letters(post)) == 2
-    said = letters(post)[0].message
-    assert said.get_all("Bcc") is None
-    assert said.get_all("To") == [CTO]
-    assert len(str(said["Subject"])) <= 140
+    message = letters(post)[0].message
+    assert message.get_all("Bcc") is None
+    assert message.get_all("To") == [CTO]
+    assert len(str(message["Subject"])) <= 140
     assert max(len(line) for line in letters(post)[0].content.splitlines()) <= 998
-    html = said.get_body(("html",))
+    html = message.get_body(("html",))
     assert html is not None
     assert "<script" not in html.get_content()
     assert "<img" not in html.get_content()

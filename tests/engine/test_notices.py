@@ -68,11 +68,11 @@ def test_a_severity_s_people_are_told_in_the_cycle_that_sees_it_each_in_a_mail_o
 def test_a_notice_says_what_it_is_and_answers_to_no_robot(post: Rig) -> None:
     sev0(post)
     post.cycle()
-    said = letters(post)[0].message
-    assert said["Auto-Submitted"] == "auto-generated"
-    assert said.get_content_type() == "multipart/alternative"
-    assert [part.get_content_type() for part in said.iter_parts()] == ["text/plain", "text/html"]
-    assert parsedate_to_datetime(said["Date"]) == post.clock.now()
+    letter = letters(post)[0].message
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert letter.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
+    assert parsedate_to_datetime(letter["Date"]) == post.clock.now()
     assert letters(post)[0].content.isascii()
 
 

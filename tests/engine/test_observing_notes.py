@@ -58,12 +58,12 @@ def test_a_note_older_than_the_ledger_comes_with_the_ticket_and_costs_no_request
     people.note(noted.id, "the database is slow", "Amara Osei", at=before + timedelta(hours=1))
     house.cycle()
     assert texts_on_record(house, noted.id)[0] == "the database is slow"
-    said = [
+    texts = [
         comment["body"]
         for issue in dump.whole(house.world)["jira"]["issues"]
         for comment in issue["comments"]
     ]
-    assert ["the database is slow" in text for text in said] == [True]
+    assert ["the database is slow" in text for text in texts] == [True]
     # an earlier ledger may have written a link note, so each incident's notes are listed once before it
     assert notes_read(house) == 2
     nothing_more_is_written(house)

@@ -25,16 +25,16 @@ def test_in_a_service_project_what_we_say_on_it_is_internal(make_rig: Any) -> No
     later(rig)
     say(rig, made.id)
     rig.settle(2)
-    found = rig.world.jira.site.find(postmortem(rig)["key"])
-    assert found is not None
-    assert [comment.public for comment in found.comments] == [False]
-    assert found.comments[0].body.startswith("Postmortem: due soon, see \\{html\\}")
+    issue = rig.world.jira.site.find(postmortem(rig)["key"])
+    assert issue is not None
+    assert [comment.public for comment in issue.comments] == [False]
+    assert issue.comments[0].body.startswith("Postmortem: due soon, see \\{html\\}")
     nothing_more_is_written(rig)
 
 
 def say(rig: Rig, incident: str) -> None:
     """Record a comment on the postmortem, as the rules on duties do."""
-    said = CommentOnPostmortem(
+    comment = CommentOnPostmortem(
         key=comment_key(incident, "paper", 1),
         incident=incident,
         subject="postmortem",
@@ -43,7 +43,7 @@ def say(rig: Rig, incident: str) -> None:
         reason="test",
     )
     with rig.ledger.write() as session:
-        outbox.add(session, [said], rig.clock.now())
+        outbox.add(session, [comment], rig.clock.now())
     rig.loop.work_queue.submit([incident])
 
 

@@ -35,9 +35,9 @@ def test_a_restricted_incident_s_postmortem_stands_under_the_level_and_holds_no_
     issue = restricted_postmortem(rig)
     assert issue["fields"]["security"]["name"] == "Security incident"
     assert issue["fields"]["summary"] == "Postmortem: Security incident #1"
-    said = issue["fields"]["description"]
-    assert "UTC, Amara Osei: Acknowledged" in said
-    assert "its texts are only in its ticket and in PagerDuty" in said
+    description = issue["fields"]["description"]
+    assert "UTC, Amara Osei: Acknowledged" in description
+    assert "its texts are only in its ticket and in PagerDuty" in description
     assert "Ana Reyes" not in everything(rig, issue)
     assert "backup provider" not in everything(rig, issue)
     nothing_more_is_written(rig)

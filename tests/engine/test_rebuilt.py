@@ -76,8 +76,8 @@ def waive(house: Rig, of: str, days: float = 9, **more: str) -> None:
 def duties(house: Rig, incident: str) -> list[Duty]:
     """The duties of an incident as they are judged; that they are rebuilt is asked apart."""
     with house.ledger.read() as session:
-        found = [duty.model_copy(update={"rebuilt": False}) for duty in duties_of(session, incident)]
-    return sorted(found, key=lambda finding: finding.place)
+        known = [duty.model_copy(update={"rebuilt": False}) for duty in duties_of(session, incident)]
+    return sorted(known, key=lambda finding: finding.place)
 
 
 def waivers(house: Rig, incident: str) -> tuple[Waiver, ...]:

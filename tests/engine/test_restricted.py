@@ -34,9 +34,9 @@ SEVERITIES: dict[str, Any] = {
 
 
 def project(rig: Rig, key: str = "OPS") -> Project:
-    found = rig.world.jira.site.project(key)
-    assert found is not None
-    return found
+    site_project = rig.world.jira.site.project(key)
+    assert site_project is not None
+    return site_project
 
 
 def secured(rig: Rig, number: int = 1) -> str | None:
@@ -68,11 +68,11 @@ def left(rig: Rig) -> list[int | None]:
 def writes_to(rig: Rig, number: int = 1) -> list[tuple[str, str]]:
     """Method and what was written of every write to an issue, in order."""
     issue = issue_of(rig, number)["id"]
-    found = []
+    writes = []
     for line in rig.world.journal.writes():
         if line.service == "jira" and f"/issue/{issue}" in line.path:
-            found.append((line.method, line.path.rpartition(f"/issue/{issue}")[2] or "fields"))
-    return found
+            writes.append((line.method, line.path.rpartition(f"/issue/{issue}")[2] or "fields"))
+    return writes
 
 
 def ledger_bytes(rig: Rig) -> bytes:

@@ -122,9 +122,9 @@ def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
 
 def test_an_error_of_jira_about_a_restricted_ticket_is_shown_without_its_words(careful: Any) -> None:
     rig = careful()
-    said = {"errorMessages": [f"bad {CANARY}"], "errors": {"description": f"never {CANARY}"}}
+    refusal = {"errorMessages": [f"bad {CANARY}"], "errors": {"description": f"never {CANARY}"}}
     rig.world.faults.add(
-        faults.error(400, body=said), service="jira", method="POST", path=r"/issue$", times=9
+        faults.error(400, body=refusal), service="jira", method="POST", path=r"/issue$", times=9
     )
     rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
     rig.settle(2)

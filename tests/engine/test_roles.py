@@ -31,8 +31,8 @@ def description(rig: Rig) -> str:
 
 
 def comments(rig: Rig) -> list[str]:
-    said = (comment["body"] for comment in issue_of(rig)["comments"])
-    return [text for text in said if text.startswith("Roles changed. ")]
+    bodies = (comment["body"] for comment in issue_of(rig)["comments"])
+    return [text for text in bodies if text.startswith("Roles changed. ")]
 
 
 def test_the_ticket_names_who_was_on_the_schedule_and_a_comment_each_change(make_rig: Any) -> None:

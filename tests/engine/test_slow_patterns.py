@@ -236,8 +236,8 @@ def test_a_pattern_sees_the_first_thousand_characters(slow: MakeSlow) -> None:
 def test_check_names_a_pattern_that_takes_too_long_on_some_texts(
     changes: dict[str, Any], slow: str | None
 ) -> None:
-    found = [
+    findings = [
         (pattern.level.value, pattern.message.partition(":")[0]) for pattern in patterns(mapping(**changes))
     ]
     expected = "are fast, also on texts that make bad patterns slow"
-    assert found == [("wrong", slow) if slow else ("ok", expected)]
+    assert findings == [("wrong", slow) if slow else ("ok", expected)]

@@ -19,8 +19,8 @@ def comments(rig: Rig) -> list[str]:
 
 def notes(rig: Rig, incident: Any) -> list[str]:
     """The notes beside the one that names the ticket."""
-    found = [note["content"] for note in incident_of(rig, incident)["notes"] if not note.get("deleted")]
-    return [line for line in found if not line.startswith("Ticket ")]
+    lines = [note["content"] for note in incident_of(rig, incident)["notes"] if not note.get("deleted")]
+    return [line for line in lines if not line.startswith("Ticket ")]
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def test_an_edited_note_rewrites_our_comment_which_keeps_its_mark(talk: Any) -> 
     before = mark_in(copy_of(comments(rig)))
     rig.world.pagerduty.edit_note(made.id, note.id, "restarted the {html} workers twice")
     quarter(rig)
-    said = copy_of(comments(rig))
-    assert "workers twice" in said
-    assert "{html}" not in said.replace("\\{", "")
-    assert ", edited:" in said
-    assert mark_in(said) == before
+    rewritten = copy_of(comments(rig))
+    assert "workers twice" in rewritten
+    assert "{html}" not in rewritten.replace("\\{", "")
+    assert ", edited:" in rewritten
+    assert mark_in(rewritten) == before
     assert len(comments(rig)) == 2
     nothing_more_is_written(rig)
 
@@ -72,10 +72,10 @@ def test_a_deleted_note_leaves_a_comment_that_says_so(talk: Any) -> None:
     rig, made, note, _ = talk
     rig.world.pagerduty.delete_note(made.id, note.id)
     quarter(rig)
-    said = copy_of(comments(rig))
-    assert said.startswith("deleted, ")
-    assert "UTC" in said
-    assert "restarted" not in said
+    rewritten = copy_of(comments(rig))
+    assert rewritten.startswith("deleted, ")
+    assert "UTC" in rewritten
+    assert "restarted" not in rewritten
     nothing_more_is_written(rig)
 
 
@@ -83,9 +83,9 @@ def test_a_deleted_comment_leaves_a_note_that_says_so(talk: Any) -> None:
     rig, made, _, comment = talk
     rig.world.jira.delete_comment("OPS-1", comment.id, by="Ines Carvalho")
     rig.settle(3)
-    said = copy_of(notes(rig, made))
-    assert said.startswith("deleted, ")
-    assert "bank" not in said
+    rewritten = copy_of(notes(rig, made))
+    assert rewritten.startswith("deleted, ")
+    assert "bank" not in rewritten
     nothing_more_is_written(rig)
 
 
@@ -158,10 +158,10 @@ def test_comments_beyond_those_that_an_issue_shows_are_copied_and_followed_too(h
     house.world.jira.site.options.comments_in_issue = 2
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
-    said = [house.world.jira.comment("OPS-1", f"step {number}", by="Ines Carvalho") for number in range(4)]
+    written = [house.world.jira.comment("OPS-1", f"step {number}", by="Ines Carvalho") for number in range(4)]
     house.settle(2)
     assert len(notes(house, made)) == 4
-    house.world.jira.edit_comment("OPS-1", said[3].id, "step 3, again", by="Ines Carvalho")
+    house.world.jira.edit_comment("OPS-1", written[3].id, "step 3, again", by="Ines Carvalho")
     house.settle(2)
     assert sum("step 3, again" in note for note in notes(house, made)) == 1
     assert len(notes(house, made)) == 4
@@ -174,9 +174,9 @@ def test_a_flood_is_copied_up_to_thirty_texts_and_said_once_and_the_rest_follows
     for number in range(40):
         house.world.pagerduty.note(made.id, f"robot {number}", "Amara Osei")
     house.settle(3)
-    said = comments(house)
-    assert sum("robot" in text for text in said) == 30
-    assert sum("more than 30" in text for text in said) == 1
+    texts = comments(house)
+    assert sum("robot" in text for text in texts) == 30
+    assert sum("more than 30" in text for text in texts) == 1
     house.settle(25)
     assert sum("robot" in text for text in comments(house)) == 40
     house.world.pagerduty.note(made.id, "a person again", "Amara Osei")

@@ -86,12 +86,12 @@ def test_a_breach_never_vanishes_and_clocks_are_only_added(
         now += minutes * MINUTE
         known = [duty.place for duty in life.duties]
         life.decide(now)
-        found = {duty.place: duty for duty in life.duties}
-        assert list(found)[: len(known)] == known
+        after = {duty.place: duty for duty in life.duties}
+        assert list(after)[: len(known)] == known
         for place, breached_at in breaches.items():
-            assert found[place].breached_at == breached_at
-            assert found[place].state is not DutyState.MET
-        breaches |= {place: one.breached_at for place, one in found.items() if one.breached_at}
+            assert after[place].breached_at == breached_at
+            assert after[place].state is not DutyState.MET
+        breaches |= {place: one.breached_at for place, one in after.items() if one.breached_at}
 
 
 @few

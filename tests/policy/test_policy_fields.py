@@ -364,14 +364,14 @@ def test_an_adopted_ticket_keeps_what_people_wrote() -> None:
 
 @pytest.mark.parametrize("aspect", [each_aspect for each_aspect in ASPECTS if each_aspect != "assignee"])
 def test_later_changes_of_the_incident_reach_an_adopted_ticket(aspect: str) -> None:
-    found = decide_fields(case(incident(), adopted()), book())
+    first = decide_fields(case(incident(), adopted()), book())
     happens, writes = CHANGED[aspect]
-    after = adopted(agreed=found.agreed)
+    after = adopted(agreed=first.agreed)
     decision = decide_fields(case(incident(**happens), after), book(service_of(aspect)))
     assert writes.keys() <= edits(decision).keys()
 
 
 def test_an_adopted_tickets_assignee_stays_for_ever() -> None:
-    found = decide_fields(case(incident(), adopted()), book())
-    decision = decide_fields(case(incident(assignees=(BEN,)), adopted(agreed=found.agreed)), book())
+    first = decide_fields(case(incident(), adopted()), book())
+    decision = decide_fields(case(incident(assignees=(BEN,)), adopted(agreed=first.agreed)), book())
     assert edits(decision) == {}

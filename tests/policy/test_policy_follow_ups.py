@@ -83,8 +83,8 @@ def completed(
 
 def comments(decision: Decision) -> list[str]:
     """What is said of missing follow-ups on the postmortem."""
-    said = [op.text for op in decision.operations if isinstance(op, CommentOnPostmortem)]
-    return [text for text in said if NONE_LABEL in text]
+    texts = [op.text for op in decision.operations if isinstance(op, CommentOnPostmortem)]
+    return [text for text in texts if NONE_LABEL in text]
 
 
 def moves(decision: Decision) -> list[str]:

@@ -98,9 +98,9 @@ class Owed:
         self.waivers = [*kept.values()]
         self.duties = with_duties(case, decision.duties).duties
         self.again = decision.again
-        found = case.model_copy(update={"duties": self.duties}).duty(kind, ITEM)
-        assert found is not None
-        return found
+        duty = case.model_copy(update={"duties": self.duties}).duty(kind, ITEM)
+        assert duty is not None
+        return duty
 
 
 def test_a_waived_item_is_owed_again_at_its_end_with_a_day_left() -> None:

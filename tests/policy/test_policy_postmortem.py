@@ -67,15 +67,15 @@ def resolved(priority: str = "P3", *had: tuple[str, float], minutes: float = 30,
 def test_a_severity_counts_that_was_held_for_ten_minutes_or_at_the_resolve_or_is_the_last(
     had: list[tuple[str, float]], now: str, basis: str, owed: str | None
 ) -> None:
-    found = owed_postmortem(resolved(now, *had), rules(basis=basis))
-    assert (found.severity if found else None) == owed
+    owing = owed_postmortem(resolved(now, *had), rules(basis=basis))
+    assert (owing.severity if owing else None) == owed
 
 
 def test_a_severity_that_was_held_at_an_earlier_resolve_counts() -> None:
     turns = [("triggered", 0), ("resolved", 5), ("reopened", 6), ("resolved", 120)]
     state_changes = tuple(StateChange(kind=kind, at=at(minutes)) for kind, minutes in turns)
-    found = owed_postmortem(resolved("P4", ("SEV1", 0), ("SEV3", 8), state_changes=state_changes), rules())
-    assert found is not None and (found.severity, found.since) == ("SEV1", at(0))
+    owed = owed_postmortem(resolved("P4", ("SEV1", 0), ("SEV3", 8), state_changes=state_changes), rules())
+    assert owed is not None and (owed.severity, owed.since) == ("SEV1", at(0))
 
 
 def test_a_severity_that_was_raised_after_the_resolve_is_waited_for_until_it_counts() -> None:
@@ -83,9 +83,9 @@ def test_a_severity_that_was_raised_after_the_resolve_is_waited_for_until_it_cou
 
 
 def test_it_is_owed_since_the_incident_first_qualified() -> None:
-    found = owed_postmortem(resolved("P2", ("SEV3", 0), ("SEV2", 40), ("SEV1", 150)), rules())
-    assert found is not None
-    assert found.since == at(40)
+    owed = owed_postmortem(resolved("P2", ("SEV3", 0), ("SEV2", 40), ("SEV1", 150)), rules())
+    assert owed is not None
+    assert owed.since == at(40)
 
 
 def test_what_was_merged_into_an_incident_of_nobodys_service_still_owes_its_own() -> None:
@@ -102,18 +102,18 @@ def test_what_was_merged_into_another_owes_nothing_and_the_other_one_owes_for_it
     source = source.model_copy(update={"incident": merged, "merged_into": MergeTarget(id="P9")})
     assert owed_postmortem(source, rules()) is None
     merged_sources = MergedSource(id="P8", number=8, severity="SEV1", owes=True, merged_at=at(30))
-    found = owed_postmortem(resolved("P4", merged_from=("P8",), merged_sources=(merged_sources,)), rules())
-    assert found is not None and (found.severity, found.since) == ("SEV1", at(30))
-    assert found.reason == "incident #8, SEV1, was merged into it"
+    owed = owed_postmortem(resolved("P4", merged_from=("P8",), merged_sources=(merged_sources,)), rules())
+    assert owed is not None and (owed.severity, owed.since) == ("SEV1", at(30))
+    assert owed.reason == "incident #8, SEV1, was merged into it"
     foreign = merged_sources.model_copy(update={"severity": "Sev-1"})
-    found = owed_postmortem(resolved("P4", merged_from=("P8",), merged_sources=(foreign,)), rules())
-    assert found is not None and found.severity == "SEV0"
+    owed = owed_postmortem(resolved("P4", merged_from=("P8",), merged_sources=(foreign,)), rules())
+    assert owed is not None and owed.severity == "SEV0"
 
 
 def test_every_incident_of_a_service_may_owe_one() -> None:
     made = book(services={"Alipay": {"postmortem": True}}, postmortem={"mode": "enforce"})
-    found = owed_postmortem(resolved("P4"), made)
-    assert found is not None and found.reason == "every incident of Alipay needs a postmortem"
+    owed = owed_postmortem(resolved("P4"), made)
+    assert owed is not None and owed.reason == "every incident of Alipay needs a postmortem"
 
 
 def test_it_is_made_half_an_hour_after_the_resolve_and_waits_until_then() -> None:

@@ -81,8 +81,8 @@ def test_the_issue_of_a_period_is_made_its_lead_time_before_it_is_due(
     day: date, storm: dict[str, Any], period: Any
 ) -> None:
     expected = ("2026-Q4", date(2027, 1, 11)) if period == "moved" else period
-    found = due(day, **storm)
-    assert (found and (found.name, found.due)) == expected
+    wanted = due(day, **storm)
+    assert (wanted and (wanted.name, wanted.due)) == expected
 
 
 @pytest.mark.parametrize("team", ["QRPay", "Payments/EU"])
@@ -279,5 +279,5 @@ def test_an_exercise_is_what_the_issue_says_for_eight_hours_at_most(
     (state,) = case(MADE).items
     state = state.model_copy(update={"facts": {TIMES: exercise_times(text)}})
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    found = [*exercises_at([state], mapping, Reference(id="PS1", name=service), moment)]
-    assert bool(found) is counts
+    exercises = [*exercises_at([state], mapping, Reference(id="PS1", name=service), moment)]
+    assert bool(exercises) is counts

@@ -164,13 +164,13 @@ def test_one_comment_says_that_a_line_without_a_reference_does_not_count_and_rep
         owed = with_duties(seen, decide_filings(seen, rules()).duties)
         return [op for op in tell_filings(owed, rules()).operations if isinstance(op, CommentOnTicket)]
 
-    said = [line(f"filed-gdpr: SECRET {number}", FRIDAY + HOUR) for number in range(2)]
-    (comment,) = told_of(case(FRIDAY + 2 * HOUR, comments=(*said,)))
+    lines = [line(f"filed-gdpr: SECRET {number}", FRIDAY + HOUR) for number in range(2)]
+    (comment,) = told_of(case(FRIDAY + 2 * HOUR, comments=(*lines,)))
     assert comment.text == "it has no reference, so it does not count. Write `filed-gdpr: NUMBER`."
     assert "SECRET" not in comment.model_dump_json()
-    assert told_of(case(FRIDAY + 2 * HOUR, comments=(*said,), once={comment.key})) == []
+    assert told_of(case(FRIDAY + 2 * HOUR, comments=(*lines,), once={comment.key})) == []
     right = line("filed-gdpr: 118", FRIDAY + HOUR)
-    assert told_of(case(FRIDAY + 2 * HOUR, comments=(*said, right))) == []
+    assert told_of(case(FRIDAY + 2 * HOUR, comments=(*lines, right))) == []
 
 
 def test_an_hour_is_one_hour() -> None:

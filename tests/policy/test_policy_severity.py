@@ -23,8 +23,8 @@ SAYS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def decided(section: ServiceSection | None = None, **more: Any) -> Severity:
-    said = {"priority": None, **more}
-    return decide_severity(incident(**said), mapping(), section or ServiceSection())
+    fields = {"priority": None, **more}
+    return decide_severity(incident(**fields), mapping(), section or ServiceSection())
 
 
 @pytest.mark.parametrize(("first", "second"), list(combinations(SAYS, 2)))

@@ -65,8 +65,8 @@ def waiver(**changes: Any) -> Waiver:
 
 
 def believed(*comments: Comment, place: str = POSTMORTEM) -> list[CommentFact]:
-    found = facts_in_comments(comments, {US.id}, "P1", place)
-    return [fact for fact in found if isinstance(fact, CommentFact)]
+    facts = facts_in_comments(comments, {US.id}, "P1", place)
+    return [fact for fact in facts if isinstance(fact, CommentFact)]
 
 
 def of_waivers(*given: Waiver) -> list[Comment]:

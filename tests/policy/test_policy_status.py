@@ -193,15 +193,15 @@ def test_a_ticket_is_not_moved_before_it_was_read() -> None:
 @pytest.mark.parametrize("placed", [None, WAITING, WONT_DO, DONE])
 @pytest.mark.parametrize("at", [WAITING, WONT_DO, DONE])
 def test_an_adopted_ticket_stays_where_people_put_it(at: Status, placed: Status | None) -> None:
-    found = stands(at, incident(status="acknowledged"), agreed=None, placed=placed, origin="adopted")
-    decision = decide_status(found, book())
+    adopted = stands(at, incident(status="acknowledged"), agreed=None, placed=placed, origin="adopted")
+    decision = decide_status(adopted, book())
     assert target(decision) is None
     assert decision.agreed == {"state": "acknowledged"}
 
 
 def test_an_adopted_ticket_in_a_mapped_status_follows_its_incident() -> None:
-    found = stands(TO_DO, incident(status="acknowledged"), agreed=None, placed=None, origin="adopted")
-    assert target(decide_status(found, book())) == IN_PROGRESS.id
+    adopted = stands(TO_DO, incident(status="acknowledged"), agreed=None, placed=None, origin="adopted")
+    assert target(decide_status(adopted, book())) == IN_PROGRESS.id
 
 
 def test_a_status_that_jira_refused_is_left() -> None:

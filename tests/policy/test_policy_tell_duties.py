@@ -264,8 +264,8 @@ def test_what_happened_to_a_clock_is_explained() -> None:
 def test_why_a_deadline_is_not_judged_yet_is_explained(life: Life, why: str) -> None:
     life.state_changes, life.duties = life.state_changes[:1], ()
     life.resolve()
-    found = [line for line in lines(life, DUE + 3 * HOUR) if "not judged yet" in line]
-    assert found == [f"Was due 2026-11-25 09:00 UTC, 3 hours ago, and is not judged yet: {why}"]
+    waiting = [line for line in lines(life, DUE + 3 * HOUR) if "not judged yet" in line]
+    assert waiting == [f"Was due 2026-11-25 09:00 UTC, 3 hours ago, and is not judged yet: {why}"]
 
 
 def test_a_postmortem_that_cannot_be_seen_at_its_deadline_is_explained() -> None:

@@ -76,8 +76,8 @@ def test_notes_and_comments_of_people_stand_in_order_and_ours_do_not() -> None:
         comment("copy", 2, mark),
         comment("copy\n\nsyncd 0123456789abcdef", 3),
     ]
-    said = told(log=(), notes=notes, comments=comments)
-    assert said == ["Note: Rolled back. (Ana)", "Comment: Partners told (Somebody else)"]
+    texts = told(log=(), notes=notes, comments=comments)
+    assert texts == ["Note: Rolled back. (Ana)", "Comment: Partners told (Somebody else)"]
 
 
 def test_a_severity_is_said_to_be_raised_or_lowered() -> None:
@@ -95,9 +95,9 @@ def test_a_turn_that_the_log_does_not_show_stands_there_all_the_same() -> None:
         StateChange(kind="resolved", at=at(60)),
         StateChange(kind="reopened", at=at(70), agent="Ana"),
     ]
-    said = told(state_changes=state_changes)
-    assert said[-1] == "Reopened (Ana)"
-    assert sum(line.startswith("Resolved") for line in said) == 1
+    texts = told(state_changes=state_changes)
+    assert texts[-1] == "Reopened (Ana)"
+    assert sum(line.startswith("Resolved") for line in texts) == 1
 
 
 def test_of_a_restricted_incident_only_what_happened_when_is_told() -> None:
@@ -106,8 +106,8 @@ def test_of_a_restricted_incident_only_what_happened_when_is_told() -> None:
         entry("snooze", 5, SECRET),
         entry("odd_thing", 6, SECRET),
     )
-    said = told(log=log, notes=[note(SECRET)], comments=[comment(SECRET)], withheld=True)
-    assert said == ["Triggered (Events API)", "Snoozed (Ana)", "Odd thing (Ana)"]
+    texts = told(log=log, notes=[note(SECRET)], comments=[comment(SECRET)], withheld=True)
+    assert texts == ["Triggered (Events API)", "Snoozed (Ana)", "Odd thing (Ana)"]
 
 
 def test_a_note_of_ours_makes_nobody_a_responder() -> None:
@@ -116,8 +116,8 @@ def test_a_note_of_ours_makes_nobody_a_responder() -> None:
 
 
 def test_people_stand_with_their_parts_and_services_do_not() -> None:
-    found = helpers_of(LOG, [note("Rolled back.")], ["Cyd", "Ana"])
-    assert found == (
+    helpers = helpers_of(LOG, [note("Rolled back.")], ["Cyd", "Ana"])
+    assert helpers == (
         Helper(name="Cyd", roles=("incident commander",)),
         Helper(name="Ana", roles=("incident commander", "wrote notes", "acknowledged")),
         Helper(name="Ben", roles=("resolved",)),

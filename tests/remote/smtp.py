@@ -89,12 +89,12 @@ class MailServer:
             yield line
 
     def _say(self, wire: socket.socket, verb: str) -> None:
-        said = self._says.get(verb, "250 ok")
-        if said == HANG:
+        answer = self._says.get(verb, "250 ok")
+        if answer == HANG:
             self._stop.wait(5)
-        if said in (HANG, CLOSE):
+        if answer in (HANG, CLOSE):
             raise _Closed
-        wire.sendall(said.encode() + b"\r\n")
+        wire.sendall(answer.encode() + b"\r\n")
 
 
 def _lines(*words: str) -> str:

@@ -27,8 +27,8 @@ URL = "https://heartbeat.company.example/ping/5ecret"
 def test_a_beat_is_one_request_and_its_failure_is_said_once_without_the_address(
     answer: dict[str, object], outcome: str, clock: StillClock
 ) -> None:
-    counts, said = Counts(), []
-    handler = logger.add(lambda message: said.append(str(message)), level="DEBUG")
+    counts, logged = Counts(), []
+    handler = logger.add(lambda message: logged.append(str(message)), level="DEBUG")
     key = Asked("heartbeat", "GET", "heartbeat", outcome)
     try:
         with responses.RequestsMock() as mock:
@@ -44,5 +44,5 @@ def test_a_beat_is_one_request_and_its_failure_is_said_once_without_the_address(
             assert len(mock.calls) == 2
     finally:
         logger.remove(handler)
-    assert len(said) == (0 if outcome == "ok" else 1)
-    assert "5ecret" not in "".join(said)
+    assert len(logged) == (0 if outcome == "ok" else 1)
+    assert "5ecret" not in "".join(logged)

@@ -336,13 +336,13 @@ def test_all_pages_of_comments_are_read_with_their_marks(
     marked = comment(1, properties=[{"key": "other", "value": 1}, {"key": "syncd", "value": MARK}])
     mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(3), marked], "total": 3, "startAt": 0})
     mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(2, author=None)], "total": 3})
-    found = cloud.comments("10001")
-    assert [(each_issue.id, each_issue.mark) for each_issue in found] == [
+    comments = cloud.comments("10001")
+    assert [(each_issue.id, each_issue.mark) for each_issue in comments] == [
         ("1", Mark(**MARK)),
         ("2", None),
         ("3", None),
     ]
-    assert found[1].author is None
+    assert comments[1].author is None
     assert asked(mock)[1] == {
         "expand": "properties",
         "orderBy": "created",

@@ -18,8 +18,8 @@ from syncd.remote.jira.client import JiraClient
 
 
 def test_the_server_is_asked_once(cloud: JiraClient, mock: responses.RequestsMock) -> None:
-    said = {"baseUrl": SITE, "deploymentType": "Cloud", "version": "1001.0.0"}
-    mock.get(f"{API}/serverInfo", json=said)
+    answer = {"baseUrl": SITE, "deploymentType": "Cloud", "version": "1001.0.0"}
+    mock.get(f"{API}/serverInfo", json=answer)
     facts = ServerFacts(base_url=SITE, edition="cloud", version="1001.0.0")
     assert (cloud.server(), cloud.server()) == (facts, facts)
     assert len(mock.calls) == 1
@@ -35,7 +35,7 @@ def test_a_project_is_put_together(cloud: JiraClient, mock: responses.RequestsMo
         {"id": "10001", "name": "Incident", "untranslatedName": "Incident"},
         {"id": "10002", "name": "Sub-task", "subtask": True},
     ]
-    said = {
+    answer = {
         "id": 1,
         "key": "OPS",
         "name": "Operations",
@@ -43,7 +43,7 @@ def test_a_project_is_put_together(cloud: JiraClient, mock: responses.RequestsMo
     }
     mock.get(
         f"{API}/project/OPS",
-        json={**said, "issueTypes": types, "components": [{"id": "7", "name": "Payments"}]},
+        json={**answer, "issueTypes": types, "components": [{"id": "7", "name": "Payments"}]},
     )
     statuses = [{"id": "10001", "name": "Incident", "statuses": [{"id": "3", "name": "Open"}]}]
     mock.get(f"{API}/project/OPS/statuses", json=statuses)

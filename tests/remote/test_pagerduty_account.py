@@ -28,9 +28,9 @@ def test_a_user_is_found_by_the_whole_address_only(
     ]
     mock.get(f"{URL}/users", json={"users": users[:1], "more": True})
     mock.get(f"{URL}/users", json={"users": users[1:], "more": False})
-    found = pagerduty.find_user(wanted)
-    assert found is not None
-    assert found.id == "PUSER01"
+    user = pagerduty.find_user(wanted)
+    assert user is not None
+    assert user.id == "PUSER01"
     assert asked(mock)[1][0] == ("query", wanted)
 
 
@@ -82,8 +82,8 @@ def test_all_pages_of_services_are_read(pagerduty: PagerDutyClient, mock: respon
     ]
     for page in pages:
         mock.get(f"{URL}/services", json=page)
-    found = pagerduty.services()
-    assert [(service.id, service.name, service.disabled) for service in found] == [
+    services = pagerduty.services()
+    assert [(service.id, service.name, service.disabled) for service in services] == [
         ("S1", "Payments", True),
         ("S2", "ETA", False),
     ]

@@ -67,31 +67,31 @@ def test_no_row_is_compared_with_all_others(tmp_path: Path, monkeypatch: pytest.
 
 
 def _adds_up(one: Weekly) -> None:
-    rows, said = table(one), one.figures
+    rows, figures = table(one), one.figures
 
     def count(name: str, **wanted: str) -> int:
         return sum(
             row["table"] == name and all(row[key] == value for key, value in wanted.items()) for row in rows
         )
 
-    assert said["met"] == count("duty", verdict="met")
+    assert figures["met"] == count("duty", verdict="met")
     counted = ("met", "met_late", "breached", "not judged")
-    assert said["of"] == sum(count("duty", verdict=word) for word in counted)
-    assert len(said["not_judged"]) == count("duty", verdict="not judged")
-    found = said["incidents"]
-    assert found["count"] == count("incident") + count("restricted incident")
-    assert found["restricted"] == count("restricted incident")
-    assert found["assumed"] == count("incident", assumed="yes")
+    assert figures["of"] == sum(count("duty", verdict=word) for word in counted)
+    assert len(figures["not_judged"]) == count("duty", verdict="not judged")
+    incidents = figures["incidents"]
+    assert incidents["count"] == count("incident") + count("restricted incident")
+    assert incidents["restricted"] == count("restricted incident")
+    assert incidents["assumed"] == count("incident", assumed="yes")
     for column, key in (("severity", "by_severity"), ("service", "by_service"), ("team", "by_team")):
-        assert found[key] == {name: count("incident", **{column: name}) for name in found[key]}
-        assert sum(found[key].values()) == count("incident")
-    assert sum(found["without_ticket"].values()) == count("incident", ticket="")
-    for line in said["duties"]:
+        assert incidents[key] == {name: count("incident", **{column: name}) for name in incidents[key]}
+        assert sum(incidents[key].values()) == count("incident")
+    assert sum(incidents["without_ticket"].values()) == count("incident", ticket="")
+    for line in figures["duties"]:
         for word in ("met", "met_late", "breached", "waived", "void", "cancelled", "restricted"):
             assert line[word] == count("duty", duty=line["duty"], verdict=word)
-    assert sum(line["of"] for line in said["duties"]) == said["of"]
-    assert len(said["missed"]) == count("duty", verdict="met_late") + count("duty", verdict="breached")
-    follow_ups = said["follow_ups"]
+    assert sum(line["of"] for line in figures["duties"]) == figures["of"]
+    assert len(figures["missed"]) == count("duty", verdict="met_late") + count("duty", verdict="breached")
+    follow_ups = figures["follow_ups"]
     assert follow_ups["open"] == count("action item", verdict="open")
     assert follow_ups["unowned"] == count("action item", unowned="yes")
     assert follow_ups["done"] == count("action item", verdict="done")
@@ -99,8 +99,8 @@ def _adds_up(one: Weekly) -> None:
     assert follow_ups["overdue"] == len(overdue) == sum(follow_ups["overdue_by_age"].values())
     for key, column in (("acknowledge", "minutes_to_acknowledge"), ("resolve", "minutes_to_resolve")):
         timed = [row for row in rows if row["table"] == "incident" and row[column]]
-        assert sum(line["count"] for line in said[key]) == len(timed)
-        for line in said[key]:
+        assert sum(line["count"] for line in figures[key]) == len(timed)
+        for line in figures[key]:
             values = [float(row[column]) for row in timed if row["severity"] in line["severities"]]
             assert line["mean"] == pytest.approx(sum(values) / len(values), abs=0.01)
             assert line["worst"] == pytest.approx(max(values), abs=0.01)
@@ -144,8 +144,8 @@ def test_how_a_duty_counts(tmp_path: Path, state: str, more: dict[str, Any], met
     with ledger(tmp_path) as made:
         one = incident(1)
         put(made, one, duty(one, "scheduled", state, FRIDAY, **more))
-        said = report(made).figures
-    assert (said["met"], said["of"]) == (met, of)
+        figures = report(made).figures
+    assert (figures["met"], figures["of"]) == (met, of)
 
 
 def test_a_duty_belongs_to_the_week_of_its_deadline_and_an_incident_to_that_of_its_creation(
@@ -165,9 +165,9 @@ def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path:
         one = incident(77, restricted=True, service="Secret service")
         put(made, one, duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY), item(one, "5077"))
         made_report = report(made)
-    said = made_report.figures
-    assert (said["incidents"]["count"], said["incidents"]["restricted"]) == (1, 1)
-    assert (said["met"], said["of"], said["missed"], said["open_duties"]) == (0, 0, [], [])
+    figures = made_report.figures
+    assert (figures["incidents"]["count"], figures["incidents"]["restricted"]) == (1, 1)
+    assert (figures["met"], figures["of"], figures["missed"], figures["open_duties"]) == (0, 0, [], [])
     everything = (
         formats.as_csv(made_report)
         + formats.as_json(made_report)
@@ -187,8 +187,8 @@ def test_no_report_quotes_a_service_about_a_restricted_incident(tmp_path: Path) 
         with made.write() as session:
             for row in (one, two):
                 for kind in ("conflict", DIFFERS):
-                    said = {"rule": kind, "reason": f"{canary} {row.number}", "aspect": "summary"}
-                    audit.append(session, FRIDAY, kind, incident=row.id, data=said)
+                    remark = {"rule": kind, "reason": f"{canary} {row.number}", "aspect": "summary"}
+                    audit.append(session, FRIDAY, kind, incident=row.id, data=remark)
         made_report = report(made)
     everything = [formats.as_csv(made_report), formats.as_json(made_report)]
     everything += [formats.written(made_report, form, TEMPLATES) for form in ("text", "html")]
@@ -389,6 +389,6 @@ def test_a_target_is_that_of_the_severity_and_an_incident_without_an_acknowledge
 ) -> None:
     with ledger(tmp_path) as made:
         put(made, incident(1), incident(2, acknowledged_at=None, log=[]))
-        said = report(made).figures
-    assert (said["never_acknowledged"], said["log_unread"]) == (1, 0)
-    assert sum(line["count"] for line in said["acknowledge"]) == 1
+        figures = report(made).figures
+    assert (figures["never_acknowledged"], figures["log_unread"]) == (1, 0)
+    assert sum(line["count"] for line in figures["acknowledge"]) == 1

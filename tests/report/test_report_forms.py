@@ -17,11 +17,11 @@ from syncd.report.weekly.words import report_context, subject, verdict
 def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         text = formats.written(report(made), "text", TEMPLATES)
-    said = [
+    lines = [
         line for line in text.splitlines() if line and not line.startswith(("Made ", "The ledger exists"))
     ]
-    assert len(said) == 3
-    assert said[1] == "No incidents, nothing was due."
+    assert len(lines) == 3
+    assert lines[1] == "No incidents, nothing was due."
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
         formats.written(made_report, "html", TEMPLATES),
         formats.written(made_report, "text", TEMPLATES),
     )
-    said = report_context(made_report)
+    context = report_context(made_report)
     breakable = html.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NON-BREAKING HYPHEN}", "-")
     for part in (breakable, text):
-        assert said["verdict"] in part
-        for section in said["sections"]:
+        assert context["verdict"] in part
+        for section in context["sections"]:
             for bar in section.get("bars", ()):
                 assert bar["text"] in part
 
@@ -103,11 +103,11 @@ def test_the_mail_has_the_week_and_the_twelve_before_as_bars_with_their_numbers(
 
 
 def test_a_week_that_is_not_over_says_so(tmp_path: Path) -> None:
-    said = "This week is not over yet; these are the figures so far."
+    sentence = "This week is not over yet; these are the figures so far."
     with ledger(tmp_path) as made:
         put(made, incident(1))
-        assert said in formats.written(report(made, now=FRIDAY), "text", TEMPLATES)
-        assert said not in formats.written(report(made), "text", TEMPLATES)
+        assert sentence in formats.written(report(made, now=FRIDAY), "text", TEMPLATES)
+        assert sentence not in formats.written(report(made), "text", TEMPLATES)
 
 
 def test_incidents_by_severity_by_team_and_by_service_stand_under_titles_of_their_own(
@@ -150,10 +150,12 @@ def test_the_json_form_holds_the_same_rows_as_the_csv(tmp_path: Path) -> None:
 def test_an_incident_whose_log_was_never_read_is_not_called_unacknowledged(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         put(made, incident(1), incident(2, acknowledged_at=None), incident(3, acknowledged_at=None, log=[]))
-        said = report(made)
-    assert (said.figures["never_acknowledged"], said.figures["log_unread"]) == (1, 1)
+        made_report = report(made)
+    assert (made_report.figures["never_acknowledged"], made_report.figures["log_unread"]) == (1, 1)
     (section,) = (
-        each for each in report_context(said)["sections"] if each["title"] == "Time to acknowledge (MTTA)"
+        each
+        for each in report_context(made_report)["sections"]
+        if each["title"] == "Time to acknowledge (MTTA)"
     )
     assert section["lines"] == [
         "1 incident resolved without an acknowledgement",
@@ -169,8 +171,10 @@ def test_what_people_set_aside_is_listed_as_wont_do_among_what_is_done(tmp_path:
             put(made, item(one, ident, facts={"stands": stands}))
             ended = {"met_at": NOW - timedelta(days=3), "met_by": "Amara Osei", "subject": ident}
             put(made, duty(one, "done", "met", NOW - timedelta(days=2), **ended))
-        said = report(made)
-    verdicts = [row["verdict"] for row in said.rows if row["table"] == "action item"]
+        made_report = report(made)
+    verdicts = [row["verdict"] for row in made_report.rows if row["table"] == "action item"]
     assert sorted(verdicts) == ["done", "won't do"]
-    (section,) = (each for each in report_context(said)["sections"] if each["title"] == "Follow-ups open: 0")
+    (section,) = (
+        each for each in report_context(made_report)["sections"] if each["title"] == "Follow-ups open: 0"
+    )
     assert section["lines"][0].startswith("2 done this week (1 as won't do), 0 overdue")

@@ -130,8 +130,8 @@ def test_a_localised_site_keeps_the_names_of_creation(world: Any, jira: Any) -> 
     status = jira.get(f"/issue/{made}")["fields"]["status"]
     assert (status["name"], status["untranslatedName"]) == ("Zu erledigen", "To Do")
     assert move(jira, made, "Fertig") == 204
-    found = jira.post("/search/jql", {"jql": 'status = "Done"', "fields": ["key"]})
-    assert [issue["key"] for issue in found["issues"]] == [made]
+    answer = jira.post("/search/jql", {"jql": 'status = "Done"', "fields": ["key"]})
+    assert [issue["key"] for issue in answer["issues"]] == [made]
 
 
 def test_people_move_issues_by_the_ways_that_there_are(world: Any, issue: str) -> None:

@@ -68,10 +68,10 @@ def test_every_kind_of_change_leaves_its_entry(world: Any, pagerduty: Any) -> No
     people.alert(made.id, "another alert")
     people.resolve(made.id, PRIYA)
     people.reopen(made.id, PRIYA)
-    found = [
+    entries = [
         kind for kind in reversed(kinds(pagerduty.get("/log_entries"))) if kind not in ("notify", "assign")
     ]
-    assert found == [
+    assert entries == [
         "trigger", "escalate", "delegate", "urgency_change", "custom_field_value_change",
         "field_value_change", "field_value_change", "acknowledge", "snooze", "link", "resolve",
         "field_value_change",

@@ -72,8 +72,8 @@ class Daemon:
     @property
     def port(self) -> int:
         """The port of the listener."""
-        found = re.search(r"listening on 127\.0\.0\.1:(\d+)", self.log.read_text())
-        return int(found[1]) if found else 0
+        match = re.search(r"listening on 127\.0\.0\.1:(\d+)", self.log.read_text())
+        return int(match[1]) if match else 0
 
     def memory(self) -> float:
         """Return the resident megabytes of the process."""

@@ -314,10 +314,10 @@ class PairSimulation(Simulation):
         self, why: Callable[[float | None], str | None], claimed_at: float | None
     ) -> str | None:
         self._pass("claimed")
-        found = why(claimed_at)
-        if found is None:
+        reason = why(claimed_at)
+        if reason is None:
             self._pass("checked")
-        return found
+        return reason
 
     # -- what the simulation asks
 

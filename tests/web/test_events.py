@@ -22,8 +22,8 @@ def test_an_issue_event_names_issue_and_account_by_id() -> None:
         "issue": {"id": "10001", "key": "OPS-1", "fields": {"summary": "words"}},
         "user": {"accountId": "5c5f880629be9642ba529340", "displayName": "Priya"},
     }
-    said = jira_event(json.dumps(body).encode())
-    assert said == IssueEvent("jira:issue_updated", "10001", "5c5f880629be9642ba529340")
+    event = jira_event(json.dumps(body).encode())
+    assert event == IssueEvent("jira:issue_updated", "10001", "5c5f880629be9642ba529340")
 
 
 @pytest.mark.parametrize("name", ["jonas.lindqvist", "jonas@qrpay.example", "EXAMPLE\\jonas", "jürgen weiß"])
@@ -39,6 +39,6 @@ def test_the_account_of_data_center_is_its_user_name(name: str) -> None:
 def test_what_only_refers_to_an_incident_names_it_too() -> None:
     data = {"id": "PRESP1", "type": "incident_responder", "incident": {"id": "PINC1"}}
     body = {"event": {"id": "E1", "event_type": "incident.responder.added", "data": data}}
-    said = pagerduty_event(json.dumps(body).encode())
-    assert said == IncidentEvent("E1", "incident.responder.added", "PINC1")
-    assert not said.notes
+    event = pagerduty_event(json.dumps(body).encode())
+    assert event == IncidentEvent("E1", "incident.responder.added", "PINC1")
+    assert not event.notes

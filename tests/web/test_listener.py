@@ -57,12 +57,12 @@ class Web:
 
     def metrics(self) -> dict[str, float]:
         """Every sample by its name and labels."""
-        found = {}
+        figures = {}
         for line in self.get("/metrics").text.splitlines():
             if not line.startswith("#"):
                 name, _, value = line.rpartition(" ")
-                found[name] = float(value)
-        return found
+                figures[name] = float(value)
+        return figures
 
     def send(self, source: str, body: bytes, **headers: str) -> requests.Response:
         """A webhook with a valid signature, unless `headers` says otherwise."""
@@ -143,11 +143,11 @@ def test_readyz_says_how_much_waits_and_how_long(house: Rig, web_of: Callable[..
     trigger(house)
     house.cycle()
     house.cycle(60)
-    said = web.get("/readyz").json()
-    assert said["queue"] >= 1
-    assert said["oldest_waiting_seconds"] >= 60
-    found = web.metrics()
-    assert (found['syncd_paused{target="jira"}'], found['syncd_paused{target="mail"}']) == (1, 0)
+    state = web.get("/readyz").json()
+    assert state["queue"] >= 1
+    assert state["oldest_waiting_seconds"] >= 60
+    metrics = web.metrics()
+    assert (metrics['syncd_paused{target="jira"}'], metrics['syncd_paused{target="mail"}']) == (1, 0)
 
 
 def test_the_metrics_tell_what_happened(house: Rig, web_of: Callable[..., Web]) -> None:
@@ -155,16 +155,16 @@ def test_the_metrics_tell_what_happened(house: Rig, web_of: Callable[..., Web]) 
     incident = trigger(house, urgency="high")
     house.cycle()
     house.settle()
-    found = web.metrics()
-    assert found["syncd_open_incidents"] == 1
-    assert found['syncd_cycle_age_seconds{side="jira"}'] < 31
-    assert found['syncd_requests_total{outcome="ok",service="jira"}'] > 3
-    assert found['syncd_operations{state="done"}'] >= 2
-    assert found['syncd_ticket_delay_seconds_bucket{le="60.0"}'] == 1
-    assert found["syncd_ticket_delay_seconds_count"] == 1
-    assert found["syncd_bulk_lag_seconds_count"] == 1
-    assert found['syncd_credential_days_left{service="jira"}'] == 12
-    assert found["syncd_duplicates_left"] == 0
+    metrics = web.metrics()
+    assert metrics["syncd_open_incidents"] == 1
+    assert metrics['syncd_cycle_age_seconds{side="jira"}'] < 31
+    assert metrics['syncd_requests_total{outcome="ok",service="jira"}'] > 3
+    assert metrics['syncd_operations{state="done"}'] >= 2
+    assert metrics['syncd_ticket_delay_seconds_bucket{le="60.0"}'] == 1
+    assert metrics["syncd_ticket_delay_seconds_count"] == 1
+    assert metrics["syncd_bulk_lag_seconds_count"] == 1
+    assert metrics['syncd_credential_days_left{service="jira"}'] == 12
+    assert metrics["syncd_duplicates_left"] == 0
     text = web.get("/metrics").text
     assert incident not in text
     assert "Callbacks" not in text
@@ -216,8 +216,8 @@ def test_a_webhook_makes_a_row_to_look_again_and_nothing_else(house: Rig, web_of
     web = web_of()
     incident = trigger(house)
     service = {"id": "PSVC001", "summary": "renamed meanwhile", "type": "service_reference"}
-    said = web.send("pagerduty", pagerduty(incident, "incident.triggered", service=service))
-    assert (said.status_code, said.text) == (202, "used\n")
+    answer = web.send("pagerduty", pagerduty(incident, "incident.triggered", service=service))
+    assert (answer.status_code, answer.text) == (202, "used\n")
     (look,) = web.looks()
     assert (look.incident_id, look.why, look.notes) == (incident, "PagerDuty sent incident.triggered", False)
     assert web.handed == [incident]
@@ -283,8 +283,8 @@ def test_what_cannot_be_used_is_accepted_and_passed_over(web_of: Callable[..., W
 
 def test_what_is_too_large_is_accepted_and_passed_over(web_of: Callable[..., Web]) -> None:
     web = web_of()
-    said = web.send("pagerduty", b" " * (LARGEST_BODY + 1))
-    assert said.status_code == 202
+    answer = web.send("pagerduty", b" " * (LARGEST_BODY + 1))
+    assert answer.status_code == 202
     assert web.metrics()['syncd_webhooks_total{outcome="too large",source="pagerduty"}'] == 1
 
 

@@ -80,10 +80,10 @@ def title_matches(pattern: str, title: str) -> bool | None:
     answer then.
     """
     try:
-        found = _compiled(pattern).search(one_line(title)[:PATTERN_SEES], timeout=PATTERN_SECONDS)
+        match = _compiled(pattern).search(one_line(title)[:PATTERN_SEES], timeout=PATTERN_SECONDS)
     except TimeoutError:
         return None
-    return found is not None
+    return match is not None
 
 
 @lru_cache(maxsize=256)

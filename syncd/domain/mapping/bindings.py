@@ -50,16 +50,16 @@ def bind(
     for name, section in sections.items():
         earlier = before.get(name, Binding())
         if section.id is not None:
-            found, lost = [section.id], {section.id: earlier.called.get(section.id, "")}
+            bound_ids, lost = [section.id], {section.id: earlier.called.get(section.id, "")}
         else:
             # a section with the present name fits better than one with an old name
-            found = [
+            bound_ids = [
                 service_id
                 for service_id in earlier.called
                 if service_id in free and (free[service_id] == name or free[service_id] not in by_name)
             ] or [service_id for service_id, other in free.items() if other == name]
             lost = {known: other for known, other in earlier.called.items() if known not in names}
-        bindings[name] = _binding(name, section, found, lost, names, earlier.missing_since or now)
+        bindings[name] = _binding(name, section, bound_ids, lost, names, earlier.missing_since or now)
     return bindings
 
 

@@ -54,8 +54,8 @@ def look_up(context: EngineContext, operations: Sequence[OperationRecord]) -> li
     bound: list[Issue] = []
     for project, lost in by_project.items():
         marks = marked_after(context, project, min(operation.probe_from or 0 for operation in lost))
-        found = [marks[operation.op].id for operation in lost if operation.op in marks]
-        bound += bind(context, lost, found)
+        made = [marks[operation.op].id for operation in lost if operation.op in marks]
+        bound += bind(context, lost, made)
     return bound
 
 

@@ -100,7 +100,7 @@ def _put_back_letter(ledger: Ledger, mail: OperatorMail, since: str) -> Letter:
     """Return the letter about an older file of the ledger that somebody put back by hand."""
     after = after_put_back(ledger, mail.since)
     ends = letters.format_time(after.last_event, "UTC") if after.last_event else "its beginning"
-    found = ", ".join(counted(number, thing) for thing, number in after.found.items()) or "nothing"
+    recovered = ", ".join(counted(number, thing) for thing, number in after.found.items()) or "nothing"
     return _letter_to_operator(
         "An older file of the ledger was put back",
         (
@@ -109,7 +109,7 @@ def _put_back_letter(ledger: Ledger, mail: OperatorMail, since: str) -> Letter:
             f"Lost is what only the newer file knew between {ends} and {since}: the audit trail of that time,"
             " reports that were sent, and waivers, corrections, pauses and other words of people that Jira"
             " does not hold. Give them again where they still count.",
-            f"Found again by its mark: {found}. What syncd did not find within the settle time is made"
+            f"Found again by its mark: {recovered}. What syncd did not find within the settle time is made"
             " now, so nothing is doubled.",
             f'Recorded as "not sent: ledger was put back": {after.unsent} mails and chat posts'
             " whose moment lies before. Notices of incidents that are still open left again and say that they"

@@ -182,8 +182,8 @@ def rows_between(ledger: Transactions, after: int, until: int) -> Iterator[Trail
 def hash_at(ledger: Transactions, seq: int) -> str:
     """Return the hash of a row of the trail; that of row 0 is the hash before the first row."""
     with ledger.read() as session:
-        found = session.connection().scalar(_HASH, {"row": seq})
-    return str(found) if found is not None else GENESIS
+        digest = session.connection().scalar(_HASH, {"row": seq})
+    return str(digest) if digest is not None else GENESIS
 
 
 _HASH = columns(col(AuditEventRow.hash)).where(col(AuditEventRow.seq) == bindparam("row"))

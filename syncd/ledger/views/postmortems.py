@@ -291,9 +291,9 @@ def owing(ledger: Transactions, team: str, now: datetime) -> list[OwingIncident]
     asked = {"team": team, "states": sorted(OWED)}
     with ledger.read() as session:
         incidents = load(session, IncidentRecord, _OWING, asked)
-        found = [_owing_incident(session, incident, now) for incident in incidents]
+        owed = [_owing_incident(session, incident, now) for incident in incidents]
         names = [item.recurring for item in recurring_items_in(session, team)]
-        return [*found, *(_owing_recurring(session, name, now) for name in names if name is not None)]
+        return [*owed, *(_owing_recurring(session, name, now) for name in names if name is not None)]
 
 
 _OWING = (

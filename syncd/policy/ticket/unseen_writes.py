@@ -167,5 +167,5 @@ def on_incident(case: Case, aspect: str) -> bool | None:
 
 
 def _any(case: Case, object_: str, fields: Iterable[str]) -> bool | None:
-    found = [case.unseen[name] for field in fields if (name := f"{object_} {field}") in case.unseen]
-    return any(found) if found else None
+    unseen = [case.unseen[name] for field in fields if (name := f"{object_} {field}") in case.unseen]
+    return any(unseen) if unseen else None

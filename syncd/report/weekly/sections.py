@@ -147,9 +147,9 @@ def _exercises(figures: dict[str, Any], zone: str, names: bool, browse: str) -> 
     rows = []
     for row in figures["exercises"]:
         who = one_line(row["by"]) if names else "somebody"
-        said = f"{who} set the label game-day {at_words(datetime.fromisoformat(row['at']), zone)}"
+        labelled = f"{who} set the label game-day {at_words(datetime.fromisoformat(row['at']), zone)}"
         about = f"#{row['number']} {row['severity']}, {row['service']}"
-        rows.append([cell(about, row["ticket"], browse), said if row["by"] else row["reason"]])
+        rows.append([cell(about, row["ticket"], browse), labelled if row["by"] else row["reason"]])
     hidden = figures["restricted_exercises"]
     lines = [f"{counted(hidden, 'restricted exercise')}; this report says no more"] if hidden else []
     if rows or lines:

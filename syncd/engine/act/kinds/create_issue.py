@@ -140,8 +140,8 @@ class CreateItemKind(CreateKind, ABC):
         # the ids may be of issues that somebody deleted since
         page = read_page(context, ids[:PAGE]) if ids else None
         issue = min(page.issues, key=lambda issue: int(issue.id), default=None) if page else None
-        found = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
-        return believed(context, operation, found)
+        outcome = Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
+        return believed(context, operation, outcome)
 
 
 CreateScreen = tuple[Incident, Rulebook, Sequence[FieldFacts]]

@@ -77,15 +77,15 @@ def take(context: EngineContext, issues: Iterable[Issue], bases: dict[str, int])
 
     `bases` are the issue numbers above which Jira's search may not show everything yet.
     """
-    found = list(issues)
-    note_marks(context, found)
-    unknown = lost(context.ledger, found)
+    marked = list(issues)
+    note_marks(context, marked)
+    unknown = lost(context.ledger, marked)
     if unknown:
         put_back(context, min(unknown, key=lambda issue: int(issue.id)).key, bases)
-    on_record = issues_on_record(context.ledger, [issue.id for issue in found]).tickets
+    on_record = issues_on_record(context.ledger, [issue.id for issue in marked]).tickets
     tickets = [
         issue.id
-        for issue in found
+        for issue in marked
         if issue.mark is not None
         and (issue.mark.kind, issue.mark.instance) == (Kind.CREATE_TICKET, context.ledger.instance)
         and issue.id not in on_record
@@ -155,11 +155,11 @@ def _above(context: EngineContext, bases: dict[str, tuple[int, bool]]) -> list[I
     for start in range(0, len(keys), PAGE):
         first += read_keys(context, keys[start : start + PAGE])
     quiet = set(sure) - {issue.key.rpartition("-")[0] for issue in first}
-    found = {issue.id: issue for issue in first}
+    above = {issue.id: issue for issue in first}
     for project, (number, _sure) in bases.items():
         if project not in quiet:
-            found |= {issue.id: issue for issue in keys_from(context, project, number, noted=False)}
-    return list(found.values())
+            above |= {issue.id: issue for issue in keys_from(context, project, number, noted=False)}
+    return list(above.values())
 
 
 def _latest(context: EngineContext, projects: set[str]) -> list[Issue]:
