@@ -131,6 +131,24 @@ def test_with_a_new_duty_missing_the_gate_judges_anew(make_rig: Any, judge: Judg
     nothing_more_is_written(house)
 
 
+def test_what_is_owed_anew_after_a_reopening_is_asked_for_again(make_rig: Any) -> None:
+    house = after_a_resolve(make_rig)
+    closes(house)
+    assert (status(house), len(said(house))) == ("In Review", 1)
+    incident = incident_named(house.ledger, "1")
+    assert incident is not None
+    house.world.pagerduty.reopen(incident.id, "Amara Osei")
+    house.world.pagerduty.acknowledge(incident.id, "Tomasz Wójcik")
+    house.settle(2, HOUR)
+    house.world.pagerduty.resolve(incident.id, "Amara Osei")
+    house.settle(12, 60.0)
+    closes(house)
+    assert (status(house), len(said(house)), overrides(house)) == ("In Review", 2, [])
+    closes(house)
+    assert (status(house), len(said(house)), len(overrides(house))) == ("Done", 2, 1)
+    nothing_more_is_written(house)
+
+
 def test_with_less_missing_than_before_a_close_stands(make_rig: Any, judge: Judge) -> None:
     house = after_a_resolve(make_rig)
     closes(house)

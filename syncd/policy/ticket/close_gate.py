@@ -1,9 +1,10 @@
 """The close gate: when a person closes a ticket while something is owed, syncd lists what is missing.
 
 QRPay runbook, "Post-Incident": schedule the postmortem within 48 hours; "Post-Incident Actions": assign the
-follow-up tasks. The gate judges a move, once for each new missing duty. If a person closes the ticket again
-and nothing new is missing, the ticket stays closed and syncd records the override with the person's name. A
-duty that arises after a proper close never reopens the ticket.
+follow-up tasks. The gate judges a move, once for each new missing duty; one that is owed anew after a
+reopening is new. If a person closes the ticket again and nothing new is missing, the ticket stays closed and
+syncd records the override with the person's name. A duty that arises after a proper close never reopens the
+ticket.
 """
 
 from __future__ import annotations
@@ -51,12 +52,13 @@ _AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED, DutyKind
 class Missing(Value):
     """A duty that is owed when a person closes the ticket: `what` is missing, and `how` to get it.
 
-    `since` is the time at which it arose. If it is not `asked_for`, its rules are in mode `report`: syncd
-    judges the duty and tells nobody.
+    `since` is the time at which it arose. On another `clock` it is another duty. If it is not `asked_for`,
+    its rules are in mode `report`: syncd judges the duty and tells nobody.
     """
 
     kind: DutyKind | Literal["follow-ups unsaid"]
     subject: str
+    clock: int
     what: str
     how: str
     since: datetime
@@ -64,8 +66,8 @@ class Missing(Value):
 
     @property
     def print(self) -> str:
-        """A hash of kind and subject: it identifies the missing duty within its incident."""
-        return print_of([str(self.kind), self.subject])
+        """A hash of kind, subject and clock: it identifies the missing duty within its incident."""
+        return print_of([str(self.kind), self.subject, self.clock])
 
 
 def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
@@ -79,6 +81,7 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
             Missing(
                 kind="follow-ups unsaid",
                 subject=case.incident.id,
+                clock=completed.clock if completed else 0,
                 what="no follow-up is recorded",
                 how=f"create sub-tasks of {_postmortem(case)}, or set the label {NONE_LABEL} on it if none is"
                 " needed",
@@ -113,6 +116,7 @@ def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
     return Missing(
         kind=duty.kind,
         subject=duty.subject,
+        clock=duty.clock,
         what=what,
         how=how,
         since=duty.started_at,
@@ -211,7 +215,9 @@ def _answer_close(
     heard = ticket.agreed.get(HEARD)
     before = texts_in(heard)
     new = [duty for duty in missing if duty.print not in before]
-    which = sha256(repr(sorted((duty.kind, duty.subject) for duty in new)).encode()).hexdigest()[:12]
+    which = sha256(repr(sorted((duty.kind, duty.subject, duty.clock) for duty in new)).encode()).hexdigest()[
+        :12
+    ]
     key = gate_key(case.incident.id, which)
     # A ticket that nobody ever moved has no status to go back to.
     back = bool(closed.before) and _reopens(case, book) and not _seen_late(case, closed)
