@@ -69,7 +69,11 @@ class _Part(PlainSession):
                 savepoint.rollback()
 
     def connection(self) -> Connection:
-        """Return the connection."""
+        """Return the connection; raise `PendingRollbackError` after a write of this writer failed."""
+        session = self.session
+        # the session has undone the savepoint: what follows would be committed with the other writers
+        if session is not None and not session.is_active:
+            session.connection()
         return self._connection
 
 
