@@ -6,14 +6,14 @@ import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import IntegrityError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from syncd.ledger.database import group_commit
@@ -23,7 +23,6 @@ from syncd.ledger.database.sqlite.watch import FileWatch
 from syncd.ledger.errors import CommitUnknown, LedgerError, LedgerUnwritable
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import get_value, set_cursor_in
-from syncd.ledger.store.tables import KeyValueRow
 
 Body = Callable[[Session], None]
 
@@ -181,31 +180,6 @@ def test_a_writer_that_fails_undoes_only_its_own_writes(crowd: Crowd, failing: s
     assert not crowd.errors
     assert not crowd.has(failing)
     assert crowd.commits == 1
-
-
-def go_on_after_a_failed_flush(session: Session) -> None:
-    """Overlook a write that the database refuses, and write on."""
-    for _ in range(2):
-        session.add(KeyValueRow(name="twice", value={}))
-    with suppress(SQLAlchemyError):
-        session.flush()
-    set_cursor_in(session, "afterwards", by="somebody")
-
-
-@pytest.mark.parametrize("failing", ["first", "b", "c"])
-def test_a_writer_that_goes_on_after_a_failed_flush_stores_nothing(crowd: Crowd, failing: str) -> None:
-    def write(session: Session) -> None:
-        for name in ("b", "c"):
-            crowd.come(name, go_on_after_a_failed_flush if name == failing else lambda _session: None)
-        if failing == "first":
-            go_on_after_a_failed_flush(session)
-
-    crowd.write("first", write)
-    crowd.go()
-    assert isinstance(crowd.errors.pop(failing), PendingRollbackError)
-    assert not crowd.errors
-    assert crowd.stored == {"first", "b", "c"} - {failing}
-    assert not any(crowd.has(name) for name in (failing, "twice", "afterwards"))
 
 
 def test_a_first_writer_that_fails_takes_nobody_along(crowd: Crowd) -> None:

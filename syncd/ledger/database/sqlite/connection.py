@@ -101,17 +101,23 @@ class Writing(Reading):
         dbapi_connection.info["changes"] = _changes(dbapi_connection)
 
     def do_savepoint(self, connection: Connection, name: str) -> None:
-        """Begin a savepoint, past SQLAlchemy's compiler: each writer that shares a commit needs one."""
-        _driver(connection).execute(f"SAVEPOINT {name}")
+        """Begin a savepoint, past SQLAlchemy's compiler: each writer that shares a commit needs one.
+
+        All have one name, so that each connection prepares the statement once. SQLite takes the latest.
+        """
+        _driver(connection).execute("SAVEPOINT writer")
 
     def do_release_savepoint(self, connection: Connection, name: str) -> None:
         """End a savepoint and keep its changes."""
-        _driver(connection).execute(f"RELEASE {name}")
+        _driver(connection).execute("RELEASE writer")
 
     def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
         """Undo the changes since a savepoint; a full disk may have ended the whole transaction already."""
-        if is_open(_driver(connection)):
-            _driver(connection).execute(f"ROLLBACK TO {name}")
+        driver = _driver(connection)
+        if is_open(driver):
+            driver.execute("ROLLBACK TO writer")
+            # it would stay, and take the place of the one around it
+            driver.execute("RELEASE writer")
 
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
         """Count the commit if it changes a row, then commit."""
