@@ -13,7 +13,7 @@ from rig import Rig
 from engine.mail_rig import subjects
 from engine.test_faults import ours
 from engine.test_lifecycle import incident_of, nothing_more_is_written, status
-from engine.test_observing import watermark
+from engine.test_watermark import watermark
 from syncd.engine.observe.pagerduty import WATERMARK
 from syncd.engine.status import daemon_status
 from syncd.ledger.store.key_values import set_value
