@@ -25,8 +25,10 @@ from policy_cast import DONE, IN_PROGRESS, TO_DO
 from syncd.domain.clock import GRACE, ClockSkew
 from syncd.domain.duty import DutyKind
 from syncd.domain.history import Leave
-from syncd.policy.postmortem.duties import decide_duties
+from syncd.policy.postmortem.create import decide_postmortem
+from syncd.policy.postmortem.duties import decide_duties, why_no_postmortem
 from syncd.policy.postmortem.resolved_periods import open_too_long
+from syncd.policy.ticket.status import wanted_word
 
 COMPLETED = DutyKind.COMPLETED
 LATER = DUE + GRACE
@@ -112,6 +114,17 @@ def test_a_resolve_of_before_the_rules_starts_no_clock_even_if_it_was_reopened_a
     life.decide(RESOLVED + 3 * DAY + HOUR)
     assert life.all() == [(1, "pending")]
     assert life.duties[0].started_at == RESOLVED + 3 * DAY
+
+
+def test_a_resolve_of_before_the_rules_owes_no_postmortem_after_a_short_reopening() -> None:
+    life = Life(rules(enforce_from=date(2026, 11, 24)), postmortem=False).resolve()
+    life.reopen(RESOLVED + 2 * DAY).resolve(RESOLVED + 2 * DAY + 10 * MINUTE)
+    case = life.case(RESOLVED + 2 * DAY + HOUR)
+    assert decide_duties(case, life.book).duties == ()
+    assert decide_postmortem(case, life.book).operations == ()
+    assert wanted_word(case, life.book) == "closed"
+    why = why_no_postmortem(case, life.book)
+    assert why == "it was resolved before the rules began (`enforce_from: 2026-11-24`)"
 
 
 def test_an_owner_and_a_review_date_of_a_person_meet_it() -> None:

@@ -14,6 +14,7 @@ from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.exercises import is_undecided, read_ticket_first
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem, qualifies
+from syncd.policy.postmortem.resolved_periods import counts_from_before_the_rules
 from syncd.policy.restricted import ASPECT, STUB, level_of
 
 LINK = "link"
@@ -61,6 +62,9 @@ def _make(case: Case, book: Rulebook) -> Decision:
     # The postmortem's timeline comes from the log.
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
+    # No clock runs for it: it was over before the rules began, and a short reopening changes no clock.
+    if counts_from_before_the_rules(case, book):
+        return Decision()
     return Decision(
         operations=(
             CreatePostmortem(

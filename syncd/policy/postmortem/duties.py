@@ -29,6 +29,7 @@ from syncd.policy.postmortem.owed import (
 from syncd.policy.postmortem.resolved_periods import (
     Clock,
     ResolvedPeriod,
+    counts_from_before_the_rules,
     enforced,
     merge_of,
     merged_at,
@@ -133,7 +134,7 @@ def why_no_postmortem(case: Case, book: Rulebook) -> str | None:
     book = rules_in_force(case, book)
     if own_duties(case):
         return None
-    if case.before_enforcement:
+    if case.before_enforcement or counts_from_before_the_rules(case, book):
         return f"it was resolved before the rules began (`enforce_from: {book.mapping.enforce_from}`)"
     severity = severity_periods_of(case, book)[-1].severity
     why: str | None = "the rule is off (`postmortem.mode`)"

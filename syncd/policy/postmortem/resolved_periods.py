@@ -136,6 +136,14 @@ def enforced(periods: Iterable[ResolvedPeriod], book: Rulebook) -> tuple[Resolve
     return tuple(period for period in periods if period.resolved_at >= begins)
 
 
+def counts_from_before_the_rules(case: Case, book: Rulebook) -> bool:
+    """Return True if the clocks of an incident that is over count from before `enforce_from`."""
+    if case.state_changes is None or case.now is None or case.incident.open:
+        return False
+    periods = resolved_periods(case.state_changes, case.now)
+    return bool(periods) and not enforced(periods[-1:], book)
+
+
 def open_too_long(case: Case, book: Rulebook) -> timedelta | None:
     """Return for how long an incident that would owe a postmortem is open, None up to a week.
 

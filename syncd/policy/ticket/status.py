@@ -19,6 +19,7 @@ from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.postmortem.duties import written_before_merge
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
+from syncd.policy.postmortem.resolved_periods import counts_from_before_the_rules
 from syncd.policy.ticket.revert_counter import Agreed, in_conflict
 from syncd.policy.ticket.unseen_writes import on_incident, on_ticket
 
@@ -51,7 +52,8 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
         # A postmortem that a person wrote keeps the ticket open until somebody says which of the two counts.
         return not written_before_merge(case, book)
     filing = any(duty.kind is DutyKind.FILED and duty.state in RUNNING for duty in case.duties)
-    return not filing and owed_postmortem(case, book) is None
+    owed = owed_postmortem(case, book) is not None and not counts_from_before_the_rules(case, book)
+    return not filing and not owed
 
 
 def with_left(agreed: Agreed, status: str, at: datetime) -> dict[str, JsonValue]:
