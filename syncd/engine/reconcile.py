@@ -80,6 +80,7 @@ class Reconciler:
             try:
                 seen = observe(context, incident_id)
                 if seen is None:
+                    self._attempts.wait_for_mapping(incident_id)
                     return later
                 later.wake.update(seen.wake)
                 self._give_way(incident_id)

@@ -35,6 +35,8 @@ def advice(service: str, cause: Cause | None, words: str) -> str:
     # without the service's own words
     if words.endswith(f"{Cause.MISSING} (404)"):
         return f"no service answers under this address: check the path in {setting}"
+    if words.endswith(f"{Cause.UNREACHABLE} (403)"):
+        return _BY_WORDS[HTML].format(setting)
     return next((step.format(setting) for known, step in _BY_WORDS.items() if known in words), "")
 
 

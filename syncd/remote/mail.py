@@ -104,6 +104,9 @@ class SmtpMail:
             self._introduce(server)
             return self._hand_over(server, flight, sender, recipient, message)
         except smtplib.SMTPResponseException as error:
+            # once the message left, an answer that cannot be read is no refusal of it
+            if flight.sent:
+                return self._break(flight, error)
             return self._refusal(error.smtp_code, error.smtp_error, whole_server=True)
         except (OSError, ValueError) as error:
             return self._break(flight, error)

@@ -8,8 +8,10 @@ import pytest
 from rig import Rig, mapping
 from sqlmodel import select
 
+from engine.test_pause import pause, resume
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
+from syncd.engine.runtime.waits import UNMAPPED
 from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import dump, presets
 from syncd.sandbox.jira.model import Component
@@ -190,3 +192,21 @@ def test_a_ticket_that_a_person_moves_to_another_project_is_walked_there(make_ri
     rig.settle(3)
     assert at(rig, moved.key) == "In Progress"
     nothing_more_is_written(rig)
+
+
+def test_what_waits_for_a_team_whose_mapping_is_gone_says_so_and_leaves_when_it_is_back(two: Rig) -> None:
+    pause(two, "jira")
+    two.world.pagerduty.trigger("Ordering API", "Slow", priority="P1")
+    two.settle(2)
+    both = two.mappings
+    two.mappings = both[:1]
+    two.restart()
+    resume(two, "jira")
+    two.settle(2)
+    waits = {operation.kind: operation.waits_for for operation in two.operations("pending")}
+    assert waits == dict.fromkeys(("create_ticket", "link_note"), UNMAPPED)
+    two.mappings = both
+    two.restart()
+    two.settle(2)
+    assert two.operations("pending") == []
+    assert at(two, "ENG-1") == "To Do"

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.domain.operation import Kind, OperationState, Target
-from syncd.engine.act.executor import Executor, Verdict, trouble_of
+from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.faults import park
 from syncd.engine.act.lane_of import lane_of, tells_a_verdict
 from syncd.engine.act.mail_rate import MailRate
 from syncd.engine.act.notes_refused import seconds_held
+from syncd.engine.act.refusals import trouble_of
 from syncd.engine.act.unknown_outcomes import (
     LOOK_EVERY,
     give_up,
@@ -26,7 +27,7 @@ from syncd.engine.notify.bundle import carrier_of, freed, told_with
 from syncd.engine.observe.incident import Seen
 from syncd.engine.rulebook import projects_of
 from syncd.engine.runtime.ledger_age import WAITS_FOR
-from syncd.engine.runtime.waits import awaited
+from syncd.engine.runtime.waits import UNMAPPED, awaited
 from syncd.ledger.database.connection import concerns_all
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -109,6 +110,11 @@ class Attempts:
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
                 later.wake.update(incidents_waiting_for(context.ledger, row.key))
         return moved
+
+    def wait_for_mapping(self, incident_id: str) -> None:
+        """Store that the open operations of an incident wait, because no mapping claims it any more."""
+        for row in open_operations(self._context.ledger, incident_id):
+            self._wait_for(row, UNMAPPED)
 
     def wait_for_service(self, error: RemoteError, later: Later) -> None:
         """Come back when the service of a failed request may be asked again."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState
 from syncd.domain.operation.base import RefusableFields
-from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
+from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedStay
 from syncd.engine.act import notes_refused
 from syncd.engine.act.done_words import AS_A_FILE, done_words
 from syncd.engine.act.find_created import highest_seen
@@ -28,13 +28,20 @@ from syncd.engine.act.kind import (
     was_unknown,
 )
 from syncd.engine.act.kinds import KINDS
-from syncd.engine.act.refusals import LATER, is_final, refuse_unseen, stops_team, words_of
+from syncd.engine.act.refusals import (
+    LATER,
+    is_final,
+    mind,
+    refuse_unseen,
+    stops_team,
+    trouble_of,
+    words_of,
+)
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet, OutOfSight
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.notify.compose import masked_recipient
 from syncd.engine.observe.issues import look_by_id
-from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.engine.runtime.waits import STOPPED, TAKEN_TOO_LONG, awaited_after
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import confirming, leaving
@@ -237,9 +244,7 @@ class Executor:
         # a refusal of our key or of the author concerns all notes: they wait, none is parked for it
         if notes_refused.is_held(context, operation, error):
             return self._put_back(operation, error, changed, "PagerDuty to take notes again")
-        # the workflow may have changed: the next attempt asks Jira for its transitions
-        if isinstance(operation.rendering, RenderedMove):
-            context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
+        mind(context, operation, error)
         state = operation.op_class == OperationClass.STATE
         if is_final(context, operation, error):
             # a refused create may mean new required fields: read the project's screens again
@@ -365,12 +370,6 @@ class Executor:
         context = self._context
         leaving.end(context.ledger, operation, OperationState.SUPERSEDED, context.clock.now(), why)
         return Verdict.ENDED
-
-
-def trouble_of(operation: OperationRecord) -> str:
-    """Return the trouble of an operation that cannot leave; it stays the same when syncd decides it anew."""
-    which = f" ({operation.aspect})" if operation.aspect else f" {operation.id}"
-    return f"{CARRY_OUT}{_infinitive(operation)}{which}"
 
 
 def _changed_at(context: EngineContext, operation: OperationRecord, took: float) -> datetime | None:

@@ -3,7 +3,8 @@
 - A state operation is decided anew from a fresh read, because the issue may have changed. The second refusal
   in a row is final.
 - A once-operation means the same after each read, so the first refusal is final.
-- A conflict (409) may pass by itself: the fifth in a row is final.
+- A conflict (409) may pass by itself, and so may a 403 or 404 without the service's words, which a proxy
+  wrote: the fifth in a row is final.
 - A refusal that names fields is final at once: no fresh read fills them.
 - A success that no read has shown is no success: the same write waits for a read, leaves a second time if the
   first had no effect, and then waits for a person.
@@ -13,16 +14,20 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from syncd.domain.operation import OperationClass
 from syncd.domain.operation.rendered import FieldValues, Rendered, RenderedCreate, RenderedMove, assignee_in
 from syncd.engine.act.done_words import answered_words
 from syncd.engine.act.kind import retried_at
-from syncd.engine.context import EngineContext
+from syncd.engine.act.notes_refused import KINDS as NOTES
+from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.errors import CannotRender, NotYet
 from syncd.engine.jira_knowledge.project_cache import SEARCH, refuses_search
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import forget
 from syncd.engine.observe.issues import in_projects
+from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import unseen_writes
 from syncd.ledger.store.leaving import refusals_before
@@ -41,9 +46,34 @@ def is_final(context: EngineContext, operation: OperationRecord, error: NotDone)
         return True
     once = operation.op_class == OperationClass.ONCE
     refusals = operation.attempts if once else 1 + refusals_before(context.ledger, operation)
-    if error.cause is Cause.CONFLICT:
+    if error.cause is Cause.CONFLICT or is_proxys(operation, error):
         return refusals >= CONFLICT
     return refusals >= (ONCE if once else STATE)
+
+
+def is_proxys(operation: OperationRecord, error: NotDone) -> bool:
+    """Return True for a 403 or 404 without the service's words: it proves nothing about the operation."""
+    # a chat answers in words of its own
+    if error.in_words or error.service not in SERVICES:
+        return False
+    # a 403 to a note may concern all notes, which `notes_refused` finds out
+    a_notes = error.status == HTTPStatus.FORBIDDEN and operation.kind in NOTES
+    return error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND) and not a_notes
+
+
+def mind(context: EngineContext, operation: OperationRecord, error: NotDone) -> None:
+    """Forget what a refusal may have made out of date; after a proxy's page let the next try come later."""
+    # the workflow may have changed: the next attempt asks Jira for its transitions
+    if isinstance(operation.rendering, RenderedMove):
+        context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
+    if is_proxys(operation, error):
+        context.troubles.failed(operation.incident_id, trouble_of(operation), error)
+
+
+def trouble_of(operation: OperationRecord) -> str:
+    """Return the trouble of an operation that cannot leave; it stays the same when syncd decides it anew."""
+    which = f" ({operation.aspect})" if operation.aspect else f" {operation.id}"
+    return f"{CARRY_OUT}{operation.kind.replace('_', ' ')}{which}"
 
 
 def stops_team(context: EngineContext, operation: OperationRecord, error: NotDone) -> bool:

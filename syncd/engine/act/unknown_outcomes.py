@@ -10,9 +10,10 @@ look up a mail or a post: its kind decides whether it leaves once more (`after_u
 from __future__ import annotations
 
 from syncd.domain.operation import OPEN_STATES, OperationClass, OperationState
-from syncd.engine.act.executor import Executor, Verdict, trouble_of
+from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.kind import Outcome, look_up
 from syncd.engine.act.kinds import KINDS
+from syncd.engine.act.refusals import trouble_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.engine.notify.mail_history import may_have_left

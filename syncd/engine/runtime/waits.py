@@ -20,6 +20,8 @@ from syncd.remote.errors import Cause, RemoteError
 
 STOPPED = "a mapping that fits: `syncd status` says why its team is stopped"
 """The operations of a stopped team wait for this."""
+UNMAPPED = "a mapping that names its service, or its team"
+"""The operations of an incident that no mapping claims any more wait for this."""
 TAKEN_TOO_LONG = "another try: too much time passed between its claim and its request"
 """An operation that the sender gave back waits for this."""
 LOGGED_AGAIN = 900.0

@@ -171,11 +171,16 @@ class Login:
     def learn(self, number: int, result: JsonValue | RemoteError, began: float) -> NotDone | None:
         """Keep the answer to the question of this number; return the refusal if it is one.
 
-        `result` is the body of a success. Any failure but 401 and 403 decides nothing.
+        `result` is the body of a success. Any failure but 401 and 403 decides nothing. Nor does a 403 that
+        refuses us neither in the service's words nor in its headers: it is returned as an outage.
         """
         if isinstance(result, RemoteError):
             if not isinstance(result, NotDone) or result.status not in (_UNAUTHORIZED, _FORBIDDEN):
                 return None
+            sign = vars(self._thread).get("sign", _SIGN_OF_NOTHING)
+            # a proxy answers so, too, and a refused login ends the daemon at its start
+            if result.status == _FORBIDDEN and not result.in_words and sign == _SIGN_OF_NOTHING:
+                return with_cause(result, Cause.UNREACHABLE)
             refusal = with_cause(result, Cause.CREDENTIALS)
             with self._lock:
                 self._decided, self._refusal = max(number, self._decided), refusal
