@@ -108,7 +108,7 @@ class Executor:
             # a retry reads the project's screens again
             if kind.needs_probe_from:
                 context.facts.forget_projects()
-            return self._park(operation, str(error), hidden=isinstance(error, OutOfSight))
+            return self.park(operation, str(error), hidden=isinstance(error, OutOfSight))
         except RemoteError as error:
             # a part that the request needs cannot be read: it waits, ever longer if the trouble is its own
             if not context.troubles.failed(operation.incident_id, trouble_of(operation), error):
@@ -250,7 +250,7 @@ class Executor:
             # a refused create may mean new required fields: read the project's screens again
             if not state:
                 context.facts.forget_projects()
-            return self._park(operation, words_of(operation, error), changed, hidden=error.absent)
+            return self.park(operation, words_of(operation, error), changed, hidden=error.absent)
         # a state operation is never repeated blindly: a fresh read may show that it is not needed
         if state:
             return self._read_again(operation, error)
@@ -343,7 +343,7 @@ class Executor:
         self._context.waits.store(operation, why)
         return Verdict.WAIT
 
-    def _park(
+    def park(
         self,
         operation: OperationRecord,
         words: str,

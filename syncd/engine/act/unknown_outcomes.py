@@ -25,6 +25,13 @@ from syncd.ledger.store.names import log_and_name
 from syncd.remote.errors import RemoteError
 
 SETTLES = "the end of the settle time: nobody knows yet if it was done"
+ANSWERED = "Jira answered that it made the ticket"
+"""The begin of the error of a create that was done, but whose ticket was not read: it never leaves again by
+itself."""
+HIDDEN = (
+    f"{ANSWERED}, but does not show it: give syncd's account the right to see it (a security level may hide"
+    " it), or move or delete it, before a retry makes another one"
+)
 LOOK_EVERY = 30.0
 """Seconds between two looks for the same operation."""
 
@@ -80,6 +87,8 @@ def resolve_unknown(
     if wait > 0:
         context.waits.store(operation, SETTLES)
         return Verdict.WAIT, min(wait, LOOK_EVERY)
+    if operation.error is not None and operation.error.startswith(ANSWERED):
+        return executor.park(operation, HIDDEN), 0.0
     words = "not found when the settle time was over: sent again"
     leaving.put_back(context.ledger, [operation], context.clock.now(), words)
     return Verdict.AGAIN, 0.0

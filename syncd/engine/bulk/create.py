@@ -19,6 +19,7 @@ from syncd.engine.act.executor import Executor
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.kind import mark_of
 from syncd.engine.act.refusals import LATER
+from syncd.engine.act.unknown_outcomes import ANSWERED, HIDDEN
 from syncd.engine.bulk.binding import CREATE, READ, bind, look_up
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.bulk.rendering import Item, rendered_creates
@@ -379,13 +380,17 @@ class BulkCreates:
                 issues = bind(context, [item.operation for item in made.items], made.ids)
             except RemoteError as error:
                 context.health.failed(error.service, error)
-                self._mark_unknown(made.items, f"made, but not read back: {error.describe()}")
+                self._mark_unknown(made.items, f"{ANSWERED}, but not what it holds: {error.describe()}")
                 return
             bound = {issue.mark.op: issue for issue in issues if issue.mark is not None}
             unbound = [item for item in made.items if item.operation.op not in bound]
             plain = {item.operation.op for item in made.items if item.way.transition is None}
             self._births.saw(issue for op, issue in bound.items() if op in plain)
             if unbound:
-                self._mark_unknown(unbound, "not among the issues that the answer named")
+                # an issue that the answer named exists, also if Jira hides it from us
+                hidden = len(made.ids) > len(bound)
+                self._mark_unknown(
+                    unbound, HIDDEN if hidden else "not among the issues that the answer named"
+                )
         finally:
             self._let_go({item.operation.incident_id for item in made.items}, again=True)
