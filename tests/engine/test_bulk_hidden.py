@@ -24,7 +24,7 @@ def test_tickets_of_a_batch_that_jira_hides_from_us_are_never_made_twice(
         parked = house.operations("parked")
         assert [operation.kind for operation in parked] == ["create_ticket"] * 15
         assert {operation.error for operation in parked} == {HIDDEN}
-    ask(house.ledger, "outbox.retry", {}, "root", house.clock.now())
+    ask(house.ledger, "outbox.retry", {}, "root")
     house.settle(4)
     each_has_one_ticket(house, incidents)
     assert house.operations("parked", "pending", "unknown") == []
