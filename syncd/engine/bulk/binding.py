@@ -36,9 +36,12 @@ def bind(context: EngineContext, operations: Sequence[OperationRecord], ids: Seq
     """
     bound: list[Issue] = []
     for start in range(0, len(ids), READ):
-        read_seq = context.ledger.logical_clock.next()
+        read_seq, keep = context.ledger.logical_clock.next(), context.shared_reads.updates.keeper()
         issues = context.fetch(ids[start : start + READ]).issues
-        bound += _confirm(context, operations, issues, read_seq)
+        confirmed, stored = _confirm(context, operations, issues, read_seq)
+        bound += confirmed
+        # the search for changed issues names them next
+        keep({issue.id: issue.updated for issue in confirmed if issue.id in stored})
     return bound
 
 
@@ -61,8 +64,11 @@ def look_up(context: EngineContext, operations: Sequence[OperationRecord]) -> li
 
 def _confirm(
     context: EngineContext, operations: Sequence[OperationRecord], issues: Sequence[Issue], read_seq: int
-) -> list[Issue]:
-    """Confirm the creates with these issues in one transaction; return the issues, none if that fails."""
+) -> tuple[list[Issue], frozenset[str]]:
+    """Confirm the creates with these issues in one transaction; return the issues, none if that fails.
+
+    The second value holds the ids of those that were stored as they were read.
+    """
     by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
     now, jira_now = context.clock.now(), context.transport.date_of("jira")
     try:
@@ -71,17 +77,17 @@ def _confirm(
             for operation in operations
             if operation.op in by_op
         ]
-        confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
+        stored = confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
     except Exception as error:
         if concerns_all(error):
             raise
         # each is looked up and recorded by itself, so that the one at fault is parked alone
         logger.opt(exception=error).debug("a batch of {}", len(issues))
         logger.warning("syncd could not record a batch of {} tickets: it takes each alone", len(issues))
-        return []
+        return [], frozenset()
     if made:
         logger.info("created {} tickets in one batch", len(made))
-    return [read_back.issue for read_back in made]
+    return [read_back.issue for read_back in made], stored
 
 
 def _read_of(context: EngineContext, operation: OperationRecord, issue: Issue) -> ReadBack:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import RLock
+from functools import partial
+from threading import Lock, RLock
 
 from syncd.domain.clock import Clock
 from syncd.domain.ticket import Issue
 
 SHARED_SECONDS = 15.0
 """Seconds for which a read serves later looks, too; a look comes every 30 seconds."""
+REMEMBERED = 20_000
+"""Pairs of issue and update kept in memory; a forgotten pair costs one bulk read, nothing else."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,45 @@ class _Sweep:
     marks: Mapping[str, Issue]
 
 
+class SeenUpdates:
+    """The time of the update of each issue that the ledger holds as a read showed it, as Jira spells it.
+
+    A search that names an issue with the same time tells nothing new of it.
+    """
+
+    def __init__(self) -> None:
+        self._updates: dict[str, str] = {}
+        self._lock = Lock()
+
+    def of(self, issue_id: str) -> str | None:
+        """Return the time of the update of an issue, None if no read showed it."""
+        return self._updates.get(issue_id)
+
+    def keeper(self) -> Callable[[Mapping[str, str]], None]:
+        """Return a function that keeps what a read that begins now shows; after `forget` it keeps nothing."""
+        return partial(self._keep, self._updates)
+
+    def forget(self) -> None:
+        """Forget all, so that the next read counts as news."""
+        self._updates = {}
+
+    def _keep(self, updates: dict[str, str], shown: Mapping[str, str]) -> None:
+        with self._lock:
+            updates.update(shown)
+            while len(updates) > REMEMBERED:
+                del updates[next(iter(updates))]
+
+
 class SharedReads:
     """The last read of each project's keys above a number: its issues by the operation in their mark.
 
-    `keys` and `tickets` are held during a read of these, so that the threads that wait for its result do not
-    read themselves.
+    `updates` are those of the issues that were read. `keys` and `tickets` are held during a read of these, so
+    that the threads that wait for its result do not read themselves.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.keys, self.tickets = RLock(), RLock()
+        self.updates = SeenUpdates()
         self._clock = clock
         self._sweeps: dict[str, _Sweep] = {}
 

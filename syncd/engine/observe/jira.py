@@ -48,8 +48,6 @@ _REMEDY = (
     "Give the account and its token the right to read and search issues. Until then syncd makes and moves"
     " tickets, and sees what people change in Jira every 15 minutes only"
 )
-REMEMBERED = 20_000
-"""Pairs of issue and update kept in memory; a forgotten pair costs one bulk read, nothing else."""
 Mark = dict[str, Any]
 """A good read: boot id, boot time, and the wall time (`at`)."""
 
@@ -70,7 +68,6 @@ class JiraPoller:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._seen: dict[str, str] = {}
         self._proved = True
 
     def look_at_stopped_teams(self) -> None:
@@ -129,7 +126,7 @@ class JiraPoller:
 
     def forget(self) -> None:
         """Forget what was seen, so that the next read counts as news."""
-        self._seen.clear()
+        self._context.shared_reads.updates.forget()
 
     def _search_together(self, projects: set[str], mark: Mark) -> set[str]:
         """Search projects in one request, one by one where Jira refuses that; return those that were read."""
@@ -165,7 +162,8 @@ class JiraPoller:
         for hits in search_pages(self._context.services, jql, certain=False):
             self._proved = self._proved and login.proved_by_last_answer
             self._context.read_lags.seen(INDEX, [hit.id for hit in hits])
-            self._read([hit for hit in hits if self._seen.get(hit.id) != hit.updated])
+            seen = self._context.shared_reads.updates
+            self._read([hit for hit in hits if seen.of(hit.id) != hit.updated])
 
     def _refused(self, project: str, error: RemoteError) -> None:
         teams = [mapping.team for mapping in self._context.mappings if mapping.jira.project == project]
@@ -214,16 +212,18 @@ class JiraPoller:
     def _read(self, hits: list[Hit]) -> None:
         context = self._context
         for start in range(0, len(hits), PAGE):
-            part = hits[start : start + PAGE]
+            part, keep = hits[start : start + PAGE], context.shared_reads.updates.keeper()
             page = read_page(context, [hit.id for hit in part])
             stored_up_to = self._store(page)
             watch(context, page.issues)
-            for hit in part:
-                # a bulk read may lag behind the search: the next cycle asks again for what it does not show
-                if hit.id in stored_up_to and not older(stored_up_to[hit.id], hit.updated):
-                    self._seen[hit.id] = hit.updated
-        while len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+            # a bulk read may lag behind the search: the next cycle asks again for what it does not show
+            keep(
+                {
+                    hit.id: hit.updated
+                    for hit in part
+                    if hit.id in stored_up_to and not older(stored_up_to[hit.id], hit.updated)
+                }
+            )
 
     def _store(self, page: IssuePage) -> dict[str, str]:
         """Store our issues; return for each issue (its id) the time of the update that is stored.

@@ -277,12 +277,13 @@ def confirm_batch(
     moment: int,
     now: datetime,
     jira_now: datetime | None,
-) -> None:
-    """End the creates of a batch and store their tickets.
+) -> frozenset[str]:
+    """End the creates of a batch and store their tickets; return the ids of those stored as they were read.
 
     The tickets were read at `moment`, 0 if the read did not bring them whole: then no snapshot is stored.
     `jira_now` is the time of that read by Jira's clock (UTC), if it is known.
     """
+    stored = set[str]()
     # without a flush the new tickets stay in `session.new`, where the second half looks for them
     with ledger.write(leading=False) as session, session.no_autoflush:
         # the session's cache holds rows weakly: this list keeps the batch's incidents in it
@@ -291,7 +292,7 @@ def confirm_batch(
             store(session, created.operation, created.issue.id, created.confirmation, now)
             finish_done(session, created.operation, created.issue.id, created.confirmation, now)
         if not moment or not incidents:
-            return
+            return frozenset()
         tickets = {row.incident_id: row for row in session.new if isinstance(row, TicketRow)}
         for created in made:
             ticket = tickets.get(created.operation.incident_id)
@@ -301,10 +302,14 @@ def confirm_batch(
             # the read began after the create was answered, so it is later than our write
             ticket.written_seq = moment - 1
             store_issue_in(session, rules, ticket, created.issue, moment, now, jira_now)
+            # an answer that lags, or a stopped team's, was not stored
+            if ticket.read_seq == moment:
+                stored.add(created.issue.id)
             # a workflow may begin elsewhere than in the expected status: then a move has to follow
             if created.status == created.issue.status.id:
                 ticket.agreed = {**ticket.agreed, **created.agreed}
                 ticket.placed_status = created.issue.status.id
+    return frozenset(stored)
 
 
 def _pair(session: Session, operation: OperationRecord) -> MirrorLinkRow | None:
