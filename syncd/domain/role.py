@@ -62,21 +62,38 @@ class RoleHolder(Value):
     unclear: str = ""
 
 
+class Acknowledgement(Value):
+    """The first acknowledgement of an incident by one user."""
+
+    by: Responder
+    at: UtcTime
+
+
 class RoleFacts(Value):
     """The facts about the people of one incident; syncd reads each part once, so that it does not change.
 
-    `acknowledged` is the first person who acknowledged, at `acknowledged_at`. `on_call` holds who was on a
-    schedule at the trigger, by the schedule's name in the mapping. `named` holds whom the words of a person's
-    line mean.
+    `acknowledged` is the first person who acknowledged, at `acknowledged_at`; `later` are the first
+    acknowledgements of the others, oldest first: one of them counts if the first user is no person. `on_call`
+    holds who was on a schedule at the trigger, by the schedule's name in the mapping. `named` holds whom the
+    words of a person's line mean.
     """
 
     acknowledged: Responder | None = None
     acknowledged_at: UtcTime | None = None
+    later: tuple[Acknowledgement, ...] = ()
     on_call: dict[str, tuple[Responder, ...]] = Field(default_factory=dict)
     named: dict[str, RoleHolder] = Field(default_factory=dict)
 
     def without(self, nobodies: Container[str]) -> RoleFacts:
-        """Return the facts without an acknowledgement by a user who is no person."""
+        """Return the facts without the acknowledgements of users who are no persons."""
         if self.acknowledged is None or self.acknowledged.id not in nobodies:
             return self
-        return self.model_copy(update={"acknowledged": None})
+        left = [act for act in self.later if act.by.id not in nobodies]
+        first = left[0] if left else None
+        return self.model_copy(
+            update={
+                "acknowledged": first.by if first else None,
+                "acknowledged_at": first.at if first else None,
+                "later": tuple(left[1:]),
+            }
+        )

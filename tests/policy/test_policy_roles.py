@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from policy.policy_cast import AGREED, ANA, BEN, NOW, book, case, incident, issue, note, ticket
+from policy.policy_cast import AGREED, ANA, BEN, CYD, NOW, book, case, incident, issue, note, ticket
 
 from syncd.domain.operation import CommentOnTicket
 from syncd.domain.role import FilledBy, Role, RoleFacts, RoleHolder
@@ -79,6 +79,16 @@ def test_a_line_about_a_role_that_the_mapping_does_not_name_is_a_sentence() -> N
 def test_syncds_own_user_did_not_acknowledge_as_a_person() -> None:
     of = judged_people(known(roles={"acknowledged": ANA}), {ANA.id})
     assert names(of) == {"commander": "Ben"}
+
+
+def test_who_acknowledged_after_a_user_who_is_no_person_acknowledged_first() -> None:
+    later = ({"by": BEN, "at": NOW}, {"by": CYD, "at": NOW})
+    facts = {"acknowledged": ANA, "acknowledged_at": NOW, "later": later}
+    assert names(judged_people(known(roles=facts), {ANA.id})) == {"commander": "Ben"}
+    robots = judged_people(known(roles=facts), {ANA.id, BEN.id})
+    assert robots.roles.acknowledged == CYD
+    nobody = judged_people(known(roles=facts), {ANA.id, BEN.id, CYD.id}).roles
+    assert (nobody.acknowledged, nobody.acknowledged_at) == (None, None)
 
 
 def test_a_service_has_its_own_roles() -> None:

@@ -17,7 +17,7 @@ from syncd.domain.incident import Responder
 from syncd.domain.role import FilledBy, RoleHolder
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.accounts import user_meant, user_of
+from syncd.engine.observe.accounts import our_users, our_users_on_record, user_meant, user_of
 from syncd.ledger.store.postmortems import store_roles
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.roles import names_to_look_up, schedules_to_read
@@ -29,6 +29,10 @@ _MENTION = re.compile(r"\[~(?:accountid:)?([^\]]+)\]")
 def with_roles(context: EngineContext, case: Case, book: Rulebook) -> Case:
     """Return the case with the people of its roles, as far as the services tell."""
     incident, team = case.incident, book.mapping.team
+    if case.roles.acknowledged is not None and not our_users_on_record(context):
+        # on a new ledger nothing else may have asked yet in whose name syncd acts
+        ours = our_users(context, patient=False)
+        case = case.model_copy(update={"roles": case.roles.without(ours)})
     on_call = {
         name: people
         for name in schedules_to_read(case, book)

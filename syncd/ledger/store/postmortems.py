@@ -118,15 +118,20 @@ def save_ticket_changes(
 
 
 def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
-    """Store when an incident was first acknowledged, which ends its time to acknowledge, and by whom."""
+    """Store when an incident was first acknowledged, which ends its time to acknowledge, and who did when."""
     if entry.kind == "acknowledge" and (row.acknowledged_at is None or entry.at < row.acknowledged_at):
         row.acknowledged_at = entry.at
     if entry.kind != "acknowledge" or entry.agent is None or not entry.by_person:
         return
     at, roles = entry.at.isoformat(), row.roles
-    if "acknowledged" not in roles or at < roles.get("acknowledged_at", at):
-        first = Responder(id=entry.agent.id, name=entry.agent.name).model_dump(mode="json")
-        row.roles = {**roles, "acknowledged": first, "acknowledged_at": at}
+    known = [{"by": roles["acknowledged"], "at": roles["acknowledged_at"]}] if "acknowledged" in roles else []
+    acts = {act["by"]["id"]: act for act in (*known, *roles.get("later", []))}
+    person = Responder(id=entry.agent.id, name=entry.agent.name)
+    if person.id in acts and acts[person.id]["at"] <= at:
+        return
+    acts[person.id] = {"by": person.model_dump(mode="json"), "at": at}
+    first, *later = sorted(acts.values(), key=lambda act: str(act["at"]))
+    row.roles = {**roles, "acknowledged": first["by"], "acknowledged_at": first["at"], "later": later}
 
 
 def store_roles(
