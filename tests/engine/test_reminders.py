@@ -81,7 +81,7 @@ def test_the_owner_hears_four_hours_before_the_deadline_and_not_before(post: Rig
 
 def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: Rig) -> None:
     owed = Owed(post, incident(post))
-    owed.set("pending", at(2, 16))
+    owed.set("pending", at(2, 16), remedy="enter the day of its review in its due date")
     until(post, at(2, 12))
     text = text_of(letters(post)[-1])
     for said in (
@@ -90,7 +90,7 @@ def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: R
         "Due: Wed 18 Nov 2026, 16:00 UTC",
         "Owed since: Mon 16 Nov 2026, 16:00 UTC",
         "Why you: It is assigned to you",
-        f"To do: Set owner and review date on {owed.issue.key}",
+        f"To do: On {owed.issue.key}, enter the day of its review in its due date",
         f"/browse/{owed.issue.key}",
         "Or: get a waiver: syncd waive 1 --duty scheduled --until DATE",
         f"Who is told next: {OWNER}, {PROCESS} (once, at the deadline);"

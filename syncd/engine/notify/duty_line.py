@@ -168,7 +168,8 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
         act = f"Show {place} to syncd's account again"
         return f"{why} {act if deleted_by is None else f'Make {place} again or get a waiver'}"
     if duty.kind is DutyKind.SCHEDULED:
-        return f"Set owner and review date on {place}"
+        # the judged duty names the field and the days that count: Jira has no field "review date"
+        return f"On {place}, {duty.remedy or 'set owner and review date'}"
     if duty.kind is DutyKind.COMPLETED:
         return f"Finish {place} and move it to {mapping.postmortem.statuses[0]}"
     if duty.kind is DutyKind.HELD:
