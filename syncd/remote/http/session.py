@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json as encoder
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from requests import PreparedRequest, Request, Response, Session
 from requests.cookies import extract_cookies_to_jar
@@ -41,7 +42,7 @@ class DirectSession(Session):
         request = PreparedRequest()
         request.method = method
         if _AS_IT_IS.fullmatch(url):
-            query = urlencode([*_pairs(params)]) if params else ""
+            query = _query(params) if params else ""
             request.url = f"{url}?{query}" if query else url
         else:
             request.prepare_url(url, params)
@@ -72,8 +73,16 @@ class DirectSession(Session):
         return known[method]
 
 
-def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in params.items():
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if item is not None:
-                yield name, item
+def _query(params: Mapping[str, Any]) -> str:
+    pairs = (
+        (name, item)
+        for name, value in params.items()
+        for item in (value if isinstance(value, list | tuple) else [value])
+    )
+    return "&".join(f"{_quoted(name)}={_quoted(str(item))}" for name, item in pairs if item is not None)
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    # all parameters of a poll but its times are those of the poll before
+    return quote_plus(text)

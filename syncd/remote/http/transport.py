@@ -173,6 +173,7 @@ class _Adapter(HTTPAdapter):
         self._parsed: deque[bytes] = deque(maxlen=REMEMBERED)
         self._sorter = Sorter(service, secrets)
         self._ca_file = ca_file
+        self._pool: Any = None
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def send(
@@ -358,6 +359,12 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
+
+    def get_connection_with_tls_context(self, request: PreparedRequest, *args: Any, **named: Any) -> Any:
+        """Return the pool of connections: there is one, since the adapter sends to one host."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(request, *args, **named)
+        return self._pool
 
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
