@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rig import Rig, mapping
 from sqlmodel import col, select
 
+from engine.cast import nothing_more_is_written
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
@@ -29,6 +30,9 @@ COMPLIANCE = "elif.kaya@qrpay.example"
 DIRECTOR = "karin.holt@qrpay.example"
 OWNER = "amara.osei@qrpay.example"
 PROCESS = "priya.raman@qrpay.example"
+MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
+ENFORCED: dict[str, Any] = {"postmortem": {"mode": "enforce"}, "follow_ups": {"mode": "enforce"}}
+OPERATOR = "ops@qrpay.example"
 
 
 def mailing(**changes: Any) -> Mapping:
@@ -149,3 +153,37 @@ def until(rig: Rig, moment: datetime) -> None:
     rig.cycle((moment - rig.clock.now()).total_seconds())
     rig.loop.tick()
     rig.loop.work_queue.drain()
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    """A moment of the week that begins on Monday, day 0."""
+    return MONDAY + timedelta(days=day, hours=hour, minutes=minute)
+
+
+def incident(rig: Rig, service: str = "Alipay Integration") -> str:
+    """A resolved incident that owes a postmortem and tells nobody of its severity."""
+    made = rig.world.pagerduty.trigger(service, "Callbacks time out", priority="P3").id
+    rig.cycle()
+    rig.world.pagerduty.resolve(made, "Amara Osei")
+    rig.cycle()
+    return made
+
+
+def sev0(rig: Rig, title: str = "Callbacks time out") -> str:
+    return rig.world.pagerduty.trigger("Alipay Integration", title, priority="P1").id
+
+
+def no_more_letters(rig: Rig) -> None:
+    """Assert that nothing more is written or mailed."""
+    rig.settle(4)
+    before = len(letters(rig))
+    nothing_more_is_written(rig)
+    assert len(letters(rig)) == before
+
+
+def breaches(post: Rig, number: int) -> Owed:
+    """So many breaches, each told to two contacts."""
+    owed = Owed(post, incident(post))
+    for subject in range(number):
+        owed.set("breached", at(0, 6, 1), kind="done", subject=str(subject))
+    return owed

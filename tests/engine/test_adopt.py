@@ -10,7 +10,7 @@ import pytest
 from ledger_reading import AuditEventRow, TicketRow, rows
 from rig import Rig, mapping
 
-from engine.test_lifecycle import nothing_more_is_written, status
+from engine.cast import latency, nothing_more_is_written, status
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.ledger.requests import answers
 from syncd.sandbox import dump
@@ -24,10 +24,6 @@ def issues(rig: Rig) -> dict[str, dict[str, Any]]:
 
 def persons_issue(rig: Rig, title: str = "The bank is down", **more: Any) -> str:
     return str(rig.world.jira.create("Ines Carvalho", title, **{"type": "Incident", **more}).key)
-
-
-def latency(rig: Rig, title: str = "Latency") -> Any:
-    return rig.world.pagerduty.trigger("Alipay Integration", title, priority="P4")
 
 
 def ask(rig: Rig, incident: str, issue: str, **more: Any) -> dict[str, Any]:

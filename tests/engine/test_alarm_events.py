@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from engine.test_disk import said
+from engine.cast import logged
 from syncd.policy.notify.operator_alarms import Trouble, alarms_of, events_due
 from syncd.remote.errors import RemoteError
 from syncd.remote.pagerduty.events import EventsClient
@@ -92,7 +92,7 @@ def test_a_failure_holds_nothing_up_is_logged_once_and_tried_again_later(house: 
     cycle(house)
     house.world.faults.add(faults.error(500), service="pagerduty", path="/v2/enqueue", times=2)
     put_off(house)
-    with said() as lines:
+    with logged() as lines:
         for _ in range(12):
             cycle(house)
     told = [line for line in lines if "cannot tell PagerDuty of an alarm" in line]
@@ -105,7 +105,7 @@ def test_a_failure_holds_nothing_up_is_logged_once_and_tried_again_later(house: 
 def test_a_wrong_routing_key_stops_nothing_and_is_never_printed(house: Rig) -> None:
     start(house, key="R0WRONGROUTINGKEY00000000000000")
     put_off(house)
-    with said() as lines:
+    with logged() as lines:
         cycle(house)
         cycle(house, 3600)
     assert any("Event object is invalid" in line for line in lines)

@@ -9,11 +9,8 @@ import pytest
 from rig import Rig
 from sqlmodel import select
 
-from engine.mail_rig import MakeRig, letters, mailing, mails, subjects, text_of
-from engine.test_brakes import standing
-from engine.test_disk import said
-from engine.test_notices import sev0
-from engine.test_pause import pause, resume
+from engine.cast import logged, pause, resume, standing
+from engine.mail_rig import MakeRig, letters, mailing, mails, sev0, subjects, text_of
 from syncd.ledger.store.tables import AuditEventRow
 from syncd.policy.notify.operator_alarms import Alarm, Trouble, alarms_due, alarms_of
 from syncd.remote.errors import RemoteError
@@ -80,7 +77,7 @@ def alarms_on_record(house: Rig) -> list[str]:
 
 def test_alarms_are_on_record_in_the_log_and_survive_a_restart(house: Rig) -> None:
     expires = {"jira": house.clock.now().date()}
-    with said() as lines:
+    with logged() as lines:
         house.restart(expires=expires)
         house.cycle()
         assert alarms_on_record(house) == ["expires"]

@@ -10,7 +10,7 @@ import pytest
 from loguru import logger
 from rig import Rig, mapping
 
-from engine.test_lifecycle import nothing_more_is_written
+from engine.cast import issues, nothing_more_is_written
 from syncd.engine.observe import incident_windows
 from syncd.engine.observe.incident_windows import read_created
 from syncd.engine.runtime.progress import Progress
@@ -20,11 +20,6 @@ from syncd.sandbox.cast import START
 MakeRig = Callable[..., Rig]
 DAY = timedelta(days=1)
 ALL = {"tickets": "all"}
-
-
-def issues(rig: Rig) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    return found
 
 
 def over(rig: Rig, days: float, count: int = 1, **more: Any) -> list[str]:

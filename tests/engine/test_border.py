@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
+from engine.cast import incident_of, issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import DESCRIPTION_LIMIT
 from syncd.domain.text import utf16_len

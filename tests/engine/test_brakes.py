@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
-from engine.test_lifecycle import issue_of, nothing_more_is_written
+from engine.cast import ask, issue_of, issues, kinds_of_events, nothing_more_is_written, standing
 from syncd.engine.runtime.brakes import UpTo
-from syncd.ledger.requests import answers
-from syncd.ledger.store import audit, first_load, holds
-from syncd.ledger.views.status import status_data
+from syncd.ledger.store import first_load, holds
 from syncd.sandbox import dump
 
 MakeRig = Callable[..., Rig]
@@ -34,34 +32,6 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
         rig.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3", **more).id
         for number in range(count)
     ]
-
-
-def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
-    """What a person asks for at the command line, answered by this engine."""
-    number = answers.ask(rig.ledger, kind, arguments, "ana")
-    rig.loop.serve_requests()
-    rig.loop.work_queue.drain()
-    lines: list[str] = answers.answer_of(rig.ledger, number)["lines"]
-    return lines
-
-
-def standing(rig: Rig) -> dict[str, Any]:
-    return status_data(rig.ledger)
-
-
-def kinds_of_events(rig: Rig) -> list[str]:
-    from sqlmodel import select
-
-    from syncd.ledger.store.tables import AuditEventRow
-
-    with rig.ledger.read() as session:
-        assert audit.verify(session) is None
-        return [event.kind for event in session.exec(select(AuditEventRow)).all()]
-
-
-def issues(rig: Rig) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    return found
 
 
 def restart_with(rig: Rig, rules: Any) -> None:

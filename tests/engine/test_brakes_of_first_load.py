@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from rig import Rig, mapping
 
-from engine.test_brakes import MakeRig, ask, brake_early, issues, kinds_of_events, standing, storm
-from engine.test_lifecycle import nothing_more_is_written
+from engine.cast import ask, issues, kinds_of_events, nothing_more_is_written, standing
+from engine.test_brakes import MakeRig, brake_early, storm
 from syncd.engine.runtime.brakes import print_of
 from syncd.ledger.requests import answers
 from syncd.sandbox import faults

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from rig import Rig, RigClock
 
+from engine.cast import nothing_more_is_written
 from engine.mail_rig import CTO, MakeRig, letters, mailing, recipients
 from engine.test_bulk import each_has_one_ticket, storm
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.engine.act.attempts import Later
 from syncd.engine.work_queue import WorkQueue
 from syncd.sandbox import dump, faults

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
-from engine.test_lifecycle import nothing_more_is_written
+from engine.cast import nothing_more_is_written
 from syncd.engine.bulk import create
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BatchThread

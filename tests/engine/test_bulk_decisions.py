@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rig import Rig, mapping
 
+from engine.cast import nothing_more_is_written
 from engine.test_bulk import storm
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.operation.rendered import RenderedNote
 from syncd.engine import reconcile
 from syncd.engine.act.kind import Outcome

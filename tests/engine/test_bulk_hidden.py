@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.test_bulk import each_has_one_ticket, storm
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.engine.act.unknown_outcomes import HIDDEN
 from syncd.ledger.requests.answers import ask
 

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from rig import Rig
 
+from engine.cast import issues, nothing_more_is_written, pause, resume
 from engine.mail_rig import CTO, DIRECTOR, MakeRig, letters, mailing, mails, subjects, text_of
-from engine.test_brakes import issues
-from engine.test_lifecycle import nothing_more_is_written
+from engine.restricted_cast import RULES
 from engine.test_mail_leaving import HOSTILE, Killed, die_after_sending
-from engine.test_pause import pause, resume
-from engine.test_restricted import RULES
 from syncd.ledger.views.status import operation_data, outbox_data
 from syncd.sandbox.mail import Letter
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from rig import Rig, mapping
 
+from engine.cast import nothing_more_is_written
 from engine.mail_rig import MakeRig
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.store.loaded_rules import changed_rules, modes_switched, values_before
 from syncd.ledger.store.postmortems import duties_of

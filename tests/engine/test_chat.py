@@ -8,11 +8,9 @@ import pytest
 from ledger_reading import events
 from rig import Rig, mapping
 
+from engine.cast import ask, nothing_more_is_written, pause, resume, standing, status
 from engine.mail_rig import MakeRig
-from engine.test_brakes import ask, standing
-from engine.test_lifecycle import nothing_more_is_written, status
-from engine.test_pause import pause, resume
-from engine.test_restore import back_up_rig, restore_rig
+from engine.restored_rig import back_up_rig, restore_rig
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.store.restored import WHY
 from syncd.sandbox import faults

@@ -8,22 +8,16 @@ from rig import Rig
 from engine.mail_rig import (
     CTO,
     DIRECTOR,
+    OPERATOR,
     MakeRig,
     mailing,
     recipients,
     subjects,
 )
 from engine.test_bundled_notices import ONE, bundles, storm, trigger
-from engine.test_mail_leaving import OPERATOR, sev0
+from engine.test_mail_leaving import sev0
 
 HOUR, DAY = 3600.0, 86400.0
-
-
-@pytest.fixture
-def post(make_rig: MakeRig) -> Rig:
-    made = make_rig(mappings=(mailing(),), mail=True)
-    made.cycle()
-    return made
 
 
 def test_a_mail_that_its_server_deferred_is_tried_again_although_the_clock_was_set_back(post: Rig) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
+from engine.cast import incident_of, issue_of, latency, nothing_more_is_written, status
 from engine.test_checks import findings, of
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.ledger.store.tables import TicketRow
 from syncd.preflight.checks.finding import Level
 from syncd.sandbox import dump, faults
@@ -39,10 +39,6 @@ def issues(rig: Rig) -> list[str]:
 def ticket_of(rig: Rig, incident: Any) -> TicketRow | None:
     with rig.ledger.read() as session:
         return session.get(TicketRow, incident.id)
-
-
-def latency(rig: Rig, title: str = "Latency") -> Any:
-    return rig.world.pagerduty.trigger("Alipay Integration", title, priority="P4")
 
 
 def test_the_app_s_ticket_is_taken_and_no_other_is_made(beside: Rig) -> None:

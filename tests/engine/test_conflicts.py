@@ -7,7 +7,7 @@ from typing import Any
 
 from rig import Rig, mapping
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import incident_of, issue_of, nothing_more_is_written, status
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow
 from syncd.ledger.views.audit_trail import verify

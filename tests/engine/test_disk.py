@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from loguru import logger
 from rig import Rig
 from sqlalchemy import Connection, event
 
-from engine.test_faults import creates, ours
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import creates, incident_of, issue_of, logged, nothing_more_is_written, ours, status
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import audit, outbox
 from syncd.policy.marks import mark_in
-
-
-@contextmanager
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
-    try:
-        yield lines
-    finally:
-        logger.remove(handler)
 
 
 def note_of_holder(ledger: Ledger) -> str | None:
@@ -70,7 +57,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
     made = house.world.pagerduty.trigger("Alipay Integration", "Before", priority="P4")
     house.settle(2)
     disk.state = trouble
-    with said() as lines:
+    with logged() as lines:
         house.world.pagerduty.acknowledge(made.id, "Amara Osei")
         for number in range(30):
             house.world.pagerduty.note(made.id, f"{number} " + "long " * 1000, "Amara Osei")
@@ -85,7 +72,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
     marks = {issue["properties"]["syncd"]["op"] for issue in ours(house)}
     assert marks <= intended
     assert len(sent) <= len(intended) + 1
-    with said() as lines:
+    with logged() as lines:
         disk.state = well
         house.settle(30)
     assert "syncd can write the ledger again" in lines

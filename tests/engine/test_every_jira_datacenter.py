@@ -8,8 +8,8 @@ import pytest
 from rig import Rig
 
 from engine import test_lifecycle
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.sandbox import dump, faults, presets
+from engine.cast import incident_of, issue_of, nothing_more_is_written, ours, status
+from syncd.sandbox import faults, presets
 
 globals().update({name: one for name, one in vars(test_lifecycle).items() if name.startswith("test_")})
 # Every test of a ticket's life runs here again; `make_rig` and with it `house` are another edition's.
@@ -21,12 +21,6 @@ CREATE = r"/issue$"
 def make_rig(make_rig: Any) -> Any:
     """Rigs whose Jira is Data Center."""
     return lambda **options: make_rig(**{"data_center_edition": True, **options})
-
-
-def ours(rig: Rig) -> list[dict[str, Any]]:
-    return [
-        issue for issue in dump.whole(rig.world)["jira"]["issues"] if issue.get("properties", {}).get("syncd")
-    ]
 
 
 def others(rig: Rig, count: int) -> None:

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.test_every_jira_workflow import (
-    ME,
-    PROGRESS,
-    TO_DO,
-    comments,
-    jira,
-    moves,
-    on,
-    resolve,
-    trigger,
-    way,
-)
-from engine.test_lifecycle import issue_of, nothing_more_is_written
+from engine.cast import comments, issue_of, jira, nothing_more_is_written
+from engine.test_every_jira_workflow import ME, PROGRESS, TO_DO, moves, on, resolve, trigger, way
 from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.workflow import Workflow
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rig import Rig, mapping
+from rig import Rig
 
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from engine.cast import creates, issue_of, issues, jira, nothing_more_is_written, parked_error, status
 from syncd.ledger.store import operation_states, outbox
-from syncd.sandbox import dump, faults, presets
+from syncd.sandbox import faults, presets
 from syncd.sandbox.world import World
 
 ME = "Amara Osei"
@@ -25,23 +25,10 @@ def on(make_rig: Any, preset: Any = None, **options: Any) -> Rig:
     return rig
 
 
-def jira(**changes: Any) -> Any:
-    return (mapping(jira={"project": "OPS", **changes}),)
-
-
 def trigger(rig: Rig, priority: str = "P4", **more: Any) -> Any:
     made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority=priority, **more)
     rig.settle(2)
     return made
-
-
-def issues(rig: Rig) -> list[dict[str, Any]]:
-    return list(dump.whole(rig.world)["jira"]["issues"])
-
-
-def words(rig: Rig) -> str:
-    (row,) = rig.operations("parked")
-    return str(row.error)
 
 
 def try_again(rig: Rig, *, mappings: Any = None) -> None:
@@ -84,7 +71,7 @@ def test_a_demanded_field_that_nothing_fills_is_parked_with_the_key_to_add(make_
     rig = on(make_rig, demanding("customfield_10050", "customfield_10052"))
     trigger(rig)
     assert issues(rig) == []
-    error = words(rig)
+    error = parked_error(rig)
     assert "Root cause is required." in error
     assert "add jira.fields.Severity and jira.fields.Root cause to the mapping" in error
     nothing_more_is_written(rig)
@@ -98,8 +85,8 @@ def test_a_demanded_field_that_does_not_take_its_value_is_not_dropped(make_rig: 
     fields = {"Severity": {"value": "Dire"}}
     rig = on(make_rig, demanding("customfield_10050"), mappings=jira(fields=fields))
     trigger(rig)
-    assert "Severity does not take Dire (it has SEV0, SEV1" in words(rig)
-    assert "change jira.fields.Severity" in words(rig)
+    assert "Severity does not take Dire (it has SEV0, SEV1" in parked_error(rig)
+    assert "change jira.fields.Severity" in parked_error(rig)
     assert issues(rig) == []
     nothing_more_is_written(rig)
     # Jira gets the option, and a retry looks at the screen again
@@ -141,8 +128,10 @@ def test_a_team_managed_project_gets_labels_for_what_it_lacks_and_no_refusal(mak
 def test_a_plan_without_security_levels_and_schemes_is_enough(make_rig: Any) -> None:
     def preset(world: World) -> None:
         world.jira.site.project("OPS").levels.clear()
-        words = {"errorMessages": ["Issue security is not part of your plan."]}
-        world.faults.add(faults.error(403, body=words), service="jira", path="/securitylevel$", times=None)
+        parked_error = {"errorMessages": ["Issue security is not part of your plan."]}
+        world.faults.add(
+            faults.error(403, body=parked_error), service="jira", path="/securitylevel$", times=None
+        )
 
     rig = on(make_rig, preset)
     live_through(rig, trigger(rig))
@@ -268,7 +257,7 @@ def test_a_lost_answer_to_an_internal_comment_is_judged_when_it_is_found(make_ri
     rig.settle(3)
     rig.world.pagerduty.note(made.id, "the second", ME)
     rig.settle(2)
-    assert "syncd stopped commenting on OPS" in words(rig)
+    assert "syncd stopped commenting on OPS" in parked_error(rig)
     assert len(issue_of(rig)["comments"]) == 1
 
 
@@ -279,10 +268,6 @@ def test_security_levels_that_our_account_may_set_are_known_by_name(house: Rig) 
 def close_account(rig: Rig, name: str) -> None:
     site = rig.world.jira.site
     site.people[rig.world.jira.account_id(name)].active = False
-
-
-def creates(rig: Rig) -> int:
-    return len(rig.world.journal.lines(service="jira", method="POST", pattern="/rest/api/2/issue"))
 
 
 @pytest.mark.parametrize("edition", ["cloud", "datacenter"])
@@ -326,7 +311,7 @@ def test_an_edit_that_is_refused_for_ever_is_parked_with_jiras_words(house: Rig)
     house.world.pagerduty.set_title(made.id, "Latency everywhere", ME)
     before = house.writes()
     house.settle(4)
-    assert "This issue is not editable." in words(house)
+    assert "This issue is not editable." in parked_error(house)
     assert house.writes() == before + 2
     nothing_more_is_written(house)
     house.world.faults.remove(rule.id)

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from rig import Rig, mapping
+from rig import Rig
 
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from engine.cast import comments, issue_of, jira, nothing_more_is_written, parked_error, status
 from syncd.ledger.store import operation_states, outbox
 from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.workflow import Status, Transition, Workflow
@@ -24,10 +24,6 @@ def on(make_rig: Any, workflow: Workflow, **options: Any) -> Rig:
     rig: Rig = make_rig(workflow=workflow, **options)
     rig.cycle()
     return rig
-
-
-def jira(**changes: Any) -> Any:
-    return (mapping(jira={"project": "OPS", **changes}),)
 
 
 def trigger(rig: Rig, priority: str = "P4") -> Any:
@@ -46,15 +42,6 @@ def moves(rig: Rig, number: int = 1) -> list[str]:
     """Where an issue was moved to, in order."""
     changes = [item for change in issue_of(rig, number)["changelog"] for item in change["items"]]
     return [item["toString"] for item in changes if item["field"] == "status"]
-
-
-def words(rig: Rig) -> str:
-    (row,) = rig.operations("parked")
-    return str(row.error)
-
-
-def comments(rig: Rig) -> list[str]:
-    return [comment["body"] for comment in issue_of(rig)["comments"]]
 
 
 def try_again(rig: Rig) -> None:
@@ -140,7 +127,7 @@ def test_what_one_ticket_learned_another_one_knows_after_a_restart(make_rig: Any
     rig = on(make_rig, dead_end())
     resolve(rig, trigger(rig))
     assert moves(rig, 1) == ["In Review"]
-    assert "no transition leads from In Review to Done within 3 steps" in words(rig)
+    assert "no transition leads from In Review to Done within 3 steps" in parked_error(rig)
     rig.restart()
     resolve(rig, trigger(rig))
     assert moves(rig, 2) == ["In Progress", "Done"]
@@ -152,7 +139,7 @@ def test_a_status_that_the_mapping_does_not_name_is_never_passed_through(make_ri
     made = trigger(rig)
     resolve(rig, made)
     assert moves(rig) == []
-    assert "Jira offers: QA to QA. Name those between under jira.path.closed" in words(rig)
+    assert "Jira offers: QA to QA. Name those between under jira.path.closed" in parked_error(rig)
     nothing_more_is_written(rig)
 
 
@@ -188,7 +175,7 @@ def test_a_move_takes_three_steps_at_most_and_goes_on_when_a_person_says_so(make
     rig = on(make_rig, flow, mappings=jira(path={"closed": ["QA", "Sealed"]}))
     resolve(rig, trigger(rig))
     assert moves(rig) == ["In Progress", "In Review"]
-    assert "within 3 steps" in words(rig)
+    assert "within 3 steps" in parked_error(rig)
     try_again(rig)
     assert moves(rig)[2:] == ["QA", "Sealed", "Done"]
     nothing_more_is_written(rig)
@@ -200,7 +187,7 @@ def test_nothing_goes_through_done_on_the_way_to_something_that_is_not(make_rig:
     rig.world.pagerduty.acknowledge(made.id, ME)
     rig.settle(2)
     assert moves(rig) == []
-    assert "no transition leads from To Do to In Progress" in words(rig)
+    assert "no transition leads from To Do to In Progress" in parked_error(rig)
     nothing_more_is_written(rig)
 
 
@@ -278,7 +265,7 @@ def test_a_transition_that_is_refused_for_ever_is_parked_with_jiras_words(make_r
     before = rig.writes()
     rig.world.pagerduty.acknowledge(made.id, ME)
     rig.settle(4)
-    assert "A condition of the workflow is not met." in words(rig)
+    assert "A condition of the workflow is not met." in parked_error(rig)
     assert rig.writes() - before <= 5
     nothing_more_is_written(rig)
     rig.world.faults.remove(rule.id)
@@ -298,7 +285,10 @@ def test_a_resolution_that_jira_lacks_is_parked_with_the_key_to_change(make_rig:
     rig = on(make_rig, presets.resolution_screen(), mappings=jira(resolution="Fixed"))
     resolve(rig, trigger(rig))
     assert moves(rig) == []
-    assert "it has Done, Won't Do, Duplicate, Cannot Reproduce): name one under jira.resolution" in words(rig)
+    assert (
+        "it has Done, Won't Do, Duplicate, Cannot Reproduce): name one under jira.resolution"
+        in parked_error(rig)
+    )
     nothing_more_is_written(rig)
 
 
@@ -326,8 +316,8 @@ def test_what_a_screen_demands_and_nothing_fills_is_parked_with_the_field_named(
     made = trigger(rig)
     before = rig.writes()
     resolve(rig, made)
-    assert "Root cause is required." in words(rig)
-    assert "add jira.fields.Root cause to the mapping" in words(rig)
+    assert "Root cause is required." in parked_error(rig)
+    assert "add jira.fields.Root cause to the mapping" in parked_error(rig)
     assert rig.writes() == before + 1
     nothing_more_is_written(rig)
 
@@ -371,7 +361,7 @@ def test_a_missing_permission_is_no_missing_way(make_rig: Any) -> None:
     rig.context.facts.forget_ways("OPS.10101", DONE.id)
     rig.world.pagerduty.reopen(made.id, ME)
     rig.settle(2)
-    assert "TRANSITION_ISSUES" in words(rig)
+    assert "TRANSITION_ISSUES" in parked_error(rig)
     assert not any("no way back" in body for body in comments(rig))
     rig.world.jira.site.project("OPS").denied.clear()
     try_again(rig)

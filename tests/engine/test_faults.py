@@ -7,20 +7,10 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import creates, incident_of, issue_of, nothing_more_is_written, ours, status
 from syncd.policy.marks import mark_in
 from syncd.remote.errors import Cause
-from syncd.sandbox import dump, faults
-
-
-def ours(rig: Rig) -> list[dict[str, Any]]:
-    return [
-        issue for issue in dump.whole(rig.world)["jira"]["issues"] if issue.get("properties", {}).get("syncd")
-    ]
-
-
-def creates(rig: Rig) -> int:
-    return len(rig.world.journal.lines(service="jira", method="POST", pattern="/rest/api/2/issue"))
+from syncd.sandbox import faults
 
 
 def test_a_lost_answer_to_a_create_is_found_by_its_mark_although_the_search_lags(house: Rig) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.mail_rig import (
     COMPLIANCE,
     CTO,
@@ -22,7 +23,6 @@ from engine.mail_rig import (
     whys,
 )
 from engine.test_backfill import ALL, over
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
+from engine.cast import ask, issues, nothing_more_is_written, standing
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, recipients, subjects, text_of
-from engine.test_brakes import ask, issues, standing
-from engine.test_lifecycle import nothing_more_is_written
 from engine.test_verify_report import compared
 from syncd.engine.observe.issues import read_log
 from syncd.engine.once import once

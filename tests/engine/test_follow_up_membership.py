@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rig import rig
 
-from engine.test_follow_ups import HOUR, after_an_incident, duty, events, items, quiet, team
+from engine.cast import events
+from engine.test_follow_ups import HOUR, after_an_incident, duty, items, quiet, team
 from syncd.ledger.store.tables import IncidentRow
 
 

@@ -9,10 +9,11 @@ import pytest
 from rig import SERVICES, Rig, mapping
 from sqlmodel import select
 
+from engine.cast import issues
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.tables import ActionItemRow, DutyRow
-from syncd.sandbox import dump, faults, presets
+from syncd.sandbox import faults, presets
 from syncd.sandbox.world import World
 
 TABLE = """||Task||Owner||Due||
@@ -50,11 +51,6 @@ def with_a_postmortem(make_rig: Any, preset: Any = None, **changes: Any) -> tupl
         issue["key"] for issue in issues(rig) if issue["fields"]["summary"].startswith("Postmortem")
     ]
     return rig, str(postmortem)
-
-
-def issues(rig: Rig) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    return found
 
 
 def made_items(rig: Rig) -> dict[str, dict[str, Any]]:

@@ -14,11 +14,12 @@ from typing import Any
 from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
+from engine.cast import events
 from syncd.domain.clock import GRACE
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.postmortems import duties_of
-from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
+from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow
 from syncd.ledger.views.postmortems import owing_incident_of
 from syncd.ledger.views.show import show_data
 from syncd.report.weekly.formats import as_csv
@@ -89,12 +90,6 @@ def duty(made: Rig, incident: str, kind: str, clock: int = 1) -> Any:
             if each_duty.kind == kind and each_duty.clock == clock
         ]
     return duties[0] if duties else None
-
-
-def events(made: Rig, kind: str) -> list[dict[str, Any]]:
-    query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
-    with made.ledger.read() as session:
-        return [json.loads(row.text) for row in session.exec(query).all()]
 
 
 def quiet(made: Rig) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rig import Rig, mapping
 from sqlmodel import select
 
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from engine.cast import issue_of, nothing_more_is_written, status
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow

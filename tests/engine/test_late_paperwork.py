@@ -7,8 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rig import Rig
 
-from engine.mail_rig import OWNER, PROCESS, MakeRig, letters, mailing, subjects, text_of, until
-from engine.test_reminders import ENFORCED, incident
+from engine.mail_rig import (
+    ENFORCED,
+    OWNER,
+    PROCESS,
+    MakeRig,
+    incident,
+    letters,
+    mailing,
+    subjects,
+    text_of,
+    until,
+)
 from syncd.ledger.store.pages import store_loss
 
 

@@ -7,36 +7,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
+from engine.cast import incident_of, issue_of, nothing_more_is_written, status
 from syncd.policy.marks import mark_in
-
-
-def issue_of(rig: Rig, number: int = 1) -> dict[str, Any]:
-    """The sandbox's own view of an issue."""
-    from syncd.sandbox import dump
-
-    issues = dump.whole(rig.world)["jira"]["issues"]
-    return next(issue for issue in issues if issue["key"] == f"OPS-{number}")
-
-
-def incident_of(rig: Rig, incident: Any) -> dict[str, Any]:
-    from syncd.sandbox import dump
-
-    incidents = dump.whole(rig.world)["pagerduty"]["incidents"]
-    return next(each_incident for each_incident in incidents if each_incident["id"] == incident.id)
-
-
-def status(rig: Rig, number: int = 1) -> str:
-    return str(issue_of(rig, number)["fields"]["status"]["name"])
-
-
-def nothing_more_is_written(rig: Rig) -> None:
-    rig.settle(2)
-    before = rig.writes()
-    rig.settle(3, seconds=1)
-    assert rig.writes() == before
-    rig.restart()
-    rig.settle(2, seconds=1)
-    assert rig.writes() == before
 
 
 def test_a_triggered_incident_gets_one_ticket_with_all_that_the_mapping_says(house: Rig) -> None:

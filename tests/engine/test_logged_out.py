@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 from rig import Rig
 
+from engine.cast import ask, incident_of, issue_of, logged, nothing_more_is_written, ours, resume, status
 from engine.mail_rig import MakeRig, letters, mailing, subjects, text_of
 from engine.test_alarms import alarms_on_record
-from engine.test_disk import said
-from engine.test_faults import ours
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from engine.test_pause import ask, resume
 from syncd.remote.errors import Cause
 from syncd.sandbox import faults
 
@@ -226,7 +223,7 @@ def test_a_captcha_stops_all_requests_for_a_quarter_of_an_hour_and_says_what_to_
     rig.world.jira.site.options.login = "captcha"
     rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P2")
     rig.world.journal.clear()
-    with said() as lines:
+    with logged() as lines:
         rig.settle(5, seconds=170)
     assert len(asked(rig)) == 1
     assert sum("demands a captcha" in line for line in lines) >= 1

@@ -12,8 +12,7 @@ import pytest
 from loguru import logger
 from rig import Rig
 
-from engine.mail_rig import MakeRig, Owed, duties_stay_as_they_are, mailing, until
-from engine.test_reminders import ENFORCED, at, incident
+from engine.mail_rig import ENFORCED, MakeRig, Owed, at, duties_stay_as_they_are, incident, mailing, until
 from syncd.domain.mail import OPERATOR, name_for_people, of_team
 from syncd.domain.operation import Kind
 from syncd.domain.operation.rendered import FieldValues, RenderedEdit

@@ -10,29 +10,29 @@ from pathlib import Path
 import pytest
 from rig import Rig
 
+from engine.cast import ask, kinds_of_events, pause, resume
 from engine.mail_rig import (
     COMPLIANCE,
     CTO,
+    ENFORCED,
     MakeRig,
     Owed,
+    at,
+    breaches,
     duties_stay_as_they_are,
+    incident,
     letters,
     mailing,
     mails,
     recipients,
+    sev0,
     subjects,
     until,
     whys,
 )
-from engine.test_brakes import ask, kinds_of_events
-from engine.test_notices import sev0
-from engine.test_pause import pause, resume
-from engine.test_reminders import ENFORCED, at, incident
 from syncd.engine.act.mail_rate import AT_MOST
 from syncd.ledger.views.status import outbox_data
 from syncd.remote.mail import FolderMail
-
-OPERATOR = "ops@qrpay.example"
 
 
 @pytest.fixture(autouse=True)
@@ -236,14 +236,6 @@ def test_at_most_twenty_mails_an_hour_leave_beside_notices(post: Rig) -> None:
     assert len(letters(post)) == AT_MOST + 6 + 2
 
 
-def breaches(post: Rig, number: int) -> Owed:
-    """So many breaches, each told to two contacts."""
-    owed = Owed(post, incident(post))
-    for subject in range(number):
-        owed.set("breached", at(0, 6, 1), kind="done", subject=str(subject))
-    return owed
-
-
 def test_what_exceeds_the_hour_s_mails_says_what_it_waits_for_and_since_when(post: Rig) -> None:
     breaches(post, AT_MOST // 2 + 1)
     post.cycle()
@@ -293,7 +285,7 @@ def test_an_example_address_is_refused_where_the_services_are_real(post: Rig) ->
 def test_without_a_server_mail_becomes_files_and_status_says_that_nobody_receives_it(
     post: Rig, tmp_path: Path
 ) -> None:
-    from engine.test_brakes import standing
+    from engine.cast import standing
 
     assert post.context.mailer is not None
     client = FolderMail(tmp_path / "mail", post.clock)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from rig import Rig
 
+from engine.cast import pause, resume
 from engine.mail_rig import (
+    ENFORCED,
+    OPERATOR,
     MakeRig,
+    breaches,
     duties_stay_as_they_are,
     letters,
     mailing,
@@ -14,9 +18,6 @@ from engine.mail_rig import (
     subjects,
     text_of,
 )
-from engine.test_mail_leaving import OPERATOR, breaches
-from engine.test_pause import pause, resume
-from engine.test_reminders import ENFORCED
 from syncd.engine.act.mail_rate import AT_MOST
 from syncd.sandbox import faults
 

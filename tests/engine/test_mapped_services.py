@@ -8,9 +8,8 @@ import pytest
 from loguru import logger
 from rig import SERVICES, Rig, mapping
 
+from engine.cast import nothing_more_is_written, ours, status
 from engine.mail_rig import subjects
-from engine.test_faults import ours
-from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_wrong_clocks import has_one_ticket, passes_between_two_polls
 from syncd.domain.incident import Incident as Read
 from syncd.ledger.store.lookups import find_incident

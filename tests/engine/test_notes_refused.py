@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from engine.test_lifecycle import nothing_more_is_written
+from engine.cast import nothing_more_is_written
 from syncd.sandbox import dump, faults
 from syncd.sandbox.cast import PAGERDUTY_KEY
 

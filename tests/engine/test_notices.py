@@ -19,13 +19,14 @@ from engine.mail_rig import (
     letters,
     mailing,
     mails,
+    no_more_letters,
     recipients,
+    sev0,
     subjects,
     text_of,
     whys,
 )
-from engine.test_lifecycle import nothing_more_is_written
-from engine.test_restricted import RULES
+from engine.restricted_cast import RULES
 from syncd.config.templates.templates import Templates
 from syncd.domain.operation.mail import ImpactMail
 from syncd.report.mail.letters import About, correction, impact, notice, rendered
@@ -36,24 +37,6 @@ MOMENT = datetime(2026, 11, 24, 10, tzinfo=UTC)
 ENVELOPE = Envelope(sender="s@x.example", recipient="r@x.example", message_id="<1@x.example>", date=MOMENT)
 
 
-@pytest.fixture
-def post(make_rig: MakeRig) -> Rig:
-    made = make_rig(mappings=(mailing(),), mail=True)
-    made.cycle()
-    return made
-
-
-def sev0(rig: Rig, title: str = "Callbacks time out") -> str:
-    return rig.world.pagerduty.trigger("Alipay Integration", title, priority="P1").id
-
-
-def noise_rule(rig: Rig) -> None:
-    rig.settle(4)
-    before = len(letters(rig))
-    nothing_more_is_written(rig)
-    assert len(letters(rig)) == before
-
-
 def test_a_severity_s_people_are_told_in_the_cycle_that_sees_it_each_in_a_mail_of_their_own(
     post: Rig,
 ) -> None:
@@ -61,7 +44,7 @@ def test_a_severity_s_people_are_told_in_the_cycle_that_sees_it_each_in_a_mail_o
     post.cycle()
     assert [letter.recipients for letter in letters(post)] == [(CTO,), (COMPLIANCE,)]
     assert subjects(post, CTO) == ["SEV0: Callbacks time out (#1)"]
-    noise_rule(post)
+    no_more_letters(post)
     assert len(letters(post)) == 2
 
 
@@ -116,7 +99,7 @@ def test_a_raise_tells_those_of_the_new_severity_once(post: Rig) -> None:
     assert [subject for subject in subjects(post, DIRECTOR) if subject.startswith("SEV1")] == [
         "SEV1: Slow (#1)"
     ]
-    noise_rule(post)
+    no_more_letters(post)
 
 
 def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_same_thread(post: Rig) -> None:
@@ -131,7 +114,7 @@ def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_sam
     assert "was lowered from SEV0 to SEV1" in text_of(correction)
     # a lowering is no reaching: the people of SEV1 hear nothing
     assert recipients(post) == sorted([CTO, COMPLIANCE] * 2)
-    noise_rule(post)
+    no_more_letters(post)
 
 
 def test_who_heard_of_two_severities_hears_of_the_lowering_once_by_the_gravest(make_rig: MakeRig) -> None:
@@ -360,7 +343,7 @@ def test_a_title_beyond_every_limit_is_told_at_once_and_the_notice_leaves_once(p
     assert [letter.recipients for letter in letters(post)] == [(CTO,), (COMPLIANCE,)]
     assert all(len(subject) <= 140 for subject in subjects(post))
     assert mails(post, "parked") == []
-    noise_rule(post)
+    no_more_letters(post)
 
 
 def test_a_template_that_fails_holds_no_notice_back(post: Rig, tmp_path: Path) -> None:
@@ -376,4 +359,4 @@ def test_a_template_that_fails_holds_no_notice_back(post: Rig, tmp_path: Path) -
     assert f"/incidents/{incident}" in text
     assert "could not use the mail's template" in text
     assert mails(post, "parked") == []
-    noise_rule(post)
+    no_more_letters(post)

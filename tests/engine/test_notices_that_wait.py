@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from rig import Rig
 
+from engine.cast import incident_of, pause, resume
 from engine.mail_rig import (
     COMPLIANCE,
     CTO,
@@ -12,22 +12,15 @@ from engine.mail_rig import (
     letters,
     mailing,
     mails,
+    no_more_letters,
     recipients,
+    sev0,
     subjects,
     text_of,
     whys,
 )
-from engine.test_lifecycle import incident_of
-from engine.test_notices import HOUR, MINUTE, noise_rule, sev0
-from engine.test_pause import pause, resume
+from engine.test_notices import HOUR, MINUTE
 from syncd.sandbox import faults
-
-
-@pytest.fixture
-def post(make_rig: MakeRig) -> Rig:
-    made = make_rig(mappings=(mailing(),), mail=True)
-    made.cycle()
-    return made
 
 
 def test_a_jira_outage_holds_no_notice(post: Rig) -> None:
@@ -72,7 +65,7 @@ def test_a_notice_of_an_open_incident_that_waited_goes_out_marked_late(post: Rig
     post.cycle()
     assert subjects(post, CTO) == ["LATE: SEV0: Callbacks time out (#1)"]
     assert "This notice is late" in text_of(letters(post)[0])
-    noise_rule(post)
+    no_more_letters(post)
 
 
 def test_a_notice_that_waited_longer_than_its_incident_is_on_record_as_not_sent(post: Rig) -> None:

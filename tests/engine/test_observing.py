@@ -7,7 +7,7 @@ from typing import Any
 from rig import Rig
 from sqlmodel import select
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import incident_of, issue_of, nothing_more_is_written, status
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from rig import Rig
 
-from engine.test_lifecycle import nothing_more_is_written, status
+from engine.cast import nothing_more_is_written, status
 from syncd.engine import reconcile
 from syncd.ledger.store.lookups import find_incident
 from syncd.policy.case import Case, Decision, Rulebook

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, mails, recipients, subjects, whys
+from engine.restored_rig import doubled, keys, seen_by_people
 from engine.test_every_jira_datacenter import others
-from engine.test_lifecycle import nothing_more_is_written
 from engine.test_rebuilt import RULES, over
-from engine.test_restore import doubled, keys, said
 from syncd.engine.runtime.ledger_age import WAITS_FOR
 from syncd.ledger.store.restored import PUT_BACK
 from syncd.sandbox import faults
@@ -24,13 +23,6 @@ from syncd.sandbox.mail import Letter
 AMARA = "Amara Osei"
 OPERATOR = "ops@qrpay.example"
 EDITIONS = pytest.mark.parametrize("edition", ["cloud", "data center"])
-
-
-@pytest.fixture
-def errors() -> list[str]:
-    lines: list[str] = []
-    logger.add(lambda message: lines.append(message.record["message"]), level="ERROR")
-    return lines
 
 
 def text(letter: Letter) -> str:
@@ -88,7 +80,7 @@ def test_a_snapshot_of_the_volume_doubles_nothing_whether_the_search_lags_or_not
     made = busy_hour(house)
     house.world.pagerduty.note(old.id, "written after the snapshot", AMARA)
     house.settle(2)
-    tickets, before = keys(house), said(house)
+    tickets, before = keys(house), seen_by_people(house)
     assert len(tickets) == 13
     put_back(house, copy)
     assert list(keys(house)) == [old.id]
@@ -98,7 +90,7 @@ def test_a_snapshot_of_the_volume_doubles_nothing_whether_the_search_lags_or_not
     house.settle(4, 60)
     assert {incident: key for incident, key in keys(house).items() if incident != fresh.id} == tickets
     assert {incident.id for incident in made} <= keys(house).keys()
-    after = said(house)
+    after = seen_by_people(house)
     assert doubled(after) == []
     assert before["comments"].keys() <= after["comments"].keys()
     assert before["notes"].keys() <= after["notes"].keys()
@@ -121,10 +113,10 @@ def test_texts_that_are_all_an_older_file_lacks_are_not_written_twice(
     house.world.pagerduty.note(old.id, "written after the snapshot", AMARA)
     house.world.jira.comment(keys(house)[old.id], "anybody?", by="Ines Carvalho")
     house.settle(3)
-    before = said(house)
+    before = seen_by_people(house)
     put_back(house, copy)
     house.settle(4)
-    assert said(house) == before
+    assert seen_by_people(house) == before
     assert doubled(before) == []
     nothing_more_is_written(house)
 
@@ -137,11 +129,11 @@ def test_postmortems_and_items_made_after_the_snapshot_are_found(make_rig: MakeR
     house.world.jira.site.options.search_lag = 100_000
     over(house, "Over")
     house.settle(4, 600)
-    before = said(house)
+    before = seen_by_people(house)
     put_back(house, copy)
     house.settle(20, 60)
-    assert said(house)["issues"] == before["issues"]
-    assert doubled(said(house)) == []
+    assert seen_by_people(house)["issues"] == before["issues"]
+    assert doubled(seen_by_people(house)) == []
 
 
 @EDITIONS
@@ -180,7 +172,7 @@ def test_nothing_leaves_before_jira_has_answered_but_notices_which_say_that_they
     assert keys(house) == tickets
     assert list(tickets) == [grave.id]
     assert sum(to != OPERATOR for to in recipients(house)) == 4
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
     nothing_more_is_written(house)
 
 
@@ -281,5 +273,5 @@ def test_after_a_deleted_ledger_tickets_that_the_search_does_not_show_yet_are_fo
     house.restart()
     house.settle(12, 60)
     assert keys(house) == tickets
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
     nothing_more_is_written(house)

@@ -12,11 +12,10 @@ import pytest
 from loguru import logger
 from rig import SERVICES, Rig, mapping
 
+from engine.cast import incident_of, issue_of, nothing_more_is_written, standing, status
 from engine.mail_rig import mailing, recipients
 from engine.postmortem_rig import HALF_AN_HOUR, live, on, owner, postmortem, postmortems
 from engine.postmortem_rig import SERVICES as OWNED
-from engine.test_brakes import standing
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
 from syncd.sandbox import faults

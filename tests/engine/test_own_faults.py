@@ -6,13 +6,12 @@ import sqlite3
 from typing import Any
 
 import pytest
-from loguru import logger
 from rig import Rig
 
+from engine.cast import incident_of, issues, nothing_more_is_written
 from engine.mail_rig import MakeRig
+from engine.restored_rig import doubled, keys, seen_by_people
 from engine.test_bulk import each_has_one_ticket
-from engine.test_lifecycle import incident_of, nothing_more_is_written
-from engine.test_restore import doubled, keys, said
 from syncd.domain.operation import Kind
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.kinds.create_ticket import CreateTicketKind
@@ -35,13 +34,6 @@ def blow_up(
         return result
 
     patch.setattr(kind, step, fail)
-
-
-@pytest.fixture
-def errors() -> list[str]:
-    lines: list[str] = []
-    logger.add(lambda message: lines.append(message.record["message"]), level="ERROR")
-    return lines
 
 
 @pytest.mark.parametrize(
@@ -79,14 +71,8 @@ def test_an_operation_on_which_syncd_fails_is_parked_once_and_a_retry_frees_it(
     for incident in (cursed, other):
         notes = [note["content"] for note in incident_of(house, incident)["notes"]]
         assert sum(mark_in(text) is not None for text in notes) == 1
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
     nothing_more_is_written(house)
-
-
-def issues(rig: Rig) -> list[dict[str, Any]]:
-    from syncd.sandbox import dump
-
-    return list(dump.whole(rig.world)["jira"]["issues"])
 
 
 @pytest.mark.parametrize("step", ["render_for", "confirmation"])
@@ -132,4 +118,4 @@ def test_a_broken_constraint_parks_the_operation_and_the_ledger_is_as_before(
     house.world.jira.comment("OPS-1", "is this it?", by="Ines Carvalho")
     house.settle(3)
     assert list(keys(house)) == [made.id]
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []

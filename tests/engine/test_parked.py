@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from rig import Rig, mapping
 
+from engine.cast import incident_of, issue_of, nothing_more_is_written, ours, status
 from engine.mail_rig import MakeRig
-from engine.test_faults import ours
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from engine.test_sweep import DAY, double, sweep, sweeping
 from syncd.ledger.requests.answers import ask
 from syncd.policy.marks import mark_in

@@ -10,24 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Rig, rig
 
-from engine.test_brakes import ask, issues, kinds_of_events, standing
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import (
+    EVERYTHING,
+    comments,
+    incident_of,
+    issue_of,
+    issues,
+    kinds_of_events,
+    nothing_more_is_written,
+    pause,
+    resume,
+    standing,
+    status,
+)
 from syncd.sandbox.jira.people import People as JiraPeople
 from syncd.sandbox.pagerduty.acts import People
-
-EVERYTHING = ["jira", "pagerduty", "mail", "chat"]
-
-
-def pause(rig: Rig, *targets: str) -> None:
-    ask(rig, "pause", targets=list(targets), reason="a move of servers")
-
-
-def resume(rig: Rig, *targets: str) -> list[str]:
-    return ask(rig, "resume", targets=list(targets or EVERYTHING))
-
-
-def comments(rig: Rig) -> list[str]:
-    return [comment["body"] for comment in issue_of(rig)["comments"]]
 
 
 def notes(rig: Rig, incident: Any) -> list[str]:

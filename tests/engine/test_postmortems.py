@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import (
     ALIPAY,
     BLUBANK,
@@ -21,7 +22,6 @@ from engine.postmortem_rig import (
     team,
     text,
 )
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.sandbox import dump, faults
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import later, live, on, postmortem
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Kind
 from syncd.domain.operation.keys import comment_key
 from syncd.engine.act.executor import Executor

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import ALIPAY, BLUBANK, ME, later, on, postmortem, postmortems, text
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.sandbox import faults
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import ALIPAY, later, live, on, postmortem, team, text
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.sandbox import presets
 
 

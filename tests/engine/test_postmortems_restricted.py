@@ -6,8 +6,8 @@ from typing import Any
 
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import later, live, on, postmortem
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.sandbox import dump, faults
 
 SECRET = "Ana Reyes' card was leaked"

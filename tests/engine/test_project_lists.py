@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
-from engine.test_every_jira_project import demanding, issues, jira, on, trigger, try_again, words
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from engine.cast import issue_of, issues, jira, nothing_more_is_written, parked_error, status
+from engine.test_every_jira_project import demanding, on, trigger, try_again
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.sandbox import presets
@@ -70,9 +70,10 @@ def test_a_reporter_that_jira_demands_is_filled_from_the_key_that_the_hint_names
     rig = on(make_rig, demanding("reporter"), data_center_edition=data_center)
     trigger(rig)
     assert issues(rig) == []
-    assert "Reporter is required." in words(rig)
-    assert "add jira.fields.Reporter to the mapping; the value of Reporter is a person's address" in words(
-        rig
+    assert "Reporter is required." in parked_error(rig)
+    assert (
+        "add jira.fields.Reporter to the mapping; the value of Reporter is a person's address"
+        in parked_error(rig)
     )
     try_again(rig, mappings=jira(fields=REPORTER))
     assert issue_of(rig)["fields"]["reporter"]["displayName"] == "Mei Tanaka"
@@ -109,7 +110,9 @@ def test_a_person_whom_jira_does_not_know_costs_an_optional_field_only(make_rig:
     # Jira demands the field after all: nothing is dropped, and the words say whom nobody knows
     presets.validate(rig.world.jira.site, "OPS", "reporter")
     trigger(rig)
-    assert "Reporter does not take nobody@qrpay.example (it takes the address of one active" in words(rig)
+    assert "Reporter does not take nobody@qrpay.example (it takes the address of one active" in parked_error(
+        rig
+    )
     try_again(rig, mappings=jira(fields=REPORTER))
     assert issue_of(rig, 2)["fields"]["reporter"]["displayName"] == "Mei Tanaka"
     nothing_more_is_written(rig)
@@ -123,8 +126,8 @@ def test_a_demanded_assignee_comes_from_the_fallback_that_the_hint_names(make_ri
         person for person in site.people if site.people[person].name != "Priya Raman"
     }
     trigger(rig)
-    assert "Assignee is required." in words(rig)
-    assert "set people.fallback" in words(rig)
+    assert "Assignee is required." in parked_error(rig)
+    assert "set people.fallback" in parked_error(rig)
     try_again(rig, mappings=(mapping(),))
     assert issue_of(rig)["fields"]["assignee"]["displayName"] == "Priya Raman"
     nothing_more_is_written(rig)
@@ -171,8 +174,8 @@ def test_what_only_a_validator_of_a_transition_demands_is_filled_or_named(make_r
     made = trigger(rig)
     rig.world.pagerduty.resolve(made.id, ME)
     rig.settle(3)
-    assert "Root cause is required." in words(rig)
-    assert "add jira.fields.Root cause to the mapping" in words(rig)
+    assert "Root cause is required." in parked_error(rig)
+    assert "add jira.fields.Root cause to the mapping" in parked_error(rig)
     try_again(rig, mappings=jira(fields={"Root cause": {"value": "not known yet"}}))
     assert status(rig) == "Done"
     assert issue_of(rig)["fields"]["customfield_10052"] == "not known yet"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.mail_rig import MakeRig
-from engine.test_lifecycle import nothing_more_is_written
 from syncd.sandbox import faults
 
 CREATE: dict[str, Any] = {"service": "jira", "method": "POST", "path": r"/issue$"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rig import Rig, RigClock, mapping
 
-from engine.test_lifecycle import issue_of
+from engine.cast import issue_of
 from syncd.domain.mail import OPERATOR
 from syncd.engine import work_queue as work_queue_module
 from syncd.engine.act.attempts import Later

@@ -7,17 +7,16 @@ from datetime import time, timedelta
 from typing import Any
 
 from rig import Rig
-from sqlmodel import col, select
 
+from engine.cast import events, nothing_more_is_written, status
 from engine.mail_rig import MakeRig, letters, mailing, mails
-from engine.test_lifecycle import nothing_more_is_written, status
-from engine.test_restore import back_up_rig, doubled, restore_rig, said
+from engine.restored_rig import back_up_rig, doubled, restore_rig, seen_by_people
 from syncd.domain.duty import Duty, Waiver
 from syncd.ledger.requests import answers
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.restored import WHY
-from syncd.ledger.store.tables import AuditEventRow, PostmortemRow
+from syncd.ledger.store.tables import PostmortemRow
 from syncd.ledger.views.evidence import evidence_of
 from syncd.ledger.views.show import show_data
 from syncd.report.weekly.report import make
@@ -89,12 +88,6 @@ def state(house: Rig, incident: str, kind: str = "scheduled") -> str:
     return str([duty for duty in duties(house, incident) if duty.kind == kind][-1].state)
 
 
-def events(house: Rig, kind: str) -> list[dict[str, Any]]:
-    query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
-    with house.ledger.read() as session:
-        return [json.loads(row.text) for row in session.exec(query).all()]
-
-
 def deleted(house: Rig, **changes: Any) -> None:
     """The ledger is gone, and the daemon starts without one, with rules that somebody changed meanwhile."""
     house.stop()
@@ -125,20 +118,20 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     assert [state(house, incident) for incident in (met, late, waived)] == ["met", "breached", "waived"]
     before = {incident: duties(house, incident) for incident in (met, late, waived)}
     (given,) = waivers(house, waived)
-    texts, sent = said(house), len(letters(house))
+    texts, sent = seen_by_people(house), len(letters(house))
     assert sent
 
     deleted(house)
     assert {incident: duties(house, incident) for incident in (met, late, waived)} == before
     assert waivers(house, waived) == (given.model_copy(update={"rebuilt": True}),)
-    assert said(house) == texts
-    assert doubled(said(house)) == []
+    assert seen_by_people(house) == texts
+    assert doubled(seen_by_people(house)) == []
     assert len(letters(house)) == sent
     assert {row.state for row in mails(house)} == {"dropped"}
     assert WHY in {each_event["why"] for each_event in events(house, "operation.dropped")}
     nothing_more_is_written(house)
     house.settle(1, 6 * HOUR)
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
 
     assert "Rebuilt from Jira and PagerDuty, because an earlier ledger was lost: " in report(house)
     assert "3 tickets, 3 postmortems, 3 action items, 1 breach, 1 waiver" in report(house)
@@ -190,7 +183,7 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
     before = {ident: duties(house, ident) for ident in (first, second)}
     given = {ident: waivers(house, ident) for ident in (first, second)}
     assert [(len(given[first]), len(given[second]))] == [(2, 1)]
-    texts = said(house)
+    texts = seen_by_people(house)
 
     deleted(house)
     after = {ident: waivers(house, ident) for ident in (first, second)}
@@ -198,7 +191,7 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
     for ident in (first, second):
         assert sorted(plain[ident], key=str) == sorted(given[ident], key=str)
     assert {ident: duties(house, ident) for ident in (first, second)} == before
-    assert said(house) == texts
+    assert seen_by_people(house) == texts
     nothing_more_is_written(house)
 
 
@@ -212,12 +205,12 @@ def test_a_breach_on_record_stays_one_although_the_rules_have_changed_and_its_la
     assert before.state == "breached"
     house.world.jira.set_labels(postmortem(house, late).key, ["syncd-postmortem", f"pd-{late}"], INES)
     house.settle(1)
-    texts = said(house)
+    texts = seen_by_people(house)
 
     deleted(house, postmortem={"mode": "enforce", "schedule_hours": 96})
     (after,) = [duty for duty in duties(house, late) if duty.kind == "scheduled"]
     assert (after.state, after.due_at, after.breached_at) == ("breached", before.due_at, before.due_at)
-    assert said(house) == texts
+    assert seen_by_people(house) == texts
     assert "postmortem-overdue" not in postmortem(house, late).now.values["labels"]
 
 
@@ -239,7 +232,7 @@ def test_nobody_forges_a_waiver_by_copying_or_editing_ours(make_rig: MakeRig) ->
     refused = {event["comment"] for event in events(house, "comment.not_believed")}
     assert refused == {str(ours.id), str(theirs.id)}
     assert "1 breach." in report(house)
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
 
 
 def test_a_waiver_given_after_the_backup_holds_after_the_restore(make_rig: MakeRig) -> None:
@@ -253,14 +246,14 @@ def test_a_waiver_given_after_the_backup_holds_after_the_restore(make_rig: MakeR
         postmortem(house, late).key, INES, duedate=f"{house.clock.now() + timedelta(days=4):%Y-%m-%d}"
     )
     house.settle(4, 13 * HOUR)
-    texts, sent = said(house), len(letters(house))
+    texts, sent = seen_by_people(house), len(letters(house))
     assert [state(house, incident) for incident in (waived, late)] == ["waived", "met"]
 
     restore_rig(house, copy)
     house.settle(20, 60)
     assert [state(house, incident) for incident in (waived, late)] == ["waived", "met"]
     assert [waiver.rebuilt for waiver in waivers(house, waived)] == [True]
-    assert said(house) == texts
+    assert seen_by_people(house) == texts
     assert len(letters(house)) == sent
 
 
@@ -300,7 +293,7 @@ def test_a_close_that_was_overridden_is_not_taken_back_after_the_ledger_was_dele
         house.world.jira.transition("OPS-1", "Done", INES)
         house.settle(4)
         assert status(house) == stands
-    before = said(house)
+    before = seen_by_people(house)
     deleted(house)
     assert status(house) == "Done"
-    assert said(house) == before
+    assert seen_by_people(house) == before

@@ -6,7 +6,7 @@ from typing import Any
 
 from rig import Rig
 
-from engine.test_lifecycle import nothing_more_is_written, status
+from engine.cast import nothing_more_is_written, status
 from syncd.sandbox import faults
 
 ME = "Amara Osei"

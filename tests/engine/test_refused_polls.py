@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 from rig import Rig
 
+from engine.cast import logged, nothing_more_is_written, ours, standing, status
 from engine.mail_rig import MakeRig
-from engine.test_brakes import standing
-from engine.test_disk import said
-from engine.test_faults import ours
-from engine.test_lifecycle import nothing_more_is_written, status
 from syncd.sandbox import faults
 
 ME = "Amara Osei"
@@ -40,7 +37,7 @@ def test_a_refused_log_of_pagerduty_hides_no_incident_and_no_resolve(
     rig.settle(2)
     where = {"service": "pagerduty", "path": r"^/log_entries$"}
     rule = rig.world.faults.add(ways(code, PAGERDUTY)[way], times=None, **where)
-    with said() as lines:
+    with logged() as lines:
         people.trigger("BluBank Integration", "Other", priority="P2")
         rig.settle(2)
         assert len(ours(rig)) == 2
@@ -67,7 +64,7 @@ def test_a_refused_list_of_open_incidents_leaves_the_log_which_shows_them(
     rig.settle(2)
     where = {"service": "pagerduty", "path": r"/incidents$", "method": "GET"}
     rig.world.faults.add(ways(code, PAGERDUTY)[0], times=None, **where)
-    with said() as lines:
+    with logged() as lines:
         made = people.trigger("BluBank Integration", "Other", priority="P2")
         rig.settle(2)
         assert len(ours(rig)) == 1
@@ -93,7 +90,7 @@ def test_a_refusal_of_jiras_search_without_words_is_said_and_caught_up(
     rig.settle(2)
     where = {"service": "jira", "path": r"/search(/jql)?$"}
     rule = rig.world.faults.add(ways(code, JIRA)[1], times=None, **where)
-    with said() as lines:
+    with logged() as lines:
         rig.world.jira.comment("OPS-1", "called the bank", by="Ines Carvalho")
         rig.world.pagerduty.acknowledge(made.id, ME)
         rig.settle(40)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from rig import Rig
 
-from engine.mail_rig import MakeRig, mailing, subjects
-from engine.test_brakes import standing
-from engine.test_lifecycle import nothing_more_is_written, status
-from engine.test_mail_leaving import OPERATOR
+from engine.cast import nothing_more_is_written, standing, status
+from engine.mail_rig import OPERATOR, MakeRig, mailing, subjects
 from syncd.sandbox import faults
 
 WORDS = {"errorMessages": ["You do not have permission to search."], "errors": {}}

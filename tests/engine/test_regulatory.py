@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rig import SERVICES, Rig
 
+from engine.cast import issue_of, nothing_more_is_written
 from engine.mail_rig import COMPLIANCE, CTO, DIRECTOR, MakeRig, letters, mailing, recipients, subjects
-from engine.test_lifecycle import issue_of, nothing_more_is_written
-from engine.test_restricted import CANARY, hidden, project, without_level
+from engine.restricted_cast import CANARY, hidden, project, without_level
 from syncd.commands.shared.status_lines import next_act
 from syncd.config.templates.templates import Templates
 from syncd.domain.duty import DutyState

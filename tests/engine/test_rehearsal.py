@@ -7,7 +7,7 @@ from ledger_reading import AuditEventRow, rows
 from loguru import logger
 from rig import Rig
 
-from engine.test_lifecycle import nothing_more_is_written
+from engine.cast import nothing_more_is_written
 from syncd.engine import rehearsal
 from syncd.engine.rehearsal import rehearse
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 import pytest
 from rig import Rig
 
+from engine.cast import nothing_more_is_written, pause, resume
 from engine.mail_rig import (
+    ENFORCED,
     OWNER,
     PROCESS,
     MakeRig,
     Owed,
+    at,
     duties_stay_as_they_are,
+    incident,
     letters,
     mailing,
     mails,
@@ -23,19 +26,10 @@ from engine.mail_rig import (
     until,
     whys,
 )
-from engine.test_lifecycle import nothing_more_is_written
-from engine.test_pause import pause, resume
 from syncd.policy import decide as rules
 from syncd.policy.notify.duty_comments import comment_on_duties
 
-MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 HOUR = 3600.0
-ENFORCED: dict[str, Any] = {"postmortem": {"mode": "enforce"}, "follow_ups": {"mode": "enforce"}}
-
-
-def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """A moment of the week that begins on Monday, day 0."""
-    return MONDAY + timedelta(days=day, hours=hour, minutes=minute)
 
 
 def midnight_of_a_wednesday(rig: Rig) -> datetime:
@@ -53,15 +47,6 @@ def _duties_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 def post(make_rig: MakeRig) -> Rig:
     made = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
     made.cycle()
-    return made
-
-
-def incident(rig: Rig, service: str = "Alipay Integration") -> str:
-    """A resolved incident that owes a postmortem and tells nobody of its severity."""
-    made = rig.world.pagerduty.trigger(service, "Callbacks time out", priority="P3").id
-    rig.cycle()
-    rig.world.pagerduty.resolve(made, "Amara Osei")
-    rig.cycle()
     return made
 
 
@@ -244,7 +229,7 @@ def test_missed_digests_are_on_record_and_only_the_latest_goes_out(post: Rig) ->
     post.cycle()
     digests = [letter for letter in letters(post) if "QRPay:" in str(letter.message["Subject"])]
     assert [digest.at for digest in digests] == [at(0, 9), at(3, 15, 0) + timedelta(seconds=30)]
-    from engine.test_restricted import events
+    from engine.restricted_cast import events
 
     assert len(events(post, "digest.not_sent")) == 1
     assert "2026-11-17" in events(post, "digest.not_sent")[0]

@@ -3,69 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from ledger_reading import events
 from rig import Rig
 
+from engine.cast import nothing_more_is_written
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, mailing, mails, recipients, whys
-from engine.test_lifecycle import nothing_more_is_written
+from engine.restored_rig import back_up_rig, doubled, keys, restore_rig, seen_by_people
 from syncd.domain.operation import OperationState, SendMail, Target
 from syncd.domain.operation.mail import PostponedMail
-from syncd.ledger.database.sqlite.backup import back_up
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.open import open_for_work
-from syncd.ledger.restore import Restored, restore
+from syncd.ledger.restore import restore
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.restored import WHY
-from syncd.ledger.store.tables import TicketRow
 from syncd.ledger.views.audit_trail import verify
 from syncd.ledger.views.show import history
 from syncd.sandbox import dump, faults
-
-
-def back_up_rig(rig: Rig) -> Path:
-    return back_up(rig.folder / rig.name, rig.folder / "backups", rig.clock.now()).file
-
-
-def restore_rig(rig: Rig, copy: Path) -> Restored:
-    """Lose the ledger, put the copy in its place, start."""
-    rig.stop()
-    done = restore(copy, rig.folder / rig.name, rig.clock.now(), rig.context.gave_up())
-    rig.start()
-    return done
-
-
-def said(rig: Rig) -> dict[str, Any]:
-    """What people see in both services: marked issues by operation, texts by how often they stand there."""
-    world = dump.whole(rig.world)
-    issues = world["jira"]["issues"]
-    marks = Counter(
-        issue["properties"]["syncd"]["op"] for issue in issues if issue["properties"].get("syncd")
-    )
-    comments = Counter((issue["key"], c["body"]) for issue in issues for c in issue["comments"])
-    notes = Counter(
-        (incident["id"], note["content"])
-        for incident in world["pagerduty"]["incidents"]
-        for note in incident["notes"]
-    )
-    return {"issues": marks, "comments": comments, "notes": notes}
-
-
-def doubled(found: dict[str, Any]) -> list[Any]:
-    return [key for counts in found.values() for key, number in counts.items() if number > 1]
-
-
-def keys(rig: Rig) -> dict[str, str]:
-    """Each incident's ticket, as the ledger knows it."""
-    from sqlmodel import select
-
-    with rig.ledger.read() as session:
-        return {row.incident_id: row.key for row in session.exec(select(TicketRow)).all()}
 
 
 def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None:
@@ -94,7 +50,7 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     jira.site.options.search_lag = 300
     last = people.trigger("Alipay Integration", "Made in the last minute", priority="P3")
     house.settle(2)
-    tickets, before = keys(house), said(house)
+    tickets, before = keys(house), seen_by_people(house)
     assert len(tickets) == 4
     assert doubled(before) == []
 
@@ -107,7 +63,7 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     fresh = people.trigger("Alipay Integration", "After the restore", priority="P3")
     house.settle(16, 60)
     assert {one: key for one, key in keys(house).items() if one != fresh.id} == tickets
-    after = said(house)
+    after = seen_by_people(house)
     assert doubled(after) == []
     assert before["comments"].keys() <= after["comments"].keys()
     assert before["notes"].keys() <= after["notes"].keys()
@@ -138,7 +94,7 @@ def test_creates_wait_for_the_settle_time_after_a_restore_also_over_a_reboot(hou
     assert keys(house) == {}
     house.settle(4, 60)
     assert list(keys(house)) == [made.id]
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
 
 
 def test_what_is_found_before_the_settle_time_is_adopted_at_once(house: Rig) -> None:
@@ -223,7 +179,7 @@ def test_a_clock_that_is_wrong_during_a_restore_doubles_no_text_and_loses_no_not
     house.clock.step = 0.0
     house.start()
     house.settle(16, 60)
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
     house.world.pagerduty.trigger("Core QRPay Web", "All down", priority="P1")
     house.settle(2)
     assert {CTO, COMPLIANCE} <= set(recipients(house))
@@ -306,14 +262,14 @@ def test_what_was_under_way_at_the_backup_is_found_and_takes_what_was_adopted_as
         connection.close()
     house.world.faults.clear()
     house.settle(4)
-    tickets, before = keys(house), said(house)
+    tickets, before = keys(house), seen_by_people(house)
     assert len(tickets) == 2
     people.acknowledge(made[0].id, "Amara Osei")
     restore_rig(house, copy)
     house.settle(16, 60)
     assert keys(house) == tickets
-    assert doubled(said(house)) == []
-    assert said(house)["issues"].keys() == before["issues"].keys()
+    assert doubled(seen_by_people(house)) == []
+    assert seen_by_people(house)["issues"].keys() == before["issues"].keys()
     assert not house.operations("pending", "in_flight", "unknown", "parked")
     names = {
         issue["key"]: issue["fields"]["status"]["name"] for issue in dump.whole(house.world)["jira"]["issues"]

@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rig import SERVICES, Rig, mapping
-from sqlmodel import col, select
+from rig import Rig, mapping
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.config.templates.templates import Templates
-from syncd.engine.rules import TicketRenderer
+from engine.cast import incident_of, issue_of, nothing_more_is_written, row_of, status
+from engine.restricted_cast import (
+    CANARY,
+    RULES,
+    SEVERITIES,
+    events,
+    hidden,
+    ledger_bytes,
+    left,
+    secured,
+    without_level,
+)
 from syncd.ledger.requests.answers import ask
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow
 from syncd.sandbox import faults, presets
-from syncd.sandbox.jira.model import Project, SecurityLevel
-
-CANARY = "KANARIENVOGEL"
-RULES: dict[str, Any] = {
-    "level": "Security incident",
-    "titles": [r"\bPII\b"],
-    "incident_types": ["security_incident"],
-    "services": ["Yoomonea Service"],
-    "lead": "elif.kaya@qrpay.example",
-}
-SEVERITIES: dict[str, Any] = {
-    "SEV0": {"pagerduty": "P1", "priority": "Highest", "postmortem": True, "restricted": True},
-    "SEV1": {"pagerduty": "P2", "priority": "High", "postmortem": True},
-    "SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Medium", "postmortem": True},
-    "SEV3": {"pagerduty": "P4", "urgency": "low", "priority": "Low"},
-}
-
-
-def project(rig: Rig, key: str = "OPS") -> Project:
-    site_project = rig.world.jira.site.project(key)
-    assert site_project is not None
-    return site_project
-
-
-def secured(rig: Rig, number: int = 1) -> str | None:
-    level = issue_of(rig, number)["fields"]["security"]
-    return level["name"] if level else None
-
-
-def row_of(rig: Rig, incident: Any) -> IncidentRow:
-    with rig.ledger.read() as session:
-        row = session.get(IncidentRow, incident.id)
-        assert row is not None
-        return row
-
-
-def events(rig: Rig, kind: str) -> list[str]:
-
-    with rig.ledger.read() as session:
-        return list(session.exec(select(AuditEventRow.text).where(AuditEventRow.kind == kind)).all())
-
-
-def left(rig: Rig) -> list[int | None]:
-    """The operations in the order in which they left."""
-
-    query = select(AuditEventRow.operation_id).where(AuditEventRow.kind == "operation.leaves")
-    with rig.ledger.read() as session:
-        return list(session.exec(query.order_by(col(AuditEventRow.seq))).all())
+from syncd.sandbox.jira.model import SecurityLevel
 
 
 def writes_to(rig: Rig, number: int = 1) -> list[tuple[str, str]]:
@@ -73,37 +32,6 @@ def writes_to(rig: Rig, number: int = 1) -> list[tuple[str, str]]:
         if line.service == "jira" and f"/issue/{issue}" in line.path:
             writes.append((line.method, line.path.rpartition(f"/issue/{issue}")[2] or "fields"))
     return writes
-
-
-def ledger_bytes(rig: Rig) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(rig.folder.glob(f"{rig.name}*")) if path.is_file())
-
-
-def hidden(rig: Rig) -> None:
-    """The canary stands in no byte of the ledger, and in nothing that commands read there."""
-    assert CANARY.encode() not in ledger_bytes(rig)
-
-
-def careful_rigs(make_rig: Any) -> Callable[..., Rig]:
-    """Rigs with rules for restricted incidents, after a first quiet cycle."""
-
-    def make(preset: Callable[[Any], None] = lambda _world: None, **rules: Any) -> Rig:
-        team = mapping(restricted={**RULES, **rules}, severities=SEVERITIES, services=SERVICES)
-        rig: Rig = make_rig(mappings=(team,), preset=preset, renderer=TicketRenderer(Templates()))
-        rig.cycle()
-        return rig
-
-    return make
-
-
-@pytest.fixture
-def careful(make_rig: Any) -> Callable[..., Rig]:
-    return careful_rigs(make_rig)
-
-
-def without_level(world: Any) -> None:
-    """Our account may set no level."""
-    world.jira.site.project("OPS").denied.add("SET_ISSUE_SECURITY")
 
 
 @pytest.mark.parametrize(
@@ -272,15 +200,6 @@ def test_a_ticket_whose_level_our_account_may_not_set_is_left_and_the_lead_has_t
     assert row_of(rig, made).restricted
     nothing_more_is_written(rig)
     assert len(events(rig, "restricted.untold")) == 1
-
-
-def with_level(rig: Rig) -> None:
-    """Our account may set the level from now on, and an hour has passed since it was looked up."""
-    rig.world.jira.site.project("OPS").denied.discard("SET_ISSUE_SECURITY")
-    rig.settle(2)
-    rig.world.advance(3700)
-    rig.loop.slow()
-    rig.settle(6)
 
 
 def test_what_once_was_restricted_stays_so_and_its_level_is_never_lowered(careful: Any) -> None:

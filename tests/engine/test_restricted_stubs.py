@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-from rig import Rig
-
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from engine.test_restricted import (
+from engine.cast import issue_of, nothing_more_is_written, status
+from engine.restricted_cast import (
     CANARY,
-    careful_rigs,
     events,
     hidden,
     left,
@@ -20,11 +15,6 @@ from engine.test_restricted import (
     without_level,
 )
 from syncd.sandbox import faults
-
-
-@pytest.fixture
-def careful(make_rig: Any) -> Callable[..., Rig]:
-    return careful_rigs(make_rig)
 
 
 def test_a_stub_whose_level_jira_takes_and_does_not_set_gets_no_text(careful: Any) -> None:

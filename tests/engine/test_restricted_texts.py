@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-from rig import Rig
 from sqlmodel import col, select
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
-from engine.test_restricted import CANARY, careful_rigs, hidden, secured
+from engine.cast import incident_of, issue_of, nothing_more_is_written
+from engine.restricted_cast import CANARY, hidden, secured
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import WaiverRow
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
 from syncd.sandbox import faults
-
-
-@pytest.fixture
-def careful(make_rig: Any) -> Callable[..., Rig]:
-    return careful_rigs(make_rig)
 
 
 def test_notes_and_comments_of_a_restricted_incident_travel_nowhere(careful: Any) -> None:

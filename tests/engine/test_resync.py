@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
-from engine.test_brakes import ask as asked
-from engine.test_brakes import issues
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from engine.cast import ask as asked
+from engine.cast import issue_of, issues, nothing_more_is_written, status
 from syncd.ledger.requests import answers
 from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import faults

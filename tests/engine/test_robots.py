@@ -11,8 +11,8 @@ import pytest
 from ledger_reading import PostmortemRow, WaiverRow, events, rows
 from rig import PlainRenderer, Rig, mapping
 
+from engine.cast import issue_of, nothing_more_is_written, status
 from engine.test_duties import duties, review_day, until
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from syncd.domain.duty import DutyKind
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Helper, Story

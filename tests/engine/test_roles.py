@@ -7,8 +7,8 @@ from typing import Any
 
 from rig import Rig, mapping
 
+from engine.cast import issue_of, nothing_more_is_written
 from engine.mail_rig import DIRECTOR, letters, mailing, subjects, text_of
-from engine.test_lifecycle import issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.sandbox import faults

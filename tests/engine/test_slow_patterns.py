@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rig import SERVICES, Rig, mapping
 
+from engine.cast import issue_of, nothing_more_is_written, row_of, status
 from engine.mail_rig import CTO, letters, recipients, subjects, text_of
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from engine.test_restricted import CANARY, events, hidden, row_of, secured, with_level, without_level
+from engine.restricted_cast import CANARY, events, hidden, secured, with_level, without_level
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.lookups import incident_named

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
+from engine.cast import logged, standing
 from engine.mail_rig import MakeRig
-from engine.test_brakes import standing
-from engine.test_disk import said
 from engine.test_stopped_teams import EDITIONS, tickets
 from syncd.sandbox import dump, faults
 
@@ -59,7 +58,7 @@ def test_a_passing_failure_of_a_read_at_the_start_only_delays_it(
     rig = first(make_rig, data_center=data_center)
     for strike in PASSING:
         rig.world.faults.add(strike, service="jira", path=path, times=1)
-    with said() as lines:
+    with logged() as lines:
         rig.loop.make_first_contact()
         rig.settle(9, 300)
         rig.settle(3)
@@ -108,7 +107,7 @@ def test_a_list_of_the_site_that_jira_refuses_for_long_is_done_without_and_named
     rule = rig.world.faults.add(
         faults.error(404, body=words), service="jira", path=READS[name], method="GET", times=None
     )
-    with said() as lines:
+    with logged() as lines:
         rig.loop.make_first_contact()
         rig.settle(4)
         assert tickets(rig) == []

@@ -10,10 +10,9 @@ import pytest
 from ledger_reading import IncidentRow, TicketRow, rows
 from rig import Rig, mapping
 
+from engine.cast import logged, standing
 from engine.mail_rig import MakeRig, mailing, subjects
 from engine.test_alarms import alarms_on_record
-from engine.test_brakes import standing
-from engine.test_disk import said
 from engine.test_two_teams import OWN, two_projects
 from syncd.domain.mapping.mapping import UnusableMapping
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
@@ -123,7 +122,7 @@ def test_a_project_that_jira_does_not_show_stops_its_team_alone_and_is_caught_up
     alipay = pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
     dispatch = pagerduty.trigger("Dispatch", "Couriers are late", priority="P3")
     rig.settle(2)
-    with said() as lines:
+    with logged() as lines:
         mend = way(rig)
         rig.settle(2)
         jira.comment("OPS-1", "we look at the pool", WHO)
@@ -223,7 +222,7 @@ def test_a_mapping_that_does_not_fit_stops_its_team_until_jira_is_mended(
     pagerduty = rig.world.pagerduty
     pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
     dispatch = pagerduty.trigger("Dispatch", "Couriers are late", priority="P3")
-    with said() as lines:
+    with logged() as lines:
         rig.settle(6)
         assert tickets(rig) == ["OPS-1"]
         (refusal,) = standing(rig)["refused"]
@@ -327,7 +326,7 @@ def test_a_reload_takes_up_the_team_of_a_mended_file_and_reads_the_time_without_
     )
     rig.context.rules.swap(Rules((mailing(),), rig.renderer, (broken,)))
     record_rules(rig.context, ourselves("start"))
-    with said() as lines:
+    with logged() as lines:
         pagerduty.acknowledge(known.id, "Samuel Adeyemi")
         jira.comment("ENG-1", "the guest at table 12 waits", WHO)
         short = pagerduty.trigger("Dispatch", "table 7 waits", priority="P3")

@@ -6,8 +6,7 @@ from typing import Any
 
 from rig import Rig
 
-from engine.test_brakes import kinds_of_events, standing
-from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from engine.cast import issue_of, kinds_of_events, nothing_more_is_written, standing, status
 from syncd.sandbox.cast import BOT_EMAIL
 
 DAY = 86_400.0
@@ -100,7 +99,7 @@ def test_one_that_a_person_edited_is_reported_and_left(house: Rig) -> None:
 
 
 def test_one_that_a_person_touched_after_it_was_found_is_linked_and_left_open(house: Rig) -> None:
-    from engine.test_brakes import ask
+    from engine.cast import ask
 
     key = doubled(house)
     ask(house, "pause", targets=["jira"], reason="not now")

@@ -7,8 +7,8 @@ from typing import Any
 
 from rig import SERVICES, Rig, mapping
 
-from engine.test_lifecycle import issue_of, nothing_more_is_written
-from engine.test_restricted import CANARY, RULES, SEVERITIES, hidden
+from engine.cast import issue_of, nothing_more_is_written
+from engine.restricted_cast import CANARY, RULES, SEVERITIES, hidden
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.ledger.store.lookups import incident_named

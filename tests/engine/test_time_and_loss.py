@@ -7,8 +7,7 @@ import shutil
 import pytest
 from rig import Rig
 
-from engine.test_faults import creates, ours
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import creates, incident_of, issue_of, nothing_more_is_written, ours, status
 from syncd.ledger.store import audit
 from syncd.policy.marks import mark_in
 from syncd.sandbox import faults

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from rig import Rig
 
-from engine.test_brakes import standing
+from engine.cast import standing
 from syncd.engine.runtime.troubles import LONGEST, READ_NOTES, Troubles
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown, Unreadable
 

@@ -6,20 +6,12 @@ from typing import Any
 
 from rig import Rig, mapping
 
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger.store.tables import IncidentRow
+from engine.cast import incident_of, issue_of, nothing_more_is_written, row_of, status
 
 
 def moves(rig: Rig) -> int:
     pattern = "/rest/api/2/issue/{issue}/transitions"
     return len(rig.world.journal.lines(service="jira", method="POST", pattern=pattern))
-
-
-def row_of(rig: Rig, incident: Any) -> IncidentRow:
-    with rig.ledger.read() as session:
-        row = session.get(IncidentRow, incident.id)
-        assert row is not None
-        return row
 
 
 def test_a_resolve_moves_the_ticket_at_once_and_a_reopen_moves_it_back_after_five_minutes(house: Rig) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rig import Rig, mapping
 from sqlmodel import select
 
-from engine.test_pause import pause, resume
+from engine.cast import pause, resume
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.engine.runtime.waits import UNMAPPED

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rig import SERVICES, Rig, mapping
 
+from engine.cast import incident_of, issue_of, nothing_more_is_written, status, trigger
 from engine.test_conflicts import events, told
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.domain.operation import Kind
 from syncd.engine.act.kinds.change_incident import ChangeIncidentKind
 from syncd.sandbox import faults
@@ -28,12 +28,6 @@ def both(make_rig: Any) -> Rig:
 def changes(rig: Rig) -> int:
     """How often an incident was written to."""
     return len(rig.world.journal.lines(service="pagerduty", method="PUT", pattern="/incidents/{id}"))
-
-
-def trigger(rig: Rig, **more: Any) -> Any:
-    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", **{"priority": "P3", **more})
-    rig.settle(3)
-    return made
 
 
 def test_a_person_s_move_acknowledges_and_resolves_the_incident(both: Rig) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from engine.test_brakes import kinds_of_events
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
+from engine.cast import incident_of, issue_of, kinds_of_events, nothing_more_is_written
 from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from engine.test_brakes import kinds_of_events, standing
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.cast import incident_of, issue_of, kinds_of_events, nothing_more_is_written, standing, status
 from syncd.remote.http.wire import UnreadableError
 from syncd.remote.jira import wire as wire_jira
 from syncd.remote.pagerduty import wire as wire_pagerduty

@@ -8,9 +8,9 @@ import pytest
 from ledger_reading import UnseenWriteRow, rows
 from rig import Rig, mapping
 
+from engine.cast import incident_of, issue_of, nothing_more_is_written, status, trigger
 from engine.mail_rig import MakeRig
 from engine.test_conflicts import events, told
-from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.ledger.requests.answers import ask
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.views.show import show_data
@@ -39,12 +39,6 @@ def both(make_rig: MakeRig) -> Rig:
     rig = make_rig(mappings=(mapping(two_way=BOTH_WAYS),))
     rig.cycle()
     return rig
-
-
-def trigger(rig: Rig, **more: Any) -> Any:
-    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", **{"priority": "P3", **more})
-    rig.settle(3)
-    return made
 
 
 def awaited(rig: Rig) -> list[tuple[str, bool]]:

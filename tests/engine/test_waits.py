@@ -8,9 +8,8 @@ import pytest
 from ledger_reading import writes_to_operations
 from rig import Rig
 
+from engine.cast import nothing_more_is_written, pause, resume
 from engine.mail_rig import MakeRig, mailing
-from engine.test_lifecycle import nothing_more_is_written
-from engine.test_pause import pause, resume
 from syncd.ledger.views.status import outbox_data, status_data
 from syncd.sandbox import faults
 

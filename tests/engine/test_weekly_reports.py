@@ -10,6 +10,7 @@ import pytest
 from rig import Rig
 from sqlmodel import select
 
+from engine.cast import pause, resume
 from engine.mail_rig import (
     CTO,
     DIRECTOR,
@@ -21,7 +22,6 @@ from engine.mail_rig import (
     recipients,
     text_of,
 )
-from engine.test_pause import pause, resume
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import BYTE_ORDER_MARK
 from syncd.ledger.store import audit

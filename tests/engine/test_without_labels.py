@@ -11,14 +11,13 @@ from ledger_reading import ActionItemRow, PostmortemRow, forget_tickets, rows
 from loguru import logger
 from rig import Rig, RigClock
 
+from engine.cast import events, nothing_more_is_written, standing
 from engine.mail_rig import MakeRig, mailing
-from engine.test_brakes import standing
+from engine.restored_rig import back_up_rig, doubled, keys, restore_rig, seen_by_people
 from engine.test_bulk import each_has_one_ticket, storm
 from engine.test_every_jira_datacenter import CREATE, others
 from engine.test_follow_up_rows import TABLE, write
-from engine.test_lifecycle import nothing_more_is_written
-from engine.test_rebuilt import RULES, deleted, duties, events, over, postmortem
-from engine.test_restore import back_up_rig, doubled, keys, restore_rig, said
+from engine.test_rebuilt import RULES, deleted, duties, over, postmortem
 from engine.test_rivals import both, paused
 from engine.test_sweep import double, sweep
 from syncd.config.templates.templates import Templates
@@ -70,7 +69,7 @@ class Stood:
 
     tickets: dict[str, str]
     papers: dict[str, Any]
-    said: dict[str, Any]
+    seen_by_people: dict[str, Any]
     duties: dict[str, Any]
     issues: int
 
@@ -86,7 +85,7 @@ def stands(rig: Rig, *judged: str) -> Stood:
     return Stood(
         tickets=keys(rig),
         papers=papers(rig),
-        said=said(rig),
+        seen_by_people=seen_by_people(rig),
         duties={incident: duties(rig, incident) for incident in judged},
         issues=len(rig.world.jira.site.issues),
     )
@@ -177,7 +176,7 @@ def test_an_account_that_jira_does_not_know_hides_no_other(make_rig: MakeRig, lo
     house.start(former_accounts=("712020:long-gone",))
     house.settle(3)
     assert keys(house) == tickets
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
     assert any("712020:long-gone" in line for line in logged)
 
 
@@ -186,11 +185,11 @@ def test_the_ledger_itself_remembers_a_former_account(make_rig: MakeRig, logged:
     house.cycle()
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
-    before = said(house)
+    before = seen_by_people(house)
     change_account(house.world)
     house.restart()
     house.settle(2)
-    assert said(house) == before
+    assert seen_by_people(house) == before
     (line,) = [line for line in logged if "account in Jira has changed" in line]
     assert line.endswith("changed to syncd 2; former: syncd")
     nothing_more_is_written(house)
@@ -215,7 +214,7 @@ def test_yesterdays_ledger_finds_what_was_made_in_the_gap(
     restore_rig(house, copy)
     house.settle(14, 60)
     assert keys(house) == tickets
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
 
 
 @EDITIONS
@@ -227,7 +226,7 @@ def test_a_ticket_that_was_moved_to_another_project_is_found(make_rig: MakeRig, 
     house.world.jira.move("OPS-1", "ENG", INES, type="Task")
     deleted(house)
     assert keys(house) == {made.id: "ENG-1"}
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
 
 
 def test_a_resync_finds_tickets_without_labels(make_rig: MakeRig) -> None:
@@ -240,7 +239,7 @@ def test_a_resync_finds_tickets_without_labels(make_rig: MakeRig) -> None:
     Resync(house.context, house.loop.work_queue, lambda _ids: house.loop.work_queue.drain()).run(Scope())
     assert keys(house) == tickets
     house.settle(2)
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
 
 
 def test_on_data_center_the_nightly_search_and_the_look_beyond_fifty_keys_need_no_labels(
@@ -256,7 +255,7 @@ def test_on_data_center_the_nightly_search_and_the_look_beyond_fifty_keys_need_n
     house.world.faults.remove(lag.id)
     house.settle(12)
     assert list(keys(house).values()) == ["OPS-71"]
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []
     double(house, "OPS-71")
     house.world.advance(60)
     sweep(house)
@@ -331,4 +330,4 @@ def test_a_user_name_with_a_backslash_is_searched_for(make_rig: MakeRig) -> None
     tickets = keys(house)
     deleted(house)
     assert keys(house) == tickets
-    assert doubled(said(house)) == []
+    assert doubled(seen_by_people(house)) == []

@@ -10,9 +10,8 @@ from ledger_reading import IncidentRow, rows
 from loguru import logger
 from rig import Rig
 
+from engine.cast import incident_of, nothing_more_is_written, ours, status
 from engine.mail_rig import subjects
-from engine.test_faults import ours
-from engine.test_lifecycle import incident_of, nothing_more_is_written, status
 from engine.test_watermark import watermark
 from syncd.engine.observe.pagerduty import WATERMARK
 from syncd.engine.status import daemon_status

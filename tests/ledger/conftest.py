@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ledger_cast import NOW
 from postgresql import WHY_SKIPPED, Cluster, programs
+from writers_cast import Crowd
 
 from syncd.ledger.open import Ledger, open_for_work
 
@@ -73,3 +74,9 @@ def ledger(url: str) -> Iterator[Ledger]:
     opened = open_for_work(url, "the test", NOW)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def crowd(ledger: Ledger) -> Crowd:
+    """Return the writers of a ledger."""
+    return Crowd(ledger)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from engine.test_lifecycle import issue_of, nothing_more_is_written
+from engine.cast import issue_of, nothing_more_is_written
 from rig import Rig
 from sqlmodel import SQLModel, select
 

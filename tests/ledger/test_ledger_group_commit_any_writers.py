@@ -12,16 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session
-from test_ledger_group_commit import Body, Crowd, fail
+from writers_cast import Body, Crowd, fail
 
 from syncd.ledger.errors import LedgerError
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.key_values import set_cursor_in
-
-
-@pytest.fixture
-def crowd(ledger: Ledger) -> Crowd:
-    return Crowd(ledger)
 
 
 def end_by_itself(session: Session) -> None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from engine.mail_rig import MakeRig, Owed, duties_stay_as_they_are, letters, mailing, until
-from engine.test_reminders import ENFORCED, at, incident
+from engine.mail_rig import (
+    ENFORCED,
+    MakeRig,
+    Owed,
+    at,
+    duties_stay_as_they_are,
+    incident,
+    letters,
+    mailing,
+    until,
+)
 from rig import Rig
 
 from syncd.report.mail.calendar import Review, invitation

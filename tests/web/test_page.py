@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 import requests
-from engine.test_brakes import ask
+from engine.cast import ask
+from engine.restricted_cast import CANARY, RULES, SEVERITIES
 from engine.test_duties import INES, resolved, scheduled, until
-from engine.test_restricted import CANARY, RULES, SERVICES, SEVERITIES
 from rich.console import Console
-from rig import Rig, mapping
+from rig import SERVICES, Rig, mapping
 from waiting import wait_for
 
 from syncd.commands.demo.stage import serve_page

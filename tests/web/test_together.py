@@ -10,7 +10,7 @@ from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
-from engine.test_lifecycle import issue_of
+from engine.cast import issue_of
 from ledger_reading import ChangeNoticeRow, rows
 from rig import Rig
 
