@@ -106,6 +106,24 @@ def test_a_person_files_it_on_the_ticket_and_the_reminders_end(careful: Any, act
     nothing_more_is_written(rig)
 
 
+@pytest.mark.parametrize("act", ["label", "line"])
+def test_a_filing_that_jiras_search_does_not_show_yet_meets_its_deadline(careful: Any, act: str) -> None:
+    rig = careful()
+    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P3")
+    rig.settle(3)
+    rig.cycle(72 * HOUR - 300.0)
+    rig.world.jira.site.options.search_lag = 600.0
+    if act == "label":
+        rig.world.jira.add_label("OPS-1", "filed-gdpr", "Ines Carvalho")
+    else:
+        rig.world.jira.comment("OPS-1", "filed-gdpr: IC-2026-118", "Ines Carvalho")
+    rig.cycle(400.0)
+    assert filing(rig)["state"] is DutyState.MET
+    rig.settle(30)
+    assert filing(rig)["state"] is DutyState.MET
+    assert not any("overdue" in subject for subject in subjects(rig, LEAD))
+
+
 def test_a_filing_is_waived_by_its_name_and_by_an_approver_alone(careful: Any) -> None:
     rig = careful()
     rig.world.pagerduty.trigger("Alipay Integration", "PII", priority="P3")

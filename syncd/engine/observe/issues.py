@@ -20,8 +20,9 @@ from syncd.engine.runtime.troubles import READ_CHANGELOG, READ_ISSUE
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
 from syncd.ledger.store.lookups import find_ticket, issue_names, outside
-from syncd.ledger.store.pages import store_papers, store_tickets
+from syncd.ledger.store.pages import store_papers, store_ticket, store_tickets
 from syncd.ledger.store.postmortems import LabelChanges, save_log, save_ticket_changes
+from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.answers import Hit
@@ -161,12 +162,18 @@ def read_log(context: EngineContext, incident_id: str, team: str | None) -> None
 def read_ticket_changes(context: EngineContext, incident_id: str, book: Rulebook) -> None:
     """Read which account moved the ticket to its status, and from which status; store also that none did.
 
-    Store the changes of its labels, too; raise `RemoteError`.
+    Store the changes of its labels, too, and where a comment may tell of a filing, the ticket as it is now;
+    raise `RemoteError`.
     """
+    began = context.clock.now()
+    filed = bool(book.mapping.restricted.clocks) and is_restricted(context.ledger, incident_id)
+    # what a ticket that was not read may say is unknown
+    if filed and not _read_afresh(context, incident_id):
+        return
     ticket = find_ticket(context.ledger, incident_id)
     if ticket is None or ticket.issue is None:
         return
-    began, issue = context.clock.now(), ticket.issue
+    issue = ticket.issue
     changes = context.services.jira.changelog(ticket.issue_id)
     context.health.succeeded("jira")
     moves = [change for change in changes if change.field == "status"]
@@ -193,6 +200,29 @@ def read_ticket_changes(context: EngineContext, incident_id: str, book: Rulebook
         )
     seq, now = context.ledger.logical_clock.next(), context.clock.now()
     save_ticket_changes(context.ledger, incident_id, closed, labelled, seq, now)
+
+
+def _read_afresh(context: EngineContext, incident_id: str) -> bool:
+    """Read a ticket by its id: Jira's search may not show its last comments yet.
+
+    Return False if Jira did not show it; raise `RemoteError`.
+    """
+    ticket = find_ticket(context.ledger, incident_id)
+    if ticket is None:
+        return False
+    page = read_page(context, [ticket.issue_id], by_id=True)
+    store_ticket(
+        context.ledger,
+        storage_rules(context),
+        incident_id,
+        next(iter(page.issues), None),
+        page.read_seq,
+        context.clock.now(),
+        context.transport.date_of("jira"),
+        gone=bool(page.absent),
+        by_id=True,
+    )
+    return bool(page.issues)
 
 
 def read_duty_issues(context: EngineContext, duty_issues: list[DutyIssueState], book: Rulebook) -> None:
