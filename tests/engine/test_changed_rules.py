@@ -11,7 +11,7 @@ from engine.mail_rig import MakeRig
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.store.loaded_rules import changed_rules, modes_switched, values_before
 from syncd.ledger.store.postmortems import duties_of
-from syncd.sandbox import dump
+from syncd.sandbox import dump, faults
 
 ENFORCED = {"mode": "enforce", "after_minutes": 0}
 DAY = 24 * 3600.0
@@ -215,3 +215,20 @@ def test_a_reopening_says_nothing_of_what_was_missed_while_the_mode_was_report(m
     rig.world.pagerduty.reopen(made, "Amara Osei")
     rig.settle(4, 60)
     assert comments(rig) == []
+
+
+def test_a_postmortem_that_waits_is_made_by_the_rules_at_the_resolve(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem=ENFORCED, severities=severities(SEV2=True)),))
+    rig.settle(2)
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
+    rig.settle(2)
+    refuse = faults.error(429)
+    rule = rig.world.faults.add(refuse, service="jira", method="POST", path="/issue$", times=None)
+    rig.world.pagerduty.resolve(made.id, "Amara Osei")
+    rig.settle(3, 60)
+    assert "create_postmortem" in [row.kind for row in rig.operations("pending")]
+    change(rig, rules("2", postmortem=ENFORCED, severities=severities()))
+    rig.world.faults.remove(rule.id)
+    rig.settle(6, 300)
+    assert with_postmortem(rig) == {made.id}
+    nothing_more_is_written(rig)

@@ -44,6 +44,7 @@ from syncd.policy.marks import incident_label
 from syncd.policy.postmortem.create import seconds_left
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
 from syncd.policy.restricted import ASPECT, STUB
+from syncd.policy.rules_in_force import rules_in_force
 from syncd.remote.errors import NotDone
 
 ESSENTIAL = frozenset({"project", "issuetype", "summary", "description"})
@@ -142,12 +143,16 @@ class CreatePostmortemKind(CreateKind):
 
 
 def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentRecord, Case, Rulebook]:
-    """Return record, case and rulebook as of now; raise `DecideAgain` if no postmortem is needed any more."""
+    """Return record and case as of now, and the rules in force for it.
+
+    Raise `DecideAgain` if no postmortem is needed any more.
+    """
     record = read(context.ledger, IncidentRecord, operation.incident_id)
     book = book_for(context, record, home=True) if record is not None else None
     if record is None or book is None:
         raise DecideAgain
     case = build_case(context, record, book)
+    book = rules_in_force(case, book)
     # it exists by now, or the incident was merged and the target's postmortem counts
     if case.postmortem is not None or counts_for_another(case):
         raise DecideAgain
