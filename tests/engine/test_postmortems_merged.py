@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rig import Rig
 
 from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import ALIPAY, BLUBANK, ME, later, on, postmortem, postmortems, text
@@ -78,7 +79,13 @@ def test_a_source_that_left_its_merge_brings_none_while_its_log_cannot_be_read(
     assert rig.operations("pending", "unknown", "parked") == []
 
 
-def test_a_create_whose_source_left_the_merge_says_that_nothing_asks_for_it_and_leaves_if_something_does(
+def creates(rig: Rig) -> list[tuple[str, str, int]]:
+    """The creates of postmortems: incident, state, attempts."""
+    rows = [row for row in rig.operations() if row.kind == "create_postmortem"]
+    return [(row.incident_id, row.state, row.attempts) for row in rows]
+
+
+def test_a_create_whose_source_left_the_merge_ends_and_is_looked_up_and_sent_if_one_is_owed_again(
     make_rig: Any,
 ) -> None:
     rig = on(make_rig)
@@ -95,9 +102,37 @@ def test_a_create_whose_source_left_the_merge_says_that_nothing_asks_for_it_and_
     rig.settle(2)
     rig.world.faults.remove(rule.id)
     rig.settle(4, seconds=300)
-    assert postmortems(rig) == []
-    (create,) = [row for row in rig.operations("pending") if row.kind == "create_postmortem"]
-    assert create.waits_for == "a severity or a merge that asks for a postmortem: nothing does any more"
+    assert (postmortems(rig), creates(rig)) == ([], [(target.id, "superseded", 1)])
     people.set_priority(target.id, "P1", ME)
     rig.settle(4, seconds=300)
     assert postmortem(rig)["fields"]["summary"] == "Postmortem: Cause"
+    assert creates(rig) == [(target.id, "done", 2)]
+    nothing_more_is_written(rig)
+
+
+def test_what_was_merged_while_its_create_waited_gets_its_postmortem_when_it_is_over_on_its_own(
+    make_rig: Any,
+) -> None:
+    rig = on(make_rig)
+    people = rig.world.pagerduty
+    source = people.trigger(ALIPAY, "Symptom", priority="P1")
+    target = people.trigger(BLUBANK, "Cause", priority="P4")
+    rig.settle(2)
+    people.resolve(source.id, ME)
+    rig.settle(2)
+    rule = rig.world.faults.add(faults.error(429), service="jira", method="POST", path="/issue$", times=None)
+    later(rig)
+    people.reopen(source.id, ME)
+    rig.settle(2)
+    people.merge(target.id, [source.id], ME)
+    rig.settle(3)
+    rig.world.faults.remove(rule.id)
+    rig.settle(10, seconds=300)
+    assert [state for incident, state, _ in creates(rig) if incident == source.id] == ["superseded"]
+    people.reopen(source.id, ME)
+    rig.settle(2)
+    people.note(source.id, "It came back.", ME)
+    people.resolve(source.id, ME)
+    rig.settle(12, seconds=300)
+    assert postmortem(rig)["fields"]["summary"] == "Postmortem: Symptom"
+    nothing_more_is_written(rig)

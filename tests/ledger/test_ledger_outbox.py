@@ -20,8 +20,9 @@ from ledger_cast import (
     states,
     ticket,
 )
+from sqlmodel import select
 
-from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
+from syncd.domain.operation import OPEN_STATES, CreatePostmortem, OperationState, ticket_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import outbox
 from syncd.ledger.store.lookups import open_operations_in
@@ -60,6 +61,24 @@ def test_a_once_operation_stays_when_it_is_not_asked_for_again(ledger: Ledger) -
         record(session, create(), mirror())
         record(session)
         assert states(session) == [(ticket_key("P1"), "pending"), ("note/N1", "pending")]
+
+
+@pytest.mark.parametrize("state", OperationState)
+def test_only_a_superseded_create_of_a_postmortem_waits_again_once_it_is_decided_again(
+    ledger: Ledger, state: OperationState
+) -> None:
+    postmortem = CreatePostmortem(incident="P1", reason="SEV0 incidents need a postmortem")
+    again = postmortem.model_copy(update={"reason": "incident #3, SEV0, was merged into it"})
+    with ledger.write() as session:
+        (row,) = record(session, postmortem)
+        claim(session, row, probe=41)
+        session.get_one(OperationRow, row.id, populate_existing=True).state = state
+    with ledger.write() as session:
+        record(session, again)
+        row = session.exec(select(OperationRow)).one()
+        waits = state is OperationState.SUPERSEDED
+        assert (row.state, row.attempts, row.probe_from) == ("pending" if waits else state, 1, 41)
+        assert row.reason == (again if waits else postmortem).reason
 
 
 # State

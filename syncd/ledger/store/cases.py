@@ -37,6 +37,7 @@ from syncd.ledger.store.lookups import (
 )
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.membership import on_record_among
+from syncd.ledger.store.operation_states import is_spent
 from syncd.ledger.store.postmortems import (
     duties_of,
     earlier_duties_of,
@@ -360,7 +361,7 @@ _WHOSE: BindParameter[str] = bindparam("incident")
 _OF_WHOM = col(OperationRow.incident_id) == _WHOSE
 _KEYS_OF = columns(col(OperationRow.key)).where(_OF_WHOM)
 _KEYS = Prepared(_KEYS_OF)
-_ONCE = Prepared(_KEYS_OF.where(col(OperationRow.op_class) == OperationClass.ONCE))
+_ONCE = Prepared(_KEYS_OF.where(col(OperationRow.op_class) == OperationClass.ONCE, is_spent()))
 _MAILS = (
     select_records(OperationRecord)
     .where(

@@ -1,8 +1,9 @@
 """Change the state of an operation: claim it, put it back, park it, mark it unknown, finish it.
 
 Each change is a compare-and-set on the state that the caller read, so that two callers never take the same
-operation. Its audit event is in the same transaction. A finished operation never changes again. The functions
-raise `OperationMoved` if the operation left the state that the caller read. They take a row of the
+operation. Its audit event is in the same transaction. A finished operation never changes again, except that a
+superseded create of a postmortem waits again once a decision asks for it again. The functions raise
+`OperationMoved` if the operation left the state that the caller read. They take a row of the
 transaction, which they update, or a record, and return the operation as it is afterwards.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, func, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, or_, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
@@ -22,6 +23,7 @@ from syncd.domain.operation import (
     OPEN_STATES,
     UNSURE_STATES,
     WORKING_STATES,
+    Kind,
     Operation,
     OperationBase,
     OperationClass,
@@ -207,6 +209,29 @@ def end_unknown(session: Session, operation: Stored, now: datetime, why: str, **
 
 def _marked_unknown(operation: OperationRow | OperationRecord) -> dict[str, JsonValue]:
     return {**(operation.rendered or {}), UNKNOWN: True}
+
+
+def is_spent() -> ColumnElement[bool]:
+    """Return the condition that an operation's key is never decided again.
+
+    A create of a postmortem is superseded while nothing asks for the postmortem: the incident was merged, or
+    its source was opened again. That may change.
+    """
+    superseded = col(OperationRow.state) == literal(str(OperationState.SUPERSEDED))
+    return ~and_(superseded, col(OperationRow.kind) == literal(str(Kind.CREATE_POSTMORTEM)))
+
+
+def decide_again(
+    session: Session, operation: OperationRecord, decided: dict[str, Any], now: datetime
+) -> OperationRecord:
+    """Let a superseded operation wait again as it is decided now; its earlier attempts stay known."""
+    values = {**decided, "finished_at": None, "rendered": None, "error": None}
+    if not _changed(session, operation.id, OperationState.SUPERSEDED, operation.attempts, values):
+        raise OperationMoved(operation.id, operation.state, decided["state"])
+    operation = replace(operation, **values)
+    held = operation.state == OperationState.HELD
+    say(session, now, "operation.decided", operation, {"reason": operation.reason, "held": held})
+    return operation
 
 
 def put_back_in(session: Session, operation: Stored, now: datetime, error: str, **values: Any) -> Stored:

@@ -18,6 +18,7 @@ from syncd.domain.operation import (
     OPEN_STATES,
     UNSENT_STATES,
     WORKING_STATES,
+    Kind,
     Operation,
     OperationClass,
     OperationState,
@@ -28,13 +29,15 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.database.functions import json_source, position_in
 from syncd.ledger.database.prepared import Prepared
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.loading import load, made_of, select_records
 from syncd.ledger.store.operation_states import (
     TABLE,
     UNKNOWN,
     Stored,
+    decide_again,
     end_unknown,
     finish,
+    is_spent,
     outcome_unknown,
     say,
 )
@@ -59,9 +62,10 @@ def record(
 
     Return the waiting ones as they are afterwards, and then the new ones.
 
-    A once-operation is left if its key is on record. A state operation supersedes a waiting operation with
-    the same object and aspect and another meaning. A waiting state operation that is no longer decided is
-    superseded. An operation under way is left: the next decision sees its outcome.
+    A once-operation is left if its key is on record, unless it was superseded and is not spent. A state
+    operation supersedes a waiting operation with the same object and aspect and another meaning. A waiting
+    state operation that is no longer decided is superseded. An operation under way is left: the next decision
+    sees its outcome.
     Operations whose key is in `hold` begin as held.
     """
     decided = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
@@ -70,7 +74,28 @@ def record(
     recorded = keys_on_record_in(session, once)
     fresh = [op for key, op in once.items() if key not in recorded]
     fresh += [op for place, op in decided.items() if place not in busy]
-    return [*after, *_insert(session, fresh, now, version, hold)]
+    again = _decide_again(session, [once[key] for key in sorted(recorded)], now, version, hold)
+    return [*after, *again, *_insert(session, fresh, now, version, hold)]
+
+
+def _decide_again(
+    session: Session, operations: Iterable[Operation], now: datetime, version: str, hold: frozenset[str]
+) -> list[OperationRecord]:
+    """Let those of these operations wait again that are on record as superseded and not spent."""
+    again = []
+    for op in operations:
+        row = _NOT_SPENT.first(session, key=op.key) if op.kind is Kind.CREATE_POSTMORTEM else None
+        if row is not None:
+            values = _values_of(op, now, version, op.key in hold)
+            # what it tried before is looked up before it leaves again
+            del values["attempts"]
+            again.append(decide_again(session, made_of(OperationRecord, row), values, now))
+    return again
+
+
+_NOT_SPENT = Prepared(
+    select_records(OperationRecord).where(col(OperationRow.key) == bindparam("key"), ~is_spent())
+)
 
 
 def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:

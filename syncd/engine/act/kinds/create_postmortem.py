@@ -153,23 +153,19 @@ def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentR
         raise DecideAgain
     case = build_case(context, record, book)
     book = rules_in_force(case, book)
-    # it exists by now, or the incident was merged and the target's postmortem counts
-    if case.postmortem is not None or counts_for_another(case):
+    owes_none = not case.incident.open and owed_postmortem(case, book) is None
+    # it exists by now, or nothing asks for it any more: if something does again, it is decided again
+    if case.postmortem is not None or counts_for_another(case) or owes_none:
         raise DecideAgain
     return record, case, book
 
 
 RESTS = "the end of the incident, and 30 minutes of rest after it"
-NOTHING_OWED = "a severity or a merge that asks for a postmortem: nothing does any more"
 
 
 def _wait_for_its_time(case: Case, book: Rulebook) -> None:
-    """Raise `NotYet` while the incident is open again, rests for half an hour, or owes no postmortem."""
-    left = seconds_left(case, book)
-    # it stays on record: the incident may owe one again, and a key is decided once for ever
-    if left is None and not case.incident.open:
-        raise NotYet(NOTHING_OWED)
-    if left != 0.0:
+    """Raise `NotYet` while the incident is open again, or was resolved less than half an hour ago."""
+    if seconds_left(case, book) != 0.0:
         raise NotYet(RESTS)
 
 
