@@ -68,13 +68,21 @@ def case_of(
     read_until: datetime | None = None,
 ) -> Case:
     """Return the case that these facts make; both services were read up to `read_until`."""
+    case = _case(context, facts, book, people, read_until)
+    nobodies = nobodies_of(context, book.mapping) | our_users_on_record(context)
+    return with_addresses(context, judged_people(case, nobodies))
+
+
+def _case(
+    context: EngineContext, facts: CaseFacts, book: Rulebook, people: People, read_until: datetime | None
+) -> Case:
     row = facts.incident
     incident = row.as_read
     now, skew = context.clock.now(), context.clock_skew()
     state_changes = _claimed(known_state_changes(row, incident), facts.unclaimed_targets)
     periods = resolved_periods(state_changes or (), skew.earliest(now))
     since = judged_since(incident, periods)
-    case = Case(
+    return Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
         ticket=facts.ticket,
@@ -118,15 +126,15 @@ def case_of(
         unread=_unread(context, facts),
         status_updates=tuple(datetime.fromisoformat(at) for at in row.status_updates),
         hears_status_updates=facts.hears_status_updates,
-        refused_looks=frozenset(
-            part for part, words in LOOKS.items() if context.troubles.is_waiting(row.id, words)
-        ),
+        refused_looks=_refused_looks(context, row.id),
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
         roles=RoleFacts.model_validate(row.roles),
         read_until=read_until,
     )
-    nobodies = nobodies_of(context, book.mapping) | our_users_on_record(context)
-    return with_addresses(context, judged_people(case, nobodies))
+
+
+def _refused_looks(context: EngineContext, incident_id: str) -> frozenset[str]:
+    return frozenset(part for part, words in LOOKS.items() if context.troubles.is_waiting(incident_id, words))
 
 
 def _customer_approvers(facts: CaseFacts, book: Rulebook) -> dict[str, Account | None]:
