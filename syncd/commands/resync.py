@@ -44,11 +44,17 @@ def command(
 def resync(
     ctx: click.Context, *, since: str | None, incidents: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Compare, show, ask, repair; exit 2 if there is no terminal to ask on, 75 if repairs wait."""
+    """Compare, show, ask, repair; exit 1 if a named incident does not exist, 75 if repairs wait.
+
+    Raise a usage error where there is no terminal to ask on.
+    """
+    if since is not None and incidents:
+        raise click.UsageError("give --since or --incident: named incidents are compared whatever their age")
     if not dry_run and not yes and not sys.stdin.isatty():
         raise click.UsageError(
             "there is no terminal to ask on: give --yes, or --dry-run to see the plan only"
         )
+    from syncd.commands.shared import exit_codes
     from syncd.commands.shared.ask_daemon import do_job
     from syncd.engine.loop import WORKERS
     from syncd.engine.once import once
@@ -58,6 +64,11 @@ def resync(
     arguments: Data = {"since": _since(since), "incidents": list(incidents)}
     plan, stopped = _plan(setup, arguments)
     _show_plan(plan)
+    for name in plan["unknown"]:
+        click.echo(
+            f"syncd: {name}: no such incident in PagerDuty, and no such ticket in the ledger", err=True
+        )
+    stopped = exit_codes.GENERAL if plan["unknown"] else stopped
     if dry_run or not _has_work(plan):
         sys.exit(stopped)
     if not yes:

@@ -20,4 +20,4 @@ def test_without_a_daemon_the_command_does_it_and_says_what_sends_the_rest(house
     house.syncd("run", "--once")
     assert [issue["key"] for issue in house.tickets(incident)] == [key]
     answer = house.syncd("adopt", "1", "OPS-99")
-    assert (answer.code, f"has the ticket {key}" in answer.out) == (1, True)
+    assert (answer.code, f"has the ticket {key}" in answer.err) == (1, True)

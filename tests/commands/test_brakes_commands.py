@@ -169,8 +169,8 @@ def test_releasing_what_is_not_held_fails_and_says_which(house: House) -> None:
     house.syncd("run", "--once")
     result = house.syncd("outbox", "release", "1", "99")
     assert result.code == 1
-    assert "operation 1 is done, not held" in result.out
-    assert "there is no operation 99" in result.out
+    assert "operation 1 is done, not held" in result.err
+    assert "there is no operation 99" in result.err
 
 
 def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> None:

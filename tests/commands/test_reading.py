@@ -357,8 +357,8 @@ def test_retrying_what_is_over_fails_and_says_which(house: House) -> None:
     house.syncd("run", "--once")
     result = house.syncd("outbox", "retry", "1", "99")
     assert result.code == 1
-    assert "operation 1 is done: left as it is" in result.out
-    assert "there is no operation 99" in result.out
+    assert "operation 1 is done: left as it is" in result.err
+    assert "there is no operation 99" in result.err
 
 
 def test_the_audit_trail_verifies_and_passes_through_an_anchor(house: House) -> None:

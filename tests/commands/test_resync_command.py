@@ -56,6 +56,21 @@ def test_one_incident_and_a_day_can_be_named(house: House, old: str) -> None:
     assert "\n#1 " in house.syncd("--resync", "--incident", old, "--dry-run").out
 
 
+def test_an_incident_that_nobody_knows_fails_and_the_others_are_repaired(house: House, old: str) -> None:
+    result = house.syncd("--resync", "--incident", "NOPE", "--incident", "OPS-99", "--incident", old, "--yes")
+    assert result.code == 1
+    for name in ("NOPE", "OPS-99"):
+        assert f"syncd: {name}: no such incident in PagerDuty" in result.err
+    assert len(house.tickets(old)) == 1
+
+
+def test_named_incidents_and_a_day_exclude_each_other(house: House, old: str) -> None:
+    asked = house.world.journal.total()
+    result = house.syncd("--resync", "--since", "30d", "--incident", old, "--dry-run")
+    assert (result.code, "give --since or --incident" in result.err) == (2, True)
+    assert house.world.journal.total() == asked
+
+
 def test_without_a_terminal_it_wants_yes(house: House, old: str) -> None:
     asked = house.world.journal.total()
     result = house.syncd("--resync", "--since", "30d")

@@ -140,14 +140,14 @@ def test_what_cannot_be_says_why_and_changes_nothing(
     written = [day(house, int(word.split()[1])) if word.startswith("in ") else word for word in args]
     answer = house.syncd(*written, *WHY)
     assert answer.code == 1
-    assert said in answer.out
+    assert said in answer.err
     assert waivers(house) == []
 
 
 @pytest.mark.any_day
 def test_the_latest_day_that_a_refusal_names_is_taken(owing: tuple[House, str]) -> None:
     house, _ = owing
-    refusal = house.syncd("waive", "1", "--until", day(house, 40), *WHY).out
+    refusal = house.syncd("waive", "1", "--until", day(house, 40), *WHY).err
     (latest,) = re.findall(r"at most: until (\S+)", refusal)
     assert house.syncd("waive", "1", "--until", latest, *WHY).code == 0
 
@@ -158,7 +158,7 @@ def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str
     house, _ = owing
     result = house.syncd("waive", of, "--until", day(house, 3), "--reason", "busy", "--by", who)
     assert result.code == 1
-    assert "nobody waives their own duty" in result.out
+    assert "nobody waives their own duty" in result.err
     assert waivers(house) == []
 
 
@@ -176,7 +176,7 @@ def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
     house.syncd("run", "--once")
     result = house.syncd("waive", "1", "--until", day(house, 3), *WHY)
     assert result.code == 1
-    assert "no such duty of incident #1 OPS-1 is owed" in result.out
+    assert "no such duty of incident #1 OPS-1 is owed" in result.err
 
 
 def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> None:
@@ -204,7 +204,7 @@ def test_a_correction_says_when_the_duty_was_met_but_never_after_its_deadline(ho
     put(house, duty(house, incident, "scheduled", "breached", due_at=due, breached_at=due))
     late = house.syncd("correct", "1", *WHY, "--met-at", f"{due + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}")
     assert late.code == 1
-    assert "it was missed" in late.out
+    assert "it was missed" in late.err
     result = house.syncd("correct", "1", *WHY, "--met-at", f"{due - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}Z")
     assert result.code == 0
     assert "nothing more is owed" in result.out
@@ -226,7 +226,7 @@ def test_only_an_approver_waives_and_takes_back(owing: tuple[House, str], comman
     duty_named = ("--duty", "scheduled") if command == "correct" else ()
     result = house.syncd(command, "1", *until, *duty_named, "--reason", "busy", "--by", who)
     assert result.code == 1
-    assert "is no approver of" in result.out
+    assert "is no approver of" in result.err
     assert len(waivers(house)) == 1
     assert waivers(house)[0].ended_at is None
 
@@ -238,7 +238,7 @@ def test_a_third_waiver_of_a_duty_needs_a_second_approver(owing: tuple[House, st
     assert house.syncd("waive", "1", *until, *WHY).code == 0
     third = house.syncd("waive", "1", *until, *WHY)
     assert third.code == 1
-    assert "a second approver must agree (--and-by)" in third.out
+    assert "a second approver must agree (--and-by)" in third.err
     same = house.syncd("waive", "1", *until, *WHY, "--and-by", "PRIYA.RAMAN@qrpay.example")
     assert same.code == 1
     assert house.syncd("waive", "1", *until, *WHY, "--and-by", "the intern").code == 1
@@ -254,7 +254,7 @@ def test_of_several_breaches_one_has_to_be_named(house: House) -> None:
         duty(house, incident, "scheduled", "met_late", **late),
         duty(house, incident, "completed", "breached", **late),
     )
-    assert "name one with --duty" in house.syncd("correct", "1", *WHY).out
+    assert "name one with --duty" in house.syncd("correct", "1", *WHY).err
     assert house.syncd("correct", "1", "--duty", "scheduled", *WHY).code == 0
 
 

@@ -53,9 +53,12 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
 
 
 def tell(result: dict[str, Any]) -> None:
-    """Print the answer to a request; exit 1 if it failed. Without a daemon, say what sends the writes."""
+    """Print the answer to a request; exit 1 if it failed, with the answer on standard error.
+
+    Without a daemon, say what sends the writes.
+    """
     for line in result.get("lines", []):
-        click.echo(line)
+        click.echo(line, err=bool(result.get("failed")))
     if result.get("incidents") and not result.get("daemon"):
         click.echo(f"no daemon is running; the writes that follow leave when syncd runs: {how_to_start()}")
     if result.get("failed"):

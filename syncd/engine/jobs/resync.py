@@ -75,12 +75,14 @@ class ResyncReport:
     """The result of a resync.
 
     `looked_at` counts the incidents, `in_peace` those that were resolved before `enforce_from`, `unclaimed`
-    those of services that no mapping names.
+    those of services that no mapping names. `unknown` are the named ones that neither the ledger nor
+    PagerDuty shows.
     """
 
     looked_at: int = 0
     in_peace: int = 0
     unclaimed: int = 0
+    unknown: list[str] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
 
     def data(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class ResyncReport:
             "looked_at": self.looked_at,
             "in_peace": self.in_peace,
             "unclaimed": self.unclaimed,
+            "unknown": self.unknown,
             "found": [line.data() for line in self.found],
         }
 
@@ -181,6 +184,8 @@ class Resync:
             self._leave_unread({record.id if record else name: error.answer})
             return
         if incident is None:
+            if record is None:
+                self._report.unknown.append(name)
             why = "PagerDuty does not show it to syncd, so syncd changes nothing about it"
             self._report.found.append(Found(What.LEFT, name, None, why))
             return
