@@ -50,8 +50,8 @@ _numbers = count(1)
 @cache
 def programs() -> Path | None:
     """Return the folder of the newest server's programs, None if there is none."""
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
+    if program := shutil.which("initdb"):
+        return Path(program).resolve().parent
     found_in = sorted(
         (path.parent for place in _PLACES for path in Path(place).glob("*/bin/initdb")),
         key=lambda folder: folder.parent.name.zfill(8),

@@ -88,11 +88,11 @@ def test_an_export_is_verified_against_its_manifest_and_the_chain(exported: tupl
     whole = house.syncd("audit", "verify", "--export", "out")
     assert whole.code == 0
     assert whole.out.startswith("out: every file is as syncd wrote it; row ")
-    one = file(house, "incidents/1.csv")
-    one.write_text(one.read_text().replace("decided", "deluded"))
+    sheet = file(house, "incidents/1.csv")
+    sheet.write_text(sheet.read_text().replace("decided", "deluded"))
     result = house.syncd("audit", "verify", "--export", "out")
     assert (result.code, "incidents/1.csv was changed" in result.err) == (1, True)
-    one.unlink()
+    sheet.unlink()
     assert "incidents/1.csv is missing" in house.syncd("audit", "verify", "--export", "out").err
 
 
@@ -100,13 +100,13 @@ def test_a_forged_event_does_not_pass_even_with_a_forged_manifest(exported: tupl
     from hashlib import sha256
 
     house, _ = exported
-    one, listed = file(house, "incidents/1.json"), manifest(house)
-    data = json.loads(one.read_text())
+    incident_file, listed = file(house, "incidents/1.json"), manifest(house)
+    data = json.loads(incident_file.read_text())
     data["events"][0]["hash"] = "0" * 64
-    one.write_text(json.dumps(data))
+    incident_file.write_text(json.dumps(data))
     for entry in listed["files"]:
         if entry["name"] == "incidents/1.json":
-            entry["sha256"] = sha256(one.read_bytes()).hexdigest()
+            entry["sha256"] = sha256(incident_file.read_bytes()).hexdigest()
     file(house, "manifest.json").write_text(json.dumps(listed))
     result = house.syncd("audit", "verify", "--export", "out")
     assert result.code == 1

@@ -182,9 +182,9 @@ def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> 
     bare.world.pagerduty.resolve(incident, at=long_ago + timedelta(minutes=2))
     bare.syncd("run", "--once")
     bare.syncd("run", "--once")
-    (one,) = bare.syncd("status", "--json").json["dry_run_notes"]
-    assert one["incident"] == incident
-    assert "close the ticket" in one["dry_run_notes"][0]
+    (shown,) = bare.syncd("status", "--json").json["dry_run_notes"]
+    assert shown["incident"] == incident
+    assert "close the ticket" in shown["dry_run_notes"][0]
     status = bare.syncd("status").out
     assert "In mode `enforce` they would have done" in status
     assert "#1: close the ticket" in status

@@ -44,22 +44,22 @@ def mails_of(folder: Path) -> list[str]:
 
 
 def test_every_incident_has_exactly_one_ticket_and_the_states_agree(demo: tuple[Said, Path]) -> None:
-    said, _ = demo
-    assert said.code == 0
-    rows = [re.split(r"\s{2,}", line.strip()) for line in said.out.splitlines() if line.startswith("#")]
+    played, _ = demo
+    assert played.code == 0
+    rows = [re.split(r"\s{2,}", line.strip()) for line in played.out.splitlines() if line.startswith("#")]
     assert [row[0] for row in rows] == [f"#{number}" for number in range(1, 13)]
     assert len({row[3] for row in rows}) == 12
     assert all(re.fullmatch(r"OPS-\d+", row[3]) for row in rows)
     assert {row[2] for row in rows} == {"resolved"}
     assert {row[4] for row in rows} <= {"In Review", "Done"}
     assert {row[-1] for row in rows} == {"yes"}
-    assert "12 incidents, 12 tickets: exactly one for each incident, and all states agree." in said.out
+    assert "12 incidents, 12 tickets: exactly one for each incident, and all states agree." in played.out
 
 
 def test_a_pipe_gets_no_control_characters(demo: tuple[Said, Path]) -> None:
-    said, _ = demo
-    assert not CONTROLS & set(said.out)
-    assert said.err == ""
+    played, _ = demo
+    assert not CONTROLS & set(played.out)
+    assert played.err == ""
 
 
 def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple[Said, Path]) -> None:
@@ -113,8 +113,8 @@ def test_a_day_without_lines_has_no_heading(demo: tuple[Said, Path]) -> None:
 
 
 def test_its_commands_work_as_they_are_printed(demo: tuple[Said, Path], tmp_path: Path) -> None:
-    said, folder = demo
-    _, _, commands = said.out.partition("These commands work as they stand")
+    played, folder = demo
+    _, _, commands = played.out.partition("These commands work as they stand")
     typed = [line.strip() for line in commands.splitlines() if line.startswith("  ")]
     assert typed[0] == f"export SYNCD_STATE_DIR={folder}"
     bare = {name: value for name, value in os.environ.items() if not name.startswith("SYNCD_")}
@@ -175,8 +175,8 @@ def test_its_proof_sees_a_missing_ticket_a_second_one_and_a_state_that_does_not_
 
 
 def test_its_kept_ledger_can_be_looked_into(demo: tuple[Said, Path], house: House) -> None:
-    said, folder = demo
-    assert f"export SYNCD_STATE_DIR={folder}" in said.out
+    played, folder = demo
+    assert f"export SYNCD_STATE_DIR={folder}" in played.out
     house.set("SYNCD_STATE_DIR", str(folder))
     shown = house.syncd("show", "1", "--json").json
     assert shown["ticket"]["key"] == "OPS-1"

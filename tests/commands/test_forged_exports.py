@@ -232,9 +232,9 @@ def test_damage_is_named_with_file_and_place(
         file.unlink()
     else:
         file.write_bytes(content)
-    for said in (exported.verify(), exported.without_ledger()):
-        assert (said.code, words in said.err) == (1, True), said.err
-        assert "fault in syncd" not in said.err
+    for verdict in (exported.verify(), exported.without_ledger()):
+        assert (verdict.code, words in verdict.err) == (1, True), verdict.err
+        assert "fault in syncd" not in verdict.err
 
 
 def test_all_that_is_exported_is_ours_alone(exported: Exported) -> None:

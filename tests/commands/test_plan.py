@@ -47,8 +47,8 @@ def test_plan_beside_a_ledger_leaves_it_as_it_is(house: House) -> None:
     house.syncd("run", "--once")
     house.world.pagerduty.acknowledge(incident, "Amara Osei")
     head, writes = house.syncd("audit", "verify").out, house.writes()
-    (one,) = house.syncd("plan", "--json").json["operations"]
-    assert (one["kind"], one["reason"]) == ("move_ticket", "the incident is acknowledged")
+    (operation,) = house.syncd("plan", "--json").json["operations"]
+    assert (operation["kind"], operation["reason"]) == ("move_ticket", "the incident is acknowledged")
     assert house.syncd("audit", "verify").out == head
     assert house.writes() == writes
 

@@ -46,7 +46,7 @@ def test_status_lists_incidents_with_their_tickets(house: House) -> None:
     house.syncd("run", "--once")
     data = house.syncd("status", "--json").json
     assert {"incidents", "outbox", "cycles"} <= set(data)
-    (one,) = data["incidents"]
+    (shown,) = data["incidents"]
     wanted = {
         "id",
         "number",
@@ -58,8 +58,13 @@ def test_status_lists_incidents_with_their_tickets(house: House) -> None:
         "postmortem",
         "due_at",
     }
-    assert wanted <= set(one)
-    assert (one["id"], one["number"], one["severity"], one["ticket"]) == (incident, 1, "SEV1", "OPS-1")
+    assert wanted <= set(shown)
+    assert (shown["id"], shown["number"], shown["severity"], shown["ticket"]) == (
+        incident,
+        1,
+        "SEV1",
+        "OPS-1",
+    )
     # the ticket, its note on the incident, and the notices to two directors
     assert (data["outbox"]["done"], data["outbox"]["pending"]) == (4, 0)
     assert set(data["cycles"]) == {"pagerduty", "jira"}
@@ -227,8 +232,8 @@ def test_status_is_about_what_is_open_and_all_about_everything(house: House) -> 
     house.syncd("run", "--once")
     house.syncd("run", "--once")
     assert house.syncd("status", "--json").json["incidents"] == []
-    (one,) = house.syncd("status", "--all", "--json").json["incidents"]
-    assert (one["status"], one["ticket"]) == ("resolved", "OPS-1")
+    (shown,) = house.syncd("status", "--all", "--json").json["incidents"]
+    assert (shown["status"], shown["ticket"]) == ("resolved", "OPS-1")
 
 
 def test_show_finds_an_incident_by_id_number_and_ticket(house: House) -> None:

@@ -72,17 +72,17 @@ def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "words"),
     [
         (("--week", "47"), "write a week like 2026-W47"),
         (("--week", "2999-W01"), "has not begun yet"),
         (("--team", "Nobody"), "there are mappings for: QRPay"),
     ],
 )
-def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...], words: str) -> None:
     answer = reported.syncd("report", *args)
     assert answer.code == 2
-    assert said in answer.err
+    assert words in answer.err
 
 
 def let_begin(house: House, born: str) -> None:
@@ -110,16 +110,16 @@ def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) ->
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "words"),
     [
         (("--team", "QRPay", "--week", "2999-W01"), "is not over"),
         (("--team", "QRPay", "--format", "csv"), "leave out --format and --output"),
     ],
 )
-def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], words: str) -> None:
     answer = reported.syncd("report", "--send", *args)
     assert answer.code in (1, 2)
-    assert said in answer.err
+    assert words in answer.err
 
 
 def test_a_week_before_the_ledger_or_before_the_rules_is_not_sent_as_a_good_one(reported: House) -> None:

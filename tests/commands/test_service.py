@@ -105,7 +105,7 @@ RAISE = "raise ValueError('gone')"
 
 
 @pytest.mark.parametrize(
-    ("module", "owner", "name", "does", "said"),
+    ("module", "owner", "name", "does", "words"),
     [
         ("syncd.engine.observe.jira", "JiraPoller", "poll", HANG, "the current cycle has made no progress"),
         ("syncd.web", "source", "instance_of", RAISE, "the ledger does not answer: ValueError"),
@@ -113,7 +113,7 @@ RAISE = "raise ValueError('gone')"
     ids=["a cycle that hangs", "a ledger that does not answer"],
 )
 def test_the_watchdog_hears_nothing_more_of(
-    house: House, started: Start, manager: Manager, module: str, owner: str, name: str, does: str, said: str
+    house: House, started: Start, manager: Manager, module: str, owner: str, name: str, does: str, words: str
 ) -> None:
     """The fault strikes once a file is there: before, the watchdog was told."""
     house.set("WATCHDOG_USEC", "100000")
@@ -125,7 +125,7 @@ def test_the_watchdog_hears_nothing_more_of(
     started("run", first=trap)
     wait_for(lambda: "WATCHDOG=1" in manager.heard())
     Path("strike").touch()
-    wait_for(lambda: said in house.err("run"))
+    wait_for(lambda: words in house.err("run"))
     before = manager.heard().count("WATCHDOG=1")
     pause(0.3)
     assert manager.heard().count("WATCHDOG=1") == before

@@ -123,7 +123,7 @@ def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "words"),
     [
         (("waive", "1", "--until", "2020-01-01"), "2020-01-01 is over (UTC); name a day to come"),
         (("waive", "1", "--until", "in 32 days"), "30 days at most"),
@@ -134,13 +134,13 @@ def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
     ],
 )
 def test_what_cannot_be_says_why_and_changes_nothing(
-    owing: tuple[House, str], args: tuple[str, ...], said: str
+    owing: tuple[House, str], args: tuple[str, ...], words: str
 ) -> None:
     house, _ = owing
     written = [day(house, int(word.split()[1])) if word.startswith("in ") else word for word in args]
     answer = house.syncd(*written, *WHY)
     assert answer.code == 1
-    assert said in answer.err
+    assert words in answer.err
     assert waivers(house) == []
 
 

@@ -87,7 +87,7 @@ def test_a_field_of_plain_text_is_one_line_that_jira_takes(templates: Templates)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("{{ titel }}", "`titel` is not a variable of this template; did you mean `title`?"),
         ("{{ section.numbr }}", "there is no `numbr` here; did you mean `number`?"),
@@ -102,8 +102,8 @@ def test_a_field_of_plain_text_is_one_line_that_jira_takes(templates: Templates)
         ("{% autoescape false %}{{ title }}{% endautoescape %}", "`autoescape` is not supported"),
     ],
 )
-def test_an_error_says_what_is_wrong_and_what_to_do(templates: Templates, text: str, said: str) -> None:
-    assert f"<template>:1: {said}" in refused(templates, text)
+def test_an_error_says_what_is_wrong_and_what_to_do(templates: Templates, text: str, words: str) -> None:
+    assert f"<template>:1: {words}" in refused(templates, text)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_an_error_names_the_file_and_line_even_of_an_included_one(own: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "words"),
     [
         (b"{% endif %}", r"bad\.j2:1: Encountered unknown tag"),
         (b"\xff", "not UTF-8"),
@@ -219,9 +219,9 @@ def test_an_error_names_the_file_and_line_even_of_an_included_one(own: Path) -> 
         (b"{% include 'bad.j2' %}", "calls itself"),
     ],
 )
-def test_a_file_that_is_no_template_is_named(own: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_template_is_named(own: Path, content: bytes, words: str) -> None:
     (own / "bad.j2").write_bytes(content)
-    with pytest.raises(TemplateError, match=said):
+    with pytest.raises(TemplateError, match=words):
         Templates(own).render("bad.j2", {})
 
 

@@ -25,8 +25,8 @@ Folder = Callable[..., Path]
 
 
 @pytest.fixture
-def said(folder: Folder, templates: Templates) -> Callable[..., list[str]]:
-    """What is said of these files, without the folder's name."""
+def problems_in(folder: Folder, templates: Templates) -> Callable[..., list[str]]:
+    """What is wrong in these files, without the folder's name."""
 
     def load(**files: str) -> list[str]:
         place = folder(**files)
@@ -132,17 +132,17 @@ EVERYTHING_SAID = {
 
 
 def test_an_unknown_key_that_resembles_none_is_told_what_there_is_and_that_there_is_more(
-    said: Callable[..., list[str]], small: str
+    problems_in: Callable[..., list[str]], small: str
 ) -> None:
-    (line,) = said(a=small + "qqqq: 1\n")
+    (line,) = problems_in(a=small + "qqqq: 1\n")
     assert "qqqq: unknown key; its section may have `syncd`, `team`, `enforce_from`" in line
     assert re.search(r" and \d+ more: syncd schema$", line)
 
 
 def test_every_problem_of_a_file_is_told_at_once_with_place_key_and_what_would_be_right(
-    said: Callable[..., list[str]],
+    problems_in: Callable[..., list[str]],
 ) -> None:
-    lines = said(a=EVERYTHING_WRONG)
+    lines = problems_in(a=EVERYTHING_WRONG)
     for expected in EVERYTHING_SAID:
         assert any(line.removeprefix("a.yaml:").startswith(expected) for line in lines), expected
     unexpected = [
@@ -195,19 +195,21 @@ def keys_of(holder: Any) -> Any:
     return holder if isinstance(holder, dict) else range(len(holder))
 
 
-def test_the_problems_of_all_files_are_told_at_once(said: Callable[..., list[str]], small: str) -> None:
-    lines = said(
+def test_the_problems_of_all_files_are_told_at_once(
+    problems_in: Callable[..., list[str]], small: str
+) -> None:
+    lines = problems_in(
         a=small.replace("team:", "taem:"), b="a: [", c=small.replace("OPS", "o"), d="team: D\nsyncd: 1\n"
     )
     assert {line.partition(":")[0] for line in lines} == {"a.yaml", "b.yaml", "c.yaml", "d.yaml"}
 
 
 def test_two_files_may_not_claim_one_service_by_name_or_by_id(
-    said: Callable[..., list[str]], small: str
+    problems_in: Callable[..., list[str]], small: str
 ) -> None:
     by_id = "services:\n  Payments old:\n    id: PX\n"
     others = small.partition("services:")[0]
-    lines = said(
+    lines = problems_in(
         a=others.replace("Payments", "A") + "services:\n  payments: {}\n  Ledger: {id: PX}\n",
         b=small,
         c=others.replace("Payments", "C") + by_id,
@@ -219,8 +221,8 @@ def test_two_files_may_not_claim_one_service_by_name_or_by_id(
     assert "a.yaml:7:3" in lines[0]
 
 
-def test_two_files_may_not_be_one_team(said: Callable[..., list[str]], small: str) -> None:
-    (line,) = said(a=small, b=small.replace("  Payments: {}", "  Ledger: {}"))
+def test_two_files_may_not_be_one_team(problems_in: Callable[..., list[str]], small: str) -> None:
+    (line,) = problems_in(a=small, b=small.replace("  Payments: {}", "  Ledger: {}"))
     assert line.startswith("b.yaml:2:1: team: the name of a team that")
 
 
@@ -244,14 +246,16 @@ def test_the_first_key_says_which_version_of_the_format_is_meant(text: str, expe
     assert str(caught.value) == expected
 
 
-def test_a_noise_rule_says_which_incidents_it_means(said: Callable[..., list[str]], small: str) -> None:
+def test_a_noise_rule_says_which_incidents_it_means(
+    problems_in: Callable[..., list[str]], small: str
+) -> None:
     rules = """noise:
   - {name: everything}
   - {name: pattern, title: "(("}
   - {name: service, services: [Paymnts, PPAY]}
   - {name: early, urgency: high, resolved_within_minutes: 5}
 """
-    lines = said(a=small.replace("Payments: {}", "Payments: {id: PPAY}") + rules)
+    lines = problems_in(a=small.replace("Payments: {}", "Payments: {id: PPAY}") + rules)
     assert [line.partition(";")[0] for line in lines] == [
         "a.yaml:9:5: noise[0]: would keep every incident without a ticket",
         "a.yaml:10:28: noise[1].title: not a regular expression: missing ) at position 2",
@@ -261,10 +265,10 @@ def test_a_noise_rule_says_which_incidents_it_means(said: Callable[..., list[str
 
 
 def test_a_template_of_a_field_is_tried_before_the_first_incident(
-    said: Callable[..., list[str]], small: str
+    problems_in: Callable[..., list[str]], small: str
 ) -> None:
     fields = "  project: OPS\n  fields:\n    Region: {template: '{{ incidnt.title }}'}\n"
-    (line,) = said(a=small.replace("  project: OPS\n", fields))
+    (line,) = problems_in(a=small.replace("  project: OPS\n", fields))
     assert line == (
         "a.yaml:7:24: jira.fields.Region.template: `incidnt` is not a variable of this template;"
         " did you mean `incident`?"
@@ -308,7 +312,9 @@ def test_suggestions_come_near_or_not_at_all() -> None:
     assert listing(["a", "b", "c"]) == "`a`, `b` or `c`"
 
 
-def test_the_rules_for_restricted_incidents_are_checked(said: Callable[..., list[str]], small: str) -> None:
+def test_the_rules_for_restricted_incidents_are_checked(
+    problems_in: Callable[..., list[str]], small: str
+) -> None:
     rules = """restricted:
   level: Few
   ordinary_levels: [few]
@@ -317,7 +323,7 @@ def test_the_rules_for_restricted_incidents_are_checked(said: Callable[..., list
   project: OPS
   lead: nobody
 """
-    lines = said(a=small + rules)
+    lines = problems_in(a=small + rules)
     assert [line.partition(";")[0].split(": ", 1)[1] for line in lines] == [
         "restricted.ordinary_levels: `few` is the level of restricted tickets",
         "restricted.titles[0]: not a regular expression: missing ) at position 2",
@@ -327,11 +333,11 @@ def test_the_rules_for_restricted_incidents_are_checked(said: Callable[..., list
     ]
 
 
-def test_one_link_type_serves_one_purpose_alone(said: Callable[..., list[str]], small: str) -> None:
-    (problem,) = said(a=small + "follow_ups:\n  link_types: [Causes, relates]\n")
+def test_one_link_type_serves_one_purpose_alone(problems_in: Callable[..., list[str]], small: str) -> None:
+    (problem,) = problems_in(a=small + "follow_ups:\n  link_types: [Causes, relates]\n")
     assert "follow_ups.link_types: relates has another purpose in `jira.link_types`" in problem
     both = small.replace("  project: OPS\n", "  project: OPS\n  link_types: [Duplicate]\n")
-    (other,) = said(a=both + "postmortem:\n  link_types: Causes\nfollow_ups:\n  link_types: Causes\n")
+    (other,) = problems_in(a=both + "postmortem:\n  link_types: Causes\nfollow_ups:\n  link_types: Causes\n")
     assert "Causes has another purpose in `postmortem.link_types`" in other
     assert "Relates with the label action-item" in other
 

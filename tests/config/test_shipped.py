@@ -66,8 +66,8 @@ def test_the_services_are_those_of_the_runbooks() -> None:
 
 def test_the_severities_are_those_of_the_rules() -> None:
     severities = [
-        (name, one.pagerduty, one.urgency, one.priority, one.postmortem)
-        for name, one in QRPAY.severities.items()
+        (name, section.pagerduty, section.urgency, section.priority, section.postmortem)
+        for name, section in QRPAY.severities.items()
     ]
     assert severities == [
         ("SEV0", ("P1",), None, ("Highest",), True),
@@ -76,8 +76,8 @@ def test_the_severities_are_those_of_the_rules() -> None:
         ("SEV3", ("P4",), "low", ("Low",), False),
     ]
     severities = [
-        (name, one.pagerduty, one.urgency, one.priority, one.postmortem)
-        for name, one in RAMEN.severities.items()
+        (name, section.pagerduty, section.urgency, section.priority, section.postmortem)
+        for name, section in RAMEN.severities.items()
     ]
     assert severities == [
         ("Sev-1", ("P1",), None, ("Highest",), True),
@@ -277,7 +277,9 @@ def test_the_schema_describes_every_key_and_knows_no_other() -> None:
     assert len(sections) > 10
     for section in sections:
         assert section["additionalProperties"] is False
-        assert [name for name, one in section["properties"].items() if not one.get("description")] == []
+        assert [
+            name for name, described in section["properties"].items() if not described.get("description")
+        ] == []
 
 
 def test_the_schema_takes_one_name_for_a_list_and_a_service_with_nothing_under_it() -> None:

@@ -260,13 +260,13 @@ def test_markup_is_cut_after_a_whole_line_and_never_inside_a_block(text: str, li
 
 def blocks_open(text: str) -> list[str]:
     """The blocks that a text leaves open, read independently of the code under test."""
-    found: list[str] = []
+    names: list[str] = []
     for name in re.findall(r"(?<!\\)\{(\w+)(?::[^}]*)?\}", text):
-        if found and found[-1] == name:
-            found.pop()
-        elif not (found and found[-1] in ("code", "noformat")):
-            found.append(name)
-    return found
+        if names and names[-1] == name:
+            names.pop()
+        elif not (names and names[-1] in ("code", "noformat")):
+            names.append(name)
+    return names
 
 
 def test_a_description_that_is_too_long_says_where_the_rest_is(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_everything_that_a_mapping_must_not_hold_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "words"),
     [
         ("a:\n\t- b\n", 2, "tabs"),
         ("a: [1,\nb: 2\n", 3, "flow sequence"),
@@ -66,10 +66,10 @@ def test_everything_that_a_mapping_must_not_hold_is_told_at_once() -> None:
         ("", 1, "not a mapping"),
     ],
 )
-def test_what_is_no_mapping_is_named_with_its_line(text: str, line: int, said: str) -> None:
+def test_what_is_no_mapping_is_named_with_its_line(text: str, line: int, words: str) -> None:
     (problem,) = problems(text)
     assert problem.startswith(f"f.yaml:{line}:")
-    assert said in problem
+    assert words in problem
 
 
 @pytest.mark.parametrize(

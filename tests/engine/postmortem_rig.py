@@ -43,8 +43,8 @@ def postmortems(rig: Rig) -> list[dict[str, Any]]:
 
 
 def postmortem(rig: Rig) -> dict[str, Any]:
-    (found,) = postmortems(rig)
-    return found
+    (made,) = postmortems(rig)
+    return made
 
 
 def text(rig: Rig) -> str:

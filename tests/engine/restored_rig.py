@@ -42,8 +42,8 @@ def seen_by_people(rig: Rig) -> dict[str, Any]:
     return {"issues": marks, "comments": comments, "notes": notes}
 
 
-def doubled(found: dict[str, Any]) -> list[Any]:
-    return [key for counts in found.values() for key, number in counts.items() if number > 1]
+def doubled(seen: dict[str, Any]) -> list[Any]:
+    return [key for counts in seen.values() for key, number in counts.items() if number > 1]
 
 
 def keys(rig: Rig) -> dict[str, str]:

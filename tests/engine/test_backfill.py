@@ -27,11 +27,11 @@ def over(rig: Rig, days: float, count: int = 1, **more: Any) -> list[str]:
     made = []
     for number in range(count):
         at = START - days * DAY + timedelta(seconds=number)
-        one = rig.world.pagerduty.trigger("Alipay Integration", f"Old trouble {number}", at=at, **more)
-        rig.world.pagerduty.acknowledge(one.id, "Amara Osei", at=at + timedelta(minutes=1))
-        rig.world.pagerduty.note(one.id, "looking", "Amara Osei", at=at + timedelta(minutes=2))
-        rig.world.pagerduty.resolve(one.id, "Amara Osei", at=at + timedelta(hours=1))
-        made.append(one.id)
+        trouble = rig.world.pagerduty.trigger("Alipay Integration", f"Old trouble {number}", at=at, **more)
+        rig.world.pagerduty.acknowledge(trouble.id, "Amara Osei", at=at + timedelta(minutes=1))
+        rig.world.pagerduty.note(trouble.id, "looking", "Amara Osei", at=at + timedelta(minutes=2))
+        rig.world.pagerduty.resolve(trouble.id, "Amara Osei", at=at + timedelta(hours=1))
+        made.append(trouble.id)
     return made
 
 
@@ -88,9 +88,9 @@ def test_with_all_an_open_incident_gets_an_ordinary_ticket(make_rig: MakeRig) ->
     rig = make_rig(mappings=rules_from(TODAY, backfill=ALL))
     rig.world.pagerduty.trigger("Alipay Integration", "Open")
     rig.settle(3)
-    (one,) = issues(rig)
-    assert "syncd-backfill" not in one["fields"]["labels"]
-    assert one["fields"]["assignee"] is not None
+    (issue,) = issues(rig)
+    assert "syncd-backfill" not in issue["fields"]["labels"]
+    assert issue["fields"]["assignee"] is not None
 
 
 def test_a_ticket_that_people_made_for_it_is_adopted_and_left_as_it_is(make_rig: MakeRig) -> None:
@@ -98,9 +98,9 @@ def test_a_ticket_that_people_made_for_it_is_adopted_and_left_as_it_is(make_rig:
     (incident,) = over(rig, 3)
     rig.world.jira.create("Ines Carvalho", "By hand", type="Incident", labels=[f"pd-{incident}"])
     rig.settle(5)
-    (one,) = issues(rig)
-    assert one["fields"]["status"]["name"] == "To Do"
-    assert one["fields"]["summary"] == "By hand"
+    (issue,) = issues(rig)
+    assert issue["fields"]["status"]["name"] == "To Do"
+    assert issue["fields"]["summary"] == "By hand"
     assert rig.writes() == 0
 
 
@@ -108,8 +108,8 @@ def test_what_was_resolved_since_the_rules_began_gets_its_ticket_and_note(make_r
     rig = make_rig(mappings=rules_from(TODAY - 7 * DAY))
     over(rig, 3)
     rig.settle(4)
-    (one,) = issues(rig)
-    assert "syncd-backfill" not in one["fields"]["labels"]
+    (issue,) = issues(rig)
+    assert "syncd-backfill" not in issue["fields"]["labels"]
     nothing_more_is_written(rig)
 
 

@@ -111,7 +111,7 @@ def test_a_mirrored_note_is_cut_by_what_its_markup_needs_and_not_sooner(rendered
     rig.world.pagerduty.note(made.id, "{" * 31_000, "Amara Osei")
     rig.settle(3)
     plain, escaped = sorted(
-        (comment["body"] for comment in issue_of(rig)["comments"]), key=lambda one: "{" in one
+        (comment["body"] for comment in issue_of(rig)["comments"]), key=lambda body: "{" in body
     )
     assert plain.count("x") >= 31_000
     assert 15_000 < escaped.count("\\{") < 16_100

@@ -208,9 +208,9 @@ def test_many_notes_at_once_are_no_mass(house: Rig) -> None:
     for incident in calm(house, 4):
         house.world.pagerduty.note(incident, "looking", "Amara Osei")
     house.settle(2)
-    assert [any("looking" in said["body"] for said in issue["comments"]) for issue in issues(house)] == [
-        True
-    ] * 4
+    assert [
+        any("looking" in comment["body"] for comment in issue["comments"]) for issue in issues(house)
+    ] == [True] * 4
     nothing_more_is_written(house)
 
 

@@ -301,8 +301,8 @@ def test_all_creates_leave_before_the_first_note_or_edit(house: Rig) -> None:
     storm(house, 60, priority="P3")
     house.settle(2)
     writes = [line.pattern for line in house.world.journal.writes()]
-    last_create = max(place for place, one in enumerate(writes) if one.endswith("/issue/bulk"))
-    first_note = min(place for place, one in enumerate(writes) if one.endswith("/notes"))
+    last_create = max(place for place, path in enumerate(writes) if path.endswith("/issue/bulk"))
+    first_note = min(place for place, path in enumerate(writes) if path.endswith("/notes"))
     assert last_create < first_note
 
 

@@ -59,7 +59,9 @@ def owing(rig: Rig, incident: str) -> int:
 
 def comments(rig: Rig) -> list[str]:
     """The comments on all issues."""
-    return [one["body"] for issue in dump.whole(rig.world)["jira"]["issues"] for one in issue["comments"]]
+    return [
+        comment["body"] for issue in dump.whole(rig.world)["jira"]["issues"] for comment in issue["comments"]
+    ]
 
 
 def statuses(rig: Rig) -> set[str]:

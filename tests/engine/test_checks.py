@@ -38,8 +38,8 @@ def findings(rig: Rig, *mappings: Mapping, **accounts: Any) -> list[Finding]:
     return list(check_all(sight))
 
 
-def of(found: list[Finding], code: str, level: Level) -> list[Finding]:
-    return [finding for finding in found if (finding.code, finding.level) == (code, level)]
+def of(all_findings: list[Finding], code: str, level: Level) -> list[Finding]:
+    return [finding for finding in all_findings if (finding.code, finding.level) == (code, level)]
 
 
 def requests(rig: Rig) -> int:
@@ -71,9 +71,9 @@ def test_a_rule_of_pagerdutys_app_on_a_mapped_service_is_wrong(house: Rig) -> No
     rule = {"id": "PR1", "name": "Tickets", "config": {"service": {"id": "PSVC001"}}}
     answers(house, f"{MAPPINGS}$", {"accounts_mappings": [{"id": "PAM1"}], "more": False})
     answers(house, f"{MAPPINGS}/PAM1/rules$", {"rules": [rule], "more": False})
-    (found,) = of(findings(house), "PD08", Level.WRONG)
-    assert found.where.endswith("rule Tickets")
-    assert "Alipay Integration" in found.message
+    (wrong,) = of(findings(house), "PD08", Level.WRONG)
+    assert wrong.where.endswith("rule Tickets")
+    assert "Alipay Integration" in wrong.message
 
 
 def test_severities_whose_priorities_pagerduty_lacks_are_wrong_and_those_it_has_beside_are_told(

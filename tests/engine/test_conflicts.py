@@ -111,13 +111,13 @@ def test_a_conflict_is_shown_and_stands_in_the_audit_trail(house: Rig) -> None:
         house.settle(2)
         house.world.jira.edit("OPS-1", ROBOT, summary="Latency")
         house.settle(2)
-    (one,) = status_data(house.ledger)["conflicts"]
+    (conflict,) = status_data(house.ledger)["conflicts"]
     incident = incident_named(house.ledger, made.id)
     assert incident is not None
     shown = show_data(house.ledger, incident, house.clock.now())
     assert verify(house.ledger) is None
     number = incident_of(house, made)["incident_number"]
-    assert (one["number"], one["ticket"], one["aspect"]) == (number, "OPS-1", "summary")
+    assert (conflict["number"], conflict["ticket"], conflict["aspect"]) == (number, "OPS-1", "summary")
     assert shown["ticket"]["conflicts"] == ["summary"]
     assert [event["data"]["aspect"] for event in shown["events"] if event["kind"] == "conflict"] == [
         "summary"

@@ -185,7 +185,9 @@ def life(house: House, begin: Callable[[House], None]) -> dict[str, Any]:
 
 def seen(house: House) -> dict[str, Any]:
     """What people see in the end; marks and minutes depend on who wrote first, and when."""
-    return {name: json.loads(MARK.sub("mark", json.dumps(one))) for name, one in house.end_state().items()}
+    return {
+        name: json.loads(MARK.sub("mark", json.dumps(state))) for name, state in house.end_state().items()
+    }
 
 
 @pytest.fixture(scope="module")

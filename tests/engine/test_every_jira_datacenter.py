@@ -11,7 +11,7 @@ from engine import test_lifecycle
 from engine.cast import incident_of, issue_of, nothing_more_is_written, ours, status
 from syncd.sandbox import faults, presets
 
-globals().update({name: one for name, one in vars(test_lifecycle).items() if name.startswith("test_")})
+globals().update({name: test for name, test in vars(test_lifecycle).items() if name.startswith("test_")})
 # Every test of a ticket's life runs here again; `make_rig` and with it `house` are another edition's.
 
 CREATE = r"/issue$"

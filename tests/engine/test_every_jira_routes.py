@@ -100,7 +100,7 @@ def test_a_workflow_that_is_known_is_walked_to_its_end_by_the_shortest_way(
 def test_a_fourth_step_is_never_planned() -> None:
     by_id = {kind.id: kind for kind in EVERY}
     order = ["triggered", "acknowledged", "resolved", "qa", "closed"]
-    chain = {one: (by_id[two],) for one, two in pairwise(order)}
+    chain = {start: (by_id[end],) for start, end in pairwise(order)}
     assert [status.id for status in walk("acknowledged", "closed", chain, chain)] == [
         "resolved",
         "qa",

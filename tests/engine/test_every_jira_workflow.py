@@ -108,7 +108,7 @@ SEALED = Status("10011", "Sealed", "indeterminate")
 
 def chain(*statuses: Status) -> Workflow:
     """Each status leads to the next."""
-    ways = [way(f"{row}1", one, two) for row, (one, two) in enumerate(pairwise(statuses))]
+    ways = [way(f"{row}1", start, end) for row, (start, end) in enumerate(pairwise(statuses))]
     return Workflow("Chain", statuses, tuple(ways))
 
 

@@ -31,7 +31,7 @@ def test_a_linked_issue_needs_the_label_in_either_order(tmp_path: Path) -> None:
         people.add_label(second.id, "action-item", by="Priya Raman")
         people.link(postmortem.id, second.id, by="Priya Raman")
         made.settle(2)
-        assert {key: one.source for key, one in items(made).items()} == {
+        assert {key: item.source for key, item in items(made).items()} == {
             second.key: "linked to the postmortem"
         }
         people.add_label(first.id, "action-item", by="Priya Raman")

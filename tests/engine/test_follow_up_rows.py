@@ -88,7 +88,7 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
     rig.settle(2, 400)
     items = made_items(rig)
     assert set(items) == {"Raise the timeout to 4 s", "Test the failover", "Write an alert"}
-    by_name = {name: one["fields"] for name, one in items.items()}
+    by_name = {name: issue["fields"] for name, issue in items.items()}
     first, second, third = (by_name[name] for name in items)
     assert first["issuetype"]["name"] == "Sub-task"
     assert first["parent"]["key"] == postmortem
@@ -189,8 +189,8 @@ def test_none_must_be_said_on_a_completed_postmortem(make_rig: Any) -> None:
     rig, postmortem = with_a_postmortem(make_rig)
     rig.world.jira.transition(postmortem, "Done", by="Ines Carvalho")
     rig.settle(3)
-    (said,) = comments(rig, postmortem)
-    assert "no-follow-ups" in said
+    (text,) = comments(rig, postmortem)
+    assert "no-follow-ups" in text
     quiet(rig)
 
 
@@ -218,7 +218,7 @@ def test_a_create_whose_answer_was_lost_is_found_and_not_sent_again(make_rig: An
 
 def no_sub_tasks(world: World) -> None:
     for project in world.jira.site.projects.values():
-        for ident in [one for one, setup in project.setups.items() if setup.type.subtask]:
+        for ident in [type_id for type_id, setup in project.setups.items() if setup.type.subtask]:
             del project.setups[ident]
 
 
@@ -236,14 +236,14 @@ def test_without_sub_tasks_it_is_a_linked_issue_with_the_label(make_rig: Any) ->
 
 def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link(make_rig: Any) -> None:
     rig, postmortem = with_a_postmortem(make_rig, knowledge_base=True)
-    ((summary, one),) = made_items(rig).items()
+    ((summary, issue),) = made_items(rig).items()
     assert summary == "Bring runbook and knowledge base up to date after incident #1"
-    assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
-    assert one["fields"]["parent"]["key"] == postmortem
+    assert issue["fields"]["assignee"]["displayName"] == "Amara Osei"
+    assert issue["fields"]["parent"]["key"] == postmortem
     with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         assert row.facts["violations"] == []
-    rig.world.jira.transition(one["key"], "Done", by="Amara Osei")
+    rig.world.jira.transition(issue["key"], "Done", by="Amara Osei")
     rig.settle(2)
     with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
@@ -252,7 +252,7 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
             "closed, but no comment links the change and the label no-change-needed with a comment is missing"
         ]
         assert ("owned" in states, states["done"]) == (False, "pending")
-    rig.world.jira.comment(one["key"], "Written: https://wiki.qrpay.example/alipay", by="Amara Osei")
+    rig.world.jira.comment(issue["key"], "Written: https://wiki.qrpay.example/alipay", by="Amara Osei")
     rig.settle(2)
     with rig.ledger.read() as session:
         states = {each_row.kind: each_row.state for each_row in session.exec(select(DutyRow)).all()}
@@ -266,8 +266,8 @@ def test_the_services_owner_gets_what_nobody_took_and_takes_it_by_touching_it(ma
     rig.settle(2)
     rig.world.advance(26 * 3600)
     rig.settle(3)
-    (one,) = [issue for issue in issues(rig) if issue["key"] == item.key]
-    assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
+    (assigned,) = [issue for issue in issues(rig) if issue["key"] == item.key]
+    assert assigned["fields"]["assignee"]["displayName"] == "Amara Osei"
     with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         assert row.facts["violations"] == ["assigned by rule, not taken"]

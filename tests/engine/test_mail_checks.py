@@ -16,7 +16,7 @@ NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rules", "words"),
     [
         ({}, []),
         ({"people": {}}, ["nobody hears of breaches of SEV0 on BluBank Integration"]),
@@ -26,11 +26,11 @@ NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}
         ({"people": {}, "mails": {"mode": "report"}}, []),
     ],
 )
-def test_who_would_hear_of_nothing_is_said(rules: dict[str, Any], said: list[str]) -> None:
+def test_who_would_hear_of_nothing_is_said(rules: dict[str, Any], words: list[str]) -> None:
     findings = [*mails(mailing(**rules), loopback=True)]
     wrong = [finding.message for finding in findings if finding.level is Level.WRONG]
-    assert [text for text in said if text not in wrong] == []
-    assert bool(wrong) is bool(said)
+    assert [text for text in words if text not in wrong] == []
+    assert bool(wrong) is bool(words)
     assert findings
 
 
@@ -40,13 +40,13 @@ def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
         services={"Alipay Integration": {"owner": "ana@qrpay.com"}},
         people={"process_owner": "owner@qrpay.com"},
     )
-    (found,) = mails(real, loopback=False)
-    assert found.level is Level.WRONG
-    assert found.message == "cto@qrpay.example is an example address, and syncd refuses to mail it"
+    (finding,) = mails(real, loopback=False)
+    assert finding.level is Level.WRONG
+    assert finding.message == "cto@qrpay.example is an example address, and syncd refuses to mail it"
 
 
 @pytest.mark.parametrize(
-    ("report", "said"),
+    ("report", "words"),
     [
         ({"mode": "enforce"}, ["the weekly report has no recipient"]),
         ({"mode": "enforce", "to": ["lead@qrpay.com"]}, []),
@@ -57,6 +57,6 @@ def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
         ({"mode": "report"}, []),
     ],
 )
-def test_a_weekly_report_that_reaches_nobody_is_wrong(report: dict[str, Any], said: list[str]) -> None:
+def test_a_weekly_report_that_reaches_nobody_is_wrong(report: dict[str, Any], words: list[str]) -> None:
     findings = mails(mailing(report=report, mails={"mode": "report"}), loopback=False)
-    assert [finding.message for finding in findings if finding.level is Level.WRONG] == said
+    assert [finding.message for finding in findings if finding.level is Level.WRONG] == words

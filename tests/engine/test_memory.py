@@ -14,7 +14,7 @@ class _Cycle:
 
 
 def _is_searched(wanted: object) -> bool:
-    return any(found is wanted for found in gc.get_objects())
+    return any(living is wanted for living in gc.get_objects())
 
 
 def test_what_lives_is_exempt_from_the_search_for_garbage_and_garbage_is_gone() -> None:

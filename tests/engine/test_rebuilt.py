@@ -138,8 +138,8 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     (event,) = events(house, "waiver.rebuilt")
     assert "priya" not in json.dumps(event)
     records = {incident: incident_named(house.ledger, incident) for incident in (late, waived)}
-    shown = {one: show_data(house.ledger, row, house.clock.now()) for one, row in records.items() if row}
-    proof = {one: evidence_of(house.ledger, row) for one, row in records.items() if row}
+    shown = {name: show_data(house.ledger, row, house.clock.now()) for name, row in records.items() if row}
+    proof = {name: evidence_of(house.ledger, row) for name, row in records.items() if row}
     lines = [" ".join(duty["postmortem"]["scheduled"]["explained"]) for duty in shown.values()]
     assert all("rebuilt from syncd's comment" in line for line in lines)
     assert [duty["rebuilt"] for duty in proof[late]["duties"] if duty["kind"] == "scheduled"] == [True]
@@ -151,13 +151,13 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
         make_rig, people={"process_owner": APPROVER, "approvers": [APPROVER, "tomasz.wojcik@qrpay.example"]}
     )
     first, second = over(house, "One"), over(house, "Two")
-    one, two = postmortem(house, first), postmortem(house, second)
-    item = house.world.jira.sub_task(one.id, "Alert earlier", by=INES)
+    earlier, two = postmortem(house, first), postmortem(house, second)
+    item = house.world.jira.sub_task(earlier.id, "Alert earlier", by=INES)
     house.settle(2)
     waive(house, item.key, days=20)
-    waive(house, str(one.key), days=2, duty="scheduled")
+    waive(house, str(earlier.key), days=2, duty="scheduled")
     house.settle(2)
-    ask(house, "unwaive", one.key)
+    ask(house, "unwaive", earlier.key)
     house.world.jira.add_label(two.key, "waived", "Tomasz Wójcik")
     house.world.jira.comment(two.key, "waived: nobody was hurt", "Tomasz Wójcik")
     house.settle(2)
@@ -166,13 +166,15 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
     house.settle(2)
     house.settle(5, 15 * HOUR)
     assert state(house, first) == "breached"
-    ask(house, "correct", one.key, duty="scheduled")
+    ask(house, "correct", earlier.key, duty="scheduled")
     house.settle(2)
-    assert len(comments(house, one, "Waiver: ")) == 2
+    assert len(comments(house, earlier, "Waiver: ")) == 2
     assert (
         len(
             comments(
-                house, one, "Correction: syncd recorded that it was not scheduled in time. This is taken back"
+                house,
+                earlier,
+                "Correction: syncd recorded that it was not scheduled in time. This is taken back",
             )
         )
         == 1

@@ -69,7 +69,7 @@ def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: R
     owed.set("pending", at(2, 16), remedy="enter the day of its review in its due date")
     until(post, at(2, 12))
     text = text_of(letters(post)[-1])
-    for said in (
+    for sentence in (
         "DUE SOON: Schedule the postmortem of #1",
         "#1 Callbacks time out (SEV2, Alipay Integration)",
         "Due: Wed 18 Nov 2026, 16:00 UTC",
@@ -81,7 +81,7 @@ def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: R
         f"Who is told next: {OWNER}, {PROCESS} (once, at the deadline);"
         " after that the weekly report lists it",
     ):
-        assert said in text
+        assert sentence in text
 
 
 @pytest.mark.parametrize(

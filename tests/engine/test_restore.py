@@ -62,13 +62,13 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
         assert holds.resume(session, [Target.JIRA], "test", house.clock.now()) == ["jira"]
     fresh = people.trigger("Alipay Integration", "After the restore", priority="P3")
     house.settle(16, 60)
-    assert {one: key for one, key in keys(house).items() if one != fresh.id} == tickets
+    assert {ident: key for ident, key in keys(house).items() if ident != fresh.id} == tickets
     after = seen_by_people(house)
     assert doubled(after) == []
     assert before["comments"].keys() <= after["comments"].keys()
     assert before["notes"].keys() <= after["notes"].keys()
     new_notes = [
-        text for one, text in after["notes"] if one != fresh.id and (one, text) not in before["notes"]
+        text for ident, text in after["notes"] if ident != fresh.id and (ident, text) not in before["notes"]
     ]
     assert new_notes == []
     assert {waiting.id, gap.id, last.id, fresh.id} <= keys(house).keys()

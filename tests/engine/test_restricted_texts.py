@@ -103,12 +103,12 @@ def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
     rig = careful()
     made = rig.world.pagerduty.trigger("Alipay Integration", f"[SEV1] PII {CANARY}")
     rig.settle(3)
-    (one,) = status_data(rig.ledger)["incidents"]
+    (row,) = status_data(rig.ledger)["incidents"]
     incident = incident_named(rig.ledger, made.id)
     assert incident is not None
     shown = show_data(rig.ledger, incident, rig.clock.now())
-    assert (one["title"], one["restricted"]) == (f"Security incident #{made.number}", True)
-    assert one["severity"] == "SEV1"
+    assert (row["title"], row["restricted"]) == (f"Security incident #{made.number}", True)
+    assert row["severity"] == "SEV1"
     assert CANARY not in str(shown)
 
 

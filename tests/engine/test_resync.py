@@ -66,10 +66,10 @@ def test_an_incident_that_nobody_has_seen_gets_its_ticket(house: Rig) -> None:
 
 
 def test_one_incident_alone_is_looked_at_by_its_id_its_number_and_its_ticket(house: Rig) -> None:
-    one = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    incident = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.world.pagerduty.trigger("Alipay Integration", "Other")
     house.settle(2)
-    for word in (one.id, str(one.number), "OPS-1"):
+    for word in (incident.id, str(incident.number), "OPS-1"):
         assert resync(house, incidents=[word])["looked_at"] == 1
 
 
@@ -79,9 +79,9 @@ def test_an_incident_that_is_not_there_is_named(house: Rig) -> None:
 
 
 def test_a_change_that_was_never_seen_is_carried_over(house: Rig) -> None:
-    one = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    incident = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
-    house.world.pagerduty.acknowledge(one.id, "Amara Osei")
+    house.world.pagerduty.acknowledge(incident.id, "Amara Osei")
     result = resync(house)
     assert made(result) == [("move_ticket", "done")]
     assert status(house) == "In Progress"
@@ -99,13 +99,13 @@ def test_a_status_that_a_person_chose_is_listed_and_left(house: Rig) -> None:
 
 
 def test_it_believes_a_read_by_id_and_no_bulk_read_that_lags(house: Rig) -> None:
-    one = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    incident = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     house.world.jira.site.options.fetch_lag = house.world.jira.site.options.search_lag = 3600.0
     house.world.jira.transition("OPS-1", "In Progress", "Ines Carvalho")
     (why,) = said(resync(house), "left")
     assert why.startswith("it is at In Progress, and syncd did not move it there")
-    house.world.pagerduty.set_title(one.id, "Latency high", "Amara Osei")
+    house.world.pagerduty.set_title(incident.id, "Latency high", "Amara Osei")
     assert [kind for kind, _ in made(resync(house))] == ["edit_ticket"]
     a_second_run_does_nothing(house)
 
@@ -167,13 +167,13 @@ def test_a_link_of_ours_that_was_lost_is_made_again(house: Rig) -> None:
 
 
 def test_a_moved_ticket_is_followed_and_said(house: Rig) -> None:
-    one = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    incident = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     house.world.jira.move("OPS-1", "ENG", "Ines Carvalho", type="Task")
     result = resync(house)
     assert said(result, "follow") == ["it was OPS-1, and was moved"]
     with house.ledger.read() as session:
-        row = session.get(TicketRow, one.id)
+        row = session.get(TicketRow, incident.id)
         assert row is not None
         assert (row.key.rpartition("-")[0], row.project) == ("ENG", "ENG")
     a_second_run_does_nothing(house)
@@ -219,8 +219,8 @@ def test_a_create_of_unknown_outcome_is_left_to_its_settling(house: Rig) -> None
 
 def test_what_was_over_before_the_rules_is_counted_and_left(make_rig: MakeRig) -> None:
     rig = make_rig(mappings=(mapping(enforce_from="2027-01-01"),))
-    one = rig.world.pagerduty.trigger("Alipay Integration", "Latency")
-    rig.world.pagerduty.resolve(one.id)
+    incident = rig.world.pagerduty.trigger("Alipay Integration", "Latency")
+    rig.world.pagerduty.resolve(incident.id)
     rig.settle(2)
     result = resync(rig)
     assert (result["looked_at"], result["in_peace"], result["found"]) == (1, 1, [])
@@ -269,7 +269,7 @@ def test_one_that_was_cut_off_is_taken_up_after_the_restart(house: Rig) -> None:
 
 def test_its_progress_stands_in_the_request(house: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[str] = []
-    monkeypatch.setattr(answers, "report_job_progress", lambda _ledger, _number, said: words.append(said))
+    monkeypatch.setattr(answers, "report_job_progress", lambda _ledger, _number, told: words.append(told))
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     resync(house)

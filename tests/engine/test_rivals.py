@@ -31,7 +31,7 @@ def tickets_of(rig: Rig, incident: str) -> list[str]:
 
 def paused(rig: Rig) -> dict[str, str]:
     with rig.ledger.read() as session:
-        return {target: one["reason"] for target, one in holds.pauses(session).items()}
+        return {target: pause["reason"] for target, pause in holds.pauses(session).items()}
 
 
 def rivals(rig: Rig) -> list[dict[str, object]]:

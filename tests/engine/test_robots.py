@@ -117,8 +117,8 @@ def test_an_owner_whom_it_chose_counts_from_their_own_act(start_rig: Any) -> Non
 
 def person(rig: Rig, name: str) -> dict[str, str]:
     site = rig.world.jira.site
-    one = site.people[rig.world.jira.account_id(name)]
-    return {"name": one.username} if site.edition == "server" else {"accountId": one.account_id}
+    person = site.people[rig.world.jira.account_id(name)]
+    return {"name": person.username} if site.edition == "server" else {"accountId": person.account_id}
 
 
 def closes(rig: Rig, by: str) -> None:

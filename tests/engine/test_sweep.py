@@ -78,18 +78,18 @@ def test_it_looks_once_a_day_however_often_it_is_asked(house: Rig) -> None:
 
 def left(rig: Rig) -> list[dict[str, Any]]:
     sweep(rig)
-    found: list[dict[str, Any]] = standing(rig)["duplicates"]["left"]
+    pairs: list[dict[str, Any]] = standing(rig)["duplicates"]["left"]
     assert status(rig, 2) != "Done"
     nothing_more_is_written(rig)
-    return found
+    return pairs
 
 
 def test_one_that_a_person_commented_on_is_reported_and_left(house: Rig) -> None:
     key = doubled(house)
     house.world.jira.comment(key, "I work here", "Ines Carvalho")
-    (one,) = left(house)
-    assert (one["older"], one["younger"]) == ("OPS-1", key)
-    assert one["reason"] == "somebody touched the younger one"
+    (pair,) = left(house)
+    assert (pair["older"], pair["younger"]) == ("OPS-1", key)
+    assert pair["reason"] == "somebody touched the younger one"
 
 
 def test_one_that_a_person_edited_is_reported_and_left(house: Rig) -> None:
@@ -124,8 +124,8 @@ def test_where_the_ledger_holds_the_younger_it_is_reported_and_left(house: Rig) 
             issue.id for issue in house.world.jira.site.issues.values() if issue.now.key == "OPS-2"
         )
         session.add(row)
-    (one,) = left(house)
-    assert one["reason"] == "the ledger does not hold the older one for the ticket"
+    (pair,) = left(house)
+    assert pair["reason"] == "the ledger does not hold the older one for the ticket"
 
 
 def test_issues_without_our_mark_are_nobody_s_doubles(house: Rig) -> None:

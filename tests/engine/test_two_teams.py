@@ -60,8 +60,8 @@ def two(make_rig: Any) -> Rig:
 
 
 def issue(rig: Rig, key: str) -> dict[str, Any]:
-    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
-    return next(issue for issue in found if issue["key"] == key)
+    issues: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
+    return next(issue for issue in issues if issue["key"] == key)
 
 
 def at(rig: Rig, key: str) -> str:

@@ -35,8 +35,8 @@ def talk(house: Rig) -> tuple[Rig, Any, Any, Any]:
 
 
 def copy_of(texts: list[str]) -> str:
-    (found,) = [text for text in texts if mark_in(text)]
-    return found
+    (copy,) = [text for text in texts if mark_in(text)]
+    return copy
 
 
 def quarter(rig: Rig) -> None:

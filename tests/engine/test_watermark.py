@@ -45,7 +45,7 @@ def test_a_window_that_would_pass_the_last_page_is_halved(house: Rig) -> None:
     assert watermark(house) == house.clock.now()
     read_windows = [window for window in asked if window[1] - window[0] <= timedelta(minutes=5)]
     assert read_windows[0][0] <= busy_since
-    assert all(one[1] == two[0] for one, two in pairwise(read_windows))
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(read_windows))
 
 
 @pytest.fixture

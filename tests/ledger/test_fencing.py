@@ -59,7 +59,7 @@ def test_a_leader_that_was_replaced_writes_nothing_and_knows_it_from_then_on(led
     with pytest.raises(LeadershipLost, match="another daemon leads it"):
         leaving.put_back(ledger, [operation], NOW, "not done")
     assert leadership.why_not_send(None) == "another daemon leads it"
-    assert [found.state for found in open_operations(ledger, "P1")] == [OperationState.IN_FLIGHT]
+    assert [sent.state for sent in open_operations(ledger, "P1")] == [OperationState.IN_FLIGHT]
 
 
 def test_a_leader_that_lost_its_lock_writes_nothing_although_nobody_leads_yet(ledger: Ledger) -> None:
@@ -87,6 +87,6 @@ def test_an_outcome_of_an_earlier_attempt_does_not_end_the_attempt_of_the_next_l
     (second,) = leaving.claim(ledger, [Leaving(first.id, RENDERED)], "jira", "abcd/2", later(600), 41) or []
     with pytest.raises(OperationMoved):
         confirm(ledger, first, "10001", Confirmation(), later(601), ANSWERED)
-    assert [found.attempts for found in open_operations(ledger, "P1")] == [2]
+    assert [operation.attempts for operation in open_operations(ledger, "P1")] == [2]
     confirm(ledger, second, "10002", Confirmation(), later(602), ANSWERED)
     assert open_operations(ledger, "P1") == []

@@ -101,7 +101,7 @@ def test_a_lock_that_was_given_back_can_be_taken_again(tmp_path: Path) -> None:
 
 
 def test_each_ledger_of_a_folder_has_its_own_lock(tmp_path: Path) -> None:
-    with FileLock(tmp_path / "qrpay.db") as one, FileLock(tmp_path / "ramen.db") as other:
-        one.acquire("one")
+    with FileLock(tmp_path / "qrpay.db") as qrpay, FileLock(tmp_path / "ramen.db") as other:
+        qrpay.acquire("one")
         other.acquire("other")
         assert sorted(file.name for file in tmp_path.iterdir()) == ["qrpay.db.lock", "ramen.db.lock"]

@@ -96,7 +96,7 @@ def test_the_outbox_names_the_needs_of_each_operation(lived: Ledger) -> None:
 
 
 def test_two_rows_share_no_default() -> None:
-    one, other = TicketRow(incident_id="P1"), TicketRow(incident_id="P2")
-    one.changes.append({})
-    one.agreed["status"] = "Done"
+    ticket, other = TicketRow(incident_id="P1"), TicketRow(incident_id="P2")
+    ticket.changes.append({})
+    ticket.agreed["status"] = "Done"
     assert (other.changes, other.agreed) == ([], {})

@@ -81,12 +81,12 @@ def test_a_full_ledger_goes_to_the_server_and_back_without_a_change(tmp_path: Pa
                 assert set(copy_rows(read, write, told).values()) == {1}
             with there.read() as read:
                 seen.append(digests(read))
-    assert all(found == seen[0] for found in seen)
+    assert all(shown == seen[0] for shown in seen)
     # what is empty stays empty: JSON's null is another value
-    with behind_its_back(first) as one, behind_its_back(last) as other:
+    with behind_its_back(first) as former, behind_its_back(last) as other:
         for table in RELEASED[migrations.HEAD]:
             query = f"SELECT * FROM {table}"  # noqa: S608 - a name of ours
-            assert one.execute(query).fetchall() == other.execute(query).fetchall()
+            assert former.execute(query).fetchall() == other.execute(query).fetchall()
 
 
 def test_a_ledger_moves_with_its_trail_and_goes_on_there(old: str, new: str) -> None:

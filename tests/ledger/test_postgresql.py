@@ -263,8 +263,8 @@ def test_the_lock_names_its_holder_and_the_trouble_of_this_machine(url: str, tmp
         open_for_work(url, "a second one", NOW, tmp_path)
     assert caught.value.holder == holder.name
     first.note_trouble("no space left")
-    assert (found := other.holder()) is not None
-    assert found.words == "no space left"
+    assert (held_by := other.holder()) is not None
+    assert held_by.words == "no space left"
     first.end_trouble()
     first.close()
     assert other.holder() is None

@@ -69,7 +69,7 @@ def _carried(case: Case, op: Operation) -> Case:
         more = {"status": IncidentStatus(str(meaning["status"])), "resolved_at": NOW if over else None}
         more |= {"assignees": () if over else case.incident.assignees or (ANA,)}
     elif "account" in meaning:
-        known = {one.id: person for person, one in case.people.items() if one}
+        known = {account.id: person for person, account in case.people.items() if account}
         user = known.get(str(meaning["account"]), "U9")
         more = {"assignees": (Responder(id=user, name=user),)}
         people = {**case.people, user: Account(id=str(meaning["account"]))}

@@ -91,7 +91,7 @@ def test_a_breach_never_vanishes_and_clocks_are_only_added(
         for place, breached_at in breaches.items():
             assert after[place].breached_at == breached_at
             assert after[place].state is not DutyState.MET
-        breaches |= {place: one.breached_at for place, one in after.items() if one.breached_at}
+        breaches |= {place: judged.breached_at for place, judged in after.items() if judged.breached_at}
 
 
 @few

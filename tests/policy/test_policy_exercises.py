@@ -93,7 +93,7 @@ def test_the_changelog_is_read_before_a_label_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "found"),
+    ("more", "expected"),
     [
         ({}, "OPS-9 (Storm)"),
         ({"title": "Payments are late"}, None),
@@ -104,7 +104,7 @@ def test_the_changelog_is_read_before_a_label_counts() -> None:
     ids=["all hold", "no marker", "another service", "after it", "before it"],
 )
 def test_a_title_makes_an_exercise_only_on_a_game_days_service_in_its_time(
-    more: dict[str, Any], found: str | None
+    more: dict[str, Any], expected: str | None
 ) -> None:
     held = ItemState(
         incident_id=RecurringName("QRPay", "Storm", "2026-Q4").ident,
@@ -115,7 +115,7 @@ def test_a_title_makes_an_exercise_only_on_a_game_days_service_in_its_time(
         facts={"exercise": {"start": f"{NOW:%Y-%m-%d %H:%M}", "end": f"{NOW + 2 * HOUR:%Y-%m-%d %H:%M}"}},
     )
     happened = incident(**{"title": "[Game Day] Payments are late", **more})
-    assert game_day_of((held,), book(recurring=GAME_DAY).mapping, happened) == found
+    assert game_day_of((held,), book(recurring=GAME_DAY).mapping, happened) == expected
 
 
 def test_of_two_game_days_at_the_same_time_the_one_counts_whose_marker_the_title_carries() -> None:

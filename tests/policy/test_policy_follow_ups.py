@@ -114,16 +114,16 @@ def test_a_persons_close_while_follow_ups_are_unsaid_meets_the_gate(items: tuple
 
 
 @pytest.mark.parametrize(
-    "said",
+    "given",
     [{"labels": (NONE_LABEL,)}, {"items": (item({}),)}, {"mode": Mode.OFF}],
     ids=["the label", "an action item", "nobody looks at follow-ups"],
 )
-def test_once_it_is_said_nothing_is_asked_and_the_ticket_closes(said: dict[str, Any]) -> None:
-    rulebook = book(said.get("mode", Mode.ENFORCE))
-    case = completed(rulebook, *said.get("items", ()), labels=said.get("labels", ()))
+def test_once_it_is_said_nothing_is_asked_and_the_ticket_closes(given: dict[str, Any]) -> None:
+    rulebook = book(given.get("mode", Mode.ENFORCE))
+    case = completed(rulebook, *given.get("items", ()), labels=given.get("labels", ()))
     assert comments(act_on_follow_ups(case, rulebook)) == []
     assert moves(decide_closing(case, rulebook)) == [DONE.id]
-    closed = completed(rulebook, *said.get("items", ()), labels=said.get("labels", ()), closed=True)
+    closed = completed(rulebook, *given.get("items", ()), labels=given.get("labels", ()), closed=True)
     assert decide_gate(closed, rulebook).operations == ()
 
 

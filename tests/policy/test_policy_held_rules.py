@@ -30,7 +30,7 @@ def test_a_value_that_is_not_known_or_not_valid_any_more_is_that_of_now(
 
 def test_a_severity_or_service_that_newly_owes_a_postmortem_owed_none_before() -> None:
     now = book()
-    (name, *_) = [one for one, section in now.mapping.severities.items() if section.postmortem]
+    (name, *_) = [severity for severity, section in now.mapping.severities.items() if section.postmortem]
     held = rules_in_force(over(**{f"severities.{name}.postmortem": "false"}), now)
     assert not held.mapping.severities[name].postmortem
     owing = now.model_copy(update={"section": now.section.model_copy(update={"postmortem": True})})

@@ -73,7 +73,7 @@ issues = st.builds(
     fields=st.sampled_from([{}, {SEVERITY_FIELD: None}, {SEVERITY_FIELD: {"value": "SEV1"}}]),
     comments=st.none()
     | st.lists(st.tuples(texts, st.sampled_from([None, FOREIGN])), max_size=2).map(
-        lambda said: tuple(comment(text, number, mark) for number, (text, mark) in enumerate(said))
+        lambda written: tuple(comment(text, number, mark) for number, (text, mark) in enumerate(written))
     ),
 )
 agreements: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -97,7 +97,7 @@ known_tickets = st.builds(
 )
 unread_tickets = known_tickets.map(lambda known: known.model_copy(update={"issue": None}))
 notes = st.none() | st.lists(texts, max_size=2).map(
-    lambda said: tuple(note(text, number) for number, text in enumerate(said))
+    lambda written: tuple(note(text, number) for number, text in enumerate(written))
 )
 keys = st.sets(st.sampled_from(["link-note/P1", "note/N0", "comment/C1"])).map(frozenset)
 

@@ -135,7 +135,7 @@ def test_a_person_meets_it_by_the_time_of_their_act_however_late_syncd_looks(fil
 
 
 @pytest.mark.parametrize(
-    "said",
+    "given",
     [
         {"changes": (label(DUE - HOUR, by=ROBOT),)},
         {"changes": (label(DUE - HOUR, by=None),)},
@@ -155,8 +155,8 @@ def test_a_person_meets_it_by_the_time_of_their_act_however_late_syncd_looks(fil
         "removed",
     ],
 )
-def test_nothing_else_meets_it(said: dict[str, Any]) -> None:
-    assert judged(case(DUE + HOUR, **said)).state is DutyState.BREACHED
+def test_nothing_else_meets_it(given: dict[str, Any]) -> None:
+    assert judged(case(DUE + HOUR, **given)).state is DutyState.BREACHED
 
 
 def test_one_comment_says_that_a_line_without_a_reference_does_not_count_and_repeats_no_word() -> None:

@@ -182,8 +182,8 @@ def test_an_owner_without_an_address_is_named_on_the_issue(edition: str, named: 
     owned = theirs.model_copy(update={"issue": theirs.issue.model_copy(update={"assignee": HIDDEN})})
     hidden = at(DUE - timedelta(hours=3), duty(kind="done"), items=(owned,))
     decision = decide_reminders(hidden, rules(edition))
-    (said,) = of_kind(decision, Kind.COMMENT_ON_ACTION_ITEM)
-    assert str(said.meaning["text"]).startswith(f"{named} ")
+    (comment,) = of_kind(decision, Kind.COMMENT_ON_ACTION_ITEM)
+    assert str(comment.meaning["text"]).startswith(f"{named} ")
     assert mailed(decision) == []
 
 

@@ -51,7 +51,7 @@ def why(**more: Any) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("more", "found"),
+    ("more", "expected"),
     [
         ({}, None),
         ({"title": "pii in a log"}, "title"),
@@ -61,8 +61,8 @@ def why(**more: Any) -> str | None:
         ({"service": Reference(id="S9", name="")}, "service S9"),
     ],
 )
-def test_a_rule_of_the_mapping_restricts(more: dict[str, Any], found: str | None) -> None:
-    assert why(**more) == found
+def test_a_rule_of_the_mapping_restricts(more: dict[str, Any], expected: str | None) -> None:
+    assert why(**more) == expected
 
 
 def test_a_severity_restricts_only_where_the_mapping_says_so() -> None:

@@ -60,7 +60,7 @@ def test_qrpays_urgencies_stand_in_where_there_is_no_priority(urgency: str, name
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("given", "name"),
     [
         ({"priority": Reference(id="X", name="P1")}, "Sev-1"),
         ({"priority": Reference(id="X", name="P2")}, "Sev-2"),
@@ -69,8 +69,8 @@ def test_qrpays_urgencies_stand_in_where_there_is_no_priority(urgency: str, name
         ({"urgency": "low"}, "Sev-3"),
     ],
 )
-def test_ramens_severities(said: dict[str, Any], name: str) -> None:
-    happened = incident(**{"priority": None, **said})
+def test_ramens_severities(given: dict[str, Any], name: str) -> None:
+    happened = incident(**{"priority": None, **given})
     assert decide_severity(happened, mapping(RAMEN), ServiceSection()).name == name
 
 

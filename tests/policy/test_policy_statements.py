@@ -122,14 +122,14 @@ def test_any_waiver_and_its_end_are_read_back_as_they_were(
     duty = None if both else DutyKind.COMPLETED
     until = at + timedelta(days=days)
     given_ = waiver(duty=duty, at=at, until=until, by=by, reason=why or "so", **end)
-    (_, found) = rebuilt(believed(*of_waivers(given_)), "P1", None)
-    assert found == [given_.model_copy(update={"rebuilt": True})]
+    (_, waivers) = rebuilt(believed(*of_waivers(given_)), "P1", None)
+    assert waivers == [given_.model_copy(update={"rebuilt": True})]
 
 
 def test_a_waiver_by_label_that_was_read_back_ends_with_its_label() -> None:
     (comment,) = of_waivers(waiver(source="jira", duty=None))
-    (_, found) = rebuilt(believed(comment), "P1", None)
-    life = Life(waivers=found).resolve()
+    (_, waivers) = rebuilt(believed(comment), "P1", None)
+    life = Life(waivers=waivers).resolve()
     decision, _ = label_waivers(life.case(NOW + DAY), life.book)
     (ended,) = decision.waivers
     assert (ended.ended_at, ended.rebuilt) == (NOW + DAY, True)
@@ -184,8 +184,8 @@ def of_another_incident(comment: Comment) -> Comment:
 
 
 def sixty_days(_comment: Comment) -> Comment:
-    (one,) = of_waivers(waiver(until=NOW + 60 * DAY))
-    return one
+    (comment,) = of_waivers(waiver(until=NOW + 60 * DAY))
+    return comment
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_of_a_restricted_incident_nobodys_words_are_said() -> None:
     life.waivers.append(waiver())
     (op,) = told(life, NOW)
     assert "holidays" not in op.model_dump_json()
-    ((one,),) = (rebuilt(believed(written(op, NOW)), "P1", None)[1],)
-    assert one.reason == "see the comment"
+    ((rebuilt_waiver,),) = (rebuilt(believed(written(op, NOW)), "P1", None)[1],)
+    assert rebuilt_waiver.reason == "see the comment"
 
 
 def test_in_report_mode_it_is_told_what_would_be_said() -> None:

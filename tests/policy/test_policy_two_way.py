@@ -143,11 +143,13 @@ def test_a_priority_that_no_single_severity_stands_for_is_left_on_record() -> No
 
 
 def test_one_status_for_two_states_refuses_every_move_and_says_so() -> None:
-    one = rules()
-    statuses = {**one.project.statuses, "resolved": IN_PROGRESS}
-    shared = one.model_copy(update={"project": one.project.model_copy(update={"statuses": statuses})})
+    rulebook = rules()
+    statuses = {**rulebook.project.statuses, "resolved": IN_PROGRESS}
+    shared = rulebook.model_copy(
+        update={"project": rulebook.project.model_copy(update={"statuses": statuses})}
+    )
     assert ambiguous(shared.project)
-    assert not ambiguous(one.project)
+    assert not ambiguous(rulebook.project)
     assert state_of(shared.project, IN_PROGRESS.id) is None
     decision = decide_two_way(moved(DONE), shared)
     assert wishes(decision) == {}

@@ -104,10 +104,10 @@ def session(transport: Transport) -> Iterator[Callable[..., requests.Session]]:
     def make(
         url: str, service: str = "jira", secrets: tuple[str, ...] = (), through: Transport | None = None
     ) -> requests.Session:
-        one = requests.Session()
-        (through or transport).mount(one, service, url, secrets)
-        made.append(one)
-        return one
+        http = requests.Session()
+        (through or transport).mount(http, service, url, secrets)
+        made.append(http)
+        return http
 
     yield make
     for session in made:

@@ -85,7 +85,7 @@ HIDDEN = {"key": "sd.public.comment", "value": {"internal": True}}
 
 
 @pytest.mark.parametrize(
-    ("said", "public"),
+    ("given", "public"),
     [
         ({}, None),
         ({"jsdPublic": True, "properties": [HIDDEN]}, True),
@@ -97,9 +97,9 @@ HIDDEN = {"key": "sd.public.comment", "value": {"internal": True}}
     ],
 )
 def test_the_answer_to_a_comment_says_whether_customers_see_it(
-    jira: JiraClient, mock: responses.RequestsMock, said: dict[str, Any], public: bool | None
+    jira: JiraClient, mock: responses.RequestsMock, given: dict[str, Any], public: bool | None
 ) -> None:
-    mock.post(f"{API}/issue/10001/comment", json={**COMMENT, **said}, status=201)
+    mock.post(f"{API}/issue/10001/comment", json={**COMMENT, **given}, status=201)
     assert jira.add_comment("10001", "ok", MARK).public is public
 
 

@@ -188,12 +188,12 @@ def test_a_read_waits_for_its_budget_and_a_prepaid_write_does_not(
     session: Sessions, transport: Transport, clock: StillClock
 ) -> None:
     with RawServer(says({})) as server:
-        one = session(server.url)
+        http = session(server.url)
         transport.budget.refused("jira", 3)
         with prepaid():
-            one.post(f"{server.url}/rest/api/2/issue")
+            http.post(f"{server.url}/rest/api/2/issue")
             assert clock.slept == []
-            one.post(f"{server.url}/rest/api/2/issue")
+            http.post(f"{server.url}/rest/api/2/issue")
     assert clock.slept[0] == 3.0
 
 
@@ -228,7 +228,7 @@ def test_a_success_ends_a_limit_whose_pause_is_over(
 
 def test_the_slow_lane_is_slow_through_the_transport(session: Sessions, clock: StillClock) -> None:
     with RawServer(says({})) as server, slow_lane():
-        one = session(server.url)
+        http = session(server.url)
         for _ in range(10):
-            one.get(f"{server.url}/rest/api/2/myself")
+            http.get(f"{server.url}/rest/api/2/myself")
     assert sum(clock.slept) == pytest.approx(1.0, abs=0.01)

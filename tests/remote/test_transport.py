@@ -255,17 +255,17 @@ def test_jira_writes_that_answer_nothing_are_done(session: Sessions, method: str
 
 def test_a_session_works_again_after_a_deadline(session: Sessions, brisk: Transport) -> None:
     with RawServer(hangs, says({"again": True})) as server:
-        one = session(server.url, through=brisk)
-        failure(one, "GET", f"{server.url}/incidents")
-        assert one.get(f"{server.url}/incidents").json() == {"again": True}
+        http = session(server.url, through=brisk)
+        failure(http, "GET", f"{server.url}/incidents")
+        assert http.get(f"{server.url}/incidents").json() == {"again": True}
 
 
 def test_tokens_never_stand_in_an_error(session: Sessions) -> None:
     body = {"error": {"message": "Token token=s3cr3t\nis bad", "errors": ["s3cr3t"]}, "code": 2006}
     with RawServer(says(body, status=401)) as server:
-        one = session(server.url, secrets=("s3cr3t",))
-        one.headers["Authorization"] = "Token token=s3cr3t"
-        error = failure(one, "GET", f"{server.url}/incidents?token=s3cr3t")
+        http = session(server.url, secrets=("s3cr3t",))
+        http.headers["Authorization"] = "Token token=s3cr3t"
+        error = failure(http, "GET", f"{server.url}/incidents?token=s3cr3t")
     assert "s3cr3t" not in repr(vars(error)) + str(error)
     assert error.message == "Token token=*** is bad; ***"
     assert error.__cause__ is None
@@ -284,10 +284,10 @@ def test_requests_are_counted_by_pattern_and_outcome(
 
     steps = after(1, says({})), after(2, says({}, status=500)), after(3, says({}))
     with RawServer(*steps) as server:
-        one = session(server.url)
-        one.get(f"{server.url}/rest/api/2/issue/OPS-1/comment?startAt=3")
-        failure(one, "GET", f"{server.url}/rest/api/2/issue/10002/comment")
-        one.get(f"{server.url}/rest/api/2/issue/OPS-77/comment")
+        http = session(server.url)
+        http.get(f"{server.url}/rest/api/2/issue/OPS-1/comment?startAt=3")
+        failure(http, "GET", f"{server.url}/rest/api/2/issue/10002/comment")
+        http.get(f"{server.url}/rest/api/2/issue/OPS-77/comment")
     counted = transport.counts.snapshot()
     kind = ("jira", "GET", "/issue/{id}/comment")
     assert {asked: tally.requests for asked, tally in counted.items()} == {

@@ -20,9 +20,9 @@ from .raw import RawServer, Step, hangs, resets, says, trickles, writes
 
 def test_a_thread_keeps_its_connection(session: Sessions) -> None:
     with RawServer(says({})) as server:
-        one = session(server.url)
+        http = session(server.url)
         for _ in range(3):
-            one.get(f"{server.url}/incidents")
+            http.get(f"{server.url}/incidents")
     assert (server.connections, len(server.requests)) == (1, 3)
 
 
@@ -40,9 +40,9 @@ def test_a_read_on_a_dead_kept_connection_is_tried_once_more(
     session: Sessions, transport: Transport, step: Step, method: str, path: str
 ) -> None:
     with RawServer(*keeps_then(step)) as server:
-        one = session(server.url)
-        one.get(f"{server.url}/incidents")
-        answered = one.request(method, f"{server.url}/{path}")
+        http = session(server.url)
+        http.get(f"{server.url}/incidents")
+        answered = http.request(method, f"{server.url}/{path}")
     assert answered.json() == {"second": "try"}
     assert (server.connections, len(server.requests)) == (2, 3)
     assert transport.counts.total() == 3
@@ -54,9 +54,9 @@ def test_a_read_on_a_dead_kept_connection_is_tried_once_more(
 )
 def test_a_write_on_a_dead_kept_connection_is_unknown(session: Sessions, method: str, path: str) -> None:
     with RawServer(*keeps_then(resets)) as server:
-        one = session(server.url)
-        one.get(f"{server.url}/incidents")
-        error = failure(one, method, f"{server.url}/{path}")
+        http = session(server.url)
+        http.get(f"{server.url}/incidents")
+        error = failure(http, method, f"{server.url}/{path}")
     assert (type(error), error.cause) == (Unknown, Cause.BROKEN)
     assert len(server.requests) == 2
 
@@ -75,9 +75,9 @@ def test_a_proxy_of_the_environment_carries_the_request_and_its_deadline(
     monkeypatch.delenv("no_proxy", raising=False)
     with RawServer(says({"by": "proxy"}), hangs) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        one = session("http://jira.example", through=brisk)
-        assert one.get("http://jira.example/rest/api/2/myself").json() == {"by": "proxy"}
-        error = failure(one, "GET", "http://jira.example/rest/api/2/myself")
+        http = session("http://jira.example", through=brisk)
+        assert http.get("http://jira.example/rest/api/2/myself").json() == {"by": "proxy"}
+        error = failure(http, "GET", "http://jira.example/rest/api/2/myself")
     assert proxy.requests[0].startswith(b"GET http://jira.example/rest/api/2/myself HTTP/1.1")
     assert (type(error), error.cause) == (Unknown, Cause.TIMEOUT)
 
@@ -92,8 +92,8 @@ def test_a_tunnel_that_is_not_made_is_not_done(
     monkeypatch.delenv("no_proxy", raising=False)
     with RawServer(step) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        one = session("https://jira.example", through=hurried)
-        error = failure(one, "POST", "https://jira.example/rest/api/2/issue")
+        http = session("https://jira.example", through=hurried)
+        error = failure(http, "POST", "https://jira.example/rest/api/2/issue")
     assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
     assert [request.split(b" ")[:2] for request in proxy.requests] == [[b"CONNECT", b"jira.example:443"]]
 
@@ -113,11 +113,11 @@ def test_tls_is_verified_and_its_trickle_ends_at_the_deadline(
     transport = Transport(clock, limits=Limits(connect=2, whole=0.6), ca_file=str(trusted))
     with (
         RawServer(says({"fine": 1}), trickles(b" " * 500, 0.02), tls=context) as server,
-        requests.Session() as one,
+        requests.Session() as http,
     ):
-        transport.mount(one, "jira", server.url, ())
-        assert one.get(f"{server.url}/incidents").json() == {"fine": 1}
-        error = failure(one, "GET", f"{server.url}/incidents")
+        transport.mount(http, "jira", server.url, ())
+        assert http.get(f"{server.url}/incidents").json() == {"fine": 1}
+        error = failure(http, "GET", f"{server.url}/incidents")
     assert (type(error), error.cause) == (Unknown, Cause.TIMEOUT)
 
 

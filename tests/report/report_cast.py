@@ -127,7 +127,7 @@ def _life(rng: random.Random, number: int) -> Iterator[Any]:
     at = NOW - timedelta(days=rng.uniform(0, 95))
     resolved = at + timedelta(minutes=rng.expovariate(1 / 40)) if rng.random() < 0.95 else None
     severity = rng.choice(["SEV0", "SEV1", "SEV2", "SEV2", "SEV3", "SEV3"])
-    one = incident(
+    made = incident(
         number,
         created_at=at,
         severity=severity,
@@ -139,10 +139,10 @@ def _life(rng: random.Random, number: int) -> Iterator[Any]:
         noise_rule="flapping" if rng.random() < 0.03 else None,
         merged_into="P1" if number > 1 and rng.random() < 0.05 else None,
     )
-    yield one
-    if one.noise_rule is None:
+    yield made
+    if made.noise_rule is None:
         yield TicketRow(
-            incident_id=one.id,
+            incident_id=made.id,
             issue_id=str(number),
             key=f"OPS-{number}",
             project="OPS",
@@ -152,7 +152,7 @@ def _life(rng: random.Random, number: int) -> Iterator[Any]:
     if severity == "SEV3" or resolved is None:
         return
     yield PostmortemRow(
-        incident_id=one.id,
+        incident_id=made.id,
         issue_id=str(1000 + number),
         key=f"OPS-{1000 + number}",
         project="OPS",
@@ -161,7 +161,7 @@ def _life(rng: random.Random, number: int) -> Iterator[Any]:
         created_at=resolved,
     )
     for kind, hours in (("scheduled", 48), ("completed", 336)):
-        yield _fate(rng, one, kind, resolved + timedelta(hours=hours))
+        yield _fate(rng, made, kind, resolved + timedelta(hours=hours))
     for nth in range(rng.randint(0, 2)):
         ident = str(5000 + 3 * number + nth)
         left = rng.random() < 0.1
@@ -171,18 +171,18 @@ def _life(rng: random.Random, number: int) -> Iterator[Any]:
             "status": {"name": "In Progress"},
             "assignee": owner,
         }
-        yield item(one, ident, snapshot=snapshot, facts={"postponed": rng.randint(0, 2)})
-        yield _fate(rng, one, "owned", resolved + timedelta(days=1), subject=ident)
-        yield _fate(rng, one, "done", resolved + timedelta(days=30), subject=ident)
+        yield item(made, ident, snapshot=snapshot, facts={"postponed": rng.randint(0, 2)})
+        yield _fate(rng, made, "owned", resolved + timedelta(days=1), subject=ident)
+        yield _fate(rng, made, "done", resolved + timedelta(days=30), subject=ident)
 
 
-def _fate(rng: random.Random, one: IncidentRow, kind: str, due: datetime, **more: Any) -> DutyRow:
+def _fate(rng: random.Random, row: IncidentRow, kind: str, due: datetime, **more: Any) -> DutyRow:
     if due > NOW:
-        return duty(one, kind, "pending", due, **more)
+        return duty(row, kind, "pending", due, **more)
     state = rng.choices(
         ["met", "met_late", "breached", "waived", "cancelled", "pending"], [80, 8, 6, 2, 3, 1]
     )[0]
     met = {"met": due - timedelta(hours=3), "met_late": due + timedelta(hours=5)}.get(state)
     breached = due if state in ("met_late", "breached") else None
     corrected = "wrong clock" if state == "breached" and rng.random() < 0.2 else None
-    return duty(one, kind, state, due, met_at=met, breached_at=breached, corrected=corrected, **more)
+    return duty(row, kind, state, due, met_at=met, breached_at=breached, corrected=corrected, **more)

@@ -66,8 +66,8 @@ def test_no_row_is_compared_with_all_others(tmp_path: Path, monkeypatch: pytest.
         assert report(made).figures["of"]
 
 
-def _adds_up(one: Weekly) -> None:
-    rows, figures = table(one), one.figures
+def _adds_up(made_report: Weekly) -> None:
+    rows, figures = table(made_report), made_report.figures
 
     def count(name: str, **wanted: str) -> int:
         return sum(
@@ -142,8 +142,8 @@ def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) ->
 )
 def test_how_a_duty_counts(tmp_path: Path, state: str, more: dict[str, Any], met: int, of: int) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        put(made, one, duty(one, "scheduled", state, FRIDAY, **more))
+        row = incident(1)
+        put(made, row, duty(row, "scheduled", state, FRIDAY, **more))
         figures = report(made).figures
     assert (figures["met"], figures["of"]) == (met, of)
 
@@ -153,8 +153,8 @@ def test_a_duty_belongs_to_the_week_of_its_deadline_and_an_incident_to_that_of_i
 ) -> None:
     ends = WEEK.bounds("UTC")[1]
     with ledger(tmp_path) as made:
-        one = incident(1, created_at=ends - timedelta(seconds=1))
-        put(made, one, duty(one, "scheduled", "met", ends, met_at=ends - timedelta(hours=1)))
+        row = incident(1, created_at=ends - timedelta(seconds=1))
+        put(made, row, duty(row, "scheduled", "met", ends, met_at=ends - timedelta(hours=1)))
         this, following = report(made), report(made, week=WEEK.back(-1))
     assert (this.figures["incidents"]["count"], this.figures["of"]) == (1, 0)
     assert (following.figures["incidents"]["count"], following.figures["of"]) == (0, 1)
@@ -162,8 +162,8 @@ def test_a_duty_belongs_to_the_week_of_its_deadline_and_an_incident_to_that_of_i
 
 def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(77, restricted=True, service="Secret service")
-        put(made, one, duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY), item(one, "5077"))
+        row = incident(77, restricted=True, service="Secret service")
+        put(made, row, duty(row, "scheduled", "breached", FRIDAY, breached_at=FRIDAY), item(row, "5077"))
         made_report = report(made)
     figures = made_report.figures
     assert (figures["incidents"]["count"], figures["incidents"]["restricted"]) == (1, 1)
@@ -180,12 +180,17 @@ def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path:
 def test_no_report_quotes_a_service_about_a_restricted_incident(tmp_path: Path) -> None:
     canary, mail = "KANARIENVOGEL", {"content": {"mail": "notice"}, "to": "lead@qrpay.example"}
     with ledger(tmp_path) as made:
-        one, two = incident(77, restricted=True), incident(78)
+        hidden, two = incident(77, restricted=True), incident(78)
         put(
-            made, one, two, parked(1, one, canary), parked(2, one, canary, **mail), parked(3, two, "No field")
+            made,
+            hidden,
+            two,
+            parked(1, hidden, canary),
+            parked(2, hidden, canary, **mail),
+            parked(3, two, "No field"),
         )
         with made.write() as session:
-            for row in (one, two):
+            for row in (hidden, two):
                 for kind in ("conflict", DIFFERS):
                     remark = {"rule": kind, "reason": f"{canary} {row.number}", "aspect": "summary"}
                     audit.append(session, FRIDAY, kind, incident=row.id, data=remark)
@@ -230,9 +235,9 @@ def test_merged_incidents_are_in_no_mean_and_snoozed_time_counts(tmp_path: Path)
 
 def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        missed = duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY, id=1)
-        put(made, one, missed)
+        row = incident(1)
+        missed = duty(row, "scheduled", "breached", FRIDAY, breached_at=FRIDAY, id=1)
+        put(made, row, missed)
         keep(made, make(made, WEEK, "QRPay", MAPPINGS, NOW))
         assert report(made, week=WEEK.back(-1)).figures["restated"] is None
         missed.corrected, missed.state = "it was scheduled in time", "void"
@@ -257,13 +262,13 @@ def test_waivers_overrides_and_breaches_that_cannot_be_seen_are_told_with_names_
     tmp_path: Path,
 ) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        given = {"incident_id": one.id, "reason": "the vendor", "by": "pia@qrpay.example"}
+        row = incident(1)
+        given = {"incident_id": row.id, "reason": "the vendor", "by": "pia@qrpay.example"}
         ended = FRIDAY - timedelta(hours=4)
         override = {"by": "Ines Carvalho", "at": f"{FRIDAY:%Y-%m-%dT%H:%MZ}", "missing": "no follow-up"}
         override["recorded_at"] = override["at"]
         ticket = TicketRow(
-            incident_id=one.id,
+            incident_id=row.id,
             issue_id="7",
             key="OPS-7",
             project="OPS",
@@ -273,11 +278,11 @@ def test_waivers_overrides_and_breaches_that_cannot_be_seen_are_told_with_names_
         )
         put(
             made,
-            one,
+            row,
             ticket,
-            postmortem(one, "9", deleted_by="Ines Carvalho", out_of_sight_since=ended),
-            duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY, unseen=True),
-            duty(one, "completed", "waived", NOW + timedelta(days=3), was_due_at=FRIDAY),
+            postmortem(row, "9", deleted_by="Ines Carvalho", out_of_sight_since=ended),
+            duty(row, "scheduled", "breached", FRIDAY, breached_at=FRIDAY, unseen=True),
+            duty(row, "completed", "waived", NOW + timedelta(days=3), was_due_at=FRIDAY),
             WaiverRow(**given, duty="completed", at=ended - timedelta(days=9), until=ended, ended_at=ended),
             WaiverRow(**given, duty="completed", at=ended, until=NOW + timedelta(days=2)),
         )
@@ -314,9 +319,9 @@ def test_a_filing_counts_from_its_deadline_on_and_a_cancelled_one_never(tmp_path
 
 def test_an_owner_by_rule_never_stands_beside_not_yet(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        by_rule = item(one, "30", facts={"stands": "open", "violations": ["assigned by rule, not taken"]})
-        put(made, one, by_rule, duty(one, "owned", "breached", FRIDAY, breached_at=FRIDAY, subject="30"))
+        row = incident(1)
+        by_rule = item(row, "30", facts={"stands": "open", "violations": ["assigned by rule, not taken"]})
+        put(made, row, by_rule, duty(row, "owned", "breached", FRIDAY, breached_at=FRIDAY, subject="30"))
         told = report(made)
     text = formats.written(told, "text", TEMPLATES)
     assert "Fri 20 Nov 12:00 | assigned by rule, not taken | Amara Osei" in text
@@ -337,9 +342,9 @@ def test_what_could_not_be_judged_counts_as_not_met_with_its_reason_and_is_resta
     tmp_path: Path, reads: dict[str, datetime], gone: datetime | None, why: str
 ) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        pending = duty(one, "scheduled", "due_soon", FRIDAY, id=1)
-        put(made, one, pending, postmortem(one, "9", out_of_sight_since=gone))
+        happened = incident(1)
+        pending = duty(happened, "scheduled", "due_soon", FRIDAY, id=1)
+        put(made, happened, pending, postmortem(happened, "9", out_of_sight_since=gone))
         for service, at in reads.items():
             set_value(made, f"cycle.{service}", at=at.isoformat())
         sent = report(made)
@@ -372,10 +377,10 @@ def test_a_report_is_frozen_once(tmp_path: Path) -> None:
 
 def test_a_follow_up_is_due_on_the_day_that_its_owner_sees(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        put(made, one, item(one, "7", facts={"due": "2026-12-07"}))
+        row = incident(1)
+        put(made, row, item(row, "7", facts={"due": "2026-12-07"}))
         # where the team is west of the report, its day ends on the next one of the report's zone
-        put(made, duty(one, "done", "pending", datetime(2026, 12, 8, 8, 0, tzinfo=UTC), subject="7"))
+        put(made, duty(row, "done", "pending", datetime(2026, 12, 8, 8, 0, tzinfo=UTC), subject="7"))
         (section,) = (
             each_section
             for each_section in report_context(report(made))["sections"]

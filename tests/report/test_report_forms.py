@@ -25,7 +25,7 @@ def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("met", "of", "said"),
+    ("met", "of", "words"),
     [
         (0, 0, "nothing was due"),
         (1, 1, "the only duty"),
@@ -33,26 +33,28 @@ def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None
         (17, 19, "17 of 19 duties met"),
     ],
 )
-def test_the_verdict_is_in_the_subject(tmp_path: Path, met: int, of: int, said: str) -> None:
+def test_the_verdict_is_in_the_subject(tmp_path: Path, met: int, of: int, words: str) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        put(made, one)
-        put(made, *(duty(one, "done", "met", FRIDAY, met_at=FRIDAY, subject=str(n)) for n in range(met)))
-        put(made, *(duty(one, "done", "breached", FRIDAY, subject=str(100 + n)) for n in range(of - met)))
+        row = incident(1)
+        put(made, row)
+        put(made, *(duty(row, "done", "met", FRIDAY, met_at=FRIDAY, subject=str(n)) for n in range(met)))
+        put(made, *(duty(row, "done", "breached", FRIDAY, subject=str(100 + n)) for n in range(of - met)))
         made_report = report(made)
-    assert said in verdict(made_report.figures)
-    assert said in subject(made_report)
+    assert words in verdict(made_report.figures)
+    assert words in subject(made_report)
     assert "\n" not in subject(made_report)
 
 
 def test_html_text_and_csv_take_hostile_words_for_words(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1, service="<img src=x onerror=alert(1)>")
+        happened = incident(1, service="<img src=x onerror=alert(1)>")
         put(
             made,
-            one,
+            happened,
             item(
-                one, "5001", snapshot={"summary": "=cmd|' /C calc'!A0\r\nBcc: x", "status": {"name": "<b>"}}
+                happened,
+                "5001",
+                snapshot={"summary": "=cmd|' /C calc'!A0\r\nBcc: x", "status": {"name": "<b>"}},
             ),
         )
         made_report = report(made)
@@ -165,12 +167,12 @@ def test_an_incident_whose_log_was_never_read_is_not_called_unacknowledged(tmp_p
 
 def test_what_people_set_aside_is_listed_as_wont_do_among_what_is_done(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1)
-        put(made, one)
+        happened = incident(1)
+        put(made, happened)
         for ident, stands in (("7", "done"), ("8", "won't do")):
-            put(made, item(one, ident, facts={"stands": stands}))
+            put(made, item(happened, ident, facts={"stands": stands}))
             ended = {"met_at": NOW - timedelta(days=3), "met_by": "Amara Osei", "subject": ident}
-            put(made, duty(one, "done", "met", NOW - timedelta(days=2), **ended))
+            put(made, duty(happened, "done", "met", NOW - timedelta(days=2), **ended))
         made_report = report(made)
     verdicts = [row["verdict"] for row in made_report.rows if row["table"] == "action item"]
     assert sorted(verdicts) == ["done", "won't do"]

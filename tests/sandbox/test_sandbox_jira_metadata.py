@@ -57,7 +57,7 @@ def test_the_site_tells_what_it_has(jira: Any) -> None:
 def test_permissions_are_told_only_for_those_asked(world: Any, jira: Any) -> None:
     world.jira.site.project("OPS").denied.add("EDIT_ISSUES")
     answer = jira.get("/mypermissions?projectKey=OPS&permissions=EDIT_ISSUES,BROWSE_PROJECTS")["permissions"]
-    assert {key: one["havePermission"] for key, one in answer.items()} == {
+    assert {key: permission["havePermission"] for key, permission in answer.items()} == {
         "EDIT_ISSUES": False,
         "BROWSE_PROJECTS": True,
     }

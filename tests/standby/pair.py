@@ -180,8 +180,8 @@ class Pair:
             for daemon in self.daemons:
                 # the service manager starts again what ended
                 daemon.start()
-            one, other = self.daemons
-            return (one.leads and other.stands_by) or (other.leads and one.stands_by)
+            first, other = self.daemons
+            return (first.leads and other.stands_by) or (other.leads and first.stands_by)
 
         wait(settled, "no leader with a standby")
         return self.leader

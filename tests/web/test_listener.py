@@ -314,15 +314,15 @@ def test_what_the_ledger_could_not_take_in_time_is_to_be_sent_again(
     house: Rig, web_of: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "ANSWER_WITHIN", 0.2)
-    one = web_of()
+    listener = web_of()
     incident = trigger(house)
     house.cycle()
     body = pagerduty(incident)
     with holding(house.ledger):
-        assert one.send("pagerduty", body).status_code == 503
+        assert listener.send("pagerduty", body).status_code == 503
     # the first delivery was stored when the ledger was free, or the second one is
-    assert one.send("pagerduty", body).status_code == 202
-    assert {look.incident_id for look in one.looks()} == {incident}
+    assert listener.send("pagerduty", body).status_code == 202
+    assert {look.incident_id for look in listener.looks()} == {incident}
 
 
 def test_jira_says_which_ticket_changed_and_which_was_deleted(house: Rig, web_of: Callable[..., Web]) -> None:
