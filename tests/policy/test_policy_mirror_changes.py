@@ -116,6 +116,17 @@ def test_the_notice_comes_once_a_flood() -> None:
     assert decide_mirror(later, book()) == Decision(again=1.0)
 
 
+def test_an_early_text_that_is_read_late_brings_no_second_notice() -> None:
+    seen = flood(45)
+    once = frozenset(op.key for op in decide_mirror(seen, book()).operations)
+    early = comment("early", 1).model_copy(update={"created_at": NOW + timedelta(seconds=5)})
+    late = case(
+        None, ticket(issue(comments=(early,))), notes=seen.notes or (), now=NOW + timedelta(seconds=599)
+    )
+    decision = decide_mirror(late.model_copy(update={"once": once}), book())
+    assert (copied(decision), said(decision)) == (1, [])
+
+
 def test_many_texts_over_a_longer_time_are_no_flood() -> None:
     assert copied(decide_mirror(flood(200, 20.1), book())) == 200
 

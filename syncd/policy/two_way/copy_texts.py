@@ -83,11 +83,12 @@ def _turns(texts: Sequence[_Text]) -> dict[str, datetime]:
 def _notices(case: Case, delayed: Sequence[_Text], waits: Container[str]) -> Iterator[CommentOnTicket]:
     """Return one comment for each flood of which a text waits, under the key of the first that had to."""
     for flood in _floods(delayed):
-        key = comment_key(case.incident.id, "mirror", f"{flood[0].side}-{flood[0].id}")
-        if key in case.once or not any(text.key in waits for text in flood):
+        keys = [comment_key(case.incident.id, "mirror", f"{text.side}-{text.id}") for text in flood]
+        # an earlier text that syncd reads later may have become the first that had to wait
+        if case.once.intersection(keys) or not any(text.key in waits for text in flood):
             continue
         yield CommentOnTicket(
-            key=key,
+            key=keys[0],
             incident=case.incident.id,
             needs=() if case.ticket else (ticket_key(case.incident.id),),
             subject="notes and comments",
