@@ -5,7 +5,7 @@ What ends them is a reopening that lasts, a merge, a severity that was lowered, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -133,20 +133,28 @@ def _held(facts: IncidentFacts, now: datetime) -> list[Held]:
     return [Held(period.severity, period.since, end) for period, end in zip(periods, ends, strict=False)]
 
 
-def _at_least(held: Iterable[Held], names: Sequence[str]) -> list[Held]:
-    """Return the times in which an incident was at least as bad as each severity of `names` (worst first)."""
-    times: list[Held] = []
-    for rank, name in enumerate(names):
-        joined: list[Held] = []
-        for period in held:
-            if period.severity not in names[: rank + 1]:
-                continue
-            if joined and joined[-1].until == period.since:
-                joined[-1] = joined[-1]._replace(until=period.until)
-            else:
-                joined.append(period._replace(severity=name))
-        times += joined
-    return times
+def _times_at(held: Iterable[Held], names: Collection[str], severity: str) -> list[Held]:
+    """Return the times in which an incident had one of the severities `names`, as times of `severity`."""
+    joined: list[Held] = []
+    for period in held:
+        if period.severity not in names:
+            continue
+        if joined and joined[-1].until == period.since:
+            joined[-1] = joined[-1]._replace(until=period.until)
+        else:
+            joined.append(period._replace(severity=severity))
+    return joined
+
+
+def _lasting(facts: IncidentFacts, times: Iterable[Held], now: datetime) -> list[Held]:
+    """Return those times that lasted, or in which the incident was resolved; they count for ever."""
+    resolved = [resolve.at for resolve in resolves(facts, now)]
+    return [
+        time._replace(until=None)
+        for time in times
+        if (time.until or now) - time.since >= LASTING_SEVERITY
+        or any(time.since <= at and (time.until is None or at < time.until) for at in resolved)
+    ]
 
 
 def _by_merges(facts: IncidentFacts, now: datetime) -> list[Held]:
@@ -169,15 +177,12 @@ def counting(facts: IncidentFacts, mapping: Mapping, now: datetime) -> list[Held
     counts for it, too. `final`: each counts while it is held. The severity of a merged incident counts from
     the merge until that one is opened again.
     """
-    held = _held(facts, now)
+    held, names = _held(facts, now), [*mapping.severities]
     if mapping.postmortem.basis == "peak":
-        resolved = [resolve.at for resolve in resolves(facts, now)]
-        held = [
-            time._replace(until=None)
-            for time in _at_least(held, [*mapping.severities])
-            if (time.until or now) - time.since >= LASTING_SEVERITY
-            or any(time.since <= at and (time.until is None or at < time.until) for at in resolved)
+        at_least = [
+            time for rank, name in enumerate(names) for time in _times_at(held, names[: rank + 1], name)
         ]
+        held = _lasting(facts, at_least, now)
     return held + _by_merges(facts, now)
 
 
@@ -219,10 +224,13 @@ def owing_spans(facts: IncidentFacts, mapping: Mapping, spans: Sequence[Span], n
     if facts.service_owes:
         return list(spans)
     owing = {name for name, section in mapping.severities.items() if section.postmortem}
+    # a worse severity that asks for no postmortem gives no time to a milder one that does
+    own = _times_at(_held(facts, now), owing, "")
+    if mapping.postmortem.basis == "peak":
+        own = _lasting(facts, own, now)
+    merged = [held for held in _by_merges(facts, now) if held.severity in owing or held.owes]
     joined: list[Held] = []
-    for held in sorted(counting(facts, mapping, now), key=lambda period: period.since):
-        if held.severity not in owing and not held.owes:
-            continue
+    for held in sorted([*own, *merged], key=lambda period: period.since):
         last = joined[-1] if joined else None
         if last is None or (last.until is not None and last.until < held.since):
             joined.append(held)

@@ -210,3 +210,13 @@ def test_time_at_a_worse_severity_counts_for_the_milder_one(until: float | None)
     assert judged(incident(severities=severities, postmortem=issue([])), "scheduled", "PINC") == [
         ("breached", 51)
     ]
+
+
+@pytest.mark.parametrize("rest", [[("SEV0", -2.0)], [("SEV1", -2.0), ("SEV3", -1.9), ("SEV0", -1.0)]])
+def test_time_at_a_worse_severity_that_asks_for_no_postmortem_brings_none(
+    rest: list[tuple[str, float]],
+) -> None:
+    severities = {name: section.model_dump() for name, section in mapping().severities.items()}
+    rules = mapping(severities=severities | {"SEV0": {"pagerduty": "P1", "follow_up_days": 15}})
+    turns = tuple(SeverityPeriod(severity=name, since=at(since)) for name, since in rest)
+    assert judged(incident(severities=turns, postmortem=issue([])), "scheduled", "PINC", rules=rules) == []
