@@ -119,6 +119,20 @@ def test_a_copy_that_a_person_deleted_is_not_made_again(talk: Any) -> None:
     nothing_more_is_written(rig)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_proxys_page_to_a_rewriting_is_no_deleted_copy(talk: Any, status: int) -> None:
+    rig, made, note, comment = talk
+    for service, path in (("jira", "/comment/"), ("pagerduty", "/notes/")):
+        rig.world.faults.add(faults.html(status), service=service, method="PUT", path=path, times=1)
+    rig.world.pagerduty.edit_note(made.id, note.id, "restarted all")
+    rig.world.jira.edit_comment("OPS-1", comment.id, "the bank knows", by="Ines Carvalho")
+    quarter(rig)
+    rig.settle(6, 60)
+    assert "restarted all" in copy_of(comments(rig))
+    assert "the bank knows" in copy_of(notes(rig, made))
+    nothing_more_is_written(rig)
+
+
 @pytest.mark.parametrize("strike", [faults.lose_answer(), faults.reset_before()], ids=["done", "not done"])
 def test_a_lost_answer_to_a_rewriting_is_settled_by_reading(talk: Any, strike: Any) -> None:
     rig, made, note, _ = talk

@@ -37,7 +37,7 @@ from syncd.ledger.store.loading import read
 from syncd.policy.case import IssueState
 from syncd.policy.marks import mark_in, mark_line, text_hash
 from syncd.policy.postmortem.facts_in_comments import SAID
-from syncd.remote.errors import Cause, NotDone
+from syncd.remote.errors import NotDone
 
 COMMENT_LIMIT = 32_000
 """UTF-16 units of a mirrored text as wiki markup; Jira's limit is 32,767 for the whole comment."""
@@ -100,7 +100,7 @@ def edit_comment(context: EngineContext, rendered: RenderedComment) -> Comment |
     try:
         return context.services.jira.edit_comment(rendered.issue, rendered.comment, rendered.body)
     except NotDone as error:
-        if error.cause is not Cause.MISSING:
+        if not error.absent:
             raise
         return None
 

@@ -106,7 +106,7 @@ class RewriteNoteKind(BaseKind[RenderedNote]):
         try:
             note = context.services.pagerduty.edit_note(operation.incident_id, rendered.note, rendered.text)
         except NotDone as error:
-            if error.cause not in (Cause.MISSING, Cause.REJECTED):
+            if not error.absent and error.cause is not Cause.REJECTED:
                 raise
             return Outcome(rendered.note, left="PagerDuty does not let syncd edit the note")
         return Outcome(rendered.note, text_hash=text_hash(note.text))
