@@ -41,7 +41,7 @@ Source = Literal["note", "comment"]
 class ForeignText(Value):
     """A note or comment that syncd did not write; `by_person` is False where no person is known to have.
 
-    `edited` is True for a comment that somebody edited; of notes it is not known.
+    `edited_at` is when somebody last edited a comment; of notes it is not known.
     """
 
     source: Source
@@ -50,13 +50,14 @@ class ForeignText(Value):
     by_person: bool
     at: UtcTime
     text: str
-    edited: bool = False
+    edited_at: UtcTime | None = None
 
 
 class PersonLine(Value):
     """A person's line: its keyword in lower case, the `rest` of that line, and the whole `text` after it.
 
-    `author` is a user of PagerDuty for a note, a Jira account for a comment. `at` is when they wrote it.
+    `author` is a user of PagerDuty for a note, a Jira account for a comment. `at` is when they wrote it,
+    `edited_at` when somebody last edited it.
     """
 
     source: Source
@@ -66,6 +67,7 @@ class PersonLine(Value):
     keyword: str
     rest: str
     text: str
+    edited_at: UtcTime | None = None
 
     @property
     def word(self) -> str:
@@ -111,7 +113,7 @@ def foreign_comments(case: Case) -> Iterator[ForeignText]:
                 by_person=is_person(comment.author),
                 at=comment.created_at,
                 text=body,
-                edited=comment.edited,
+                edited_at=comment.updated_at if comment.edited else None,
             )
 
 
@@ -141,6 +143,7 @@ def _line(text: ForeignText) -> PersonLine | None:
         keyword=keyword,
         rest=rest,
         text=after,
+        edited_at=text.edited_at,
     )
 
 
@@ -179,7 +182,7 @@ def approvals_of(case: Case) -> tuple[Approval, ...]:
     approvals = []
     for text in texts_of_people(case):
         match = _APPROVED.fullmatch(text.text.strip()) if text.source == "comment" else None
-        if match is not None and isinstance(text.author, Account) and not text.edited:
+        if match is not None and isinstance(text.author, Account) and text.edited_at is None:
             number = int(match[1]) if match[1] else None
             approvals.append(Approval(author=text.author, at=text.at, number=number))
     return tuple(approvals)

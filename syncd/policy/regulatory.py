@@ -9,7 +9,7 @@ report to a regulator may be lost by a merge. No exercise ends it either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -122,7 +122,7 @@ def _judge(
     case: Case, duty: Duty, record: Duty | None, clock: RegulatoryClock, now: datetime, judged: _Judged
 ) -> Duty:
     record = record if record is not None and record.clock == duty.clock else None
-    spans, waivers = filed_spans(case, clock), _waivers(case, duty.subject)
+    spans, waivers = _filed_spans(case, clock, record, now), _waivers(case, duty.subject)
     first, later = duty.due_at, [waiver for waiver in waivers if waiver.at > duty.started_at]
     due = moved_deadline(first, later, lambda at: held_at(spans, at) is not None)
     in_sight = case.ticket is not None and case.ticket.in_sight
@@ -180,14 +180,36 @@ def _is_missed(case: Case, due: datetime, now: datetime, judged: _Judged) -> boo
     return not unread
 
 
-def filed_spans(case: Case, clock: RegulatoryClock) -> tuple[Span, ...]:
-    """Return the times for which a person says on the ticket that it is filed, oldest first."""
-    lines = (
-        Span(since=line.at, by=line.author.id)
+def _filed_spans(case: Case, clock: RegulatoryClock, record: Duty | None, now: datetime) -> tuple[Span, ...]:
+    """Return the times for which a person says that it is filed, oldest first."""
+    labelled = _labelled(case, clock.label)
+    # An edit may have made a filing of an old comment, so an edited line counts from its last edit.
+    lines = [
+        Span(since=line.edited_at or line.at, by=line.author.id)
         for line in lines_of(case)
         if line.source == "comment" and line.keyword == clock.label and reference_of(line.rest)
+    ]
+    spans = [*labelled, *lines]
+    if record is not None and _stands(record, labelled, spans, now):
+        spans.append(Span(since=record.met_at or record.started_at, by=record.met_by))
+    return tuple(sorted(spans, key=lambda span: span.since))
+
+
+def _stands(record: Duty, labelled: Sequence[Span], spans: Sequence[Span], now: datetime) -> bool:
+    """Return True if a filing in time that is on record still counts.
+
+    Jira says nothing of a comment that was deleted or edited, so the record is the only proof of it. Only
+    the removal of the label before the deadline, which the changelog shows, takes the proof back.
+    """
+    if record.state is not DutyState.MET:
+        return False
+    removed = any(
+        span.until is not None
+        and span.until <= record.due_at
+        and max(span.since, record.started_at) == record.met_at
+        for span in labelled
     )
-    return tuple(sorted((*_labelled(case, clock.label), *lines), key=lambda span: span.since))
+    return not removed and (now >= record.due_at or any(span.until is None for span in spans))
 
 
 def _labelled(case: Case, label: str) -> tuple[Span, ...]:

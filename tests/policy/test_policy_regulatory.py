@@ -173,6 +173,46 @@ def test_one_comment_says_that_a_line_without_a_reference_does_not_count_and_rep
     assert told_of(case(FRIDAY + 2 * HOUR, comments=(*lines, right))) == []
 
 
+def test_a_comment_that_is_edited_into_a_filing_counts_from_the_edit() -> None:
+    edited = line("filed-gdpr: IC-1", FRIDAY + HOUR).model_copy(update={"updated_at": DUE + 5 * HOUR})
+    late = judged(case(DUE + 6 * HOUR, comments=(edited,)))
+    assert (late.state, late.met_at) == (DutyState.MET_LATE, DUE + 5 * HOUR)
+    in_time = edited.model_copy(update={"updated_at": DUE - HOUR})
+    assert judged(case(DUE + 6 * HOUR, comments=(in_time,))).met_at == DUE - HOUR
+
+
+def test_a_filing_on_record_stays_met_though_its_comment_is_deleted_or_edited_after_the_deadline() -> None:
+    said = line("filed-gdpr: IC-1", FRIDAY + HOUR)
+    met = judged(case(FRIDAY + 2 * HOUR, comments=(said,)))
+    assert met.state is DutyState.MET
+    edits = {"body": "filed-gdpr: IC-2", "updated_at": DUE + 5 * HOUR}
+    # a waiver that came later would move the deadline of what is not met
+    waiver = Waiver(duty=DutyKind.FILED, until=DUE + 24 * HOUR, reason="-", by="Pia", at=DUE - HOUR)
+    for comments in ((), (said.model_copy(update=edits),)):
+        for waivers in ((), (waiver,)):
+            seen = case(DUE + 6 * HOUR, comments=comments, duties=(met,), waivers=waivers)
+            assert judged(seen) == met
+            assert not decide_filings(seen, rules()).duties
+
+
+def test_an_edit_before_the_deadline_keeps_the_time_of_a_filing_on_record() -> None:
+    said = line("filed-gdpr: IC-1", FRIDAY + HOUR)
+    met = judged(case(FRIDAY + 2 * HOUR, comments=(said,)))
+    edited = said.model_copy(update={"body": "filed-gdpr: IC-2", "updated_at": FRIDAY + 3 * HOUR})
+    assert judged(case(FRIDAY + 4 * HOUR, comments=(edited,), duties=(met,))) == met
+
+
+def test_a_filing_is_owed_again_if_its_comment_or_its_label_goes_before_the_deadline() -> None:
+    by_line = judged(case(FRIDAY + 2 * HOUR, comments=(line("filed-gdpr: IC-1", FRIDAY + HOUR),)))
+    assert judged(case(FRIDAY + 3 * HOUR, duties=(by_line,))).state is DutyState.PENDING
+    by_label = judged(case(FRIDAY + 2 * HOUR, changes=(label(FRIDAY + HOUR),)))
+    removed = (label(FRIDAY + HOUR), label(DUE - HOUR, before="filed-gdpr", after=""))
+    assert by_label.state is DutyState.MET
+    assert judged(case(DUE - HOUR, changes=removed, duties=(by_label,))).state is DutyState.DUE_SOON
+    # syncd reads the removal only after the deadline
+    assert judged(case(DUE + HOUR, changes=removed, duties=(by_label,))).state is DutyState.BREACHED
+
+
 def test_an_hour_is_one_hour() -> None:
     clocks = {"gdpr": {"hours": 1, "label": "filed-gdpr"}}
     duty = judged(case(FRIDAY), book(restricted={**RULES, "clocks": clocks}, mails={"mode": "off"}))
