@@ -30,7 +30,6 @@ from syncd.report.state_words import brake_lines, service_lines, trouble_line, w
 from syncd.report.weekly.cells import shown_cells
 from syncd.report.weekly.counting import trend_bars
 from syncd.report.weekly.decisions import DECIDED, decided_rows
-from syncd.report.weekly.facts import parked_words
 from syncd.report.weekly.report import Weekly, make, names_shown, zone_of
 from syncd.report.weekly.sections import SOON_HOURS, owed_row
 from syncd.report.weekly.week import Week
@@ -230,7 +229,9 @@ def _waiting(lines: list[str], parked: Sequence[ParkedFact], reader: _Reader) ->
     rows, count = [], len(lines) + len(parked)
     for fact in parked:
         about = " ".join(filter(None, [f"#{fact.number}" if fact.number else "", fact.ticket or ""]))
-        words = [fact.kind.replace("_", " "), about, reader.time(fact.since), parked_words(fact)]
+        # a service's words may name a person, and a mail server's answer names the recipient
+        why = fact.words if reader.names else ""
+        words = [fact.kind.replace("_", " "), about, reader.time(fact.since), why]
         rows.append(["an operation", f"#{fact.number} (restricted)", "", ""] if fact.restricted else words)
     if parked:
         lines = [*lines, "Parked operations wait for a person: syncd outbox"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from report_cast import NOW, TEMPLATES, duty, incident, item, ledger, put, quarter
-from test_report_figures import FRIDAY, WEEK, report, table
+from test_report_figures import FRIDAY, WEEK, parked, report, table
 
 from syncd.report.weekly import formats
 from syncd.report.weekly.words import report_context, subject, verdict
@@ -140,6 +140,27 @@ def test_without_names_nobody_is_named(tmp_path: Path) -> None:
     ):
         for name in ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka", "Priya Raman"):
             assert name not in text
+
+
+def test_without_names_a_service_s_words_about_a_parked_operation_are_left_out(tmp_path: Path) -> None:
+    refused = "User 'Amara Osei' cannot be assigned issues."
+    bounced = "550 no mailbox amara@qrpay.example, Amara Osei left"
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        put(made, one, parked(1, one, refused), parked(2, one, bounced, to="amara@qrpay.example"))
+        made_report = report(made, team=None)
+    for form in ("html", "text", "csv", "json"):
+        nameless = formats.written(made_report, form, TEMPLATES, names=False)
+        assert "amara" not in nameless.lower()
+        assert "parked" in nameless
+    figures = json.loads(formats.as_json(made_report, names=False))["figures"]
+    assert [(row["kind"], row["incident"]) for row in figures["parked"]] == [
+        ("edit_ticket", "P1"),
+        ("send_mail", "P1"),
+    ]
+    for text in (formats.as_csv(made_report), formats.as_json(made_report)):
+        assert refused in text
+        assert bounced in text
 
 
 def test_the_json_form_holds_the_same_rows_as_the_csv(tmp_path: Path) -> None:

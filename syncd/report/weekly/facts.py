@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -106,15 +105,7 @@ def _parked_row(parked: ParkedFact, week: str) -> Row:
         row["owner"] = parked.to
     if parked.restricted:
         return {**row, "reason": _RESTRICTED}
-    return {**row, "incident": parked.incident, "reason": parked_words(parked)}
-
-
-def parked_words(parked: ParkedFact) -> str:
-    """Return why an operation is parked, without the address to which a mail goes."""
-    if parked.kind != Kind.SEND_MAIL or not parked.to:
-        return parked.words
-    # a mail server's answer names the address, but the report over all teams names no person
-    return re.sub(re.escape(parked.to), "…", parked.words, flags=re.IGNORECASE)
+    return {**row, "incident": parked.incident, "reason": parked.words}
 
 
 def _lasting_row(incident: Lasting, week: str) -> Row:

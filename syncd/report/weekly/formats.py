@@ -42,6 +42,8 @@ COLUMNS = (
 _PLACE = {name: place for place, name in enumerate(COLUMNS)}
 _NAMES = ("owner", "by", "ended_by", "lost")
 """The columns and figures that name people."""
+_QUOTED = ("parked", "unmailed")
+"""The figures with a service's own words, which may name a person (`User 'Ana' cannot be assigned`)."""
 
 
 def written(
@@ -91,14 +93,23 @@ def as_json(report: Weekly, *, names: bool = True) -> str:
     """Return figures and rows as a JSON document; without `names` it leaves people out."""
     rows = [plain_row(row) for row in _rows(report, names)]
     document: dict[str, Any] = {
-        "figures": report.figures if names else _nameless(report.figures),
+        "figures": report.figures if names else _nameless_figures(report.figures),
         "rows": rows,
     }
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def _nameless_figures(figures: dict[str, Any]) -> dict[str, Any]:
+    left: dict[str, Any] = _nameless(figures)
+    quoted = {
+        name: [{key: part for key, part in entry.items() if key != "words"} for entry in left.get(name, ())]
+        for name in _QUOTED
+    }
+    return {**left, **quoted}
+
+
 def _nameless(value: Any) -> Any:
-    """Return the figures without people, at any depth."""
+    """Return figures without the keys that name people, at any depth."""
     if isinstance(value, dict):
         left_out = (*_NAMES, "overdue_by_owner")
         return {key: _nameless(part) for key, part in value.items() if key not in left_out}
@@ -122,7 +133,12 @@ def as_csv(report: Weekly, *, names: bool = True) -> str:
 def _rows(report: Weekly, names: bool) -> list[Row]:
     if names:
         return report.rows
-    return [{key: value for key, value in row.items() if key not in _NAMES} for row in report.rows]
+    return [_nameless_row(row) for row in report.rows]
+
+
+def _nameless_row(row: Row) -> Row:
+    left_out = (*_NAMES, "reason") if row["table"] == "parked" else _NAMES
+    return {key: value for key, value in row.items() if key not in left_out}
 
 
 def _cell(value: Any) -> str:
