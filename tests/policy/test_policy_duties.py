@@ -25,6 +25,7 @@ from policy_cast import DONE, IN_PROGRESS, TO_DO
 from syncd.domain.clock import GRACE, ClockSkew
 from syncd.domain.duty import DutyKind
 from syncd.domain.history import Leave
+from syncd.policy.case import Decision
 from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.duties import decide_duties, why_no_postmortem
 from syncd.policy.postmortem.resolved_periods import open_too_long
@@ -123,6 +124,9 @@ def test_a_resolve_of_before_the_rules_owes_no_postmortem_after_a_short_reopenin
     assert decide_duties(case, life.book).duties == ()
     assert decide_postmortem(case, life.book).operations == ()
     assert wanted_word(case, life.book) == "closed"
+    # the dry run tells of none either
+    waits = rules(enforce_from=date(2026, 11, 24), postmortem={"mode": "report"})
+    assert decide_postmortem(case, waits) == Decision()
     why = why_no_postmortem(case, life.book)
     assert why == "it was resolved before the rules began (`enforce_from: 2026-11-24`)"
 

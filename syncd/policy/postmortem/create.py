@@ -48,6 +48,9 @@ def _make(case: Case, book: Rulebook) -> Decision:
         if case.incident.open or counts_for_another(case) or settles_at is None or case.now is None:
             return Decision()
         return Decision(again=(settles_at - case.now).total_seconds())
+    # No clock runs for it: it was over before the rules began, and a short reopening changes no clock.
+    if counts_from_before_the_rules(case, book):
+        return Decision()
     if is_undecided(case, book.mapping):
         return read_ticket_first(case)
     if left > 0:
@@ -62,9 +65,6 @@ def _make(case: Case, book: Rulebook) -> Decision:
     # The postmortem's timeline comes from the log.
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
-    # No clock runs for it: it was over before the rules began, and a short reopening changes no clock.
-    if counts_from_before_the_rules(case, book):
-        return Decision()
     return Decision(
         operations=(
             CreatePostmortem(
