@@ -77,6 +77,10 @@ def said(house: Rig) -> list[str]:
     return [comment["body"] for comment in issue_of(house)["comments"] if "Close gate" in comment["body"]]
 
 
+def changelogs_read(house: Rig) -> int:
+    return sum("/changelog" in line.path for line in house.world.journal.lines())
+
+
 def overrides(house: Rig) -> list[str]:
     with house.ledger.read() as session:
         rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "left")).all()
@@ -282,6 +286,28 @@ def test_a_ticket_that_the_daemon_closed_and_a_person_opened_and_closed_again_is
     assert status(house) == "In Progress"
     closes(house)
     assert (status(house), len(overrides(house))) == ("Done", 1)
+    nothing_more_is_written(house)
+
+
+def test_a_reopen_leaves_a_ticket_that_a_person_opened_and_closed_after_syncd_had_closed_it(
+    make_rig: Any, judge: Judge
+) -> None:
+    judge.states = {}
+    house: Rig = make_rig()
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(14)
+    assert status(house) == "Done"
+    house.world.jira.transition("OPS-1", "In Progress", INES)
+    house.settle(4, 150)
+    closes(house)
+    before = changelogs_read(house)
+    house.world.pagerduty.reopen(made.id, "Amara Osei")
+    house.settle(4)
+    assert status(house) == "Done"
+    assert changelogs_read(house) - before <= 1
     nothing_more_is_written(house)
 
 

@@ -129,8 +129,20 @@ def test_a_ticket_that_a_person_closed_before_its_first_placement_is_not_pulled_
 
 @pytest.mark.parametrize("state", ["triggered", "acknowledged"])
 def test_a_ticket_that_the_daemon_closed_follows_a_reopened_incident(state: str) -> None:
-    decision = decide_status(stands(DONE, incident(status=state), agreed="resolved", placed=DONE), book())
-    assert target(decision) == (TO_DO if state == "triggered" else IN_PROGRESS).id
+    unread = stands(DONE, incident(status=state), agreed="resolved", placed=DONE)
+    assert decide_status(unread, book()) == Decision(look=frozenset({"ticket"}))
+    ours = first_move(DONE).model_copy(update={"ours": True})
+    shut = stands(DONE, incident(status=state), agreed="resolved", placed=DONE, closed=ours)
+    assert target(decide_status(shut, book())) == (TO_DO if state == "triggered" else IN_PROGRESS).id
+
+
+@pytest.mark.parametrize("origin", ["operation", "adopted"])
+def test_a_ticket_that_a_person_closed_again_after_the_daemon_is_not_pulled_back(origin: str) -> None:
+    happened, again = incident(status="triggered"), first_move(DONE, before=IN_PROGRESS.id)
+    closed = stands(DONE, happened, agreed="resolved", placed=DONE, closed=again, origin=origin)
+    decision = decide_status(closed, book())
+    assert target(decision) is None
+    assert left(decision) == [("status", "a person closed the ticket")]
 
 
 def test_a_person_who_moved_a_ticket_between_mapped_statuses_does_not_stop_it_for_ever() -> None:
@@ -289,7 +301,8 @@ def test_what_was_resolved_before_it_was_merged_closes_with_the_merge() -> None:
 
 def test_what_a_reopen_took_out_of_a_merge_stands_where_its_own_end_puts_it() -> None:
     alone = incident(status="resolved", priority=OWES)
-    over = stands(DONE, alone, agreed="merged", placed=DONE)
+    ours = first_move(DONE).model_copy(update={"ours": True})
+    over = stands(DONE, alone, agreed="merged", placed=DONE, closed=ours)
     assert target(decide_status(over, closing("enforce"))) == IN_REVIEW.id
     known = stands(DONE, alone.model_copy(update={"merged_into": "P2"}), agreed="merged", placed=DONE)
     assert decide_status(known, closing("enforce")) == Decision()
@@ -297,7 +310,9 @@ def test_what_a_reopen_took_out_of_a_merge_stands_where_its_own_end_puts_it() ->
 
 def test_a_merge_opens_no_ticket_that_is_closed() -> None:
     merged = incident(status="resolved", priority=OWES, merged_into="P2")
-    decision = decide_status(stands(DONE, merged, agreed="resolved", placed=DONE), closing("off"))
+    ours = first_move(DONE).model_copy(update={"ours": True})
+    over = stands(DONE, merged, agreed="resolved", placed=DONE, closed=ours)
+    decision = decide_status(over, closing("off"))
     assert (target(decision), decision.agreed) == (None, {"state": "merged"})
 
 

@@ -29,7 +29,7 @@ from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.marks import mark_in
 from syncd.policy.notify.recipients import told_of
 from syncd.policy.ticket.revert_counter import in_conflict, print_of
-from syncd.policy.ticket.status import left_to_other_tool
+from syncd.policy.ticket.status import closed_by_us, left_to_other_tool
 from syncd.policy.ticket.unseen_writes import on_ticket
 
 GATE = "gate"
@@ -137,7 +137,7 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     # The ticket or the incident is open again, so the gate judges the next close anew.
     if issue.status.category != "done" or case.incident.open:
         return Decision(agreed={GATE: None}) if judged is not None else Decision()
-    if not case.duties or _closed_by_us(case, book, ticket, issue):
+    if not case.duties or _nobody_to_judge(case, book, ticket, issue):
         return Decision()
     # What is missing may have been done on an issue that syncd cannot read now: judge the close later.
     if case.unread:
@@ -154,17 +154,15 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     return _judge_close(case, book, ticket, closed)
 
 
-def _closed_by_us(case: Case, book: Rulebook, ticket: TicketState, issue: Issue) -> bool:
-    """Return True if syncd closed the ticket, or created it closed, and no person closed it again since.
+def _nobody_to_judge(case: Case, book: Rulebook, ticket: TicketState, issue: Issue) -> bool:
+    """Return True if syncd closed the ticket and no person closed it again since.
 
-    Only the changelog tells who closed it last, so it is asked for where the answer matters.
+    The changelog is asked for only where the answer matters.
     """
-    if issue.status.id != ticket.placed_status:
-        return False
-    closed = ticket.closed
-    if closed is not None and closed.status == issue.status.id:
-        return closed.ours or not closed.before
-    return not missing_at_a_close(case, book)
+    ours = closed_by_us(ticket, issue)
+    if ours is None and ticket.placed_status == issue.status.id:
+        return not missing_at_a_close(case, book)
+    return bool(ours)
 
 
 def _judge_close(case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy) -> Decision:

@@ -105,8 +105,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
     # Only the changelog says who moved the ticket. A move by a person stays.
-    asked = astray or _perhaps_closed_by_a_person(ticket, issue)
-    if _first_move_unknown(case, book) or (asked and not _known_who_moved(ticket, issue)):
+    late_unknown = astray and not _known_who_moved(ticket, issue)
+    if late_unknown or _first_move_unknown(case, book) or _closer_unknown(ticket, issue):
         return Decision(look=frozenset({"ticket"}))
     # A person chose the status to which the late move would have led. It stays.
     if same and astray and not _moved_by_us(ticket):
@@ -147,15 +147,23 @@ def _late_move(case: Case) -> bool:
     return case.attempted.get("status") == ticket.issue.status.id
 
 
-def _perhaps_closed_by_a_person(ticket: TicketState, issue: Issue) -> bool:
-    """Return True if the ticket has a done status that syncd did not give it.
+def closed_by_us(ticket: TicketState, issue: Issue) -> bool | None:
+    """Return True if syncd closed the ticket, or created it closed; None if only the changelog tells.
 
-    syncd reads the changelog then, because a lagging read may show the status before one of its own moves.
+    The ticket has a done status. That syncd placed it there once does not tell: a person may have opened and
+    closed it since. And a lagging read may show the status before one of syncd's own moves.
     """
+    placed, closed = ticket.placed_status == issue.status.id, ticket.closed
+    if closed is not None and closed.status == issue.status.id:
+        return closed.ours or (placed and not closed.before)
     # People gave an adopted ticket its status.
-    if ticket.origin == "adopted":
+    if ticket.origin == "adopted" and not (placed and "state" in ticket.agreed):
         return False
-    return issue.status.category == "done" and ticket.placed_status != issue.status.id
+    return None
+
+
+def _closer_unknown(ticket: TicketState, issue: Issue) -> bool:
+    return issue.status.category == "done" and closed_by_us(ticket, issue) is None
 
 
 def _known_who_moved(ticket: TicketState, issue: Issue) -> bool:
@@ -217,9 +225,7 @@ def _reason_to_stay(case: Case, book: Rulebook) -> str | None:
     if book.project.word_for(issue.status.id) is None:
         return f"the mapping names no status {issue.status.id}, so it belongs to people"
     # After a reopen of the incident syncd reopens only a ticket that it closed itself.
-    ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
-    ours = ours or (_known_who_moved(ticket, issue) and _moved_by_us(ticket))
-    if issue.status.category == "done" and not ours:
+    if issue.status.category == "done" and not closed_by_us(ticket, issue):
         return "a person closed the ticket"
     if issue.status.category == "done" and case.incident.state == MERGED:
         return "the ticket is closed already, and a merge reopens no ticket"
