@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 
 import click
 
@@ -43,18 +43,13 @@ by_option = click.option(
 )
 
 
-def _through(day: datetime) -> str:
-    """Return the end of a day (UTC), as ISO text."""
-    return datetime.combine(day.date() + timedelta(days=1), time(), UTC).isoformat()
-
-
 @click.command(
-    help="Waive a duty until the end of a day (UTC, at most 30 days ahead), with a reason, on record."
-    + ID_HELP
+    help="Waive a duty until the end of a day in the team's zone (at most 30 days ahead), with a reason, on"
+    " record." + ID_HELP
 )
 @of_argument
 @duty_option
-@click.option("--until", required=True, type=Day(), help="The last day, as 2026-12-01.")
+@click.option("--until", required=True, type=Day(), help="The last day in the team's zone, as 2026-12-01.")
 @reason_option
 @by_option
 @click.option(
@@ -64,7 +59,9 @@ def _through(day: datetime) -> str:
 )
 def command(of: str, duty: str | None, until: datetime, reason: str, by: str, and_by: str | None) -> None:
     """Ask the executor of the ledger to waive duties."""
-    asked = {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by, "and_by": and_by}
+    # the executor knows the team, and so the zone
+    day = until.date().isoformat()
+    asked = {"of": of, "duty": duty, "until": day, "reason": reason, "by": by, "and_by": and_by}
     ask_and_tell("waive", asked)
 
 

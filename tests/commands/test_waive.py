@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import ledger_reading
 import pytest
@@ -21,6 +22,8 @@ from ledger_reading import (
 
 from syncd.ledger.store.lookups import incident_named
 
+SINGAPORE = ZoneInfo("Asia/Singapore")
+"""The zone of the mapping that ships for QRPay."""
 AMARA = {"id": "acc-1", "name": "Amara Osei", "email": "amara.osei@qrpay.example"}
 WHY = ("--reason", "The bank is closed", "--by", "priya.raman@qrpay.example")
 
@@ -98,7 +101,6 @@ def test_a_waiver_names_duty_end_reason_and_who_and_is_on_record(owing: tuple[Ho
     (waiver,) = waivers(house)
     assert (waiver.incident_id, waiver.duty, waiver.subject) == (incident, "scheduled", None)
     assert (waiver.reason, waiver.by) == ("The bank is closed", "priya.raman@qrpay.example")
-    assert waiver.until.strftime("%H:%M") == "00:00"
     (event,) = events(house, "waiver.given")
     assert "priya" not in event
     assert "bank" not in event
@@ -125,8 +127,10 @@ def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("waive", "1", "--until", "2020-01-01"), "2020-01-01 is over (UTC); name a day to come"),
+        (("waive", "1", "--until", "2020-01-01"), "2020-01-01 is over (Asia/Singapore); name a day to come"),
         (("waive", "1", "--until", "in 32 days"), "30 days at most"),
+        (("waive", "1", "--until", "9999-12-31"), "30 days at most"),
+        (("waive", "1", "--until", "0001-01-01"), "0001-01-01 is over"),
         (("waive", "NOPE", "--until", "in 3 days"), "is no incident, number, ticket"),
         (("waive", "1", "--duty", "owned", "--until", "in 3 days"), "name its key instead"),
         (("unwaive", "1"), "no waiver of incident #1 OPS-1 runs now"),
@@ -142,6 +146,19 @@ def test_what_cannot_be_says_why_and_changes_nothing(
     assert answer.code == 1
     assert words in answer.err
     assert waivers(house) == []
+
+
+@pytest.mark.any_day
+def test_a_waiver_ends_with_its_day_in_the_teams_zone(owing: tuple[House, str]) -> None:
+    house, _ = owing
+    until = house.clock.now().astimezone(SINGAPORE).date()
+    assert house.syncd("waive", "1", "--until", f"{until}", *WHY).code == 0
+    (waiver,) = waivers(house)
+    assert waiver.until == datetime.combine(until + timedelta(days=1), time(), SINGAPORE)
+    yesterday = until - timedelta(days=1)
+    over = house.syncd("waive", "1", "--until", f"{yesterday}", *WHY)
+    assert (over.code, len(waivers(house))) == (1, 1)
+    assert f"{yesterday} is over (Asia/Singapore)" in over.out
 
 
 @pytest.mark.any_day

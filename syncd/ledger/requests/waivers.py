@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -25,7 +26,7 @@ from syncd.domain.duty import (
 )
 from syncd.domain.text import counted
 from syncd.ledger.store import audit
-from syncd.ledger.store.loaded_rules import may_approve
+from syncd.ledger.store.loaded_rules import may_approve, zone_of
 from syncd.ledger.store.lookups import find_incident_in, name_in
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -35,6 +36,7 @@ from syncd.ledger.store.tables import (
     RequestRow,
     WaiverRow,
 )
+from syncd.policy.time.working_time import end_of_day
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,27 @@ def _place(session: Session, name: str) -> Place:
     return Place(incident.id, incident.team or "", item, words, str(incident.number))
 
 
-def _last_day(end: datetime) -> date:
-    """Return the last day (UTC) that is over by `end`."""
-    return (end - timedelta(days=1)).date()
+def _waived_until(asked: str, zone: str, now: datetime) -> datetime:
+    """Return the end (UTC) of the day, or the moment, until which a waiver is asked for; raise `Refused`."""
+    limit = now + LONGEST_WAIVER
+    today, latest = (moment.astimezone(ZoneInfo(zone)).date() for moment in (now, limit))
+    while end_of_day(latest, zone) > limit:
+        latest -= timedelta(days=1)
+    try:
+        day, until = date.fromisoformat(asked), None
+    except ValueError:
+        until = datetime.fromisoformat(asked)
+        day = until.astimezone(ZoneInfo(zone)).date()
+    if day < today or (until is not None and until <= now):
+        raise Refused(f"{day} is over ({zone}); name a day to come")
+    if (day > latest) if until is None else (until > limit):
+        raise Refused(f"a waiver lasts {LONGEST_WAIVER.days} days at most: until {latest} ({zone})")
+    return until or end_of_day(day, zone)
 
 
 def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datetime) -> str:
-    until = datetime.fromisoformat(str(arguments["until"]))
     by, reason = str(arguments["by"]), str(arguments["reason"])
-    if until <= now:
-        raise Refused(f"{_last_day(until):%Y-%m-%d} is over (UTC); name a day to come")
-    if until - now > LONGEST_WAIVER:
-        latest = _last_day(now + LONGEST_WAIVER)
-        raise Refused(f"a waiver lasts {LONGEST_WAIVER.days} days at most: until {latest:%Y-%m-%d}")
+    until = _waived_until(str(arguments["until"]), zone_of(session, place.team), now)
     duty = _duty_of(arguments, place)
     running = [row for row in _latest(session, place, duty) if row.state in RUNNING]
     if not running:

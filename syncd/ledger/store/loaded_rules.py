@@ -148,6 +148,13 @@ def may_approve(session: Session, team: str, address: str) -> bool:
     return isinstance(approvers, list) and audit.salted(session, _folded(address)) in approvers
 
 
+def zone_of(session: Session, team: str) -> str:
+    """Return the time zone of a team by the rules that were loaded last, UTC without any."""
+    values = get_cursor_in(session, _KEY + team).get("values")
+    zone = json.loads(values.get("zone", "null")) if isinstance(values, dict) else None
+    return str(zone or "UTC")
+
+
 def _folded(address: str) -> str:
     return address.strip().casefold()
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from syncd.domain.duty import BY_ONE_APPROVER, LONGEST_WAIVER, OF_POSTMORTEM, DutyKind, Waiver
 from syncd.domain.ticket import Comment, Issue
 from syncd.policy.case import Case, Decision, DutyIssueState, ItemState, Rulebook
 from syncd.policy.marks import is_persons
 from syncd.policy.postmortem.facts_in_comments import WITHHELD
-from syncd.policy.time.working_time import at_local
+from syncd.policy.time.working_time import end_of_day
 
 LABEL = "waived"
 BY_LABEL = "jira"
@@ -122,7 +122,7 @@ def _until(comment: Comment, at: datetime, zone: str) -> datetime:
     """
     for word in _DAY.findall(comment.body):
         try:
-            end = at_local(date.fromisoformat(word) + timedelta(days=1), time(), zone)
+            end = end_of_day(date.fromisoformat(word), zone)
         except ValueError:
             # It looks like a day but is none, such as 2026-13-45.
             continue
