@@ -13,7 +13,7 @@ from syncd.commands.shared.owner import become_owner
 from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from syncd.domain.mapping.bindings import Bindings
     from syncd.domain.mapping.mapping import Mapping
@@ -115,7 +115,7 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
 
     configuration = setup.configuration
     services, transport = setup.services()
-    accounts, services_on_record = _on_record()
+    accounts, services_on_record, former = _on_record(mapping.team for mapping in configuration.mappings)
     sight = Sight(
         services,
         configuration.mappings,
@@ -127,7 +127,7 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
         known=services_on_record,
         routing_key=key.get_secret_value() if (key := configuration.settings.alarm_routing_key) else None,
     )
-    findings = list(check_all(sight))
+    findings = [*former, *check_all(sight)]
     if probe and all(finding.level == "ok" for finding in findings if finding.code == "PD01"):
         findings += guarded("PD04", "SYNCD_PAGERDUTY_TOKEN", lambda: key_may_write(sight))
     # no trial where Jira did not answer: the ticket would not be made either
@@ -144,18 +144,23 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     yield from findings
 
 
-def _on_record() -> tuple[dict[str, str], Bindings]:
-    """Return our accounts in Jira and the mapped services as the ledger knows them, nothing without one."""
+def _on_record(teams: Iterable[str]) -> tuple[dict[str, str], Bindings, list[Finding]]:
+    """Return what the ledger knows: our accounts in Jira, the mapped services, teams without a mapping.
+
+    Return nothing without a ledger. `teams` are those with a mapping.
+    """
     from syncd.engine.observe.accounts import accounts_on_record
     from syncd.ledger.errors import LedgerError
     from syncd.ledger.store.key_values import service_bindings
+    from syncd.preflight.checks.ledger import former
 
     try:
         with ledger_for_reading(tell_moved=False) as ledger:
-            return accounts_on_record(ledger), service_bindings(ledger)
+            gone = [*former(ledger, {*teams})]
+            return accounts_on_record(ledger), service_bindings(ledger), gone
     except LedgerError:
         # another finding says what is wrong with it
-        return {}, {}
+        return {}, {}, []
 
 
 def _without_what_was_tried(

@@ -94,7 +94,7 @@ def _run(setup: Setup, context: EngineContext, standby: Standby | None) -> bool:
     settings = setup.configuration.settings
     logger.info(
         "syncd runs for {} with the ledger {}, one cycle every {:g} s; stop it with Ctrl-C or SIGTERM",
-        ", ".join(mapping.team for mapping in context.mappings),
+        ", ".join(mapping.team for mapping in context.loaded),
         context.ledger.name,
         settings.poll_seconds,
     )

@@ -73,6 +73,8 @@ def _show(data: dict[str, Any], *, events: bool) -> None:
     plain(out, f"{incident['status']}, {severity}, service {service}, since {since}")
     if snapshot.get("html_url"):
         plain(out, snapshot["html_url"])
+    if data["rules_gone"]:
+        plain(out, data["rules_gone"])
     _ticket(out, data["ticket"])
     for trouble in data["troubles"]:
         plain(out, trouble_line(trouble))

@@ -22,7 +22,7 @@ from syncd.engine.jira_knowledge.marked_issues import MarkedIssues
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.jira_knowledge.resolve_names import MappingUnusable
 from syncd.engine.jira_knowledge.shared_reads import SharedReads
-from syncd.engine.rules import Renderer, Rules, RulesReference, with_known_services
+from syncd.engine.rules import Renderer, Rules, RulesReference, completed_from
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.ledger_age import LedgerAge
 from syncd.engine.runtime.mailer import Mailer
@@ -145,7 +145,12 @@ class EngineContext:
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:
-        """The mappings in force."""
+        """The mappings by which incidents are worked on: the loaded ones, and those whose files are gone."""
+        return self.rules.current.running
+
+    @property
+    def loaded(self) -> tuple[Mapping, ...]:
+        """The mappings that are loaded; new incidents, recurring duties and reports come of these alone."""
         return self.rules.current.mappings
 
     @property
@@ -280,7 +285,7 @@ def build_context(
         clock=clock,
         transport=transport,
         services=services,
-        rules=RulesReference(with_known_services(ledger, rules)),
+        rules=RulesReference(completed_from(ledger, rules)),
         facts=JiraFacts(lambda: services.jira, clock, refusals),
         accounts=Cache(clock, ACCOUNTS_AT_HAND),
         nobodies=Cache(clock, ACCOUNTS_AT_HAND),

@@ -40,7 +40,7 @@ _ID = "PREHEARSAL"
 def rehearse(context: EngineContext) -> int:
     """Play a new incident of each team whose project is known; return how many writes it got ready."""
     writes = 0
-    for mapping in context.mappings[:MOST_TEAMS]:
+    for mapping in context.loaded[:MOST_TEAMS]:
         if context.stop.is_set():
             break
         try:

@@ -110,7 +110,7 @@ def recurring_book(context: EngineContext, ident: str) -> tuple[RecurringName, R
     Its section names the owner. Raise `MappingMismatch` where the mapping does not fit.
     """
     name = recurring_of(ident)
-    mapping = mapping_of_recurring(context.mappings, name) if name is not None else None
+    mapping = mapping_of_recurring(context.loaded, name) if name is not None else None
     if name is None or mapping is None:
         return None
     entry = mapping.recurring.get(name.name)

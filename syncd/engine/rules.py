@@ -21,6 +21,7 @@ from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
 from syncd.domain.role import Role, RoleHolder
 from syncd.ledger.open import Ledger
+from syncd.ledger.store.former_rules import former_rules
 from syncd.ledger.store.key_values import service_bindings
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
@@ -119,15 +120,26 @@ class TicketRenderer:
 
 @dataclass(frozen=True)
 class Rules:
-    """The mappings and templates in force; a reload replaces them together."""
+    """The mappings and templates in force; a reload replaces them together.
+
+    `former` are the last mappings of teams whose files are gone: they claim no service, and the incidents
+    that these teams have go on by them. `lost` are such teams whose last mapping cannot be used.
+    """
 
     mappings: tuple[Mapping, ...]
     renderer: Renderer
     unusable: tuple[UnusableMapping, ...] = ()
+    former: tuple[Mapping, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> tuple[Mapping, ...]:
+        """The loaded mappings and the former ones."""
+        return self.mappings + self.former
 
     def mapping_of(self, team: str | None) -> Mapping | None:
-        """Return the mapping of a team, None where it has none."""
-        return mapping_of(self.mappings, team)
+        """Return the mapping of a team, its last one if its file is gone; None where it has none."""
+        return mapping_of(self.running, team)
 
     def claim_of(self, service: Reference) -> Claim | None:
         """Return the mapping and section that claim a PagerDuty service, None where no mapping does."""
@@ -155,10 +167,14 @@ class Rules:
     def claim_or_last(self, service: Reference, team: str | None) -> Claim | None:
         """Return the claim of a service; where none claims it, that of the incident's last team, if any.
 
-        `team` had the incident before: it keeps one that was moved to a service that nobody claims.
+        `team` had the incident before: it keeps one that was moved to a service that nobody claims, and all
+        that it has when its file is gone.
         """
-        last = self.mapping_of(team)
-        return self.claim_of(service) or ((last, ServiceSection()) if last is not None else None)
+        claim, last = self.claim_of(service), self.mapping_of(team)
+        if claim is not None or last is None:
+            return claim
+        # a former mapping still tells what its services were to it
+        return last, (last.service(service) if last in self.former else None) or ServiceSection()
 
     def is_grave(self, team: str | None, severity: str | None) -> bool:
         """Return True for the first severities of a team's mapping; also where no mapping tells."""
@@ -207,9 +223,17 @@ class RulesReference:
         return exchanged
 
 
-def with_known_services(ledger: Ledger, rules: Rules) -> Rules:
-    """Return the rules with the ids of their PagerDuty services, as far as the ledger knows them."""
-    return replace(rules, mappings=bound(rules.mappings, service_bindings(ledger)))
+def completed_from(ledger: Ledger, rules: Rules) -> Rules:
+    """Return the rules with what the ledger knows: ids of PagerDuty services, and the former mappings."""
+    bindings = service_bindings(ledger)
+    loaded = {mapping.team for mapping in rules.mappings}
+    former = former_rules(ledger, loaded, [file.team for file in rules.unusable])
+    return replace(
+        rules,
+        mappings=bound(rules.mappings, bindings),
+        former=bound([each.mapping for each in former if each.mapping is not None], bindings),
+        lost=tuple(each.team for each in former if each.mapping is None),
+    )
 
 
 def _subject(incident: Incident, book: Rulebook) -> Subject:

@@ -13,6 +13,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import WORKING_STATES, OperationState
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store.first_load import FirstLoad
+from syncd.ledger.store.former_rules import former_words
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.views.daemon_state import daemon_state
 from syncd.policy.duty_words import NOTHING_OWED
@@ -111,7 +112,7 @@ def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonSt
     state = daemon_state(context.ledger)
     brakes = state.brakes
     return DaemonStatus(
-        teams=tuple(mapping.team for mapping in context.mappings),
+        teams=tuple(mapping.team for mapping in context.loaded),
         open_incidents=state.open_incidents,
         operations=state.operations,
         oldest_waiting=state.oldest_waiting,
@@ -147,6 +148,7 @@ def limits(context: EngineContext) -> list[str]:
         if (channel := mapping.chat.posts_to)
         and (context.chat is None or channel not in context.chat.channels)
     ]
+    notes += former_teams(context)
     if context.dry_run:
         notes.append("Dry run: syncd writes to neither service")
     notes += [
@@ -155,6 +157,16 @@ def limits(context: EngineContext) -> list[str]:
         if mapping.postmortem.mode is not Mode.OFF and not mapping.asks_for_postmortems
     ]
     return notes
+
+
+def former_teams(context: EngineContext) -> list[str]:
+    """Return in words the teams whose mapping is gone and whose incidents go on by their last one."""
+    rules = context.rules.current
+    if not (rules.former or rules.lost):
+        return []
+    loaded = [mapping.team for mapping in rules.mappings]
+    unusable = [file.team for file in rules.unusable]
+    return [f"{team}: {words}" for team, words in former_words(context.ledger, loaded, unusable)]
 
 
 class ServicesState:

@@ -12,7 +12,9 @@ from engine.cast import pause, resume
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
 from syncd.engine.runtime.waits import UNMAPPED
+from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.tables import TicketRow
+from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump, presets
 from syncd.sandbox.jira.model import Component
 from syncd.sandbox.jira.workflow import Status, any_to_any
@@ -194,17 +196,21 @@ def test_a_ticket_that_a_person_moves_to_another_project_is_walked_there(make_ri
     nothing_more_is_written(rig)
 
 
-def test_what_waits_for_a_team_whose_mapping_is_gone_says_so_and_leaves_when_it_is_back(two: Rig) -> None:
+def test_what_waits_for_a_team_whose_last_mapping_is_lost_says_so_and_leaves_when_it_is_back(
+    two: Rig,
+) -> None:
     pause(two, "jira")
     two.world.pagerduty.trigger("Ordering API", "Slow", priority="P1")
     two.settle(2)
     both = two.mappings
     two.mappings = both[:1]
+    set_value(two.ledger, "last_mapping/Ramen")
     two.restart()
     resume(two, "jira")
     two.settle(2)
     waits = {operation.kind: operation.waits_for for operation in two.operations("pending")}
     assert waits == dict.fromkeys(("create_ticket", "link_note"), UNMAPPED)
+    assert [note for note in status_data(two.ledger)["notes"] if "cannot be used, so all waits" in note]
     two.mappings = both
     two.restart()
     two.settle(2)

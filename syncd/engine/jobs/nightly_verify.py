@@ -99,11 +99,11 @@ class NightlyVerify:
     def _runs(self, now: datetime) -> Iterator[ReportRun]:
         """Yield the figures of each team's last finished week, as they were sent, and of its running one."""
         context = self._context
-        for mapping in context.mappings:
-            week = Week.of(now, zone_of(context.mappings, mapping.team))
+        for mapping in context.loaded:
+            week = Week.of(now, zone_of(context.loaded, mapping.team))
             for each in (week.back(1), week):
                 sent = report_run(context.ledger, mapping.team, each.name)
-                yield sent or run_of(make(context.ledger, each, mapping.team, context.mappings, now), now)
+                yield sent or run_of(make(context.ledger, each, mapping.team, context.loaded, now), now)
 
 
 def _log(run: ReportRun, lines: list[Line]) -> None:

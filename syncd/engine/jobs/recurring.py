@@ -81,9 +81,9 @@ class RecurringDuties:
         context, idents = self._context.pinned(), list[str]()
         if self._all:
             self._all, idents = False, recurring.live_idents(context.ledger)
-        some = any(mapping.recurring for mapping in context.mappings)
+        some = any(mapping.recurring for mapping in context.loaded)
         made, notes = recurring.made_idents(context.ledger) if some else set(), dict[str, list[str]]()
-        for mapping in context.mappings:
+        for mapping in context.loaded:
             for name, entry in mapping.recurring.items():
                 if entry.mode is Mode.OFF:
                     continue
@@ -113,7 +113,7 @@ class RecurringDuties:
             (each.name, each.period)
             for each in map(recurring_of, made)
             # an issue that was made before the team was renamed is the same
-            if each is not None and mapping_of_recurring(context.mappings, each) is mapping
+            if each is not None and mapping_of_recurring(context.loaded, each) is mapping
         }
         period = latest_period(entry, mapping, context.clock.now())
         if period is not None and (name, period.name) not in known:

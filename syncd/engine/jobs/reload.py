@@ -24,7 +24,7 @@ from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.first_contact import would_fit
 from syncd.engine.observe.jira import KEY, rewind_jira
 from syncd.engine.observe.pagerduty import WATERMARK, rewind_pagerduty
-from syncd.engine.rules import Rules, with_known_services
+from syncd.engine.rules import Rules, completed_from
 from syncd.ledger.open import Ledger
 from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import loaded_rules
@@ -50,7 +50,7 @@ def ourselves(why: str) -> Loaded:
 
 def record_rules(context: EngineContext, by: Loaded) -> list[str]:
     """Record the rules of the context; return the differences from the rules before, in words."""
-    as_loaded = [_rules_of(mapping) for mapping in context.mappings]
+    as_loaded = [_rules_of(mapping) for mapping in context.loaded]
     unusable = [file.team for file in context.rules.current.unusable]
     changes = loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by, unusable)
     _mind_unusable(context)
@@ -101,9 +101,10 @@ def _mind_unusable(context: EngineContext) -> None:
 
 
 def _rules_of(mapping: Mapping) -> loaded_rules.MappingValues:
-    values = dict(_flat("", mapping.model_dump(mode="json")))
+    whole = mapping.model_dump(mode="json")
+    values = dict(_flat("", whole))
     return loaded_rules.MappingValues(
-        mapping.team, mapping.file, mapping.version, values, mapping.people.may_approve
+        mapping.team, mapping.file, mapping.version, values, whole, mapping.people.may_approve
     )
 
 
@@ -139,9 +140,9 @@ class Reloader:
 
     def _run(self, by: Loaded) -> Result:
         try:
-            rules = with_known_services(self.context.ledger, self.read())
+            rules = completed_from(self.context.ledger, self.read())
             # a team that is stopped already must not hold up what changes for the others
-            changed = [mapping for mapping in rules.mappings if mapping not in self.context.mappings]
+            changed = [mapping for mapping in rules.mappings if mapping not in self.context.loaded]
             if changed:
                 self.context.facts.forget_projects()
             for mapping in changed:

@@ -128,7 +128,7 @@ class WeeklyReports:
 
     def due(self) -> list[str]:
         """Create the reports that are due; return the ids under which the outbox holds their mails."""
-        return [edition.about for edition in editions(self._context.mappings) if self._decide(edition)]
+        return [edition.about for edition in editions(self._context.loaded) if self._decide(edition)]
 
     def _decide(self, edition: Edition) -> bool:
         """Decide on an edition's latest week, once; return True if it has mails."""
@@ -218,7 +218,7 @@ class WeeklyReports:
             context.ledger,
             week,
             edition.team,
-            context.mappings,
+            context.loaded,
             context.clock.now(),
             expires=context.expires,
             not_sent=not_sent,
@@ -307,7 +307,7 @@ def send_report(
 ) -> Result:
     """Freeze and send the requested report; `work_on` waits until syncd tried its mails."""
     team, now = request.arguments.get("team"), context.clock.now()
-    edition = next((edition for edition in editions(context.mappings) if edition.team == team), None)
+    edition = next((edition for edition in editions(context.loaded) if edition.team == team), None)
     if edition is None:
         return _refused(f"no mapping has the team {team}")
     named = request.arguments.get("week")

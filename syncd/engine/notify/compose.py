@@ -100,7 +100,7 @@ def mapping_of_mail(context: EngineContext, operation: OperationRecord) -> Mappi
     """Return the mapping of the team that a mail concerns, None where it is no single team's."""
     recurring = recurring_of(operation.incident_id)
     if recurring is not None:
-        return mapping_of_recurring(context.mappings, recurring)
+        return mapping_of_recurring(context.loaded, recurring)
     if concerns_no_incident(operation.incident_id):
         team: str | None = operation.incident_id.partition("/")[2]
     else:

@@ -196,7 +196,7 @@ class OperatorAlarms:
 
 
 def _missing_services(context: EngineContext, view: OneView) -> Iterator[Concern]:
-    for name, since, words in missing(context.mappings, service_bindings(view)):
+    for name, since, words in missing(context.loaded, service_bindings(view)):
         yield Concern(name=f"service/{name}", since=since, text=words)
 
 

@@ -73,7 +73,8 @@ def _fit_all(context: EngineContext) -> None:
             check_fit(context, mapping)
         except MappingMismatch as error:
             unfit.append(error)
-    if len(unfit) == len(context.mappings):
+    loaded = {mapping.team for mapping in context.loaded}
+    if loaded <= {error.team for error in unfit}:
         raise MappingMismatch.of_all(unfit)
 
 

@@ -112,7 +112,7 @@ def services_to_ask(context: EngineContext, *more: str) -> list[str]:
         if binding.missing_since is not None
         for service_id in binding.called
     }
-    mapped = set(_ids_of(context.mappings)) - gone
+    mapped = set(_ids_of(context.loaded)) - gone
     return sorted(mapped.union(with_open, more))
 
 

@@ -1,6 +1,8 @@
 """Record which rules are loaded for each team, since when, and how they differ from the rules before.
 
-A value that holds an address is stored as a salted hash, so that syncd can still forget a person.
+Each value is stored for comparison; one that holds an address is stored as a salted hash, because the audit
+trail keeps what changed for ever. Beside them the whole mapping is stored as it was loaded last: by it the
+incidents of a team go on whose file is gone. It holds no secret, but addresses; `forget` empties them.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from sqlmodel import Session, col, select
 
@@ -18,11 +21,13 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
-from syncd.ledger.store.tables import KeyValueRow
+from syncd.ledger.store.tables import IncidentRow, KeyValueRow
 
 _KEY = "rules/"
 _CHANGED = "changed_rules/"
+_LAST = "last_mapping/"
 _MODE = ".mode"
+_GONE = "gone"
 MOST_STEPS = 20
 """How many changes of one key are remembered."""
 LONGEST_VALUE = 120
@@ -33,12 +38,13 @@ MOST_CHANGES = 200
 
 @dataclass(frozen=True)
 class MappingValues:
-    """One team's mapping as its file has it: the version, all values by dotted key, and the approvers."""
+    """One team's mapping as its file has it: version, values by dotted key, `whole` as JSON, approvers."""
 
     team: str
     file: str
     version: str
     values: dict[str, JsonValue]
+    whole: dict[str, JsonValue]
     may_approve: tuple[str, ...] = ()
 
 
@@ -60,25 +66,43 @@ def record(
 ) -> list[str]:
     """Record the rules that are loaded now; return the differences from the rules before, one line each.
 
-    The rules of teams whose file is `unusable` stay on record: they come back when the file is mended.
+    The rules of teams whose file is `unusable` stay on record: they come back when the file is mended. Those
+    of a team that is gone stay while it has incidents.
     """
     given = {team_rules.team: team_rules for team_rules in rules}
     changes: list[str] = []
     with ledger.write() as session:
         for team in known_teams(session):
-            if team not in given and team not in unusable:
-                entry = get_cursor_in(session, _KEY + team)
-                drop_cursor_in(session, _KEY + team)
-                _append(session, now, "rules.removed", {"file": str(entry.get("file", ""))}, by)
-                changes.append(f"{entry.get('file')}: its rules are gone")
+            # an unusable file that does not tell its team may be that of any
+            if team not in given and team not in unusable and None not in unusable:
+                changes += _remove_team(session, now, team, by)
         for team_rules in given.values():
             changes += _record_team(session, now, team_rules, by)
     return changes
 
 
+def _remove_team(session: Session, now: datetime, team: str, by: Loaded) -> list[str]:
+    """Record that no mapping of a team is loaded any more; its incidents go on by the last one."""
+    entry, runs_on = on_record(session, team), has_incidents(session, team)
+    if not runs_on:
+        drop_cursor_in(session, _KEY + team)
+        drop_cursor_in(session, _LAST + team)
+    if _GONE in entry:
+        return []
+    file = str(entry.get("file", ""))
+    _append(session, now, "rules.removed", {"file": file}, by)
+    if not runs_on:
+        return [f"{file}: its rules are gone"]
+    set_cursor_in(session, _KEY + team, **{**entry, _GONE: now.isoformat()})
+    return [f"{file}: it is gone; the incidents of {team} keep its rules, new ones get no ticket"]
+
+
 def _record_team(session: Session, now: datetime, rules: MappingValues, by: Loaded) -> list[str]:
-    entry = get_cursor_in(session, _KEY + rules.team)
-    if entry.get("version") == rules.version and entry.get("file") == rules.file:
+    entry = on_record(session, rules.team)
+    if last_mapping(session, rules.team) != rules.whole:
+        set_cursor_in(session, _LAST + rules.team, **rules.whole)
+    same = entry.get("version") == rules.version and entry.get("file") == rules.file
+    if same and _GONE not in entry:
         return []
     values = {_clean(session, key): _short(session, value) for key, value in rules.values.items()}
     before = entry.get("values")
@@ -103,6 +127,8 @@ def _record_team(session: Session, now: datetime, rules: MappingValues, by: Load
     if len(changes) > MOST_CHANGES:
         data["more"] = len(changes) - MOST_CHANGES
     _append(session, now, "rules.changed", data, by)
+    if same:
+        return [f"{rules.file}: it is back, with the same rules"]
     return [f"{rules.file}: {change}" for change in changes] or [f"{rules.file}: other words, the same rules"]
 
 
@@ -140,6 +166,27 @@ def _services(values: dict[str, str]) -> dict[str, tuple[str, ...]]:
         for key, value in values.items()
         if key.startswith(head) and key.endswith(tail)
     }
+
+
+def on_record(session: Session, team: str) -> dict[str, object]:
+    """Return what is on record of a team's rules, empty if none were loaded."""
+    return get_cursor_in(session, _KEY + team)
+
+
+def last_mapping(session: Session, team: str) -> JsonValue:
+    """Return a team's whole mapping as it was loaded last, empty if none was."""
+    return cast("JsonValue", get_cursor_in(session, _LAST + team))
+
+
+def gone_since(session: Session, team: str) -> datetime | None:
+    """Return since when (UTC) no mapping of a team is loaded, None while one is or none ever was."""
+    since = on_record(session, team).get(_GONE)
+    return datetime.fromisoformat(str(since)) if since is not None else None
+
+
+def has_incidents(session: Session, team: str) -> bool:
+    """Return True if the ledger has incidents of a team."""
+    return session.exec(select(IncidentRow.id).where(IncidentRow.team == team).limit(1)).first() is not None
 
 
 def may_approve(session: Session, team: str, address: str) -> bool:

@@ -20,6 +20,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, first_load
 from syncd.ledger.store.first_load import FirstLoad
+from syncd.ledger.store.former_rules import former_keeps
 from syncd.ledger.store.loaded_rules import not_asked_by_team
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import PUT_BACK, restored_at
@@ -77,6 +78,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
             "snapshot": incident.snapshot,
             "notes": incident.notes,
         },
+        "rules_gone": former_keeps(session, incident.team),
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, incident, now),
         "no_postmortem": incident.no_postmortem,
