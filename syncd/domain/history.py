@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal
 
 from syncd.domain.base import UtcTime, Value
@@ -28,10 +29,23 @@ class StateChange(Value):
 
 
 class SeverityPeriod(Value):
-    """A severity that an incident had from `since` until the next period."""
+    """A severity that an incident had from `since` until the next period.
+
+    `unowed_until` is when it was moved away from a service by whose rules it owed no postmortem. None: it was
+    not, or it owed one.
+    """
 
     severity: str
     since: UtcTime
+    unowed_until: UtcTime | None = None
+
+
+def unowed_until(periods: Iterable[SeverityPeriod]) -> datetime | None:
+    """Return when an incident left the last service by whose rules it owed no postmortem; None if it did not.
+
+    The rules of its present service hold from then on.
+    """
+    return max((period.unowed_until for period in periods if period.unowed_until), default=None)
 
 
 class Change(Value):

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from syncd.domain.history import unowed_until
 from syncd.domain.mapping.mapping import Mapping
 from syncd.verify.facts import Absorbed, IncidentFacts, Merge
 
@@ -220,12 +221,23 @@ def absorbed(
 
 
 def owing_spans(facts: IncidentFacts, mapping: Mapping, spans: Sequence[Span], now: datetime) -> list[Span]:
-    """Return the parts of spans in which the incident owes a postmortem."""
-    if facts.service_owes:
-        return list(spans)
+    """Return the parts of spans in which the incident owes a postmortem.
+
+    No part begins before a move from a service by whose rules it owed none.
+    """
     owing = {name for name, section in mapping.severities.items() if section.postmortem}
-    # a worse severity that asks for no postmortem gives no time to a milder one that does
-    own = _times_at(_held(facts, now), owing, "")
+    if facts.service_owes:
+        own = [Held("", facts.created_at, None)]
+    else:
+        # a worse severity that asks for no postmortem gives no time to a milder one that does
+        own = _times_at(_held(facts, now), owing, "")
+    moved = unowed_until(facts.severities)
+    if moved is not None:
+        own = [
+            held._replace(since=max(held.since, moved))
+            for held in own
+            if held.until is None or held.until > moved
+        ]
     if mapping.postmortem.basis == "peak":
         own = _lasting(facts, own, now)
     merged = [held for held in _by_merges(facts, now) if held.severity in owing or held.owes]

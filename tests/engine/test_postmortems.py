@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from ledger_reading import DutyRow, rows
 
 from engine.cast import nothing_more_is_written
 from engine.postmortem_rig import (
@@ -315,3 +317,18 @@ def test_a_long_and_hostile_incident_still_leaves_room_to_write(make_rig: Any) -
     assert "Note: 0: " in said and "Note: 119: " in said and "Note: 60: " not in said
     assert "{html}" not in said.replace("\\{html\\}", "")
     assert "h2. Follow-up tasks" in said and "||Task||Owner||Due||" in said
+
+
+def test_moved_after_the_resolve_to_a_service_that_owes_a_postmortem_starts_the_clock_at_the_move(
+    make_rig: Any,
+) -> None:
+    rig = on(make_rig, services={ALIPAY: {}, BLUBANK: {"postmortem": True}})
+    made = live(rig, priority="P4")
+    later(rig, 9 * 86400.0)
+    assert (postmortems(rig), rows(rig.ledger, DutyRow)) == ([], [])
+    rig.world.pagerduty.move(made.id, BLUBANK, ME)
+    moved = rig.world.clock.now()
+    later(rig)
+    assert len(postmortems(rig)) == 1
+    (scheduled,) = (row for row in rows(rig.ledger, DutyRow) if row.kind == "scheduled")
+    assert (scheduled.state, scheduled.due_at) == ("pending", moved + timedelta(hours=48))

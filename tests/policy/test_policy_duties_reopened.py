@@ -138,6 +138,50 @@ def test_severity_lowered_changes_nothing_at_the_peak_and_cancels_with_final() -
     assert final.all() == [(1, "cancelled"), (2, "pending")]
 
 
+def moved(at: datetime | None, basis: str) -> Life:
+    """A resolved SEV3 of a service that always owes a postmortem; until `at` it had one that owed none."""
+    period = SeverityPeriod(severity="SEV3", since=RESOLVED - HOUR, unowed_until=at)
+    book = rules(services={"Alipay": {"postmortem": True}}, postmortem={"basis": basis})
+    return Life(book=book, severity_periods=[period], priority="P4").resolve()
+
+
+@pytest.mark.parametrize("basis", ["peak", "final"])
+def test_moved_after_the_resolve_to_a_service_that_owes_a_postmortem_starts_the_clock_at_the_move(
+    basis: str,
+) -> None:
+    move = RESOLVED + 9 * DAY
+    life = moved(move, basis)
+    duty = life.duty(move + HOUR)
+    assert duty is not None
+    assert (duty.state, duty.started_at, duty.due_at) == ("pending", move, move + 48 * HOUR)
+    assert life.state(move + 49 * HOUR) == "breached"
+
+
+@pytest.mark.parametrize("basis", ["peak", "final"])
+@pytest.mark.parametrize("move", [None, RESOLVED - MINUTE])
+def test_moved_before_the_resolve_or_from_a_service_that_owed_one_too_leaves_the_clock_at_the_resolve(
+    move: datetime | None, basis: str
+) -> None:
+    duty = moved(move, basis).duty(RESOLVED + HOUR)
+    assert duty is not None
+    assert (duty.state, duty.due_at) == ("pending", DUE)
+
+
+def test_a_move_that_lasts_less_than_10_minutes_owes_nothing_yet() -> None:
+    life = moved(RESOLVED + DAY, "peak")
+    assert life.state(RESOLVED + DAY + 4 * MINUTE) is None
+    assert life.decide(RESOLVED + DAY + 4 * MINUTE).again == pytest.approx(6 * 60)
+    assert life.state(RESOLVED + DAY + 10 * MINUTE) == "pending"
+
+
+def test_a_severity_that_was_held_before_the_move_only_asks_for_nothing() -> None:
+    life = Life(severity_periods=[SeverityPeriod(severity="SEV1", since=RESOLVED - HOUR)]).resolve()
+    milder = SeverityPeriod(severity="SEV3", since=RESOLVED + HOUR, unowed_until=RESOLVED + DAY)
+    life.severity_periods.append(milder)
+    life.priority = "P4"
+    assert life.state(RESOLVED + 2 * DAY) is None
+
+
 def test_a_severity_that_was_held_at_the_end_of_a_short_reopening_counts() -> None:
     minute = HOUR / 60
     life = Life(severity_periods=[SeverityPeriod(severity="SEV3", since=RESOLVED - HOUR)], priority="P4")

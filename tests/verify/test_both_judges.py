@@ -203,6 +203,15 @@ def test_a_severity_that_rises_moves_only_what_is_not_decided_yet() -> None:
     assert judged(incident(items=(item(early),), severities=risen), "done", ITEM) == [("met", LATEST)]
 
 
+@pytest.mark.parametrize(("move", "due"), [(-0.1, 48), (0.05, 48.05), (30, 78)])
+def test_a_move_to_a_team_that_asks_for_a_postmortem_starts_the_clock_at_the_move(
+    move: float, due: float
+) -> None:
+    moved = (SeverityPeriod(severity="SEV1", since=at(-2), unowed_until=at(move)),)
+    owed = judged(incident(severities=moved, postmortem=issue([])), "scheduled", "PINC")
+    assert owed == [("breached", due)]
+
+
 @pytest.mark.parametrize("until", [3.2, None])
 def test_time_at_a_worse_severity_counts_for_the_milder_one(until: float | None) -> None:
     turns = [("SEV3", -2.0), ("SEV1", 3.0), ("SEV0", 3.1), *([("SEV3", until)] if until else [])]

@@ -38,7 +38,7 @@ REOPENED = "resolved 0, reopened 5, acknowledged 5.1, resolved 6"
 
 def scheduled(acts: Acts, now: float = 60, states: str = "resolved 0", **more: Any) -> list[Any]:
     """Return verdict, deadline and act of each clock of `scheduled`; facts of the incident go by name."""
-    names = ("severities", "merges", "absorbed", "signs")
+    names = ("severities", "merges", "absorbed", "signs", "service_owes")
     facts = {name: more.pop(name) for name in names if name in more}
     postmortem = issue(acts, hidden_since=more.pop("hidden_since", None))
     return clocks(judged(incident(states, postmortem=postmortem, **facts), now, **more), SCHEDULED)
@@ -172,6 +172,33 @@ def test_a_severity_counts_that_lasted_or_was_held_at_the_resolve(
 ) -> None:
     rules = mapping(postmortem={"mode": "enforce", "basis": basis})
     assert scheduled([], severities=severities(*periods), mapping=rules) == clocks_expected
+
+
+@pytest.mark.parametrize("basis", ["peak", "final"])
+@pytest.mark.parametrize(
+    ("severity", "service_owes", "move", "now", "clocks_expected"),
+    [
+        ("SEV3", True, None, 60, [("breached", 48, None)]),
+        ("SEV3", True, -0.1, 60, [("breached", 48, None)]),
+        ("SEV3", True, 216, 240, [("pending", 264, None)]),
+        ("SEV3", True, 216, 270, [("breached", 264, None)]),
+        ("SEV1", False, 216, 240, [("pending", 264, None)]),
+        ("SEV3", False, 216, 240, []),
+    ],
+)
+def test_a_move_from_a_service_that_owed_none_starts_the_clock(
+    severity: str, service_owes: bool, move: float | None, now: float, clocks_expected: list[Any], basis: str
+) -> None:
+    moved = None if move is None else at(move)
+    period = SeverityPeriod(severity=severity, since=at(-2), unowed_until=moved)
+    rules = mapping(postmortem={"mode": "enforce", "basis": basis})
+    given = {"severities": (period,), "service_owes": service_owes, "mapping": rules}
+    assert scheduled([], now, **given) == clocks_expected
+
+
+def test_a_move_that_lasts_less_than_10_minutes_starts_no_clock_yet() -> None:
+    moved = (SeverityPeriod(severity="SEV3", since=at(-2), unowed_until=at(24)),)
+    assert scheduled([], 24.1, severities=moved, service_owes=True) == []
 
 
 def test_a_severity_that_changes_after_the_resolve_is_no_reopening() -> None:

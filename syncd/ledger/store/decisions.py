@@ -26,7 +26,8 @@ from syncd.ledger.store import audit, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
 from syncd.ledger.store.loading import get
 from syncd.ledger.store.lookups import open_operations_in
-from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_severity
+from syncd.ledger.store.postmortems import save_duties, save_label_waivers
+from syncd.ledger.store.severity_periods import with_severity
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
 from syncd.policy.exercises import ExerciseFacts

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyState, Waiver
-from syncd.domain.history import Change, SeverityPeriod
+from syncd.domain.history import Change
 from syncd.domain.incident import LogEntry, Responder
 from syncd.domain.role import RoleHolder
 from syncd.ledger.database.connection import Transactions
@@ -185,15 +185,6 @@ def log_of(row: IncidentRow | IncidentRecord) -> tuple[LogEntry, ...]:
         )
         for entry in row.log or ()
     )
-
-
-def with_severity(
-    severity_periods: list[dict[str, Any]], severity: str, since: datetime
-) -> list[dict[str, Any]]:
-    """Return an incident's severity periods, with a new one if its severity changed at `since` (UTC)."""
-    if severity_periods and severity_periods[-1]["severity"] == severity:
-        return severity_periods
-    return [*severity_periods, SeverityPeriod(severity=severity, since=since).model_dump(mode="json")]
 
 
 def merged_source_rows(session: Session, incident_id: str, *, once: bool = False) -> list[IncidentRow]:

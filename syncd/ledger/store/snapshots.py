@@ -26,6 +26,7 @@ from syncd.ledger.store import audit
 from syncd.ledger.store.names import log_after_commit, names_in
 from syncd.ledger.store.operation_states import free_parked
 from syncd.ledger.store.restrict import lift, restrict, texts_withheld, ticket_texts_withheld
+from syncd.ledger.store.severity_periods import with_move
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, IssueRow, PostmortemRow, TicketRow
 from syncd.ledger.store.unseen_writes import forget_shown, forget_shown_incident
 from syncd.policy.ticket.status import with_left
@@ -74,6 +75,9 @@ def save_incident(
     news = _tells_news(dumped, row.snapshot) or team != row.team
     row.read_seq = read_seq
     if news:
+        # the next decision knows the new service only; `no_postmortem` is by the rules of the old one
+        if incident.service.id != row.service_id and row.no_postmortem is not None:
+            row.severity_periods = with_move(row.severity_periods, incident.updated_at or now)
         row.snapshot, row.team = dumped, team
         row.number, row.service_id = incident.number, incident.service.id
         row.status, row.resolved_at = incident.status, incident.resolved_at

@@ -3,7 +3,8 @@
 With `basis: peak` a severity counts if the incident had it for ten minutes, or at a resolve; time at a worse
 severity counts for the milder one, too. With `basis: final` only the present severity counts. An incident
 that was merged into this one counts with its own severity, from the merge until it is opened again. An
-incident that was itself merged into another owes nothing: the target owes the postmortem.
+incident that was itself merged into another owes nothing: the target owes the postmortem. What a service
+asks for counts from the move to it on, if the incident owed nothing before.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from syncd.domain.history import SeverityPeriod
+from syncd.domain.history import SeverityPeriod, unowed_until
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.exercises import exercise_of
 from syncd.policy.severity import decide_severity
@@ -106,7 +108,7 @@ def owing_times(case: Case, book: Rulebook) -> list[Stretch]:
     """
     if exercise_of(case) is not None:
         return []
-    own = _stretches(case, book, _owes(book))
+    own = _owing_stretches(case, book)
     if book.mapping.postmortem.basis != "final":
         since, _settles_at = _own(case, book)
         own = [Stretch(since=since)] if since is not None else []
@@ -125,7 +127,7 @@ def owing_times(case: Case, book: Rulebook) -> list[Stretch]:
 
 def might_owe(case: Case, book: Rulebook) -> bool:
     """Return True if a severity or a merged source ever asked for a postmortem, for however short a time."""
-    return bool(_stretches(case, book, _owes(book))) or any(source.owes for source in case.merged_sources)
+    return bool(_owing_stretches(case, book)) or any(source.owes for source in case.merged_sources)
 
 
 def worst_severity(case: Case, book: Rulebook) -> str:
@@ -168,7 +170,7 @@ def severities_that_count(case: Case, book: Rulebook) -> list[Stretch]:
 
 def _own(case: Case, book: Rulebook) -> tuple[datetime | None, datetime | None]:
     """Return since when the incident's own severities owe a postmortem, and when a present one will count."""
-    stretches = _stretches(case, book, _owes(book))
+    stretches = _owing_stretches(case, book)
     if book.mapping.postmortem.basis == "final":
         last = stretches[-1] if stretches else None
         return (last.since if last is not None and last.until is None else None), None
@@ -180,8 +182,20 @@ def _own(case: Case, book: Rulebook) -> tuple[datetime | None, datetime | None]:
     return None, None
 
 
-def _owes(book: Rulebook) -> Callable[[str], bool]:
-    return lambda severity: book.mapping.owes_postmortem(severity, book.section)
+def _owing_stretches(case: Case, book: Rulebook) -> list[Stretch]:
+    """Return the stretches in which the incident's own severity asked for a postmortem, oldest first.
+
+    None begins before a move away from a service by whose rules it owed none.
+    """
+    stretches = _stretches(case, book, partial(book.mapping.owes_postmortem, section=book.section))
+    moved = unowed_until(case.severity_periods)
+    if moved is None:
+        return stretches
+    return [
+        replace(stretch, since=max(stretch.since, moved))
+        for stretch in stretches
+        if stretch.until is None or stretch.until > moved
+    ]
 
 
 def _stretches(case: Case, book: Rulebook, of_the_kind: Callable[[str], bool]) -> list[Stretch]:
