@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from engine.cast import nothing_more_is_written
+from engine.cast import incident_of, nothing_more_is_written
 from engine.mail_rig import MakeRig
 from syncd.sandbox import faults
 
@@ -29,6 +29,20 @@ def test_a_write_that_met_a_proxys_page_leaves_again_by_itself(
     house.settle(12, 60)
     assert house.operations("parked", "pending", "unknown") == []
     assert len(house.world.jira.site.issues) == 1
+    nothing_more_is_written(house)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("where", [CREATE, NOTE], ids=["create", "note"])
+def test_a_write_whose_answer_a_proxy_hid_is_found_and_not_sent_again(
+    house: Rig, where: dict[str, Any], status: int
+) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P3")
+    house.world.faults.add(faults.html(status, after=True), times=3, **where)
+    house.settle(12, 60)
+    assert house.operations("parked", "pending", "unknown") == []
+    assert len(house.world.jira.site.issues) == 1
+    assert len(incident_of(house, made)["notes"]) == 1
     nothing_more_is_written(house)
 
 

@@ -30,6 +30,8 @@ from syncd.engine.act.kind import (
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.refusals import (
     LATER,
+    doubt,
+    doubt_unspoken,
     is_final,
     mind,
     refuse_unseen,
@@ -241,6 +243,7 @@ class Executor:
                 context.ledger, [operation], context.clock.now(), error.describe(), changed=filled, anew=True
             )
             return Verdict.AGAIN
+        operation = doubt_unspoken(context, operation, error)
         # a refusal of our key or of the author concerns all notes: they wait, none is parked for it
         if notes_refused.is_held(context, operation, error):
             return self._put_back(operation, error, changed, "PagerDuty to take notes again")
@@ -309,9 +312,7 @@ class Executor:
             # Jira fails at some issues for ever: the next tries come ever later, and the trouble is said
             context.troubles.failed(operation.incident_id, trouble_of(operation), error)
             return self._read_again(operation, error)
-        words = error.describe()
-        context.shared_reads.forget()
-        leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
+        doubt(context, operation, error)
         findable = KINDS[operation.kind].findable
         then = "syncd finds out before it sends again" if findable else "nobody can find out"
         log, name = self._log(operation)
@@ -319,7 +320,7 @@ class Executor:
             "{}: unknown whether {} was done ({}); {}",
             name,
             _infinitive(operation),
-            words,
+            error.describe(),
             then,
         )
         return Verdict.AGAIN

@@ -29,8 +29,7 @@ from syncd.engine.observe.accounts import forget
 from syncd.engine.observe.issues import in_projects
 from syncd.engine.runtime.troubles import CARRY_OUT
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import unseen_writes
-from syncd.ledger.store.leaving import refusals_before
+from syncd.ledger.store import leaving, unseen_writes
 from syncd.remote.errors import Cause, NotDone, RemoteError
 
 LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
@@ -45,7 +44,7 @@ def is_final(context: EngineContext, operation: OperationRecord, error: NotDone)
     if error.field_errors:
         return True
     once = operation.op_class == OperationClass.ONCE
-    refusals = operation.attempts if once else 1 + refusals_before(context.ledger, operation)
+    refusals = operation.attempts if once else 1 + leaving.refusals_before(context.ledger, operation)
     if error.cause is Cause.CONFLICT or is_proxys(operation, error):
         return refusals >= CONFLICT
     return refusals >= (ONCE if once else STATE)
@@ -53,12 +52,33 @@ def is_final(context: EngineContext, operation: OperationRecord, error: NotDone)
 
 def is_proxys(operation: OperationRecord, error: NotDone) -> bool:
     """Return True for a 403 or 404 without the service's words: it proves nothing about the operation."""
+    # a 403 to a note may concern all notes, which `notes_refused` finds out
+    a_notes = error.status == HTTPStatus.FORBIDDEN and operation.kind in NOTES
+    return _is_unspoken(error) and not a_notes
+
+
+def _is_unspoken(error: NotDone) -> bool:
     # a chat answers in words of its own
     if error.in_words or error.service not in SERVICES:
         return False
-    # a 403 to a note may concern all notes, which `notes_refused` finds out
-    a_notes = error.status == HTTPStatus.FORBIDDEN and operation.kind in NOTES
-    return error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND) and not a_notes
+    return error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+
+
+def doubt(context: EngineContext, operation: OperationRecord, error: RemoteError) -> OperationRecord:
+    """Mark a once-operation whose outcome nobody knows; return it so."""
+    context.shared_reads.forget()
+    now, words = context.clock.now(), error.describe()
+    (unknown,) = leaving.mark_unknown(context.ledger, [operation], now, context.gave_up(), words)
+    return unknown
+
+
+def doubt_unspoken(context: EngineContext, operation: OperationRecord, error: NotDone) -> OperationRecord:
+    """Return a refused operation, as unknown if a page of a proxy may hide that it was carried out.
+
+    Each later try looks for it first.
+    """
+    once = operation.op_class == OperationClass.ONCE
+    return doubt(context, operation, error) if once and _is_unspoken(error) else operation
 
 
 def mind(context: EngineContext, operation: OperationRecord, error: NotDone) -> None:
