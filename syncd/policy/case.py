@@ -43,7 +43,8 @@ class ClosedBy(Value):
 
     `before` is empty if nobody ever moved the ticket. `ours` means that syncd's account moved it, `robot`
     that an app, one of the team's robots or somebody whom Jira does not name did. `person` is set only for a
-    ticket whose status syncd never set: the author was neither an app nor syncd's account.
+    ticket whose status syncd never set: the author was neither an app nor syncd's account. `updated` is
+    Jira's time of the ticket as it was known when the changelog was read.
     """
 
     status: str
@@ -54,6 +55,11 @@ class ClosedBy(Value):
     ours: bool = False
     robot: bool = False
     at: UtcTime
+    updated: str = ""
+
+    def shows(self, issue: Issue) -> bool:
+        """Return True if this is the last move of a ticket: one between two reads may leave its status."""
+        return (self.status, self.updated) == (issue.status.id, issue.updated)
 
 
 class IssueState(Value):

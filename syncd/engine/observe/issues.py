@@ -198,6 +198,7 @@ def read_ticket_changes(context: EngineContext, incident_id: str, book: Rulebook
             robot=not person and not ours,
             at=last.at,
         )
+    closed = closed.model_copy(update={"updated": issue.updated})
     seq, now = context.ledger.logical_clock.next(), context.clock.now()
     save_ticket_changes(context.ledger, incident_id, closed, labelled, seq, now)
 

@@ -143,13 +143,13 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     if case.unread:
         return Decision()
     closed = ticket.closed
-    if judged is None and on_ticket(case, ("status",)) and closed is not None:
+    if judged is None and on_ticket(case, ("status",)) and closed is not None and not closed.ours:
         # Jira took the move back and did not do it: no person closed the ticket again.
         return _back_again(case, book, issue.status.id, closed)
     if judged is not None:
         return _continue_reopen(case, book, ticket, str(judged))
     # Only the changelog says who closed the ticket and when.
-    if closed is None or closed.status != issue.status.id:
+    if closed is None or not closed.shows(issue):
         return read_ticket_first(case)
     return _judge_close(case, book, ticket, closed)
 
@@ -159,8 +159,9 @@ def _nobody_to_judge(case: Case, book: Rulebook, ticket: TicketState, issue: Iss
 
     The changelog is asked for only where the answer matters.
     """
-    ours = closed_by_us(ticket, issue)
-    if ours is None and ticket.placed_status == issue.status.id:
+    ours, closed = closed_by_us(ticket, issue), ticket.closed
+    unread = ours is None or (closed is not None and not closed.shows(issue))
+    if unread and ticket.placed_status == issue.status.id:
         return not missing_at_a_close(case, book)
     return bool(ours)
 
