@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import ledger_reading
+from ledger_reading import AuditEventRow, IncidentRow, rows
 from loguru import logger
 from rig import Rig, mapping
-from sqlmodel import col, select
 
 from syncd.ledger.requests import answers
-from syncd.ledger.store import audit
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow
+from syncd.ledger.views.audit_trail import verify
 from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump
 
@@ -62,9 +61,8 @@ def standing(rig: Rig) -> dict[str, Any]:
 
 
 def kinds_of_events(rig: Rig) -> list[str]:
-    with rig.ledger.read() as session:
-        assert audit.verify(session) is None
-        return [event.kind for event in session.exec(select(AuditEventRow)).all()]
+    assert verify(rig.ledger) is None
+    return [event.kind for event in rows(rig.ledger, AuditEventRow)]
 
 
 EVERYTHING = ["jira", "pagerduty", "mail", "chat"]
@@ -103,16 +101,11 @@ def logged() -> Iterator[list[str]]:
 
 
 def events(rig: Rig, kind: str) -> list[dict[str, Any]]:
-    query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
-    with rig.ledger.read() as session:
-        return [json.loads(row.text) for row in session.exec(query).all()]
+    return [data for _, data in ledger_reading.events(rig.ledger, kind)]
 
 
 def row_of(rig: Rig, incident: Any) -> IncidentRow:
-    with rig.ledger.read() as session:
-        row = session.get(IncidentRow, incident.id)
-        assert row is not None
-        return row
+    return next(row for row in rows(rig.ledger, IncidentRow) if row.id == incident.id)
 
 
 def trigger(rig: Rig, **more: Any) -> Any:

@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ledger_reading import TicketRow, rows
 from rig import Rig
 
 from syncd.ledger.database.sqlite.backup import back_up
 from syncd.ledger.restore import Restored, restore
-from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import dump
 
 
@@ -48,7 +48,4 @@ def doubled(seen: dict[str, Any]) -> list[Any]:
 
 def keys(rig: Rig) -> dict[str, str]:
     """Each incident's ticket, as the ledger knows it."""
-    from sqlmodel import select
-
-    with rig.ledger.read() as session:
-        return {row.incident_id: row.key for row in session.exec(select(TicketRow)).all()}
+    return {row.incident_id: row.key for row in rows(rig.ledger, TicketRow)}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ledger_reading import AuditEventRow, rows
 from rig import SERVICES, Rig, mapping
-from sqlmodel import col, select
 
 from engine.cast import issue_of
 from syncd.config.templates.templates import Templates
 from syncd.engine.rules import TicketRenderer
-from syncd.ledger.store.tables import AuditEventRow
 from syncd.sandbox.jira.model import Project
 
 CANARY = "KANARIENVOGEL"
@@ -46,17 +45,12 @@ def secured(rig: Rig, number: int = 1) -> str | None:
 
 
 def events(rig: Rig, kind: str) -> list[str]:
-
-    with rig.ledger.read() as session:
-        return list(session.exec(select(AuditEventRow.text).where(AuditEventRow.kind == kind)).all())
+    return [row.text for row in rows(rig.ledger, AuditEventRow) if row.kind == kind]
 
 
 def left(rig: Rig) -> list[int | None]:
     """The operations in the order in which they left."""
-
-    query = select(AuditEventRow.operation_id).where(AuditEventRow.kind == "operation.leaves")
-    with rig.ledger.read() as session:
-        return list(session.exec(query.order_by(col(AuditEventRow.seq))).all())
+    return [row.operation_id for row in rows(rig.ledger, AuditEventRow) if row.kind == "operation.leaves"]
 
 
 def careful_rigs(make_rig: Any) -> Callable[..., Rig]:

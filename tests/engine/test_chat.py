@@ -14,7 +14,7 @@ from engine.restored_rig import back_up_rig, restore_rig
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.store.restored import WHY
 from syncd.sandbox import faults
-from syncd.sandbox.cast import CHANNEL
+from syncd.sandbox.cast import BOT_EMAIL, CHANNEL
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -26,7 +26,7 @@ def posting(**changes: Any) -> Mapping:
 
 @pytest.fixture
 def post(make_rig: MakeRig) -> Rig:
-    made = make_rig(mappings=(posting(),), chat=True)
+    made = make_rig(mappings=(posting(),), chat=True, sender=BOT_EMAIL)
     made.cycle()
     return made
 
