@@ -28,7 +28,6 @@ from syncd.domain.history import Leave
 from syncd.policy.case import Decision
 from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.duties import decide_duties, why_no_postmortem
-from syncd.policy.postmortem.resolved_periods import open_too_long
 from syncd.policy.ticket.status import wanted_word
 
 COMPLETED = DutyKind.COMPLETED
@@ -392,11 +391,3 @@ def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
     life.decide(RESOLVED + 3 * HOUR)
     assert life.duties[0].remedy == f"give the postmortem an owner and {enter}"
     assert completed.remedy == "move the postmortem to Done or Closed"
-
-
-def test_an_incident_that_is_open_for_more_than_a_week_is_a_fact_for_the_report() -> None:
-    life = Life()
-    assert open_too_long(life.case(life.created + 7 * DAY), life.book) is None
-    assert open_too_long(life.case(life.created + 7 * DAY + SECOND), life.book) == 7 * DAY + SECOND
-    life.resolve(life.created + 9 * DAY)
-    assert open_too_long(life.case(life.created + 10 * DAY), life.book) is None

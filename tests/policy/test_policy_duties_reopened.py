@@ -1,4 +1,4 @@
-"""The two duties of an incident that is reopened, raised, lowered or merged after its resolve."""
+"""The two duties of an incident that stays open, or is reopened, raised, lowered or merged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from duty_cast import (
     HOUR,
     OLA,
     RESOLVED,
+    SECOND,
     Life,
     rules,
     theirs,
@@ -22,6 +23,7 @@ from syncd.domain.history import SeverityPeriod
 from syncd.policy.case import MergedSource, MergeTarget
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.owed import owed_postmortem
+from syncd.policy.postmortem.resolved_periods import open_too_long
 
 
 def test_reopened_and_resolved_again_within_30_minutes_leaves_the_deadline() -> None:
@@ -260,3 +262,11 @@ def test_the_target_owes_what_the_worst_of_them_owed() -> None:
     assert duty is not None
     assert (duty.started_at, duty.due_at) == (RESOLVED, DUE)
     assert duty.reason.startswith("incident #3, SEV1, was merged into it")
+
+
+def test_an_incident_that_is_open_for_more_than_a_week_is_a_fact_for_the_report() -> None:
+    life = Life()
+    assert open_too_long(life.case(life.created + 7 * DAY), life.book) is None
+    assert open_too_long(life.case(life.created + 7 * DAY + SECOND), life.book) == 7 * DAY + SECOND
+    life.resolve(life.created + 9 * DAY)
+    assert open_too_long(life.case(life.created + 10 * DAY), life.book) is None

@@ -54,10 +54,11 @@ def is_proxys(operation: OperationRecord, error: NotDone) -> bool:
     """Return True for a 403 or 404 without the service's words: it proves nothing about the operation."""
     # a 403 to a note may concern all notes, which `notes_refused` finds out
     a_notes = error.status == HTTPStatus.FORBIDDEN and operation.kind in NOTES
-    return _is_unspoken(error) and not a_notes
+    return is_unspoken(error) and not a_notes
 
 
-def _is_unspoken(error: NotDone) -> bool:
+def is_unspoken(error: NotDone) -> bool:
+    """Return True for a 403 or 404 without the service's words: a proxy may hide that a write was done."""
     # a chat answers in words of its own
     if error.in_words or error.service not in SERVICES:
         return False
@@ -78,7 +79,7 @@ def doubt_unspoken(context: EngineContext, operation: OperationRecord, error: No
     Each later try looks for it first.
     """
     once = operation.op_class == OperationClass.ONCE
-    return doubt(context, operation, error) if once and _is_unspoken(error) else operation
+    return doubt(context, operation, error) if once and is_unspoken(error) else operation
 
 
 def mind(context: EngineContext, operation: OperationRecord, error: NotDone) -> None:

@@ -21,7 +21,9 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.database.connection import concerns_all
 from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import leaving
 from syncd.ledger.store.confirming import ReadBack, confirm_batch
+from syncd.remote.errors import RemoteError
 
 READ = 100
 """Issues in one bulk fetch: Jira's limit."""
@@ -60,6 +62,35 @@ def look_up(context: EngineContext, operations: Sequence[OperationRecord]) -> li
         made = [marks[operation.op].id for operation in lost if operation.op in marks]
         bound += bind(context, lost, made)
     return bound
+
+
+def find_lost(
+    context: EngineContext, operations: Sequence[OperationRecord], error: RemoteError
+) -> list[OperationRecord]:
+    """Mark a batch without an answer as unknown; look its tickets up and bind those that exist.
+
+    Return the creates of which Jira showed no ticket; none if it could not be asked.
+    """
+    context.health.failed(error.service, error)
+    unknown = doubt(context, operations, error.describe())
+    logger.warning(
+        "unknown whether Jira created a batch of {} tickets ({}); syncd looks them up",
+        len(unknown),
+        error.describe(),
+    )
+    try:
+        issues = look_up(context, unknown)
+    except RemoteError as worse:
+        context.health.failed(worse.service, worse)
+        return []
+    bound = {issue.mark.op for issue in issues if issue.mark is not None}
+    return [operation for operation in unknown if operation.op not in bound]
+
+
+def doubt(context: EngineContext, operations: Sequence[OperationRecord], words: str) -> list[OperationRecord]:
+    """Mark creates as unknown, so that syncd looks them up; return them so."""
+    context.shared_reads.forget()
+    return leaving.mark_unknown(context.ledger, operations, context.clock.now(), context.gave_up(), words)
 
 
 def _confirm(

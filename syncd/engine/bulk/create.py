@@ -18,9 +18,9 @@ from loguru import logger
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.kind import mark_of
-from syncd.engine.act.refusals import LATER
+from syncd.engine.act.refusals import LATER, is_unspoken
 from syncd.engine.act.unknown_outcomes import ANSWERED, HIDDEN
-from syncd.engine.bulk.binding import CREATE, READ, bind, look_up
+from syncd.engine.bulk.binding import CREATE, READ, bind, doubt, find_lost, look_up
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.bulk.rendering import Item, rendered_creates
 from syncd.engine.bulk.waiting import FROM, WaitingCreates
@@ -270,10 +270,13 @@ class BulkCreates:
             with prepaid(), departing(claimed_at):
                 answer = context.services.jira.create_many(asked)
         except NotDone as error:
-            self._none_done(claimed, error)
+            if is_unspoken(error):
+                self._hidden(claimed, error)
+            else:
+                self._none_done(claimed, error)
             return set()
         except Unknown as error:
-            self._lost(claimed, error)
+            find_lost(context, [item.operation for item in claimed], error)
             return set()
         self._limited = 0
         took = context.clock.boottime() - began
@@ -326,28 +329,13 @@ class BulkCreates:
             # the workers wait for the service, and say so
             raise error
 
-    def _lost(self, items: list[Item], error: Unknown) -> None:
-        """Mark a batch without an answer as unknown; look its tickets up and bind those that exist."""
-        self._context.health.failed(error.service, error)
-        items = self._mark_unknown(items, error.describe())
-        logger.warning(
-            "unknown whether Jira created a batch of {} tickets ({}); syncd looks them up",
-            len(items),
-            error.describe(),
-        )
-        try:
-            look_up(self._context, [item.operation for item in items])
-        except RemoteError as worse:
-            self._context.health.failed(worse.service, worse)
-
-    def _mark_unknown(self, items: list[Item], words: str) -> list[Item]:
-        """Mark the creates as unknown, so that syncd looks them up; return them with that state."""
-        context, operations = self._context, [item.operation for item in items]
-        context.shared_reads.forget()
-        settling = leaving.mark_unknown(
-            context.ledger, operations, context.clock.now(), context.gave_up(), words
-        )
-        return [replace(item, operation=operation) for item, operation in zip(items, settling, strict=True)]
+    def _hidden(self, items: list[Item], error: NotDone) -> None:
+        """Bind what Jira shows of a batch that a proxy answered; the others leave alone, looked up again."""
+        context, rest = self._context, find_lost(self._context, [item.operation for item in items], error)
+        leaving.put_back(context.ledger, rest, context.clock.now(), error.describe())
+        for operation in rest:
+            context.waits.store(operation, awaited_after(error))
+        self._size = max(2, len(items) // 2)
 
     def _answered(self, items: list[Item], project: str, answer: BulkAnswer) -> set[str]:
         """Sort a batch's answer: refused creates go on alone, created tickets wait to be read back."""
@@ -375,22 +363,21 @@ class BulkCreates:
         context, made, self._made = self._context, self._made, _Made()
         if not made.items:
             return
+        operations = [item.operation for item in made.items]
         try:
             try:
-                issues = bind(context, [item.operation for item in made.items], made.ids)
+                issues = bind(context, operations, made.ids)
             except RemoteError as error:
                 context.health.failed(error.service, error)
-                self._mark_unknown(made.items, f"{ANSWERED}, but not what it holds: {error.describe()}")
+                doubt(context, operations, f"{ANSWERED}, but not what it holds: {error.describe()}")
                 return
             bound = {issue.mark.op: issue for issue in issues if issue.mark is not None}
-            unbound = [item for item in made.items if item.operation.op not in bound]
+            unbound = [operation for operation in operations if operation.op not in bound]
             plain = {item.operation.op for item in made.items if item.way.transition is None}
             self._births.saw(issue for op, issue in bound.items() if op in plain)
             if unbound:
                 # an issue that the answer named exists, also if Jira hides it from us
                 hidden = len(made.ids) > len(bound)
-                self._mark_unknown(
-                    unbound, HIDDEN if hidden else "not among the issues that the answer named"
-                )
+                doubt(context, unbound, HIDDEN if hidden else "not among the issues that the answer named")
         finally:
             self._let_go({item.operation.incident_id for item in made.items}, again=True)
