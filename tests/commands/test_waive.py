@@ -158,7 +158,7 @@ def test_a_waiver_ends_with_its_day_in_the_teams_zone(owing: tuple[House, str]) 
     yesterday = until - timedelta(days=1)
     over = house.syncd("waive", "1", "--until", f"{yesterday}", *WHY)
     assert (over.code, len(waivers(house))) == (1, 1)
-    assert f"{yesterday} is over (Asia/Singapore)" in over.out
+    assert f"{yesterday} is over (Asia/Singapore)" in over.err
 
 
 @pytest.mark.any_day
