@@ -127,7 +127,7 @@ def test_a_deleted_ledger_doubles_nothing(make_rig: MakeRig, edition: str, missi
     assert len(before.papers["items"]) >= 4
     deleted(house)
     assert stands(house, closed) == before
-    assert doubled(before.said) == []
+    assert doubled(before.seen_by_people) == []
     nothing_more_is_written(house)
 
 
@@ -160,7 +160,7 @@ def test_marks_on_the_latest_tickets_betray_a_former_account_that_nobody_named(
     house.settle(6)
     after = stands(house, closed)
     assert (after.tickets, after.papers, after.issues) == (before.tickets, before.papers, before.issues)
-    assert doubled(after.said) == []
+    assert doubled(after.seen_by_people) == []
     (line,) = [line for line in logged if "SYNCD_FORMER_ACCOUNTS" in line]
     assert former(edition) in line
 
