@@ -21,6 +21,7 @@ from crash.worker import End, Happenings, SharedClock
 from crash.world import Sandbox
 from syncd.ledger.database.sqlite.backend import head_file
 from syncd.ledger.database.sqlite.backup import back_up
+from syncd.ledger.errors import LedgerUnsafe
 from syncd.ledger.restore import restore
 from syncd.ledger.store.operation_states import GivenUp
 
@@ -95,8 +96,17 @@ class Mishaps:
 
     def _back_up(self) -> None:
         now = SharedClock(self._sandbox, "").now()
-        made = back_up(self._ledger, self._folder / f"backup-{next(self._numbers)}", now)
-        self._backups.append(Copy(made.file))
+        try:
+            made = back_up(self._ledger, self._folder / f"backup-{next(self._numbers)}", now)
+        except LedgerUnsafe:
+            # another file beside the former one's log: nobody can read it, and the backup says so
+            if not self._taken_away:
+                raise
+            self.counts["backups refused"] += 1
+            return
+        # a copy of such a pair that can be read is no copy of a ledger
+        if not self._taken_away:
+            self._backups.append(Copy(made.file))
         self.counts["backups"] += 1
 
     def _copy(self) -> None:
